@@ -1,0 +1,161 @@
+"""Tasks of the repository: tests, checks, builds, benchmarks. Every package under packages/ is picked up."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False  # versions of Python that are missing are skipped
+
+ROOT = Path(__file__).parent
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
+CORE = "crowdgan-core"
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+CONSTRAINTS = ROOT / "constraints.txt"
+TEST_TOOLS = ["pytest", "pytest-timeout", "hypothesis", "lmdb"]
+DEFAULT_TESTS = ["-m", "not slow and not gpu"]
+PLUGIN = "tests/plugins/crowdgan-density-nearest"
+
+
+def install(session: nox.Session, *arguments: str) -> None:
+    """Installs by pip, in the versions that were tested together."""
+    session.install("--quiet", "--constraint", str(CONSTRAINTS), *arguments)
+
+
+def install_packages(session: nox.Session, names: list[str], *, editable: bool = False) -> None:
+    """Installs packages of this repository in one call, so that they find one another."""
+    arguments: list[str] = []
+    for name in names:
+        arguments += ["--editable", f"packages/{name}"] if editable else [f"./packages/{name}"]
+    install(session, *arguments)
+
+
+def import_name(package: str) -> str:
+    return package.replace("-", "_")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests, with all packages installed."""
+    install_packages(session, PACKAGES, editable=True)
+    install(session, *TEST_TOOLS)
+    session.run("pytest", *(session.posargs or DEFAULT_TESTS))
+
+
+def add_package_session(package: str) -> None:
+    """Adds `tests-<package>`: the package alone with core, so that a dependency it forgot to declare shows."""
+
+    @nox.session(name=f"tests-{package}", python=PYTHONS)
+    def package_tests(session: nox.Session) -> None:
+        install_packages(session, sorted({CORE, package}), editable=True)
+        install(session, *TEST_TOOLS)
+        folder = f"tests/unit/{import_name(package)}"
+        session.run("pytest", *(session.posargs or [*DEFAULT_TESTS, folder]))
+
+
+for name in PACKAGES:
+    add_package_session(name)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The long tests."""
+    install_packages(session, PACKAGES, editable=True)
+    install(session, *TEST_TOOLS)
+    session.run("pytest", *(session.posargs or ["-m", "slow"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style: ruff's checks and format."""
+    install(session, "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types: mypy, strict."""
+    install_packages(session, PACKAGES, editable=True)
+    install(session, "mypy", "scipy-stubs")
+    session.run("mypy", *(argument for package in PACKAGES for argument in ("-p", import_name(package))))
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Source distributions and wheels in dist/, installed from the wheels into a clean environment and tried."""
+    install(session, "build")
+    dist = ROOT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    for package in PACKAGES:
+        session.run("python", "-m", "build", "--outdir", str(dist), f"packages/{package}", silent=True)
+    with tempfile.TemporaryDirectory() as folder:
+        python = clean_environment(session, Path(folder))
+        session.run(python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), *map(str, dist.glob("*.whl")))
+        try_out(session, python, Path(folder), density="grid")
+    session.log(f"built: {', '.join(sorted(path.name for path in dist.iterdir()))}")
+
+
+@nox.session
+def third_party(session: nox.Session) -> None:
+    """A plugin of somebody else's, installed by pip into a clean environment with core alone, labels pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        python = clean_environment(session, Path(folder))
+        wanted = [f"./packages/{CORE}", f"./{PLUGIN}"]
+        session.run(python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), *wanted)
+        try_out(session, python, Path(folder), density="nearest")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job on made-up crowds: pictures, density labels, a contact sheet to look at."""
+    install_packages(session, PACKAGES)
+    out = ROOT / "demo"
+    crowds, dataset, sheet = out / "crowds", out / "crowds.zip", out / "crowds.png"
+    session.run("crowdgan", "synth", str(crowds), "--images", "60", "--overwrite")
+    session.run(
+        "crowdgan", "label", "--source", str(crowds), "--dest", str(dataset), "--density", "grid", "--overwrite"
+    )
+    session.run("crowdgan", "inspect", str(dataset), "--contact-sheet", str(sheet), "--overwrite")
+    session.log(f"Look at {sheet.relative_to(ROOT)}: made-up crowds, one row per density class.")
+    session.log(
+        f"The dataset is {dataset.relative_to(ROOT)}; the pictures it was made of are in {crowds.relative_to(ROOT)}."
+    )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Benchmarks: speed as ratios within one run, and memory."""
+    install_packages(session, PACKAGES)
+    install(session, "psutil")
+    for script in sorted((ROOT / "bench").glob("bench_*.py")):
+        session.run("python", str(script), *session.posargs)
+
+
+def clean_environment(session: nox.Session, folder: Path) -> str:
+    """A new virtual environment in `folder`; returns its Python."""
+    session.run("python", "-m", "venv", str(folder / "venv"))
+    return str(folder / "venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+
+
+def try_out(session: nox.Session, python: str, folder: Path, density: str) -> None:
+    """Runs the commands of an installed crowdgan: an estimator is listed, and labels made-up crowds."""
+    crowdgan = str(Path(python).with_name("crowdgan"))
+    listed = session.run(crowdgan, "plugins", silent=True) or ""
+    shown = session.run(crowdgan, "label", "--help", silent=True) or ""
+    if density not in listed or density not in shown:
+        session.error(f"{density} is not listed by `crowdgan plugins` and `crowdgan label --help`")
+    session.run(crowdgan, "synth", str(folder / "crowds"), "--images", "6", "--workers", "1")
+    for dest in ("crowds.zip", "crowds.h5"):
+        session.run(
+            *(crowdgan, "label", "--source", str(folder / "crowds"), "--dest", str(folder / dest)),
+            *("--density", density, "--resolution", "64x64"),
+        )
+        session.run(crowdgan, "inspect", str(folder / dest))

@@ -1,0 +1,1 @@
+"""The core of crowdgan: data types, plugin contract, dataset pipeline and the command `crowdgan`."""

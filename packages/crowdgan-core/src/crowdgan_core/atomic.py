@@ -1,0 +1,115 @@
+"""Files and folders that appear whole or not at all: written beside their destination, flushed, renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crowdgan_core.errors import DatasetError
+
+PARTIAL = ".partial"
+"""Ends the name of what is being written; a crash may leave one, the next run for the same destination removes it."""
+
+
+@contextmanager
+def written_beside(dest: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A path beside `dest` to write a file or folder to; on success it replaces `dest`, on an error it is removed.
+
+    Raises:
+        DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
+    """
+    refuse_existing(dest, overwrite=overwrite)
+    partial = dest.parent / f".{dest.name}.{socket.gethostname()}-{os.getpid()}{PARTIAL}"
+    with os_errors_named(dest):
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(dest)
+    try:
+        yield partial
+        with os_errors_named(dest):
+            _flush(partial)
+            refuse_existing(dest, overwrite=overwrite)
+            _replace(partial, dest)
+    finally:
+        _remove(partial)
+
+
+def write_file(dest: Path, data: bytes, *, overwrite: bool) -> None:
+    """Writes a whole file.
+
+    Raises:
+        DatasetError: as `written_beside`.
+    """
+    with written_beside(dest, overwrite=overwrite) as partial, os_errors_named(dest):
+        partial.write_bytes(data)
+
+
+def refuse_existing(dest: Path, *, overwrite: bool) -> None:
+    """Checks that `dest` may be written.
+
+    Raises:
+        DatasetError: it exists and `overwrite` is False.
+    """
+    if not overwrite and os.path.lexists(dest):
+        raise DatasetError(f"{dest}: it exists already; choose another destination or add --overwrite")
+
+
+@contextmanager
+def os_errors_named(dest: Path) -> Iterator[None]:
+    """Turns an `OSError`, a full disk among them, into a `DatasetError` that names the destination."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise DatasetError(f"{dest}: cannot be written ({reason}); nothing of it was left") from error
+
+
+def _remove_leftovers(dest: Path) -> None:
+    """Removes what runs on this machine that were killed have left beside `dest`."""
+    start = f".{dest.name}.{socket.gethostname()}-"
+    for path in dest.parent.iterdir():
+        pid = path.name.removeprefix(start).removesuffix(PARTIAL)
+        if path.name == f"{start}{pid}{PARTIAL}" and pid.isdigit() and not _is_running(int(pid)):
+            _remove(path)
+
+
+def _is_running(pid: int) -> bool:
+    if os.name == "nt":  # signal 0 would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _flush(path: Path) -> None:
+    """Sends what was written to the disk, so that a power cut after the rename finds it there."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    elif hasattr(os, "sync"):
+        os.sync()
+
+
+def _replace(partial: Path, dest: Path) -> None:
+    """Renames `partial` to `dest`; a folder in the way goes aside first, since a rename cannot replace one."""
+    if not (dest.is_dir() and not dest.is_symlink()):
+        partial.replace(dest)
+        return
+    old = partial.with_name(f".old{partial.name}")
+    dest.rename(old)
+    partial.replace(dest)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,42 @@
+"""The command `crowdgan`: one file per subcommand; the tree of commands is built from what plugins offer."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.errors import CrowdganError
+from crowdgan_core.plugins import installed_plugins
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + the number of SIGINT, as shells have it."""
+
+
+def main() -> None:
+    """Runs `crowdgan`: the one place that turns an error of the user's into a line on stderr."""
+    signal.signal(signal.SIGTERM, _stop)
+    plugins = installed_plugins()
+    for warning in plugins.warnings:
+        click.echo(f"crowdgan: warning: {warning}", err=True)
+    try:
+        build_tree(plugins).main(prog_name="crowdgan", standalone_mode=False)
+    except CrowdganError as error:
+        click.echo(f"crowdgan: error: {error}", err=True)
+        sys.exit(1)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("crowdgan: interrupted; nothing was left half-written", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """A polite kill cleans up as Ctrl-C does."""
+    raise KeyboardInterrupt

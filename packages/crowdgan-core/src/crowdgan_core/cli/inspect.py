@@ -1,0 +1,95 @@
+"""`crowdgan inspect`: what is in a dataset."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from crowdgan_core.atomic import write_file
+from crowdgan_core.dataset import DatasetMetadata
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.formats import format_for
+from crowdgan_core.inspection import Report, contact_sheet, inspect_dataset
+from crowdgan_core.plugins import installed_plugins
+
+DOUBTFUL_SHOWN = 10
+"""Doubtful pictures that are named."""
+
+BAR_CELLS = 40
+"""Length of the longest bar of the class histogram, in characters."""
+
+
+@click.command("inspect")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, the doubtful pictures and all metadata included.")
+@click.option("--contact-sheet", "sheet", type=click.Path(path_type=Path), help="Write a PNG with samples per class.")
+@click.option("--overwrite", is_flag=True, help="Replace the contact sheet if it exists.")
+def command(dataset: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
+    r"""Show what is in a dataset: size, classes and their balance, doubtful pictures near a class border.
+
+    \b
+    Examples:
+      crowdgan inspect crowds.zip
+      crowdgan inspect crowds.h5 --contact-sheet crowds.png
+      crowdgan inspect crowds.zip --json
+    """
+    if not dataset.exists():
+        raise DatasetError(f"{dataset}: there is no such file or folder")
+    reader = format_for(dataset, installed_plugins().dataset_formats.values()).open(dataset)
+    with closing(reader):
+        report = inspect_dataset(reader)
+        if sheet is not None:
+            data = io.BytesIO()
+            contact_sheet(reader).save(data, "PNG")
+            write_file(sheet, data.getvalue(), overwrite=overwrite)
+        if as_json:
+            click.echo(json.dumps({**asdict(report), "metadata": reader.metadata.to_json()}, indent=2))
+        else:
+            _print(report, reader.metadata, dataset)
+    if sheet is not None:
+        click.echo(f"contact sheet: {sheet}", err=True)
+
+
+def _print(report: Report, metadata: DatasetMetadata, dataset: Path) -> None:
+    size = f"{report.size[1]}x{report.size[0]} px" if report.size is not None else "empty"
+    click.echo(f"{dataset}: {report.picture_count} pictures, {size}")
+    facts = {
+        "source": metadata.source,
+        "transform": metadata.transform,
+        "estimator": metadata.estimator,
+        "options": ", ".join(f"{name}={value}" for name, value in metadata.options.items()),
+        "measured on": metadata.region,
+        "labels": metadata.label_kind or "none",
+        "written by": f"crowdgan-core {metadata.tool_version}" if metadata.tool_version else None,
+    }
+    for name, value in facts.items():
+        if value:
+            click.echo(f"  {name:12} {value}")
+    if report.density_range is not None:
+        low, middle, high = report.density_range
+        click.echo(f"  {'density':12} {low:.4g} to {high:.4g} {metadata.unit}, median {middle:.4g}")
+    if report.person_range is not None:
+        fewest, median, most = report.person_range
+        click.echo(f"  {'persons':12} {fewest} to {most} per picture, median {median:g}")
+    if report.unknown_count:
+        click.echo(f"  {'cannot tell':12} {report.unknown_count} pictures")
+    _print_histogram(report)
+    for border in report.borders:
+        click.echo(f"border between {border.below} and {border.above}: about {border.value:.4g} {metadata.unit}")
+    if report.doubtful:
+        click.echo(f"{len(report.doubtful)} pictures lie near a border; the nearest:")
+    for record in report.doubtful[:DOUBTFUL_SHOWN]:
+        click.echo(f"  {record.name}  {record.density:.4g}  ({record.source})")
+
+
+def _print_histogram(report: Report) -> None:
+    largest = max(report.class_counts.values(), default=0)
+    total = sum(report.class_counts.values())
+    for name, count in report.class_counts.items():
+        bar = "█" * round(BAR_CELLS * count / largest) if largest else ""
+        click.echo(f"  {name:>12} {count:6} {count / max(total, 1):4.0%} {bar}")

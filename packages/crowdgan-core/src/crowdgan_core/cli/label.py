@@ -1,0 +1,109 @@
+"""`crowdgan label`: a dataset with density labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from crowdgan_core.cli.options import OnTrouble, PipelineOptions, parse_settings, pipeline_options
+from crowdgan_core.cli.progress import shown_progress
+from crowdgan_core.cli.report import print_summary
+from crowdgan_core.density import configure
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.hookspecs import ScenePlotter
+from crowdgan_core.labelling import make_dataset
+from crowdgan_core.plugins import Plugins, installed_plugins
+
+
+class EstimatorName(click.ParamType[str]):
+    """The name of an installed density estimator."""
+
+    name = "estimator"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """All names, for the help text."""
+        return f"[{'|'.join(installed_plugins().density_estimators)}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, if there is such an estimator."""
+        names = installed_plugins().density_estimators
+        if value not in names:
+            allowed = ", ".join(names) or "none: install crowdgan-density"
+            self.fail(f"{value} is no installed density estimator; there are {allowed}", param, ctx)
+        return str(value)
+
+
+@click.command("label")
+@pipeline_options(transform="center-crop", resolution="256x256")
+@click.option("--density", type=EstimatorName(), required=True, help="What measures how crowded a picture is.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the estimator; repeatable.")
+@click.option(
+    "--region",
+    type=click.Choice(["crop", "full"]),
+    default="crop",
+    show_default=True,
+    help="Measure what the network will see, or the whole photograph.",
+)
+@click.option(
+    "--label-kind",
+    type=click.Choice(["class", "value"]),
+    default="class",
+    show_default=True,
+    help="Label by the number of the class, or by the density itself.",
+)
+@click.option(
+    "--on-unknown",
+    type=click.Choice(["skip", "fail"]),
+    default="skip",
+    show_default=True,
+    help="What to do with pictures whose density cannot be told.",
+)
+@click.option(
+    "--plot", "plot_dir", type=click.Path(path_type=Path, file_okay=False), help="Folder for overlay pictures."
+)
+def command(
+    options: PipelineOptions,
+    density: str,
+    settings: Sequence[str],
+    region: Literal["crop", "full"],
+    label_kind: Literal["class", "value"],
+    on_unknown: OnTrouble,
+    plot_dir: Path | None,
+) -> None:
+    r"""Label pictures of crowds with their density and write a training dataset.
+
+    \b
+    Examples:
+      crowdgan label --source CrowdHuman --dest crowds.zip --density grid
+      crowdgan label --source CrowdHuman_train01.zip --source CrowdHuman_train02.zip \
+          --annotations annotation_train.odgt --dest crowds.h5 \
+          --density threshold --set sparse_up_to=5 --resolution 512x512
+
+    `crowdgan density` lists the estimators and their options.
+    """
+    plugins = installed_plugins()
+    estimator = configure(plugins.density_estimators[density], parse_settings(settings))
+    label_settings = replace(
+        options.label_settings(plugins),
+        estimator=estimator,
+        region=region,
+        label_kind=label_kind,
+        on_unknown=on_unknown,
+        plotter=_plotter(plugins) if plot_dir is not None else None,
+        plot_dir=plot_dir,
+    )
+    source, source_name = options.open_source(plugins)
+    with shown_progress() as progress:
+        summary = make_dataset(source, source_name, label_settings, progress)
+    print_summary(summary, options.dest)
+
+
+def _plotter(plugins: Plugins) -> ScenePlotter:
+    plotters = list(plugins.scene_plotters.values())
+    if not plotters:
+        raise ConfigError("--plot needs a plugin that draws: pip install crowdgan-plot")
+    return plotters[0]

@@ -1,0 +1,50 @@
+"""`crowdgan plugins`: what is installed, what it offers, and what failed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from crowdgan_core.plugins import CHOICE_VARIABLE, Plugins, installed_plugins
+
+
+@click.command("plugins")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """List what each installed plugin offers, and what failed to load and why.
+
+    The environment variable CROWDGAN_PLUGINS picks plugins by name, for example CROWDGAN_PLUGINS=density; core is
+    always loaded.
+    """
+    plugins = installed_plugins()
+    if as_json:
+        click.echo(json.dumps(_as_json(plugins), indent=2))
+        return
+    for plugin in plugins.loaded:
+        click.echo(f"{plugin.name}  ({plugin.distribution} {plugin.version})")
+        for kind, things in plugin.offers.items():
+            if things:
+                click.echo(f"  {kind + 's:':20} {', '.join(things)}")
+    for failure in plugins.failures:
+        click.echo(f"{failure.name}  ({failure.distribution})  LEFT OUT: {failure.reason}")
+    for clash in plugins.clashes:
+        click.echo(f"{clash.name}  ({clash.kind})  LEFT OUT: {clash}")
+    click.echo(f"\nPick plugins by name with the environment variable {CHOICE_VARIABLE}.")
+
+
+def _as_json(plugins: Plugins) -> dict[str, object]:
+    return {
+        "loaded": [
+            {
+                "name": plugin.name,
+                "distribution": plugin.distribution,
+                "version": plugin.version,
+                "offers": {kind: list(things) for kind, things in plugin.offers.items()},
+            }
+            for plugin in plugins.loaded
+        ],
+        "failed": [asdict(failure) for failure in plugins.failures],
+        "clashes": [asdict(clash) for clash in plugins.clashes],
+    }

@@ -1,0 +1,67 @@
+"""`crowdgan synth`: made-up crowds with known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crowdgan_core.cli.options import Resolution
+from crowdgan_core.cli.progress import shown_progress
+from crowdgan_core.parallel import usable_cores
+from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.synthetic import SynthSettings, write_download
+
+
+@click.command("synth")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--images", type=click.IntRange(min=1), default=500, show_default=True, help="Number of pictures.")
+@click.option(
+    "--resolution", type=Resolution(), default="640x480", show_default=True, help="Size of the pictures in pixels."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same files.")
+@click.option(
+    "--density",
+    type=(float, float),
+    default=(0.08, 4.0),
+    show_default=True,
+    metavar="LOW HIGH",
+    help="Persons/m² of the emptiest and the fullest picture.",
+)
+@click.option("--max-people", type=int, default=200, show_default=True, help="Persons in the largest crowd.")
+@click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes.  [default: one per core]")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier download in OUT.")
+def command(
+    out: Path,
+    images: int,
+    resolution: tuple[int, int],
+    seed: int,
+    density: tuple[float, float],
+    max_people: int,
+    workers: int,
+    overwrite: bool,
+) -> None:
+    r"""Make pictures of made-up crowds in the folder OUT, in the form in which CrowdHuman is downloaded.
+
+    OUT then holds CrowdHuman_train01.zip, annotation_train.odgt, and truth.json with what no annotator knows: cameras,
+    where people stand on the ground in metres, and the true density in persons/m².
+
+    \b
+    Examples:
+      crowdgan synth crowds --images 60
+      crowdgan synth crowds --images 300 --resolution 1280x720 --density 0.5 6 --max-people 400 --seed 7
+    """
+    settings = SynthSettings(
+        images=images,
+        size=resolution,
+        seed=seed,
+        density=density,
+        max_people=max_people,
+        workers=workers or usable_cores(),
+    )
+    with shown_progress() as progress:
+        write_download(settings, out, progress, overwrite=overwrite)
+    click.echo(f"made {images} pictures of crowds in {out}")
+    estimators = installed_plugins().density_estimators
+    if estimators:
+        click.echo(f"Label them: crowdgan label --source {out} --dest {out}.zip --density {next(iter(estimators))}")

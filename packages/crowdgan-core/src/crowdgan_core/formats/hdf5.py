@@ -1,0 +1,158 @@
+"""HDF5 datasets: `/images` `[N, H, W, 3]` uint8 with one chunk per picture, `/labels`, `/names`, metadata as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crowdgan_core.atomic import os_errors_named, written_beside
+from crowdgan_core.dataset import DatasetMetadata, DatasetWriter, Pixels
+from crowdgan_core.errors import DatasetError
+
+if TYPE_CHECKING:
+    import h5py
+
+METADATA_NAME = "crowdgan"
+"""Attribute of the file that holds the metadata record as JSON."""
+
+
+class Hdf5Format:
+    """One HDF5 file; h5py is imported when it is used, so that commands which do not use it start fast."""
+
+    name = "hdf5"
+    suffixes = "NAME.h5 or NAME.hdf5"
+
+    def fits(self, path: Path) -> bool:
+        """Whether the path ends in .h5 or .hdf5."""
+        return path.suffix.lower() in (".h5", ".hdf5")
+
+    def encode(self, pixels: Pixels) -> bytes:
+        """The samples as they are."""
+        return pixels.tobytes()
+
+    @contextmanager
+    def create(self, dest: Path, *, overwrite: bool) -> Iterator[DatasetWriter]:
+        """A writer for a new file."""
+        import h5py
+
+        with written_beside(dest, overwrite=overwrite) as partial:
+            with os_errors_named(dest):
+                file = h5py.File(partial, "w")
+            try:
+                yield _Hdf5Writer(file, dest)
+            except BaseException:
+                _abandon(file)
+                raise
+            with os_errors_named(dest):
+                file.close()
+
+    def open(self, path: Path) -> Hdf5Reader:
+        """A reader for a file."""
+        return Hdf5Reader(path)
+
+
+class _Hdf5Writer:
+    def __init__(self, file: h5py.File, dest: Path) -> None:
+        self._file = file
+        self._dest = dest
+        self._images: h5py.Dataset | None = None
+        self._count = 0
+
+    def add(self, encoded: bytes, size: tuple[int, int]) -> str:
+        """Adds one picture as a chunk of its own, without a copy through HDF5's conversion."""
+        with os_errors_named(self._dest):
+            if self._images is None:
+                shape = (*size, 3)
+                self._images = self._file.create_dataset(
+                    "images", (0, *shape), np.uint8, maxshape=(None, *shape), chunks=(1, *shape)
+                )
+            self._images.resize(self._count + 1, axis=0)
+            self._images.id.write_direct_chunk((self._count, 0, 0, 0), encoded)
+        self._count += 1
+        return f"{self._count - 1:08d}"
+
+    def finish(self, metadata: DatasetMetadata) -> None:
+        """Writes names, labels and metadata."""
+        import h5py
+
+        with os_errors_named(self._dest):
+            names = [record.name for record in metadata.pictures]
+            self._file.create_dataset("names", data=names, dtype=h5py.string_dtype())
+            if metadata.label_kind is not None:
+                kind = np.int64 if metadata.label_kind == "class" else np.float32
+                labels = np.array([record.label for record in metadata.pictures], kind)
+                self._file.create_dataset("labels", data=labels)
+            self._file.attrs[METADATA_NAME] = json.dumps(metadata.to_json(), allow_nan=False)
+
+
+class Hdf5Reader:
+    """An open HDF5 dataset."""
+
+    def __init__(self, path: Path) -> None:
+        import h5py
+
+        self._path = path
+        with _damage_named(path):
+            self._file = h5py.File(path, "r")
+        try:
+            with _damage_named(path):
+                self._images = self._checked_images()
+                text = self._file.attrs[METADATA_NAME]
+                self.metadata = DatasetMetadata.from_json(json.loads(text), str(path))
+            if len(self.metadata.pictures) != len(self):
+                found = f"{len(self)} pictures and {len(self.metadata.pictures)} records of pictures"
+                raise DatasetError(f"{path}: {found}; the numbers must be equal")
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return 0 if self._images is None else len(self._images)
+
+    def image(self, index: int) -> Pixels:
+        """Pixels of one picture, `[height, width, 3]` uint8."""
+        assert self._images is not None
+        with _damage_named(self._path):
+            return np.asarray(self._images[index])
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def _checked_images(self) -> h5py.Dataset | None:
+        """The dataset `/images`; None in a file without pictures."""
+        import h5py
+
+        images = self._file.get("images")
+        if images is None:
+            return None
+        if not isinstance(images, h5py.Dataset) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+            raise DatasetError(f"{self._path}: /images must be uint8 of shape [N, height, width, 3]")
+        if 0 in images.shape[1:3]:
+            raise DatasetError(f"{self._path}: /images has pictures of {images.shape[2]}x{images.shape[1]} px")
+        return images
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turns what h5py raises on files that are missing, damaged or none of ours into a `DatasetError`."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: there is no such file") from None
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{path}: no crowdgan dataset, or a damaged one ({error})") from error
+
+
+def _abandon(file: h5py.File) -> None:
+    """Closes a file that is given up, also where closing fails as writing did: it is removed anyway."""
+    with suppress(OSError, RuntimeError):
+        file.close()

@@ -1,0 +1,225 @@
+"""A tree of PNG files with a `dataset.json`, in a zip archive or a folder: what the official StyleGAN3 loader reads."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crowdgan_core.atomic import os_errors_named, written_beside
+from crowdgan_core.dataset import DatasetMetadata, DatasetWriter, PictureRecord, Pixels, label_from_json
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.pictures import encode_png, upright_rgb
+from crowdgan_core.storage import Store, is_picture_name, open_store
+
+INDEX_NAME = "dataset.json"
+"""File that holds labels and metadata."""
+
+MAX_INDEX_BYTES = 2 * 2**30
+"""Size above which a `dataset.json` is refused: some 10 million pictures."""
+
+MAX_CLASSES = 100_000
+"""Class numbers from here on are damage: five times the number of classes in ImageNet-21k."""
+
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+"""Timestamp of all entries, the earliest a zip can hold, so that equal datasets are equal files."""
+
+
+class ZipFormat:
+    """A zip archive of PNG files, neither PNG nor archive compressed."""
+
+    name = "zip"
+    suffixes = "NAME.zip"
+
+    def fits(self, path: Path) -> bool:
+        """Whether the path ends in .zip."""
+        return path.suffix.lower() == ".zip" and not path.is_dir()
+
+    def encode(self, pixels: Pixels) -> bytes:
+        """The picture as an uncompressed PNG file."""
+        return encode_png(pixels)
+
+    @contextmanager
+    def create(self, dest: Path, *, overwrite: bool) -> Iterator[DatasetWriter]:
+        """A writer for a new archive."""
+        with written_beside(dest, overwrite=overwrite) as partial:
+            with os_errors_named(dest):
+                archive = zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED)
+            try:
+                yield _ZipWriter(archive, dest)
+            except BaseException:
+                _abandon(archive)
+                raise
+            with os_errors_named(dest):
+                archive.close()
+
+    def open(self, path: Path) -> TreeReader:
+        """A reader for an archive, the official tool's too."""
+        return TreeReader(open_store(path))
+
+
+class FolderFormat:
+    """The same tree of PNG files in a folder."""
+
+    name = "folder"
+    suffixes = "a name without suffix"
+
+    def fits(self, path: Path) -> bool:
+        """Whether the path is a folder, or does not exist and has no suffix."""
+        return path.is_dir() or (not path.exists() and not path.suffix)
+
+    def encode(self, pixels: Pixels) -> bytes:
+        """The picture as an uncompressed PNG file."""
+        return encode_png(pixels)
+
+    @contextmanager
+    def create(self, dest: Path, *, overwrite: bool) -> Iterator[DatasetWriter]:
+        """A writer for a new folder."""
+        with written_beside(dest, overwrite=overwrite) as partial:
+            with os_errors_named(dest):
+                partial.mkdir()
+            yield _FolderWriter(partial, dest)
+
+    def open(self, path: Path) -> TreeReader:
+        """A reader for a folder, the official tool's too."""
+        return TreeReader(open_store(path))
+
+
+class _TreeWriter(ABC):
+    def __init__(self, dest: Path) -> None:
+        self._dest = dest
+        self._count = 0
+
+    def add(self, encoded: bytes, size: tuple[int, int]) -> str:
+        """Adds one PNG file under the official tool's name for its place."""
+        name = f"{self._count // 1000:05d}/img{self._count:08d}.png"
+        with os_errors_named(self._dest):
+            self._write(name, encoded)
+        self._count += 1
+        return name
+
+    def finish(self, metadata: DatasetMetadata) -> None:
+        """Writes `dataset.json`."""
+        labelled = metadata.label_kind is not None
+        labels = [[record.name, record.label] for record in metadata.pictures] if labelled else None
+        index = json.dumps({"labels": labels, "crowdgan": metadata.to_json()}, allow_nan=False)
+        with os_errors_named(self._dest):
+            self._write(INDEX_NAME, index.encode())
+
+    @abstractmethod
+    def _write(self, name: str, data: bytes) -> None:
+        """Writes one file of the tree."""
+
+
+class _ZipWriter(_TreeWriter):
+    def __init__(self, archive: zipfile.ZipFile, dest: Path) -> None:
+        super().__init__(dest)
+        self._archive = archive
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._archive.writestr(zipfile.ZipInfo(name, FIXED_TIME), data)
+
+
+class _FolderWriter(_TreeWriter):
+    def __init__(self, folder: Path, dest: Path) -> None:
+        super().__init__(dest)
+        self._folder = folder
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+
+class TreeReader:
+    """An open zip archive or folder of pictures with a `dataset.json`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        names = store.names()
+        if INDEX_NAME not in names:
+            raise DatasetError(f"{store.path}: it has no {INDEX_NAME}, so it is no dataset")
+        pictures = [name for name in names if is_picture_name(name)]
+        self.metadata = _metadata(_read_index(store), pictures, store.where(INDEX_NAME))
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self.metadata.pictures)
+
+    def image(self, index: int) -> Pixels:
+        """Pixels of one picture, `[height, width, 3]` uint8."""
+        picture = self._store.picture(self.metadata.pictures[index].name)
+        return np.asarray(upright_rgb(picture.open(), picture.where))
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+def has_index(store: Store) -> bool:
+    """Whether a folder or archive holds a `dataset.json`."""
+    return INDEX_NAME in store.names()
+
+
+def _read_index(store: Store) -> dict[str, Any]:
+    where = store.where(INDEX_NAME)
+    with store.open(INDEX_NAME) as file:
+        text = file.read(MAX_INDEX_BYTES + 1)
+    if len(text) > MAX_INDEX_BYTES:
+        raise DatasetError(f"{where}: more than {MAX_INDEX_BYTES} bytes")
+    try:
+        index = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where}: not valid JSON ({error})") from error
+    if not isinstance(index, dict):
+        raise DatasetError(f"{where}: it holds {type(index).__name__}; it must be a JSON object")
+    return index
+
+
+def _metadata(index: dict[str, Any], names: list[str], where: str) -> DatasetMetadata:
+    """The metadata record of our own datasets, or what can be said of one by the official tool."""
+    if index.get("crowdgan") is None:
+        return _official_metadata(index.get("labels"), names, where)
+    metadata = DatasetMetadata.from_json(index["crowdgan"], where)
+    missing = {record.name for record in metadata.pictures} - set(names)
+    if missing:
+        raise DatasetError(f"{where}: {len(missing)} pictures are missing, first {min(missing)}")
+    return metadata
+
+
+def _official_metadata(labels: object, names: list[str], where: str) -> DatasetMetadata:
+    if labels is None:
+        return DatasetMetadata(pictures=tuple(PictureRecord(name=name) for name in names))
+    if not isinstance(labels, list) or not all(isinstance(item, list) and len(item) == 2 for item in labels):
+        raise DatasetError(f"{where}: labels must be null or a list of [name, label]")
+    by_name = {str(name).replace("\\", "/"): label_from_json(label, where) for name, label in labels}
+    records = tuple(PictureRecord(name=name, label=by_name.get(name)) for name in names)
+    unlabelled = [record.name for record in records if record.label is None]
+    if unlabelled:
+        raise DatasetError(f"{where}: {len(unlabelled)} pictures have no label, first {unlabelled[0]}")
+    kinds = {type(record.label) for record in records}
+    if len(kinds) > 1:
+        raise DatasetError(f"{where}: some labels are class numbers and some are vectors")
+    if tuple in kinds:
+        lengths = {len(record.label) for record in records if isinstance(record.label, tuple)}
+        if len(lengths) > 1:
+            raise DatasetError(f"{where}: labels have {min(lengths)} to {max(lengths)} numbers; all must have as many")
+        return DatasetMetadata(label_kind="value", pictures=records)
+    count = 1 + max((record.label for record in records if isinstance(record.label, int)), default=-1)
+    if count > MAX_CLASSES:
+        raise DatasetError(f"{where}: a label is {count - 1}; it must be below {MAX_CLASSES}")
+    return DatasetMetadata(label_kind="class", classes=tuple(map(str, range(count))), pictures=records)
+
+
+def _abandon(archive: zipfile.ZipFile) -> None:
+    """Closes an archive that is given up, also where closing fails as writing did: its file is removed anyway."""
+    try:
+        archive.close()
+    except OSError:
+        if archive.fp is not None:
+            archive.fp.close()

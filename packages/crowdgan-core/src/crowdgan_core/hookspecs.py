@@ -1,0 +1,91 @@
+"""The hooks that a plugin may implement. Each takes nothing and returns a sequence.
+
+A distribution becomes a plugin with one entry point in the group `crowdgan` that names a module; in that module the
+functions below, marked with `hookimpl`, say what it offers:
+
+    from crowdgan_core.hookspecs import hookimpl
+
+    @hookimpl
+    def crowdgan_register_density_estimators():
+        return [MyEstimator]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+
+    from crowdgan_core.backend import ModelBackend
+    from crowdgan_core.dataset import DatasetFormat, Pixels
+    from crowdgan_core.density import Density, DensityEstimator
+    from crowdgan_core.scene import Scene
+    from crowdgan_core.sources import SceneSource
+
+PROJECT = "crowdgan"
+"""Name of the pluggy project and of the entry-point group."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True)
+class CommandOffer:
+    """A click command and the group that it belongs under: "" for `crowdgan` itself, "plot" for `crowdgan plot`."""
+
+    group: str
+    command: click.Command
+
+
+class ScenePlotter(Protocol):
+    """Draws a measured picture, for `crowdgan label --plot DIR`. Picklable: workers draw."""
+
+    @property
+    def name(self) -> str:
+        """For messages and `crowdgan plugins`."""
+        ...
+
+    def draw(self, pixels: Pixels, scene: Scene, estimator: DensityEstimator, density: Density) -> bytes:
+        """A PNG file: the picture `[height, width, 3]` that was measured, its people and the density over it."""
+        ...
+
+
+@hookspec
+def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
+    """Sources: read annotated or plain pictures."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
+    """Density estimator classes, offered under their `name`."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
+    """Dataset formats: write and read a training dataset."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
+    """Model backends: a subcommand of `crowdgan train`, and loading a generator."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_commands() -> Sequence[CommandOffer]:
+    """Further click commands, each with the group it belongs under."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_scene_plotters() -> Sequence[ScenePlotter]:
+    """Plotters: draw the overlay pictures of `crowdgan label --plot`."""
+    raise AssertionError("a hook specification is never called")

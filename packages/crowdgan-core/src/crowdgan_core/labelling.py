@@ -1,0 +1,260 @@
+"""The pipeline that makes a training dataset of a source: each picture measured, cropped, resized, stored, labelled."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from crowdgan_core.atomic import write_file
+from crowdgan_core.dataset import DatasetFormat, DatasetMetadata, DatasetWriter, Label, PictureRecord
+from crowdgan_core.density import DensityEstimator
+from crowdgan_core.errors import ConfigError, DatasetError, DensityError
+from crowdgan_core.hookspecs import ScenePlotter
+from crowdgan_core.parallel import ordered_map, usable_cores
+from crowdgan_core.picturework import Made, PictureWork, Region, Unusable, make_picture, measured_scene
+from crowdgan_core.progress import NoProgress, Progress
+from crowdgan_core.scene import Scene
+from crowdgan_core.sources import Annotated, OpenSource
+from crowdgan_core.summary import Summary, counted
+from crowdgan_core.transform import Transform
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSettings:
+    """How a dataset is made."""
+
+    dest: Path
+    """Where it appears when it is whole."""
+
+    format: DatasetFormat
+    """How it is stored."""
+
+    estimator: DensityEstimator | None = None
+    """What measures the density; None keeps the labels that the source has."""
+
+    transform: Transform = field(default_factory=Transform)
+    """How pictures become one size."""
+
+    region: Region = "crop"
+    """What is measured: what the network will see, or the whole photograph."""
+
+    label_kind: Literal["class", "value"] = "class"
+    """Whether the label is the class number, or the density itself."""
+
+    on_error: Literal["fail", "skip"] = "fail"
+    """What to do with pictures and annotations that cannot be used."""
+
+    on_unknown: Literal["fail", "skip"] = "skip"
+    """What to do with pictures whose density cannot be told."""
+
+    workers: int = field(default_factory=usable_cores)
+    """Processes; 1 works in this one. The result does not depend on it."""
+
+    max_images: int | None = None
+    """Number of pictures after which to stop; None for all."""
+
+    overwrite: bool = False
+    """Whether an existing destination is replaced."""
+
+    fast_decode: bool = False
+    """Whether large JPEGs are decoded at a reduced size of at least twice the target."""
+
+    plotter: ScenePlotter | None = None
+    """What draws overlay pictures."""
+
+    plot_dir: Path | None = None
+    """Folder for the overlay pictures."""
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ConfigError(f"workers is {self.workers}; it must be at least 1")
+        if self.max_images is not None and self.max_images < 1:
+            raise ConfigError(f"max_images is {self.max_images}; it must be at least 1")
+
+
+def make_dataset(
+    source: OpenSource, source_name: str, settings: LabelSettings, progress: Progress | None = None
+) -> Summary:
+    """Makes a dataset of a source; nothing appears at the destination unless all went well.
+
+    Args:
+        source: the indexed source.
+        source_name: what the metadata says of the source, for example `crowdhuman: CrowdHuman_train01.zip`.
+        settings: how the dataset is made.
+        progress: told of each picture.
+
+    Raises:
+        ConfigError: densities are asked of a source without annotations.
+        DatasetError: something cannot be read or written, or no picture is left.
+        DensityError: a density cannot be told and `on_unknown` is `fail`.
+    """
+    started = time.monotonic()
+    if settings.estimator is not None and not source.annotated:
+        raise ConfigError(
+            f"{source_name}: it has no annotations of people, so there is no density to measure; "
+            "use `crowdgan convert`, or give annotations by --annotations FILE"
+        )
+    run = _Run(source, settings, progress or NoProgress())
+    with settings.format.create(settings.dest, overwrite=settings.overwrite) as writer:
+        estimator = run.fitted_estimator()
+        records = list(run.store_pictures(writer, estimator))
+        if not records:
+            raise DatasetError(f"{source_name}: no picture is left; {run.summary.skipped_text()}")
+        metadata = _metadata(source, source_name, settings, estimator, records)
+        writer.finish(metadata)
+    run.summary.classes, run.summary.unit = metadata.classes, metadata.unit
+    run.summary.elapsed_s = time.monotonic() - started
+    return run.summary
+
+
+class _Run:
+    """One pass of a source into a dataset, with what was skipped on the way."""
+
+    def __init__(self, source: OpenSource, settings: LabelSettings, progress: Progress) -> None:
+        self.summary = Summary()
+        self._source = source
+        self._settings = settings
+        self._progress = progress
+        self._total = min(len(source), settings.max_images or len(source))
+        for problem in source.problems:
+            if settings.on_error == "fail":
+                raise DatasetError(f"{counted(problem.reason, problem.names)}; to leave them out, add --on-error skip")
+            self.summary.skipped.setdefault(problem.reason, []).extend(problem.names)
+
+    def fitted_estimator(self) -> DensityEstimator | None:
+        """The estimator fitted to the scenes, which are read only if it asks for them."""
+        if self._settings.estimator is None:
+            return None
+        return self._settings.estimator.fit(self._scenes())
+
+    def store_pictures(self, writer: DatasetWriter, estimator: DensityEstimator | None) -> Iterator[PictureRecord]:
+        """Stores the pictures one by one and yields their records."""
+        self._progress.start("making pictures", self._total)
+        first_size: tuple[int, int] | None = None
+        work = partial(make_picture, self._work(estimator))
+        with closing(ordered_map(work, self._items(), workers=self._settings.workers)) as outcomes:
+            for outcome in outcomes:
+                self._progress.advance()
+                self.summary.pictures_in += 1
+                if isinstance(outcome, Made):
+                    first_size = first_size or outcome.size
+                    outcome = self._of_one_size(outcome, first_size)
+                if isinstance(outcome, Unusable):
+                    self._leave_out(outcome)
+                else:
+                    yield self._store(writer, outcome)
+
+    def _store(self, writer: DatasetWriter, made: Made) -> PictureRecord:
+        density = made.density.value if made.density is not None else None
+        record = PictureRecord(
+            name=writer.add(made.encoded, made.size),
+            source=made.source_name,
+            person_count=made.person_count if self._source.annotated else None,
+            density=density,
+            label=self._label(made),
+        )
+        if made.plot is not None and self._settings.plot_dir is not None:
+            name = f"{Path(record.name).stem}.png"
+            write_file(self._settings.plot_dir / name, made.plot, overwrite=True)
+        self.summary.count(record)
+        return record
+
+    def _label(self, made: Made) -> Label | None:
+        if made.density is None:
+            return made.label
+        assert made.density.value is not None
+        return made.density.class_index if self._settings.label_kind == "class" else (made.density.value,)
+
+    def _items(self) -> Iterator[Annotated]:
+        return itertools.islice(self._source, self._settings.max_images)
+
+    def _scenes(self) -> Iterator[Scene]:
+        self._progress.start("reading scenes", self._total)
+        work = partial(measured_scene, self._work(self._settings.estimator))
+        with closing(ordered_map(work, self._items(), workers=self._settings.workers)) as outcomes:
+            for outcome in outcomes:
+                self._progress.advance()
+                if not isinstance(outcome, Unusable):  # the pass that makes the pictures reports these
+                    yield outcome
+
+    def _work(self, estimator: DensityEstimator | None) -> PictureWork:
+        settings = self._settings
+        return PictureWork(
+            transform=settings.transform,
+            format=settings.format,
+            estimator=estimator,
+            region=settings.region,
+            fast_decode=settings.fast_decode,
+            plotter=settings.plotter,
+        )
+
+    def _of_one_size(self, made: Made, first_size: tuple[int, int]) -> Made | Unusable:
+        if made.size == first_size:
+            return made
+        found, wanted = (f"{width}x{height} px" for height, width in (made.size, first_size))
+        reason = f"{made.source_name}: {found}, where the first picture has {wanted}; choose one by --resolution"
+        return Unusable(source_name=made.source_name, kind="damaged or unfit pictures", reason=reason)
+
+    def _leave_out(self, outcome: Unusable) -> None:
+        if outcome.kind == "density cannot be told":
+            if self._settings.on_unknown == "fail":
+                raise DensityError(f"{outcome.source_name}: the density cannot be told: {outcome.reason}")
+            self.summary.skip(f"{outcome.kind}: {outcome.reason}", outcome.source_name)
+        else:
+            if self._settings.on_error == "fail":
+                raise DatasetError(f"{outcome.reason}; to leave such pictures out, add --on-error skip")
+            self.summary.skip(outcome.kind, outcome.reason)
+
+
+def _metadata(
+    source: OpenSource,
+    source_name: str,
+    settings: LabelSettings,
+    estimator: DensityEstimator | None,
+    records: list[PictureRecord],
+) -> DatasetMetadata:
+    common = DatasetMetadata(
+        source=source_name,
+        transform=str(settings.transform),
+        tool_version=version("crowdgan-core"),
+        pictures=tuple(records),
+    )
+    if estimator is None:
+        kind = _source_label_kind(records, source_name)
+        return replace(common, label_kind=kind, classes=_class_names(source, records) if kind == "class" else ())
+    return replace(
+        common,
+        estimator=estimator.name,
+        options=_plain_options(estimator),
+        unit=estimator.unit,
+        classes=tuple(estimator.classes) if settings.label_kind == "class" else (),
+        label_kind=settings.label_kind,
+        region=settings.region,
+    )
+
+
+def _source_label_kind(records: list[PictureRecord], source_name: str) -> Literal["class", "value"] | None:
+    kinds = {type(record.label) for record in records}
+    if len(kinds) > 1:
+        raise DatasetError(f"{source_name}: its labels are of several kinds, or only some pictures have one")
+    return {int: "class", tuple: "value"}.get(kinds.pop())  # type: ignore[return-value]
+
+
+def _class_names(source: OpenSource, records: list[PictureRecord]) -> tuple[str, ...]:
+    """The source's own names; the class numbers where it has none."""
+    count = 1 + max(record.label for record in records if isinstance(record.label, int))
+    return source.classes if len(source.classes) >= count else tuple(map(str, range(count)))
+
+
+def _plain_options(estimator: DensityEstimator) -> dict[str, Any]:
+    """All fields of an estimator as JSON-ready values."""
+    assert is_dataclass(estimator)
+    values = {item.name: getattr(estimator, item.name) for item in fields(estimator)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

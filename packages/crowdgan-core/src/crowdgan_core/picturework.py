@@ -1,0 +1,143 @@
+"""What is done with one picture: open it, measure its density, crop and resize it, encode it. Runs in workers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL import Image
+
+from crowdgan_core.camera import focal_length_px
+from crowdgan_core.dataset import DatasetFormat, Label
+from crowdgan_core.density import Density, DensityEstimator
+from crowdgan_core.errors import CrowdganError, DensityError
+from crowdgan_core.hookspecs import ScenePlotter
+from crowdgan_core.pictures import focal_length_35mm, orientation, upright_rgb
+from crowdgan_core.scene import Scene
+from crowdgan_core.sources import Annotated
+from crowdgan_core.transform import Geometry, Transform, upright_people
+
+Region = Literal["crop", "full"]
+
+SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
+
+FAST_DECODE_MARGIN = 2
+"""A JPEG that is decoded at a reduced size keeps at least this multiple of the target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureWork:
+    """How each picture of a dataset is made; picklable, sent to the workers."""
+
+    transform: Transform
+    format: DatasetFormat
+    estimator: DensityEstimator | None = None
+    region: Region = "crop"
+    fast_decode: bool = False
+    plotter: ScenePlotter | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A picture that is ready to be stored."""
+
+    source_name: str
+    encoded: bytes
+    size: tuple[int, int]
+    """`(height, width)` in pixels."""
+    person_count: int
+    density: Density | None
+    label: Label | None
+    """The label that the source has."""
+    plot: bytes | None = None
+    """The overlay picture, a PNG file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unusable:
+    """A picture that cannot be used, and why."""
+
+    source_name: str
+    kind: Literal["damaged or unfit pictures", "density cannot be told"]
+    reason: str
+
+
+def measured_scene(work: PictureWork, annotated: Annotated) -> Scene | Unusable:
+    """The scene whose density counts: the crop's, or the whole photograph's. Decodes no pixels."""
+    try:
+        scene = open_scene(annotated)[0]
+        return _measured(work, scene, work.transform.geometry(scene.size))
+    except CrowdganError as error:
+        return _unusable(annotated, error)
+
+
+def make_picture(work: PictureWork, annotated: Annotated) -> Made | Unusable:
+    """One picture of the dataset with its density."""
+    try:
+        scene, image = open_scene(annotated)
+        geometry = work.transform.geometry(scene.size)
+        measured = _measured(work, scene, geometry)
+        density = work.estimator.estimate(measured) if work.estimator is not None else None
+        if density is not None and density.reason is not None:
+            return _unknown(annotated, density.reason)
+        if work.fast_decode:
+            geometry = _reduce(image, geometry, work.transform)
+        upright = upright_rgb(image, annotated.picture.where)
+        pixels = work.transform.pixels(upright, geometry)
+        plot = None
+        if work.plotter is not None and work.estimator is not None and density is not None:
+            shown = pixels if work.region == "crop" else Transform().pixels(upright, Transform().geometry(scene.size))
+            plot = work.plotter.draw(shown, measured, work.estimator, density)
+        return Made(
+            source_name=annotated.source_name,
+            encoded=work.format.encode(pixels),
+            size=geometry.canvas_size,
+            person_count=measured.person_count,
+            density=density,
+            label=annotated.label,
+            plot=plot,
+        )
+    except DensityError as error:
+        return _unknown(annotated, str(error))
+    except CrowdganError as error:
+        return _unusable(annotated, error)
+
+
+def open_scene(annotated: Annotated) -> tuple[Scene, Image.Image]:
+    """The scene in its upright pixels, and the stored picture with its pixels not yet loaded."""
+    image = annotated.picture.open()
+    stored_size = (image.height, image.width)
+    turn = orientation(image)
+    size = stored_size[::-1] if turn in SIDEWAYS else stored_size
+    focal_35mm = focal_length_35mm(image)
+    scene = Scene.of(
+        upright_people(annotated.people, stored_size, turn),
+        source_name=annotated.source_name,
+        size=size,
+        focal_length_px=focal_length_px(focal_35mm, size) if focal_35mm is not None else None,
+    )
+    return scene, image
+
+
+def _measured(work: PictureWork, scene: Scene, geometry: Geometry) -> Scene:
+    return work.transform.scene(scene, geometry) if work.region == "crop" else scene
+
+
+def _reduce(image: Image.Image, geometry: Geometry, transform: Transform) -> Geometry:
+    """Lets a JPEG be decoded at a half, a quarter or an eighth of its size where that leaves enough for the target."""
+    scale = min(1.0, FAST_DECODE_MARGIN * max(geometry.scale_xy))
+    turned = orientation(image) in SIDEWAYS
+    image.draft("RGB", (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+    return transform.geometry((image.width, image.height) if turned else (image.height, image.width))
+
+
+def _unknown(annotated: Annotated, reason: str) -> Unusable:
+    return Unusable(source_name=annotated.source_name, kind="density cannot be told", reason=reason)
+
+
+def _unusable(annotated: Annotated, error: CrowdganError) -> Unusable:
+    where, reason = annotated.picture.where, str(error)
+    named = reason if reason.startswith(where) else f"{where}: {reason}"
+    return Unusable(source_name=annotated.source_name, kind="damaged or unfit pictures", reason=named)

@@ -1,0 +1,41 @@
+"""What crowdgan-core itself offers, through the same hooks as everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crowdgan_core.dataset import DatasetFormat
+from crowdgan_core.hookspecs import CommandOffer, hookimpl
+from crowdgan_core.sources import SceneSource
+
+
+@hookimpl
+def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
+    """CrowdHuman, datasets, folders and zips of pictures, and what the official dataset tool reads."""
+    from crowdgan_core.sources.cifar10 import Cifar10Source
+    from crowdgan_core.sources.crowdhuman import CrowdHumanSource
+    from crowdgan_core.sources.dataset import DatasetSource
+    from crowdgan_core.sources.lsun import LsunSource
+    from crowdgan_core.sources.mnist import MnistSource
+    from crowdgan_core.sources.plain import FolderSource, ZipSource
+
+    labelled: list[SceneSource] = [DatasetSource(), Cifar10Source(), MnistSource(), LsunSource()]
+    return [CrowdHumanSource(), *labelled, FolderSource(), ZipSource()]
+
+
+@hookimpl
+def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
+    """Zip, folder and HDF5."""
+    from crowdgan_core.formats.hdf5 import Hdf5Format
+    from crowdgan_core.formats.tree import FolderFormat, ZipFormat
+
+    return [ZipFormat(), FolderFormat(), Hdf5Format()]
+
+
+@hookimpl
+def crowdgan_register_commands() -> Sequence[CommandOffer]:
+    """The commands of the core."""
+    from crowdgan_core.cli import convert, density, inspect, label, plugins, synth
+
+    modules = (synth, label, convert, inspect, density, plugins)
+    return [CommandOffer("", module.command) for module in modules]

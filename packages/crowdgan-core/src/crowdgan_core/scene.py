@@ -1,0 +1,121 @@
+"""Annotated pictures of people: the boxes (`People`), and the boxes with the picture's size (`Scene`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Boxes = npt.NDArray[np.float64]
+"""`[num_persons, 4]` float pixels, x, y, width, height, origin top left; a row of NaN where a source has none."""
+
+Flags = npt.NDArray[np.bool_]
+"""`[num_persons]` bool."""
+
+SomePeople = TypeVar("SomePeople", bound="People")
+
+BOX_FIELDS = ("full_boxes", "visible_boxes", "head_boxes")
+FLAG_FIELDS = ("ignore", "tagged_person")
+
+
+def _no_boxes() -> Boxes:
+    return np.empty((0, 4))
+
+
+def _no_flags() -> Flags:
+    return np.empty(0, bool)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class People:
+    """The annotated rows of one picture: persons, and regions to be ignored.
+
+    All arrays have one row per annotation. An array that is left out is filled: boxes with NaN, `ignore` with False,
+    `tagged_person` with `not ignore`.
+
+    Raises:
+        ValueError: an array has the wrong shape or another number of rows than the others.
+    """
+
+    full_boxes: Boxes = field(default_factory=_no_boxes)
+    """Whole bodies, hidden parts and parts outside the picture included (CrowdHuman `fbox`)."""
+
+    visible_boxes: Boxes = field(default_factory=_no_boxes)
+    """The parts of the bodies that can be seen (CrowdHuman `vbox`)."""
+
+    head_boxes: Boxes = field(default_factory=_no_boxes)
+    """Heads (CrowdHuman `hbox`); of size 0 where a source marks heads by points."""
+
+    ignore: Flags = field(default_factory=_no_flags)
+    """Rows that are no single person: crowds too small to tell apart, posters, reflections (`mask`, `extra.ignore`)."""
+
+    tagged_person: Flags = field(default_factory=_no_flags)
+    """Rows that the source tags as a person, to be ignored or not."""
+
+    def __post_init__(self) -> None:
+        arrays = {name: np.asarray(getattr(self, name), float) for name in BOX_FIELDS}
+        for name, boxes in arrays.items():
+            if boxes.ndim != 2 or boxes.shape[1] != 4:
+                raise ValueError(f"{name} has shape {list(boxes.shape)}; it must be [num_persons, 4]")
+        rows = max(len(boxes) for boxes in arrays.values())
+        for name, boxes in arrays.items():
+            object.__setattr__(self, name, boxes if len(boxes) else np.full((rows, 4), np.nan))
+        ignore = np.asarray(self.ignore, bool)
+        object.__setattr__(self, "ignore", ignore if len(ignore) else np.zeros(rows, bool))
+        tagged = np.asarray(self.tagged_person, bool)
+        object.__setattr__(self, "tagged_person", tagged if len(tagged) else ~self.ignore)
+        for name in (*BOX_FIELDS, *FLAG_FIELDS):
+            if len(getattr(self, name)) != rows:
+                raise ValueError(f"{name} has {len(getattr(self, name))} rows where other arrays have {rows}")
+
+    def __len__(self) -> int:
+        """Number of annotated rows, ignore regions included."""
+        return len(self.ignore)
+
+    def select(self: SomePeople, keep: npt.NDArray[Any]) -> SomePeople:
+        """The rows that `keep` picks (a `[num_persons]` bool mask, or indices in the order wanted)."""
+        return replace(self, **{name: getattr(self, name)[keep] for name in (*BOX_FIELDS, *FLAG_FIELDS)})
+
+    @property
+    def person_full_boxes(self) -> Boxes:
+        """Full boxes of the persons alone, `[person_count, 4]`, without ignore regions."""
+        return self.full_boxes[~self.ignore]
+
+    @property
+    def person_head_boxes(self) -> Boxes:
+        """Head boxes of the persons alone, `[person_count, 4]`, without ignore regions."""
+        return self.head_boxes[~self.ignore]
+
+    @property
+    def person_count(self) -> int:
+        """Number of persons, ignore regions not counted."""
+        return int(np.count_nonzero(~self.ignore))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene(People):
+    """One annotated picture, or the part of it that a crop shows; boxes are in its upright pixels."""
+
+    source_name: str
+    """The picture's name in its source, for messages and metadata."""
+
+    size: tuple[int, int]
+    """`(height, width)` in pixels."""
+
+    focal_length_px: float | None = None
+    """Focal length in pixels of this picture; None where nothing tells it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.size) < 1:
+            raise ValueError(f"size is {self.size}; height and width must be at least 1 px")
+
+    @classmethod
+    def of(
+        cls, people: People, *, source_name: str, size: tuple[int, int], focal_length_px: float | None = None
+    ) -> Scene:
+        """The scene of `people` in a picture of `size` (height, width)."""
+        rows = {item.name: getattr(people, item.name) for item in fields(People)}
+        return cls(source_name=source_name, size=size, focal_length_px=focal_length_px, **rows)

@@ -1,0 +1,246 @@
+"""CrowdHuman annotations (`.odgt`: one JSON object per line) with their pictures, in the forms that people have them.
+
+A folder or a zip archive with the pictures and the `.odgt` inside; the download folder, zips beside the `.odgt`; or
+several official zips with the annotations apart. Boxes refer to the stored pixels.
+
+Source: Shao et al., CrowdHuman: A Benchmark for Detecting Human in a Crowd, 2018.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from crowdgan_core.archive import is_zip
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.scene import People
+from crowdgan_core.sources import Annotated, Picture, Problem
+from crowdgan_core.storage import FolderStore, Store, is_picture_name, open_store
+
+SUFFIX = ".odgt"
+
+MAX_LINE_BYTES = 64 * 2**20
+"""Length above which a line is refused: a picture of a million persons."""
+
+MAX_COORDINATE_PX = 1e6
+"""Coordinates beyond this are damage."""
+
+TEST_ARCHIVE = "crowdhuman_test.zip"
+"""The official test pictures have no annotations: in a download folder they are left out."""
+
+NO_BOX = (math.nan,) * 4
+
+
+class CrowdHumanSource:
+    """Reads CrowdHuman and whatever is annotated in its form."""
+
+    name = "crowdhuman"
+    general = False
+    description = "CrowdHuman: pictures (folder or zips) with .odgt annotations"
+
+    def fits(self, paths: Sequence[Path], annotations: Path | None) -> bool:
+        """Whether annotations are given apart, or lie inside with the suffix .odgt."""
+        try:
+            return annotations is not None or bool(_annotation_files(_stores(paths), None))
+        except (DatasetError, OSError):
+            return False
+
+    def open(self, paths: Sequence[Path], annotations: Path | None) -> CrowdHuman:
+        """Indexes pictures and annotations; damaged lines and missing partners become problems."""
+        stores = _stores(paths)
+        files = _annotation_files(stores, annotations)
+        if not files:
+            raise DatasetError(f"{paths[0]}: no {SUFFIX} annotations in it; give them by --annotations FILE")
+        return CrowdHuman(stores, files)
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """An `.odgt` file in a folder or an archive."""
+
+    store: Store
+    name: str
+
+    @property
+    def where(self) -> str:
+        """How messages call the file."""
+        return self.store.where(self.name)
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Numbers from 1 and bytes of the lines that are not blank."""
+        with self.store.open(self.name) as file:
+            number = 0
+            while line := file.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                if len(line) > MAX_LINE_BYTES:
+                    raise DatasetError(f"{self.where}:{number}: a line of over {MAX_LINE_BYTES} bytes")
+                if line.strip():
+                    yield number, line
+
+
+class CrowdHuman:
+    """Indexed CrowdHuman annotations; iterating parses them again, so that memory holds one picture's at a time."""
+
+    classes: tuple[str, ...] = ()
+    annotated = True
+
+    def __init__(self, stores: Sequence[Store], files: Sequence[AnnotationFile]) -> None:
+        self._files = files
+        self._pictures: dict[str, Picture] = {}
+        index = _Index()
+        for file in files:
+            for number, line in file.lines():
+                index.add_line(line, f"{file.where}:{number}")
+        for store in stores:
+            for name in filter(is_picture_name, store.names()):
+                self._match(PurePosixPath(name), store, index)
+        for identifier in [item for item in index.first_line if item not in self._pictures]:
+            index.without_picture.append(identifier)
+        self._first_line = {item: index.first_line[item] for item in self._pictures}
+        self.problems = index.problems()
+
+    def __len__(self) -> int:
+        """Number of pictures with annotations."""
+        return len(self._pictures)
+
+    def __iter__(self) -> Iterator[Annotated]:
+        """Annotated pictures in the order of the annotation lines."""
+        for file in self._files:
+            for number, line in file.lines():
+                where = f"{file.where}:{number}"
+                try:
+                    identifier, people = parse_line(line, where)
+                except DatasetError:
+                    continue  # among the problems
+                if self._first_line.get(identifier) == where:
+                    yield Annotated(source_name=identifier, picture=self._pictures[identifier], people=people)
+
+    def _match(self, path: PurePosixPath, store: Store, index: _Index) -> None:
+        """Gives a picture to the annotation that names it: by file name without suffix, or by path."""
+        for identifier in (path.stem, path.name, str(path.with_suffix("")), str(path)):
+            if identifier in index.first_line:
+                self._pictures.setdefault(identifier, store.picture(str(path)))
+                return
+        index.without_annotation.append(store.where(str(path)))
+
+
+@dataclass
+class _Index:
+    """What a first pass over the annotations finds."""
+
+    first_line: dict[str, str] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    without_picture: list[str] = field(default_factory=list)
+    without_annotation: list[str] = field(default_factory=list)
+
+    def add_line(self, line: bytes, where: str) -> None:
+        try:
+            identifier, _ = parse_line(line, where)
+        except DatasetError as error:
+            self.damaged.append(str(error))
+            return
+        if identifier in self.first_line:
+            self.repeated.append(f"{where}: ID {identifier} again, first in {self.first_line[identifier]}")
+        else:
+            self.first_line[identifier] = where
+
+    def problems(self) -> list[Problem]:
+        found = {
+            "damaged annotation lines": self.damaged,
+            "annotations of a picture that is annotated already": self.repeated,
+            "annotations without a picture": self.without_picture,
+            "pictures without an annotation": self.without_annotation,
+        }
+        return [Problem(reason=reason, names=names) for reason, names in found.items() if names]
+
+
+def parse_line(line: bytes | str, where: str) -> tuple[str, People]:
+    """ID and people of one annotation line.
+
+    A row is to be ignored when its tag is `mask` or its `extra.ignore` is set. A visible or head box without extent
+    counts as missing.
+
+    Raises:
+        DatasetError: the line is no annotation; the message starts with `where`.
+    """
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where}: not valid JSON ({error})") from error
+    if not isinstance(record, dict) or not isinstance(record.get("ID"), str) or not record["ID"]:
+        raise DatasetError(f"{where}: an annotation is a JSON object with the picture's name as a text in ID")
+    boxes = record.get("gtboxes")
+    if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
+        raise DatasetError(f"{where}: gtboxes is {type(boxes).__name__}; it must be a list of JSON objects")
+    tagged = [box.get("tag", "person") == "person" for box in boxes]
+    ignore = [not person or _is_ignored(box, where) for box, person in zip(boxes, tagged, strict=True)]
+    return record["ID"], People(
+        full_boxes=_box_array([_full_box(box, where, ignored) for box, ignored in zip(boxes, ignore, strict=True)]),
+        visible_boxes=_box_array([_box_with_extent(box, "vbox", where) for box in boxes]),
+        head_boxes=_box_array([_box_with_extent(box, "hbox", where) for box in boxes]),
+        ignore=np.array(ignore, bool),
+        tagged_person=np.array(tagged, bool),
+    )
+
+
+def _stores(paths: Sequence[Path]) -> list[Store]:
+    """The places of the pictures: the paths themselves, and the zips in folders among them."""
+    stores: list[Store] = []
+    for path in paths:
+        stores.append(open_store(path))
+        if path.is_dir():
+            inside = sorted(item for item in path.iterdir() if item.name.lower() != TEST_ARCHIVE)
+            stores += [open_store(item) for item in inside if item.suffix.lower() == ".zip" and is_zip(item)]
+    return stores
+
+
+def _annotation_files(stores: Sequence[Store], annotations: Path | None) -> list[AnnotationFile]:
+    if annotations is not None:
+        return [AnnotationFile(FolderStore(annotations.parent), annotations.name)]
+    return [AnnotationFile(store, name) for store in stores for name in store.names() if name.lower().endswith(SUFFIX)]
+
+
+def _is_ignored(box: dict[str, Any], where: str) -> bool:
+    extra = box.get("extra", {})
+    if not isinstance(extra, dict):
+        raise DatasetError(f"{where}: extra is {type(extra).__name__}; it must be a JSON object")
+    return bool(extra.get("ignore", 0))
+
+
+def _full_box(box: dict[str, Any], where: str, ignored: bool) -> tuple[float, ...]:
+    numbers = _numbers(box, "fbox", where)
+    for value, side in ((numbers[2], "width"), (numbers[3], "height")):
+        if value <= 0 and not ignored:
+            raise DatasetError(f"{where}: full_box {side} is {value:g} px; it must be above 0")
+    return numbers
+
+
+def _box_with_extent(box: dict[str, Any], key: str, where: str) -> tuple[float, ...]:
+    numbers = _numbers(box, key, where)
+    return numbers if numbers[2] > 0 and numbers[3] > 0 else NO_BOX
+
+
+def _numbers(box: dict[str, Any], key: str, where: str) -> tuple[float, ...]:
+    """Four finite numbers, or NaN where the annotation has no such box."""
+    values = box.get(key)
+    if values is None:
+        return NO_BOX
+    if not isinstance(values, list) or len(values) != 4 or not all(_is_coordinate(value) for value in values):
+        shown = json.dumps(values)[:60]
+        raise DatasetError(f"{where}: {key} is {shown}; it must be four numbers x, y, width, height in pixels")
+    return tuple(map(float, values))
+
+
+def _is_coordinate(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_COORDINATE_PX
+
+
+def _box_array(rows: list[tuple[float, ...]]) -> Any:
+    return np.array(rows, float).reshape(-1, 4)

@@ -1,0 +1,1 @@
+"""Crowd-density estimators for crowdgan, and readers of head-point datasets."""

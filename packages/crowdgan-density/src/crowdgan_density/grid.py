@@ -1,0 +1,225 @@
+"""Densities from a grid over the picture: `grid`, and `grid-metres` with cells of 1 m.
+
+Each cell counts the boxes that touch it; occupied cells that share a side form clusters; the value is the largest mean
+count of a cluster. Only whole cells count: the strips at the right and at the bottom that are narrower than a cell do
+not, unless no whole cell is occupied.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from crowdgan_core.density import Density, option
+from crowdgan_core.errors import DensityError
+from crowdgan_core.scene import Boxes, Scene
+from crowdgan_density.boxes import MEAN_HEIGHT_M, cut_to_picture, lack_of_boxes, usable_full_boxes
+from crowdgan_density.classes import ThreeClassEstimator, check_bounds
+
+Counts = npt.NDArray[np.int32]
+"""`[rows, columns]` boxes per cell."""
+
+Cells = npt.NDArray[np.int64]
+"""`[num_boxes, 2]` column and row of a cell."""
+
+CELLS_PER_SIDE = 25
+"""A cell is at least this part of the picture's width and of its height (the published tool)."""
+
+AREA_FACTOR_PX = 168.5
+"""A cell is at least this times √(mean box area / picture area), in pixels (the published tool)."""
+
+MAX_CELLS = 250_000
+"""Cells above which `grid-metres` cannot tell; ours: 1 m is then under 7 px in a picture of 12 million pixels, and the
+clusters would take more than 5 ms."""
+
+
+def relative_cell_px(boxes_xywh: Boxes, size: tuple[int, int]) -> float:
+    """Side of a cell of `grid` in pixels: max(width/25, height/25, 168.5·√(mean box area / picture area)).
+
+    Args:
+        boxes_xywh: `[num_boxes, 4]` full boxes in pixels, num_boxes >= 1.
+        size: `(height, width)` of the picture in pixels.
+
+    Source: the published tool's method `grid`.
+    """
+    height, width = size
+    mean_area_px2 = float((boxes_xywh[:, 2] * boxes_xywh[:, 3]).mean())
+    return max(
+        width / CELLS_PER_SIDE, height / CELLS_PER_SIDE, AREA_FACTOR_PX * math.sqrt(mean_area_px2 / (width * height))
+    )
+
+
+def metre_cell_px(boxes_xywh: Boxes) -> float:
+    """Side of a cell of 1 m in pixels: mean box height / 1.685.
+
+    Args:
+        boxes_xywh: `[num_boxes, 4]` full boxes in pixels, num_boxes >= 1.
+
+    Source: the published tool's method `grid-metres`.
+    """
+    return float(boxes_xywh[:, 3].mean()) / MEAN_HEIGHT_M
+
+
+def whole_cells(size: tuple[int, int], cell_px: float, max_cells: int) -> tuple[int, int]:
+    """Rows and columns of whole cells in a picture of `size` (height, width); 0 where a cell is larger.
+
+    Raises:
+        DensityError: they are more than `max_cells`.
+    """
+    height, width = size
+    if (height / cell_px) * (width / cell_px) > max_cells:
+        raise DensityError(
+            f"cells of {cell_px:.3g} px in a picture of {width}x{height} px are more than {max_cells}; "
+            "the boxes are too small"
+        )
+    return int(height / cell_px), int(width / cell_px)
+
+
+def cover_counts(first: Cells, end: Cells, shape: tuple[int, int]) -> Counts:
+    """How many boxes cover each cell, in time that grows with boxes plus cells, not with their product.
+
+    Adds 1 at two corners of each box's rectangle of cells, takes 1 off at the two others, and sums up along both axes.
+
+    Args:
+        first: `[num_boxes, 2]` column and row of each box's first cell, within `shape`.
+        end: `[num_boxes, 2]` column and row after its last cell; at most `shape`, and above `first`.
+        shape: `(rows, columns)` of the grid.
+
+    Source: summed differences (Crow, "Summed-area tables", SIGGRAPH 1984, turned over).
+    """
+    steps = np.zeros((shape[0] + 1, shape[1] + 1), np.int32)
+    (left, top), (right, bottom) = first.T, end.T
+    np.add.at(steps, (top, left), 1)
+    np.add.at(steps, (bottom, right), 1)
+    np.add.at(steps, (top, right), -1)
+    np.add.at(steps, (bottom, left), -1)
+    counts: Counts = steps.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    return counts[:-1, :-1]
+
+
+def touch_counts(boxes_xywh: Boxes, size: tuple[int, int], cell_px: float) -> Counts:
+    """Boxes that touch each cell, `[rows + 1, columns + 1]`: whole cells, then a last row and column of partial ones.
+
+    Boxes are cut to the picture, so a box outside of it touches no cell, and one as large as the picture touches all.
+
+    Args:
+        boxes_xywh: `[num_boxes, 4]` full boxes in pixels, widths and heights above 0.
+        size: `(height, width)` of the picture in pixels.
+        cell_px: side of a cell in pixels.
+
+    Raises:
+        DensityError: there would be more than `MAX_CELLS` whole cells.
+    """
+    rows, columns = whole_cells(size, cell_px, MAX_CELLS)
+    inside_xyxy, _ = cut_to_picture(boxes_xywh, size)
+    cells = (inside_xyxy / cell_px).astype(np.int64)
+    last = [columns, rows]
+    first, end = np.minimum(cells[:, :2], last), np.minimum(cells[:, 2:], last) + 1
+    return cover_counts(first, end, (rows + 1, columns + 1))
+
+
+def largest_cluster_mean(counts: Counts) -> float:
+    """Largest mean count over a cluster of occupied cells, in persons per cell; 0 when no cell is occupied.
+
+    Cells belong to one cluster when they share a side.
+
+    Source: the published tool's methods `grid` and `grid-metres`.
+    """
+    from scipy import ndimage  # here, because `crowdgan --help` shall not load scipy
+
+    if not counts.any():
+        return 0.0
+    clusters, _ = ndimage.label(counts > 0)
+    persons = np.bincount(clusters.ravel(), weights=counts.ravel())[1:]
+    cells = np.bincount(clusters.ravel())[1:]
+    return float((persons / cells).max())
+
+
+def grid_crowding(boxes_xywh: Boxes, size: tuple[int, int], cell_px: float) -> float:
+    """Largest mean number of persons per cell over a cluster of occupied cells; 0 when nobody is in the picture.
+
+    At least 1 otherwise. The partial cells at the right and bottom border count only where no whole cell is occupied,
+    so that people in that strip alone, or larger than the picture, have an answer too.
+
+    Args:
+        boxes_xywh: `[num_persons, 4]` full boxes in pixels, widths and heights above 0.
+        size: `(height, width)` of the picture in pixels.
+        cell_px: side of a cell in pixels.
+
+    Raises:
+        DensityError: there would be more than `MAX_CELLS` whole cells.
+
+    Source: the published tool's methods `grid` and `grid-metres`; boxes beyond the border are handled our way.
+    """
+    counts = touch_counts(boxes_xywh, size, cell_px)
+    whole = counts[:-1, :-1]
+    return largest_cluster_mean(whole if whole.any() else counts)
+
+
+class _GridEstimator(ThreeClassEstimator):
+    """What the two grids share: they differ in the side of a cell."""
+
+    medium_from: float
+    dense_from: float
+
+    def __post_init__(self) -> None:
+        check_bounds(self.name, medium_from=self.medium_from, dense_from=self.dense_from)
+
+    @abstractmethod
+    def cell_px(self, boxes_xywh: Boxes, size: tuple[int, int]) -> float:
+        """Side of a cell in pixels."""
+
+    def estimate(self, scene: Scene) -> Density:
+        """The largest mean count of a cluster, over the persons that have a full box.
+
+        0 and sparse when nobody is in the picture; cannot tell with too few boxes or with too many cells.
+        """
+        boxes = usable_full_boxes(scene)
+        if reason := lack_of_boxes(scene, boxes):
+            return self.cannot_tell(reason)
+        try:
+            value = grid_crowding(boxes, scene.size, self.cell_px(boxes, scene.size)) if len(boxes) else 0.0
+        except DensityError:
+            return self.cannot_tell("the boxes are too small for the picture: there would be too many cells")
+        return self.answer(value, above_sparse=value >= self.medium_from, dense=value >= self.dense_from)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(_GridEstimator):
+    """Persons per cell in the fullest cluster of a grid over the picture.
+
+    Source: the published tool's method of this name.
+    """
+
+    name: ClassVar[str] = "grid"
+    unit: ClassVar[str] = "persons per cell"
+
+    medium_from: float = option(2.0, "least value of a medium scene")
+    dense_from: float = option(3.0, "least value of a dense scene")
+
+    def cell_px(self, boxes_xywh: Boxes, size: tuple[int, int]) -> float:
+        """Side of a cell in pixels, from the picture's size and the mean box area."""
+        return relative_cell_px(boxes_xywh, size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridMetres(_GridEstimator):
+    """Persons per cell in the fullest cluster of a grid whose cells are 1 m wide at the mean box height.
+
+    Source: the published tool's method of this name.
+    """
+
+    name: ClassVar[str] = "grid-metres"
+    unit: ClassVar[str] = "persons per 1 m cell"
+
+    medium_from: float = option(2.0, "least value of a medium scene")
+    dense_from: float = option(3.0, "least value of a dense scene")
+
+    def cell_px(self, boxes_xywh: Boxes, size: tuple[int, int]) -> float:
+        """Side of a cell in pixels, from the mean box height."""
+        return metre_cell_px(boxes_xywh)

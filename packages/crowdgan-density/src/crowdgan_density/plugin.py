@@ -1,0 +1,42 @@
+"""The hooks of this distribution: density estimators, and sources of head-point datasets.
+
+Neither importing this module nor calling its hooks loads scipy, so that `crowdgan --help` stays fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crowdgan_core.density import DensityEstimator
+from crowdgan_core.hookspecs import hookimpl
+from crowdgan_core.sources import SceneSource
+from crowdgan_density.compat import Sg3Euclidean, Sg3Grid, Sg3GridMetres, Sg3Normalised, Sg3Threshold
+from crowdgan_density.counting import Normalised, Threshold
+from crowdgan_density.grid import Grid, GridMetres
+from crowdgan_density.head_points import ShanghaiTech, UcfCc50
+from crowdgan_density.kernel import KernelDensity
+from crowdgan_density.spacing import Euclidean
+
+
+@hookimpl
+def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
+    """The published methods, the finished kernel density, and the original tool's labels."""
+    return [
+        Threshold,
+        Normalised,
+        Euclidean,
+        Grid,
+        GridMetres,
+        KernelDensity,
+        Sg3Threshold,
+        Sg3Normalised,
+        Sg3Euclidean,
+        Sg3Grid,
+        Sg3GridMetres,
+    ]
+
+
+@hookimpl
+def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
+    """Crowd-counting datasets with head points."""
+    return [ShanghaiTech(), UcfCc50()]

@@ -1,0 +1,154 @@
+"""The command `crowdgan` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crowdgan_core.formats.hdf5 import Hdf5Format
+from crowdgan_core.formats.tree import ZipFormat
+from tests.made_up import odgt, person, picture_bytes, write_tree
+
+COMMANDS = ["synth", "label", "convert", "inspect", "density", "plugins"]
+
+
+def crowdgan(*arguments: str | Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs `crowdgan` in a process of its own, and checks its exit code."""
+    program = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", *map(str, arguments)]
+    run = subprocess.run(program, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120)
+    assert run.returncode == code, run.stderr
+    return run
+
+
+@pytest.fixture
+def crowds(tmp_path: Path) -> Path:
+    """Pictures with 5, 20 and 40 persons."""
+    records = {f"{count},a": [person(20 + n, 10 + n % 20) for n in range(count)] for count in (5, 20, 40)}
+    entries = {f"Images/{name}.jpg": picture_bytes(index) for index, name in enumerate(records)}
+    return write_tree(tmp_path / "crowds", {**entries, "annotation_train.odgt": odgt(records).encode()})
+
+
+def test_help_lists_the_commands_in_the_order_of_the_work() -> None:
+    shown = crowdgan("--help").stdout
+    positions = [shown.index(f"\n  {name} ") for name in COMMANDS]
+    assert positions == sorted(positions)
+    assert "crowdgan-core" in shown[positions[-1] :]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_text_with_what_it_does(command: str) -> None:
+    shown = crowdgan(command, "--help").stdout
+    assert shown.startswith(f"Usage: crowdgan {command} ")
+    assert command in ("plugins",) or "Example" in shown
+
+
+def test_labelling_to_zip_and_hdf5_gives_equal_datasets(tmp_path: Path, crowds: Path) -> None:
+    for name in ("out.zip", "out.h5"):
+        run = crowdgan(
+            *("label", "--source", crowds, "--dest", tmp_path / name, "--density", "threshold"),
+            *("--resolution", "32x32", "--transform", "center-crop"),
+        )
+        assert "pictures out" in run.stdout
+        assert run.stdout.count("1 (33%)") == 3
+    one, other = ZipFormat().open(tmp_path / "out.zip"), Hdf5Format().open(tmp_path / "out.h5")
+    assert [item.label for item in one.metadata.pictures] == [0, 1, 2]
+    assert [item.label for item in other.metadata.pictures] == [0, 1, 2]
+    assert all((one.image(index) == other.image(index)).all() for index in range(3))
+    other.close()
+
+
+def test_a_dataset_is_inspected(tmp_path: Path, crowds: Path) -> None:
+    dest, sheet = tmp_path / "out.zip", tmp_path / "sheet.png"
+    crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", "--set", "sparse_up_to=5")
+    shown = crowdgan("inspect", dest, "--contact-sheet", sheet).stdout
+    assert "3 pictures, 256x256 px" in shown
+    assert "sparse_up_to=5" in shown
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+    report = json.loads(crowdgan("inspect", dest, "--json").stdout)
+    assert report["class_counts"] == {"sparse": 1, "medium": 1, "dense": 1}
+    assert report["metadata"]["source"] == "crowdhuman: crowds"
+
+
+def test_converting_keeps_labels(tmp_path: Path, crowds: Path) -> None:
+    crowdgan("label", "--source", crowds, "--dest", tmp_path / "a.zip", "--density", "threshold")
+    crowdgan("convert", "--source", tmp_path / "a.zip", "--dest", tmp_path / "b")
+    crowdgan("convert", "--source", tmp_path / "b", "--dest", tmp_path / "c.h5")
+    reader = Hdf5Format().open(tmp_path / "c.h5")
+    assert [item.label for item in reader.metadata.pictures] == [0, 1, 2]
+    assert reader.metadata.classes == ("sparse", "medium", "dense")
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--dest", "x.zip", "--density", "threshold", "--source", "nowhere"],
+            "error: nowhere: there is no such file or",
+        ),
+        (
+            ["--dest", "x.tar", "--density", "threshold", "--source", "S"],
+            "error: x.tar: no dataset format has such a name",
+        ),
+        (
+            ["--dest", "x.zip", "--density", "grdi", "--source", "S"],
+            "grdi is no installed density estimator; there are",
+        ),
+        (
+            ["--dest", "x.zip", "--density", "grid", "--set", "a", "--source", "S"],
+            "error: --set a: write it as --set name=",
+        ),
+        (
+            ["--dest", "x.zip", "--density", "grid", "--set", "a=1", "--source", "S"],
+            "error: --set a: grid has no such opt",
+        ),
+        (
+            ["--dest", "x.zip", "--density", "grid", "--resolution", "9", "--source", "S"],
+            "9 is no size; write width and",
+        ),
+        (
+            ["--dest", "x.zip", "--density", "grid", "--plot", "p", "--source", "S"],
+            "error: --plot needs a plugin that dra",
+        ),
+    ],
+)
+def test_mistakes_are_one_clear_line(crowds: Path, arguments: list[str], message: str) -> None:
+    given = [str(crowds) if argument == "S" else argument for argument in arguments]
+    code = 2 if "no installed" in message or "no size" in message else 1
+    run = crowdgan("label", *given, code=code)
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.stdout == ""
+
+
+def test_an_existing_destination_is_kept(tmp_path: Path, crowds: Path) -> None:
+    dest = tmp_path / "out.zip"
+    dest.write_bytes(b"precious")
+    run = crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", code=1)
+    assert "it exists already; choose another destination or add --overwrite" in run.stderr
+    assert dest.read_bytes() == b"precious"
+    crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", "--overwrite")
+    assert len(ZipFormat().open(dest)) == 3
+
+
+def test_estimators_are_listed_with_their_options() -> None:
+    shown = crowdgan("density").stdout
+    for name in ("threshold", "normalised", "euclidean", "grid", "grid-metres", "kde", "sg3-grid"):
+        assert f"{name}  (crowdgan-density)" in shown
+    one = json.loads(crowdgan("density", "threshold", "--json").stdout)
+    assert [option["name"] for option in one[0]["options"]] == ["sparse_up_to", "medium_up_to"]
+    assert "error: thrshold is no installed density estimator" in crowdgan("density", "thrshold", code=1).stderr
+
+
+def test_plugins_are_chosen_by_the_environment() -> None:
+    both = json.loads(crowdgan("plugins", "--json").stdout)
+    assert [plugin["name"] for plugin in both["loaded"]][:2] == ["core", "density"]
+    core = crowdgan("plugins", "--json", CROWDGAN_PLUGINS="")
+    assert [plugin["name"] for plugin in json.loads(core.stdout)["loaded"]] == ["core"]
+    missing = crowdgan("--help", CROWDGAN_PLUGINS="desnity")
+    assert "warning: plugin desnity of no distribution is left out" in missing.stderr

@@ -1,0 +1,79 @@
+"""The commands in the READMEs and help texts run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.synthetic import SynthSettings, write_download
+from tests.made_up import add_shanghaitech
+
+ROOT = Path(__file__).parents[2]
+READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
+
+SMALL = ["--images", "6", "--resolution", "64x64", "--workers", "1"]
+"""Options that keep `synth` short."""
+
+
+def fenced_commands(path: Path) -> list[list[str]]:
+    """Arguments of the `crowdgan` commands in the fenced blocks of a page."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("crowdgan ")]
+
+
+def run(arguments: list[str]) -> None:
+    more = SMALL if arguments[0] == "synth" else []
+    result = CliRunner().invoke(build_tree(installed_plugins()), [*arguments, *more], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to run in, with downloads under the names that the pages use."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("CrowdHuman", "DIR"):
+        write_download(SynthSettings(images=6, size=(64, 64)), tmp_path / name)
+    add_shanghaitech(tmp_path / "ShanghaiTech" / "part_A_final" / "test_data", 1, 2)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_commands_of_a_readme_run(path: Path, workplace: Path) -> None:
+    commands = fenced_commands(path)
+    assert commands
+    for arguments in commands:
+        run([*arguments, "--overwrite"] if "--dest" in arguments else arguments)
+
+
+def test_the_first_commands_of_the_help_text_run(workplace: Path) -> None:
+    text = build_tree(installed_plugins()).help or ""
+    commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("  crowdgan ")]
+    assert [arguments[0] for arguments in commands] == ["synth", "label", "inspect"]
+    for arguments in commands:
+        run(arguments)
+
+
+def options_of(command: click.Command) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts}
+
+
+@pytest.mark.parametrize("offer", installed_plugins().commands.values(), ids=lambda offer: offer.command.name)
+def test_examples_in_help_texts_use_options_that_exist(offer: click.Command) -> None:
+    command = offer.command  # type: ignore[attr-defined]
+    example = (command.help or "").partition("Examples:")[2]
+    used = set(re.findall(r"(?<=\s)--[a-z][a-z-]+", example))
+    assert used <= options_of(command)
+
+
+def test_the_set_up_commands_are_the_same_but_for_the_task() -> None:
+    commands = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [command.rpartition(" ")[2] for command in commands] == ["demo", "tests"]
+    assert len({command.rpartition(" ")[0] for command in commands}) == 1

@@ -1,0 +1,92 @@
+"""Plugins of third parties, installed as pip installs them, work; broken ones are reported and do no harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crowdgan_core.formats.tree import ZipFormat
+from tests.made_up import odgt, person, picture_bytes, write_tree
+
+PLUGIN = Path(__file__).parents[1] / "plugins" / "crowdgan-density-nearest"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+CLASHING = (PLUGIN / "src" / "crowdgan_density_nearest" / "__init__.py").read_text().replace('"nearest"', '"grid"')
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder of installed distributions beside the environment's own."""
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def crowdgan(site: Path) -> Run:
+    """Runs `crowdgan` with the distributions of `site` installed too."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(site)}
+        return subprocess.run(program, capture_output=True, text=True, env=environment, check=True, timeout=120)
+
+    return run
+
+
+def install_module(site: Path, name: str, text: str) -> None:
+    """Installs a distribution of one module as pip would leave it."""
+    module = name.replace("-", "_")
+    record = {
+        f"{module}.py": text.encode(),
+        f"{module}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{module}-1.0.dist-info/entry_points.txt": f"[crowdgan]\n{name} = {module}\n".encode(),
+    }
+    write_tree(site, record)
+
+
+def test_a_plugin_that_pip_installs_is_listed_and_labels(site: Path, crowdgan: Run, tmp_path: Path) -> None:
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(PLUGIN)]
+    subprocess.run(install, check=True, capture_output=True, timeout=300)
+    assert "crowdgan-density-nearest 0.3.0" in crowdgan("--help").stdout
+    assert "nearest" in crowdgan("label", "--help").stdout
+    assert "crowded_from=1  (float)" in crowdgan("density", "nearest").stdout
+    listed = json.loads(crowdgan("plugins", "--json").stdout)["loaded"]
+    assert {"density estimator": ["nearest"]}.items() <= listed[-1]["offers"].items()
+    records = {"near": [person(20, 9), person(24, 9)], "far": [person(12, 9), person(52, 9)]}
+    entries = {f"{name}.jpg": picture_bytes(1) for name in records}
+    crowds = write_tree(tmp_path / "crowds", {**entries, "a.odgt": odgt(records).encode()})
+    dest = tmp_path / "out.zip"
+    crowdgan("label", "--source", crowds, "--dest", dest, "--density", "nearest", "--set", "crowded_from=1.5")
+    metadata = ZipFormat().open(dest).metadata
+    assert (metadata.estimator, metadata.options) == ("nearest", {"crowded_from": 1.5})
+    found = {item.source: (pytest.approx(item.density), item.label) for item in metadata.pictures}
+    assert found == {"near": (2.0, 1), "far": (0.2, 0)}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("raise RuntimeError('no licence')", "plugin broken of broken is left out: RuntimeError: no licence"),
+        (
+            "from crowdgan_core.hookspecs import hookimpl\n"
+            "@hookimpl\ndef crowdgan_register_densty_estimators():\n    return []\n",
+            "broken of broken is left out: it has a hook crowdgan_register_densty_estimators, which does not exist",
+        ),
+        (CLASHING, "broken and crowdgan-density both offer the density estimator grid, which is left out; uninstall"),
+    ],
+    ids=["raises at import", "misspelt hook", "clashing name"],
+)
+def test_a_broken_plugin_is_reported_and_stops_nothing(site: Path, crowdgan: Run, text: str, reason: str) -> None:
+    install_module(site, "broken", text)
+    shown = crowdgan("--help")
+    assert "Usage: crowdgan" in shown.stdout
+    assert reason in shown.stderr
+    assert shown.stderr.count("\n") == 1
+    assert "LEFT OUT" in crowdgan("plugins").stdout
+    assert "kde  (crowdgan-density)" in crowdgan("density", "kde").stdout

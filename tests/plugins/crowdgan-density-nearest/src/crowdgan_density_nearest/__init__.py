@@ -1,0 +1,43 @@
+"""A density estimator for crowdgan: how near people stand to their nearest neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from crowdgan_core.density import Density, DensityEstimator, option
+from crowdgan_core.hookspecs import hookimpl
+from crowdgan_core.scene import Scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nearest(DensityEstimator):
+    """Mean box width over mean distance to the nearest neighbour."""
+
+    name: ClassVar[str] = "nearest"
+    unit: ClassVar[str] = "widths per distance"
+    classes: ClassVar[tuple[str, ...]] = ("loose", "crowded")
+
+    crowded_from: float = option(1.0, "value from which a scene counts as crowded, in widths per distance")
+
+    def estimate(self, scene: Scene) -> Density:
+        """0 for fewer than two persons; cannot tell where only heads are known."""
+        boxes = scene.person_full_boxes
+        if np.isnan(boxes).any():
+            return Density.unknown(self.unit, "it needs full boxes of all persons")
+        value = 0.0
+        if len(boxes) > 1:
+            centres = boxes[:, :2] + boxes[:, 2:] / 2
+            distances = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1))
+            np.fill_diagonal(distances, np.inf)
+            value = float(boxes[:, 2].mean() / max(distances.min(axis=1).mean(), 1.0))
+        return Density(value=value, unit=self.unit, class_index=int(value >= self.crowded_from))
+
+
+@hookimpl
+def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
+    """The one estimator."""
+    return [Nearest]

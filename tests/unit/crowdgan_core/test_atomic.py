@@ -1,0 +1,80 @@
+"""Files and folders appear whole or not at all."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crowdgan_core.atomic import write_file, written_beside
+from crowdgan_core.errors import DatasetError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_the_context_ends(tmp_path: Path) -> None:
+    dest = tmp_path / "new" / "a.bin"
+    with written_beside(dest, overwrite=False) as partial:
+        partial.write_bytes(b"abc")
+        assert not dest.exists()
+    assert dest.read_bytes() == b"abc"
+    assert names(dest.parent) == ["a.bin"]
+
+
+def test_an_error_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), written_beside(tmp_path / "a.bin", overwrite=False) as partial:
+        partial.write_bytes(b"abc")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+def test_an_existing_destination_is_refused(tmp_path: Path) -> None:
+    dest = tmp_path / "a.bin"
+    dest.write_bytes(b"old")
+    with pytest.raises(DatasetError) as caught:
+        write_file(dest, b"new", overwrite=False)
+    assert str(caught.value) == f"{dest}: it exists already; choose another destination or add --overwrite"
+    assert dest.read_bytes() == b"old"
+
+
+def test_a_destination_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    dest = tmp_path / "a.bin"
+    with pytest.raises(DatasetError, match="it exists already"), written_beside(dest, overwrite=False) as partial:
+        partial.write_bytes(b"mine")
+        dest.write_bytes(b"theirs")
+    assert dest.read_bytes() == b"theirs"
+
+
+def test_overwriting_replaces_files_and_folders(tmp_path: Path) -> None:
+    dest = tmp_path / "out"
+    dest.mkdir()
+    (dest / "old.txt").write_text("old")
+    with written_beside(dest, overwrite=True) as partial:
+        partial.mkdir()
+        (partial / "new.txt").write_text("new")
+    assert names(dest) == ["new.txt"]
+    write_file(tmp_path / "a", b"1", overwrite=True)
+    write_file(tmp_path / "a", b"2", overwrite=True)
+    assert (tmp_path / "a").read_bytes() == b"2"
+    assert names(tmp_path) == ["a", "out"]
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    leftover = tmp_path / f".a.bin.{socket.gethostname()}-{int(ended.stdout)}.partial"
+    leftover.write_bytes(b"half")
+    other = tmp_path / f".b.bin.{socket.gethostname()}-{int(ended.stdout)}.partial"
+    other.write_bytes(b"another destination's")
+    write_file(tmp_path / "a.bin", b"whole", overwrite=False)
+    assert names(tmp_path) == sorted([other.name, "a.bin"])
+
+
+def test_a_parent_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatasetError, match=r"a.bin: cannot be written \(.+\); nothing of it was left"):
+        write_file(tmp_path / "file" / "a.bin", b"", overwrite=False)

@@ -1,0 +1,138 @@
+"""CrowdHuman in the forms that people have it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.sources.crowdhuman import CrowdHuman, CrowdHumanSource, parse_line
+from tests.made_up import RECORDS, odgt, person, picture_bytes, write_tree, write_zip
+from tests.unit.crowdgan_core.conftest import MakeSource
+
+FORMS = ["folder", "folder_root", "zip", "zip_root", "download", "apart"]
+
+
+def opened(paths: list[Path], annotations: Path | None = None) -> CrowdHuman:
+    source = CrowdHumanSource()
+    assert source.fits(paths, annotations)
+    return source.open(paths, annotations)
+
+
+def problems(source: CrowdHuman) -> dict[str, list[str]]:
+    return {problem.reason: list(problem.names) for problem in source.problems}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_scenes(make_crowdhuman: MakeSource, form: str) -> None:
+    source = opened(*make_crowdhuman(form))
+    found = list(source)
+    assert [item.source_name for item in found] == list(RECORDS)
+    assert [item.people.person_count for item in found] == [0, 6, 12, 18, 24]
+    assert [item.picture.open().size for item in found] == [(80, 60)] * 5
+    assert (len(source), problems(source)) == (5, {})
+    assert [item.source_name for item in source] == list(RECORDS), "it can be iterated again"
+
+
+def test_boxes_are_read_under_our_names() -> None:
+    line = json.dumps(
+        {"ID": "1,a", "gtboxes": [person(-3, 5), person(1, 2, tag="mask", ignore=1), person(4, 4, ignore=1)]}
+    )
+    name, people = parse_line(line, "a.odgt:1")
+    assert name == "1,a"
+    assert people.full_boxes.tolist() == [[-3, 5, 8, 24], [1, 2, 8, 24], [4, 4, 8, 24]]
+    assert people.ignore.tolist() == [False, True, True]
+    assert people.tagged_person.tolist() == [True, False, True]
+    assert people.head_boxes[0] == pytest.approx([-1, 5, 4, 24 / 7])
+
+
+def test_missing_boxes_and_boxes_without_extent_are_nan() -> None:
+    box = {"tag": "person", "fbox": [0, 0, 5, 9], "vbox": [0, 0, 0, 9]}
+    people = parse_line(json.dumps({"ID": "a", "gtboxes": [box]}), "a.odgt:1")[1]
+    assert np.isnan(people.visible_boxes).all()
+    assert np.isnan(people.head_boxes).all()
+    assert people.person_count == 1
+
+
+def test_the_original_records_are_read(shared: Path) -> None:
+    for split, count in (("train", 4), ("val", 1)):
+        lines = (shared / "data" / "crowdhuman" / f"real_records_{split}.odgt").read_text().splitlines()
+        parsed = [parse_line(line, "x") for line in lines if line.strip()]
+        assert len(parsed) == count
+        assert all("," in name and people.person_count > 0 for name, people in parsed)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("[1]", "an annotation is a JSON object with the picture's name as a text in ID"),
+        ('{"ID": 5, "gtboxes": []}', "with the picture's name as a text in ID"),
+        ('{"ID": "a"}', "gtboxes is NoneType; it must be a list of JSON objects"),
+        ('{"ID": "a", "gtboxes": [3]}', "gtboxes is list; it must be a list of JSON objects"),
+        (
+            '{"ID": "a", "gtboxes": [{"fbox": [1, 2, 3]}]}',
+            "fbox is [1, 2, 3]; it must be four numbers x, y, width, height",
+        ),
+        ('{"ID": "a", "gtboxes": [{"fbox": [1, 2, NaN, 3]}]}', "fbox is [1, 2, NaN, 3]; it must be four numbers"),
+        ('{"ID": "a", "gtboxes": [{"fbox": [1, 2, -3, 9]}]}', "full_box width is -3 px; it must be above 0"),
+        ('{"ID": "a", "gtboxes": [{"fbox": [1, 2, 3, 0]}]}', "full_box height is 0 px; it must be above 0"),
+        ('{"ID": "a", "gtboxes": [{"fbox": [1, 2, 3, 4], "extra": 1}]}', "extra is int; it must be a JSON object"),
+    ],
+)
+def test_a_bad_line_is_named_by_file_and_number(line: str, message: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        parse_line(line, "annotation_train.odgt:812")
+    assert str(caught.value).startswith("annotation_train.odgt:812: ")
+    assert message in str(caught.value)
+
+
+def test_blank_lines_are_skipped_and_bad_ones_counted(tmp_path: Path) -> None:
+    text = "\n" + odgt({"a": [person(1, 1)]}) + "  \n{broken\n" + odgt({"b": []}) + odgt({"a": []})
+    folder = write_tree(tmp_path / "x", {"a.jpg": picture_bytes(1), "b.png": picture_bytes(2), "t.odgt": text.encode()})
+    source = opened([folder])
+    assert [(item.source_name, len(item.people)) for item in source] == [("a", 1), ("b", 0)]
+    found = problems(source)
+    assert found.keys() == {"damaged annotation lines", "annotations of a picture that is annotated already"}
+    assert found["damaged annotation lines"][0].startswith(f"{folder}/t.odgt:4: not valid JSON")
+    repeated = f"{folder}/t.odgt:6: ID a again, first in {folder}/t.odgt:2"
+    assert found["annotations of a picture that is annotated already"] == [repeated]
+
+
+def test_missing_partners_are_problems(tmp_path: Path) -> None:
+    entries = {
+        "Images/a.jpg": picture_bytes(1),
+        "Images/c.jpg": picture_bytes(2),
+        "t.odgt": odgt({"a": [], "b": []}).encode(),
+    }
+    source = opened([write_zip(tmp_path / "x.zip", entries)])
+    assert len(source) == 1
+    assert problems(source) == {
+        "annotations without a picture": ["b"],
+        "pictures without an annotation": [f"{tmp_path}/x.zip:Images/c.jpg"],
+    }
+
+
+def test_identifiers_may_be_paths_or_carry_a_suffix(tmp_path: Path) -> None:
+    entries = {f"Images/{name}.jpg": picture_bytes(1) for name in ("s1/a", "s2/a", "b")}
+    text = odgt({"Images/s1/a": [], "Images/s2/a.jpg": [], "b.jpg": []})
+    source = opened([write_tree(tmp_path / "x", {**entries, "t.odgt": text.encode()})])
+    assert [item.source_name for item in source] == ["Images/s1/a", "Images/s2/a.jpg", "b.jpg"]
+    assert problems(source) == {}
+
+
+def test_pictures_without_annotations_are_no_crowdhuman(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "x", {"a.jpg": picture_bytes(1)})
+    assert not CrowdHumanSource().fits([folder], None)
+    with pytest.raises(DatasetError, match=r"no .odgt annotations in it; give them by --annotations FILE"):
+        CrowdHumanSource().open([folder], None)
+
+
+def test_annotations_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "x", {"a.jpg": picture_bytes(1)})
+    with pytest.raises(DatasetError, match=r"none.odgt: cannot be read \(No such file or directory\)"):
+        opened([folder], tmp_path / "none.odgt")

@@ -1,0 +1,100 @@
+"""The check that plugin authors run finds each breach of the contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from crowdgan_core.density import Density, DensityEstimator, option
+from crowdgan_core.scene import Scene
+from crowdgan_core.testing import check_density_estimator, example_scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Good(DensityEstimator):
+    """Persons in the picture."""
+
+    name: ClassVar[str] = "good"
+    unit: ClassVar[str] = "persons"
+    classes: ClassVar[tuple[str, ...]] = ("few", "many")
+
+    limit: int = option(10, "persons up to which a scene has few")
+
+    def estimate(self, scene: Scene) -> Density:
+        """The count."""
+        return Density(value=scene.person_count, unit=self.unit, class_index=int(scene.person_count > self.limit))
+
+
+def test_a_good_estimator_passes() -> None:
+    check_density_estimator(Good)
+    check_density_estimator(Good, {"limit": "3"})
+
+
+def _broken(**overrides: Any) -> type[DensityEstimator]:
+    made = type("Broken", (Good,), {"__doc__": "A breach.", **overrides})
+    return dataclass(frozen=True, kw_only=True)(made)
+
+
+def _estimate(**changes: Any) -> Any:
+    return lambda self, scene: replace(Good.estimate(self, scene), **changes)
+
+
+def _first_width(self: Good, scene: Scene) -> Density:
+    value = float(scene.full_boxes[0, 2]) if len(scene) and not np.isnan(scene.full_boxes[0, 2]) else 0.0
+    return Density(value=value, unit=self.unit, class_index=0)
+
+
+def _moves_people(self: Good, scene: Scene) -> Density:
+    scene.full_boxes[:] += 1
+    return Good.estimate(self, scene)
+
+
+def _spacing(self: Good, scene: Scene) -> Density:
+    return Density(value=1 / (1 + scene.person_count), unit=self.unit, class_index=0)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"name": "Bad Name"}, "name is 'Bad Name'"),
+        ({"unit": ""}, "unit is ''"),
+        ({"classes": ("one",)}, "there must be at least two"),
+        ({"classes": ("a", "a")}, "no two may have the same name"),
+        ({"estimate": _estimate(unit="people")}, "unit is 'people', not 'persons'"),
+        ({"estimate": _estimate(value=float("nan"))}, "say why it cannot be told instead"),
+        ({"estimate": _estimate(class_index=2)}, "class_index is 2; there are 2 classes"),
+        ({"estimate": _estimate(interval=(-2.0, -1.0))}, "outside of its interval"),
+        ({"estimate": lambda self, scene: 3.0}, "estimate returned float, not Density"),
+        ({"estimate": _first_width}, "the order of persons must not matter"),
+        ({"estimate": _moves_people}, "estimate must not change the scene"),
+        ({"estimate": _spacing}, "the value must grow with crowding"),
+        ({}, "it cannot be sent to worker processes"),
+        ({"fit": lambda self, scenes: type("Other", (), {"name": "other"})()}, "an estimator of the same name"),
+    ],
+)
+def test_each_breach_is_named(overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_density_estimator(_broken(**overrides))
+    assert message in str(caught.value)
+
+
+def test_a_class_that_can_be_changed_is_a_breach() -> None:
+    @dataclass
+    class Loose:
+        """Not frozen."""
+
+        name: ClassVar[str] = "loose"
+        unit: ClassVar[str] = "persons"
+
+    with pytest.raises(AssertionError, match="must be a frozen dataclass"):
+        check_density_estimator(Loose)  # type: ignore[type-abstract, arg-type]
+
+
+def test_example_scenes_are_repeatable_and_as_dense_as_asked() -> None:
+    wide, narrow = example_scene(50), example_scene(50, extent=0.5)
+    assert example_scene(50).full_boxes.tolist() == wide.full_boxes.tolist()
+    spread = [np.ptp(scene.full_boxes[:, 0]) for scene in (wide, narrow)]
+    assert spread[1] == pytest.approx(spread[0] / 2, rel=0.1)
