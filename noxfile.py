@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 import tempfile
@@ -98,7 +99,7 @@ def build(session: nox.Session) -> None:
         session.run("python", "-m", "build", "--outdir", str(dist), f"packages/{package}", silent=True)
     with tempfile.TemporaryDirectory() as folder:
         python = clean_environment(session, Path(folder))
-        session.run(python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), *map(str, dist.glob("*.whl")))
+        install_into(session, python, *map(str, dist.glob("*.whl")))
         try_out(session, python, Path(folder), density="grid")
     session.log(f"built: {', '.join(sorted(path.name for path in dist.iterdir()))}")
 
@@ -108,8 +109,7 @@ def third_party(session: nox.Session) -> None:
     """A plugin of somebody else's, installed by pip into a clean environment with core alone, labels pictures."""
     with tempfile.TemporaryDirectory() as folder:
         python = clean_environment(session, Path(folder))
-        wanted = [f"./packages/{CORE}", f"./{PLUGIN}"]
-        session.run(python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), *wanted)
+        install_into(session, python, f"./packages/{CORE}", f"./{PLUGIN}")
         try_out(session, python, Path(folder), density="nearest")
 
 
@@ -145,17 +145,20 @@ def clean_environment(session: nox.Session, folder: Path) -> str:
     return str(folder / "venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
 
 
+def install_into(session: nox.Session, python: str, *arguments: str) -> None:
+    """Installs by the pip of another environment."""
+    session.run(python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), *arguments, external=True)
+
+
 def try_out(session: nox.Session, python: str, folder: Path, density: str) -> None:
     """Runs the commands of an installed crowdgan: an estimator is listed, and labels made-up crowds."""
     crowdgan = str(Path(python).with_name("crowdgan"))
-    listed = session.run(crowdgan, "plugins", silent=True) or ""
-    shown = session.run(crowdgan, "label", "--help", silent=True) or ""
+    run = functools.partial(session.run, crowdgan, external=True)
+    listed, shown = run("plugins", silent=True) or "", run("label", "--help", silent=True) or ""
     if density not in listed or density not in shown:
         session.error(f"{density} is not listed by `crowdgan plugins` and `crowdgan label --help`")
-    session.run(crowdgan, "synth", str(folder / "crowds"), "--images", "6", "--workers", "1")
-    for dest in ("crowds.zip", "crowds.h5"):
-        session.run(
-            *(crowdgan, "label", "--source", str(folder / "crowds"), "--dest", str(folder / dest)),
-            *("--density", density, "--resolution", "64x64"),
-        )
-        session.run(crowdgan, "inspect", str(folder / dest))
+    crowds = folder / "crowds"
+    run("synth", str(crowds), "--images", "6", "--workers", "1")
+    for dest in (folder / "crowds.zip", folder / "crowds.h5"):
+        run("label", "--source", str(crowds), "--dest", str(dest), "--density", density, "--resolution", "64x64")
+        run("inspect", str(dest))

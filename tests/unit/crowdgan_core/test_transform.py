@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, ImageOps
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.scene import People, Scene
 from crowdgan_core.transform import Transform, upright_people
+
+PUBLISHED_TOLERANCE = 0 if int(PIL.__version__.split(".")[0]) >= 13 else 4
+"""Pillow 13, which made the recorded pictures, filters columns first where that is less work; earlier ones never do.
+
+On Python 3.10, which Pillow 13 has left behind, tall pictures therefore differ by up to 4 of 255.
+"""
 
 BODY = (10.0, 20.0, 4.0, 12.0)
 
@@ -30,7 +37,8 @@ def transformed(transform: Transform, pixels: np.ndarray) -> np.ndarray:
 def test_pixels_equal_the_published_tool(shared: Path, transform: Transform, key: str) -> None:
     with np.load(shared / "reference" / "transforms" / "transforms.npz") as reference:
         for index in range(5):
-            assert (transformed(transform, reference[f"in_{index}"]) == reference[f"{key}_{index}"]).all()
+            made, recorded = transformed(transform, reference[f"in_{index}"]), reference[f"{key}_{index}"]
+            assert np.abs(made.astype(int) - recorded).max() <= PUBLISHED_TOLERANCE
 
 
 @pytest.mark.parametrize("target", [(16, 16), (16, 24), (24, 16), (40, 9)])

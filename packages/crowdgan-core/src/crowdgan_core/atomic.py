@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from crowdgan_core.errors import DatasetError
 PARTIAL = ".partial"
 """Ends the name of what is being written; a crash may leave one, the next run for the same destination removes it."""
 
+ASIDE = ".old.partial"
+"""Ends the name of a folder that is being replaced; a crash may leave one, as above."""
+
 
 @contextmanager
 def written_beside(dest: Path, *, overwrite: bool) -> Iterator[Path]:
@@ -23,7 +27,8 @@ def written_beside(dest: Path, *, overwrite: bool) -> Iterator[Path]:
         DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
     """
     refuse_existing(dest, overwrite=overwrite)
-    partial = dest.parent / f".{dest.name}.{socket.gethostname()}-{os.getpid()}{PARTIAL}"
+    partial = dest.parent / f"{_start_of_names(dest)}{os.getpid()}{PARTIAL}"
+    aside = dest.parent / f"{_start_of_names(dest)}{os.getpid()}{ASIDE}"
     with os_errors_named(dest):
         dest.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(dest)
@@ -32,9 +37,10 @@ def written_beside(dest: Path, *, overwrite: bool) -> Iterator[Path]:
         with os_errors_named(dest):
             _flush(partial)
             refuse_existing(dest, overwrite=overwrite)
-            _replace(partial, dest)
+            _replace(dest, partial, aside)
     finally:
         _remove(partial)
+        _remove(aside)
 
 
 def write_file(dest: Path, data: bytes, *, overwrite: bool) -> None:
@@ -69,14 +75,22 @@ def os_errors_named(dest: Path) -> Iterator[None]:
 
 def _remove_leftovers(dest: Path) -> None:
     """Removes what runs on this machine that were killed have left beside `dest`."""
-    start = f".{dest.name}.{socket.gethostname()}-"
+    pattern = re.compile(rf"{re.escape(_start_of_names(dest))}(\d+)({re.escape(PARTIAL)}|{re.escape(ASIDE)})")
     for path in dest.parent.iterdir():
-        pid = path.name.removeprefix(start).removesuffix(PARTIAL)
-        if path.name == f"{start}{pid}{PARTIAL}" and pid.isdigit() and not _is_running(int(pid)):
+        match = pattern.fullmatch(path.name)
+        if match is not None and not _is_running(int(match[1])):
             _remove(path)
 
 
+def _start_of_names(dest: Path) -> str:
+    """How the names begin of what this machine puts beside `dest`; the number of the process follows."""
+    return f".{dest.name}.{socket.gethostname()}-"
+
+
 def _is_running(pid: int) -> bool:
+    """Whether there is another process of that number."""
+    if pid == os.getpid():  # an earlier process had the same number, as all have in a container
+        return False
     if os.name == "nt":  # signal 0 would end the process there
         return True
     try:
@@ -97,15 +111,17 @@ def _flush(path: Path) -> None:
         os.sync()
 
 
-def _replace(partial: Path, dest: Path) -> None:
+def _replace(dest: Path, partial: Path, aside: Path) -> None:
     """Renames `partial` to `dest`; a folder in the way goes aside first, since a rename cannot replace one."""
     if not (dest.is_dir() and not dest.is_symlink()):
         partial.replace(dest)
         return
-    old = partial.with_name(f".old{partial.name}")
-    dest.rename(old)
-    partial.replace(dest)
-    _remove(old)
+    try:
+        dest.rename(aside)
+        partial.replace(dest)
+    finally:
+        if aside.exists() and not dest.exists():
+            aside.rename(dest)
 
 
 def _remove(path: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -47,7 +48,7 @@ def ordered_map(
         yield from map(function, items)
         return
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=_start_method(function), initializer=_leave_interrupts_to_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=_start_method(function), initializer=_follow_parent)
     try:
         yield from _in_order(pool, function, iter(items), workers * WAITING_CHUNKS)
     except BrokenProcessPool as error:
@@ -90,5 +91,14 @@ def _start_method(function: Callable[[Item], Result]) -> multiprocessing.context
     return context
 
 
-def _leave_interrupts_to_parent() -> None:
+def _follow_parent() -> None:
+    """Leaves Ctrl-C to the parent, and makes this worker end with it, also where it is killed and can tell nobody."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+    parent.join()
+    os._exit(1)
