@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -54,14 +55,15 @@ def write(store: DatasetFormat, dest: Path, labels: list[object], metadata: Data
 def test_what_is_written_is_read_back(tmp_path: Path, name: str, labels: list[object]) -> None:
     store = FORMATS[name]
     assert store.fits(tmp_path / name)
-    write(store, tmp_path / name, labels)
+    metadata = METADATA if labels[0] == 0 else replace(METADATA, label_kind="value", classes=())
+    write(store, tmp_path / name, labels, metadata)
     reader = store.open(tmp_path / name)
     assert len(reader) == 3
     assert [record.label for record in reader.metadata.pictures] == labels
     assert [(item.source, item.person_count, item.density) for item in reader.metadata.pictures] == [
         (f"picture {index}", index, index / 2) for index in range(3)
     ]
-    assert reader.metadata.with_pictures([]) == METADATA
+    assert reader.metadata.with_pictures([]) == metadata
     assert all((reader.image(index) == PIXELS[index]).all() for index in range(3))
     reader.close()
 
@@ -143,9 +145,13 @@ def test_datasets_of_the_official_tool_are_read(tmp_path: Path) -> None:
         ('{"labels": [["a", [NaN]]]}', "label [nan]; it must be a class number from 0 or a list of numbers"),
         ('{"labels": [["b.png", 1]]}', "1 pictures have no label, first a.png"),
         ('{"crowdgan": {"format": 2}}', "metadata of format 2; this version reads format 1"),
-        ('{"crowdgan": {"format": 1, "pictures": [{"nme": 1}], "classes": []}}', "damaged metadata"),
+        ('{"crowdgan": {"format": 1, "pictures": [{"nme": 1}], "classes": []}}', "options is None; it must be dict"),
         (
-            '{"crowdgan": {"format": 1, "pictures": [{"name": "b.png"}], "classes": []}}',
+            '{"crowdgan": {"format": 1, "options": {}, "pictures": [{"nme": 1}], "classes": []}}',
+            "is no record of a picture",
+        ),
+        (
+            '{"crowdgan": {"format": 1, "options": {}, "pictures": [{"name": "b.png"}], "classes": []}}',
             "1 pictures are missing, first b.png",
         ),
     ],

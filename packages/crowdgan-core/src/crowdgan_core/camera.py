@@ -28,6 +28,9 @@ from crowdgan_core.errors import ConfigError
 Points = npt.NDArray[np.float64]
 """`[num_points, 2]` or `[num_points, 3]` float; metres on the ground, or pixels, as the name says."""
 
+MEAN_HEIGHT_M = 1.685
+"""Mean standing height of a person in metres (as in the original tool), which gives pictures of people a scale."""
+
 FILM_LONG_SIDE_MM = 36.0
 """Long side of a 35 mm film frame in mm (ISO 1007: 24 mm x 36 mm), to which `FocalLengthIn35mmFilm` refers."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,24 @@ class PictureRecord:
 
     label: Label | None = None
     """The conditioning label; None in a dataset without labels."""
+
+    @classmethod
+    def from_json(cls, data: object, where: str) -> PictureRecord:
+        """The record in JSON data.
+
+        Raises:
+            DatasetError: it is no such record; the message starts with `where`.
+        """
+        if not isinstance(data, dict) or data.keys() - {item.name for item in fields(cls)}:
+            raise DatasetError(f"{where}: {data!r:.80} is no record of a picture")
+        _check_kind(data, "name", (str,), where)
+        _check_kind(data, "source", (str, NoneType), where)
+        _check_kind(data, "person_count", (int, NoneType), where)
+        _check_kind(data, "density", (int, float, NoneType), where)
+        density = data.get("density")
+        if density is not None and not _is_finite_number(density):
+            raise DatasetError(f"{where}: density {density}; it must be a finite number or null")
+        return cls(**{**data, "label": label_from_json(data.get("label"), where)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,15 +113,35 @@ class DatasetMetadata:
         version = data.get("format")
         if version != FORMAT_VERSION:
             raise DatasetError(f"{where}: metadata of format {version!r}; this version reads format {FORMAT_VERSION}")
-        try:
-            pictures = tuple(
-                PictureRecord(**{**record, "label": label_from_json(record.get("label"), where)})
-                for record in data["pictures"]
-            )
-            kept = {key: value for key, value in data.items() if key not in ("format", "pictures", "classes")}
-            return cls(**kept, classes=tuple(data["classes"]), pictures=pictures)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise DatasetError(f"{where}: damaged metadata ({error})") from error
+        known = {item.name for item in fields(cls)}
+        if unknown := data.keys() - known - {"format"}:
+            raise DatasetError(f"{where}: metadata has {min(unknown)!r}; it may have {', '.join(sorted(known))}")
+        for name in ("estimator", "unit", "source", "transform", "region", "tool_version"):
+            _check_kind(data, name, (str, NoneType), where)
+        for name, kind in (("options", dict), ("classes", list), ("pictures", list)):
+            _check_kind(data, name, (kind,), where)
+        if data.get("label_kind") not in ("class", "value", None) or not all(
+            isinstance(c, str) for c in data["classes"]
+        ):
+            raise DatasetError(f"{where}: label_kind must be class, value or null, and classes a list of names")
+        made = cls(
+            **{name: value for name, value in data.items() if name not in ("format", "classes", "pictures")},
+            classes=tuple(data["classes"]),
+            pictures=tuple(PictureRecord.from_json(record, where) for record in data["pictures"]),
+        )
+        made._check_labels(where)
+        return made
+
+    def _check_labels(self, where: str) -> None:
+        """Checks that every picture has a label of the dataset's kind, and one of its classes."""
+        kinds: dict[str | None, type] = {"class": int, "value": tuple, None: NoneType}
+        kind = kinds[self.label_kind]
+        for record in self.pictures:
+            if not isinstance(record.label, kind):
+                raise DatasetError(f"{where}: {record.name} has label {record.label}; label_kind is {self.label_kind}")
+            if isinstance(record.label, int) and record.label >= len(self.classes):
+                found = f"{record.name} has label {record.label}"
+                raise DatasetError(f"{where}: {found}; there are {len(self.classes)} classes, from 0")
 
     def with_pictures(self, pictures: list[PictureRecord]) -> DatasetMetadata:
         """The same record with these pictures."""
@@ -122,8 +161,15 @@ def label_from_json(label: object, where: str) -> Label | None:
     raise DatasetError(f"{where}: label {label!r:.60}; it must be a class number from 0 or a list of numbers")
 
 
+def _check_kind(data: Mapping[str, Any], name: str, kinds: tuple[type, ...], where: str) -> None:
+    value = data.get(name)
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        allowed = " or ".join("null" if kind is NoneType else kind.__name__ for kind in kinds)
+        raise DatasetError(f"{where}: {name} is {value!r:.60}; it must be {allowed}")
+
+
 def _is_finite_number(item: object) -> bool:
-    return isinstance(item, (int, float)) and not isinstance(item, bool) and math.isfinite(item)
+    return isinstance(item, (int, float)) and not isinstance(item, bool) and abs(item) <= sys.float_info.max
 
 
 class DatasetWriter(Protocol):

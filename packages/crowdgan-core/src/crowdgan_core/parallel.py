@@ -7,11 +7,15 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from crowdgan_core.errors import CrowdganError
@@ -24,6 +28,12 @@ CHUNK = 4
 
 WAITING_CHUNKS = 3
 """Chunks under way per worker, so that none waits for the process that hands out."""
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""Signals of Ctrl-C and of a polite kill."""
+
+GRACE_S = 0.5
+"""Seconds that a worker has to end the item that it works on; a large photograph takes a third of that."""
 
 
 def usable_cores() -> int:
@@ -39,7 +49,7 @@ def ordered_map(
     """Results of a picklable function over items, in their order, whatever the number of workers.
 
     Items are drawn as they are needed. With one worker everything runs in this process. When the iteration is left
-    early, by an error or Ctrl-C, the workers are killed, not waited for.
+    early, by an error or Ctrl-C, each worker ends after the item that it works on, or is killed after `GRACE_S`.
 
     Raises:
         CrowdganError: a worker died.
@@ -48,14 +58,17 @@ def ordered_map(
         yield from map(function, items)
         return
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=_start_method(function), initializer=_follow_parent)
+    context = _start_method(function)
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
     try:
         yield from _in_order(pool, function, iter(items), workers * WAITING_CHUNKS)
     except BrokenProcessPool as error:
         raise CrowdganError("a worker process died, perhaps for lack of memory; try fewer --workers") from error
     except BaseException:
-        for process in set(multiprocessing.active_children()) - before:
-            process.kill()
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        _kill_after_grace(set(multiprocessing.active_children()) - before)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -67,15 +80,44 @@ def _in_order(
     under_way: deque[Future[list[Result]]] = deque()
     chunks = iter(lambda: list(itertools.islice(items, CHUNK)), [])
     for chunk in chunks:
-        under_way.append(pool.submit(_map_chunk, function, chunk))
+        with _interrupts_later():
+            under_way.append(pool.submit(_map_chunk, function, chunk))
         if len(under_way) >= limit:
             yield from under_way.popleft().result()
     while under_way:
         yield from under_way.popleft().result()
 
 
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Holds back what stops this process: a worker that starts while nobody has noted it would be left over."""
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield
+        return
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda received, _: held.append(received)) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for received in held:
+            signal.raise_signal(received)
+
+
 def _map_chunk(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:
-    return [function(item) for item in chunk]
+    return [function(item) for item in chunk if _stop is None or not _stop.is_set()]
+
+
+def _kill_after_grace(processes: Iterable[BaseProcess]) -> None:
+    """Kills what has not ended by itself.
+
+    Not at once: a worker killed while it sends a result leaves the thread that receives it waiting for ever.
+    """
+    end = time.monotonic() + GRACE_S
+    for process in processes:
+        process.join(max(0.0, end - time.monotonic()))
+        process.kill()
 
 
 def _start_method(function: Callable[[Item], Result]) -> multiprocessing.context.BaseContext:
@@ -88,11 +130,30 @@ def _start_method(function: Callable[[Item], Result]) -> multiprocessing.context
     context = multiprocessing.get_context("forkserver")
     inner = function.func if isinstance(function, partial) else function
     context.set_forkserver_preload([inner.__module__])
+    _start_fork_server()
     return context
 
 
-def _follow_parent() -> None:
+def _start_fork_server() -> None:
+    """Starts the server with Ctrl-C blocked, which it and the workers inherit: it is for this process alone."""
+    from multiprocessing import forkserver, resource_tracker  # not on Windows
+
+    resource_tracker.ensure_running()  # first, since it unblocks Ctrl-C at its end
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+_stop: Event | None = None
+"""In a worker: set when the results are no longer wanted. Only what a worker starts with can hand it over."""
+
+
+def _start_worker(stop: Event) -> None:
     """Leaves Ctrl-C to the parent, and makes this worker end with it, also where it is killed and can tell nobody."""
+    global _stop
+    _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

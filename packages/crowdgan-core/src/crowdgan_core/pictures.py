@@ -25,8 +25,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 """File names that count as pictures, in lower case."""
 
-MAX_PIXELS = 250_000_000
-"""Pictures with more pixels are refused before they are decoded; the largest cameras make 200 million."""
+MAX_PIXELS = 178_000_000
+"""Pictures with more pixels are refused before they are decoded: just below Pillow's own bound."""
 
 BITS_16_TO_8 = 1 / 256
 """Factor from 16-bit to 8-bit samples."""

@@ -1,13 +1,10 @@
-"""What the estimators read from a scene's full-body boxes, and the one length that gives boxes a scale."""
+"""What the estimators read from a scene's full-body boxes."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from crowdgan_core.scene import Boxes, Scene
-
-MEAN_HEIGHT_M = 1.685
-"""Mean standing height of a person in metres (as in the original tool): 1 m = box height / 1.685 px."""
 
 BOXED_SHARE = 0.5
 """Share of the persons that must have a full box; ours: with fewer, the boxes say little of the crowd."""

@@ -15,10 +15,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.camera import MEAN_HEIGHT_M
 from crowdgan_core.density import Density, option
 from crowdgan_core.errors import DensityError
 from crowdgan_core.scene import Boxes, Scene
-from crowdgan_density.boxes import MEAN_HEIGHT_M, cut_to_picture, lack_of_boxes, usable_full_boxes
+from crowdgan_density.boxes import cut_to_picture, lack_of_boxes, usable_full_boxes
 from crowdgan_density.classes import ThreeClassEstimator, check_bounds
 
 Counts = npt.NDArray[np.int32]

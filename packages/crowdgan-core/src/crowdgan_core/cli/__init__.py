@@ -8,6 +8,7 @@ from types import FrameType
 
 import click
 
+from crowdgan_core.cli.texts import printable
 from crowdgan_core.cli.tree import build_tree
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.plugins import installed_plugins
@@ -21,11 +22,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     plugins = installed_plugins()
     for warning in plugins.warnings:
-        click.echo(f"crowdgan: warning: {warning}", err=True)
+        click.echo(f"crowdgan: warning: {printable(warning)}", err=True)
     try:
         build_tree(plugins).main(prog_name="crowdgan", standalone_mode=False)
     except CrowdganError as error:
-        click.echo(f"crowdgan: error: {error}", err=True)
+        click.echo(f"crowdgan: error: {printable(str(error))}", err=True)
         sys.exit(1)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from crowdgan_core.atomic import write_file
+from crowdgan_core.cli.texts import printable
 from crowdgan_core.dataset import DatasetMetadata
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.formats import format_for
@@ -52,12 +53,12 @@ def command(dataset: Path, as_json: bool, sheet: Path | None, overwrite: bool) -
         else:
             _print(report, reader.metadata, dataset)
     if sheet is not None:
-        click.echo(f"contact sheet: {sheet}", err=True)
+        click.echo(printable(f"contact sheet: {sheet}"), err=True)
 
 
 def _print(report: Report, metadata: DatasetMetadata, dataset: Path) -> None:
     size = f"{report.size[1]}x{report.size[0]} px" if report.size is not None else "empty"
-    click.echo(f"{dataset}: {report.picture_count} pictures, {size}")
+    _say(f"{dataset}: {report.picture_count} pictures, {size}")
     facts = {
         "source": metadata.source,
         "transform": metadata.transform,
@@ -69,22 +70,22 @@ def _print(report: Report, metadata: DatasetMetadata, dataset: Path) -> None:
     }
     for name, value in facts.items():
         if value:
-            click.echo(f"  {name:12} {value}")
+            _say(f"  {name:12} {value}")
     if report.density_range is not None:
         low, middle, high = report.density_range
-        click.echo(f"  {'density':12} {low:.4g} to {high:.4g} {metadata.unit}, median {middle:.4g}")
+        _say(f"  {'density':12} {low:.4g} to {high:.4g} {metadata.unit}, median {middle:.4g}")
     if report.person_range is not None:
         fewest, median, most = report.person_range
-        click.echo(f"  {'persons':12} {fewest} to {most} per picture, median {median:g}")
+        _say(f"  {'persons':12} {fewest} to {most} per picture, median {median:g}")
     if report.unknown_count:
-        click.echo(f"  {'cannot tell':12} {report.unknown_count} pictures")
+        _say(f"  {'cannot tell':12} {report.unknown_count} pictures")
     _print_histogram(report)
     for border in report.borders:
-        click.echo(f"border between {border.below} and {border.above}: about {border.value:.4g} {metadata.unit}")
+        _say(f"border between {border.below} and {border.above}: about {border.value:.4g} {metadata.unit}")
     if report.doubtful:
-        click.echo(f"{len(report.doubtful)} pictures lie near a border; the nearest:")
+        _say(f"{len(report.doubtful)} pictures lie near a border; the nearest:")
     for record in report.doubtful[:DOUBTFUL_SHOWN]:
-        click.echo(f"  {record.name}  {record.density:.4g}  ({record.source})")
+        _say(f"  {record.name}  {record.density:.4g}  ({record.source})")
 
 
 def _print_histogram(report: Report) -> None:
@@ -92,4 +93,8 @@ def _print_histogram(report: Report) -> None:
     total = sum(report.class_counts.values())
     for name, count in report.class_counts.items():
         bar = "█" * round(BAR_CELLS * count / largest) if largest else ""
-        click.echo(f"  {name:>12} {count:6} {count / max(total, 1):4.0%} {bar}")
+        _say(f"  {name:>12} {count:6} {count / max(total, 1):4.0%} {bar}")
+
+
+def _say(line: str) -> None:
+    click.echo(printable(line))

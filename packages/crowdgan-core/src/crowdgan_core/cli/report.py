@@ -6,25 +6,29 @@ from pathlib import Path
 
 import click
 
+from crowdgan_core.cli.texts import printable
 from crowdgan_core.summary import Summary, counted
 
 
 def print_summary(summary: Summary, dest: Path) -> None:
     """Prints what became of the pictures: in, out, skipped and why, class balance, value range."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"{dest}", title_justify="left", show_header=False)
-    table.add_row("pictures in", f"{summary.pictures_in}")
-    table.add_row("pictures out", f"{summary.pictures_out}")
-    for reason, names in summary.skipped.items():
-        table.add_row("skipped", counted(reason, names))
+    rows = [("pictures in", f"{summary.pictures_in}"), ("pictures out", f"{summary.pictures_out}")]
+    rows += [("skipped", counted(reason, names)) for reason, names in summary.skipped.items()]
     for index, name in enumerate(summary.classes):
         count = summary.label_counts[index]
-        table.add_row(name, f"{count} ({count / summary.pictures_out:.0%})")
+        rows.append((name, f"{count} ({count / summary.pictures_out:.0%})"))
     if summary.value_range is not None:
         low, high = summary.value_range
-        table.add_row("density", f"{low:.4g} to {high:.4g} {summary.unit}")
-    table.add_row("time", f"{summary.elapsed_s:.1f} s, {summary.pictures_in / summary.elapsed_s:.1f} pictures/s")
+        rows.append(("density", f"{low:.4g} to {high:.4g} {summary.unit}"))
+    rows.append(("time", f"{summary.elapsed_s:.1f} s, {summary.pictures_in / summary.elapsed_s:.1f} pictures/s"))
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    for name, text in rows:
+        table.add_row(Text(printable(name)), Text(printable(text), overflow="fold"))
+    click.echo(printable(str(dest)))
     Console().print(table)
-    click.echo(f"Look at it: crowdgan inspect {dest} --contact-sheet {dest.with_suffix('')}-sheet.png")
+    click.echo(printable(f"Look at it: crowdgan inspect {dest} --contact-sheet {dest.with_suffix('')}-sheet.png"))

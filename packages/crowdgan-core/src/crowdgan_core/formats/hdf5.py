@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 METADATA_NAME = "crowdgan"
 """Attribute of the file that holds the metadata record as JSON."""
 
+VERSIONS = ("v108", "latest")
+"""Oldest and newest file format: from HDF5 1.8 on an attribute may hold more than 64 KiB of text."""
+
 
 class Hdf5Format:
     """One HDF5 file; h5py is imported when it is used, so that commands which do not use it start fast."""
@@ -42,7 +45,7 @@ class Hdf5Format:
 
         with written_beside(dest, overwrite=overwrite) as partial:
             with os_errors_named(dest):
-                file = h5py.File(partial, "w")
+                file = h5py.File(partial, "w", libver=VERSIONS)
             try:
                 yield _Hdf5Writer(file, dest)
             except BaseException:
@@ -78,16 +81,14 @@ class _Hdf5Writer:
 
     def finish(self, metadata: DatasetMetadata) -> None:
         """Writes names, labels and metadata."""
-        import h5py
-
         with os_errors_named(self._dest):
-            names = [record.name for record in metadata.pictures]
-            self._file.create_dataset("names", data=names, dtype=h5py.string_dtype())
+            self._file.create_dataset("names", data=np.array([record.name for record in metadata.pictures], "S"))
             if metadata.label_kind is not None:
                 kind = np.int64 if metadata.label_kind == "class" else np.float32
                 labels = np.array([record.label for record in metadata.pictures], kind)
                 self._file.create_dataset("labels", data=labels)
-            self._file.attrs[METADATA_NAME] = json.dumps(metadata.to_json(), allow_nan=False)
+            text = json.dumps(metadata.to_json(), allow_nan=False)
+            self._file.attrs.create(METADATA_NAME, np.bytes_(text.encode("ascii")))
 
 
 class Hdf5Reader:
@@ -102,8 +103,7 @@ class Hdf5Reader:
         try:
             with _damage_named(path):
                 self._images = self._checked_images()
-                text = self._file.attrs[METADATA_NAME]
-                self.metadata = DatasetMetadata.from_json(json.loads(text), str(path))
+                self.metadata = DatasetMetadata.from_json(json.loads(self._metadata_text()), str(path))
             if len(self.metadata.pictures) != len(self):
                 found = f"{len(self)} pictures and {len(self.metadata.pictures)} records of pictures"
                 raise DatasetError(f"{path}: {found}; the numbers must be equal")
@@ -124,6 +124,16 @@ class Hdf5Reader:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+    def _metadata_text(self) -> bytes:
+        """The metadata attribute, of fixed length: texts of variable length are refused.
+
+        They lie in a heap that libhdf5 may read for ever where it is damaged.
+        """
+        kind = self._file.attrs.get_id(METADATA_NAME).dtype
+        if kind.kind != "S":
+            raise DatasetError(f"{self._path}: the attribute {METADATA_NAME} must be a text of fixed length")
+        return bytes(self._file.attrs[METADATA_NAME])
 
     def _checked_images(self) -> h5py.Dataset | None:
         """The dataset `/images`; None in a file without pictures."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdgan_core.camera import Camera, Points, focal_length_px, polygon_area_m2
+from crowdgan_core.camera import MEAN_HEIGHT_M, Camera, Points, focal_length_px, polygon_area_m2
 from crowdgan_core.synthetic.regions import clip_convex, clip_half_plane, ellipse_polygon, random_points
 
 CAMERA_HEIGHT_M = (2.0, 9.0)
@@ -18,9 +18,6 @@ PITCH_DEG = (4.0, 28.0)
 
 FOCAL_35MM = (24, 28, 30, 35, 40, 45, 50)
 """35 mm equivalents in mm, whole as EXIF stores them: wide angle to normal lens."""
-
-MEAN_HEIGHT_M = 1.685
-"""Mean standing height in metres, as in density.md."""
 
 MIN_PERSON_PX, MIN_PERSON_SHARE = 18.0, 18 / 640
 """Height of a mean person at the far end of the crowd, in pixels, or as a share of a smaller picture's longer side."""

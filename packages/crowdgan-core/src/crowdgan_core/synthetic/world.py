@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crowdgan_core.camera import Camera, Points, polygon_area_m2
+from crowdgan_core.camera import MEAN_HEIGHT_M, Camera, Points, polygon_area_m2
 from crowdgan_core.synthetic.regions import ellipse_polygon, hard_core_points
-from crowdgan_core.synthetic.views import FAR_LIMIT_M, MEAN_HEIGHT_M, random_view
+from crowdgan_core.synthetic.views import FAR_LIMIT_M, random_view
 
 STANDING_HEIGHT_M = (MEAN_HEIGHT_M, 0.09)
 """Mean and standard deviation of standing height in metres, the deviation ours."""

@@ -1,0 +1,72 @@
+"""What the integration tests share: made-up crowds on disk, and the command `crowdgan` as a user runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CrowdWriter = Callable[..., Path]
+
+
+def noise_picture(seed: int, size: tuple[int, int], kind: str = "JPEG", **options: Any) -> bytes:
+    """An encoded picture of smooth noise, `size` (height, width) in pixels."""
+    generator = np.random.default_rng(seed)
+    small = generator.integers(0, 256, (max(1, size[0] // 8), max(1, size[1] // 8), 3), dtype=np.uint8)
+    image = Image.fromarray(small).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def crowd_line(name: str, persons: int, seed: int, size: tuple[int, int]) -> str:
+    """One CrowdHuman annotation line: persons and one ignore region in a picture of `size` (height, width)."""
+    generator = np.random.default_rng(seed)
+    boxes: list[dict[str, Any]] = []
+    for _ in range(persons):
+        height_px = float(generator.uniform(0.2, 0.5) * size[0])
+        x, y = float(generator.uniform(0, 0.8) * size[1]), float(generator.uniform(0, 0.5) * size[0])
+        full = [round(number, 1) for number in (x, y, 0.4 * height_px, height_px)]
+        head = [round(number, 1) for number in (x + 0.1 * height_px, y, 0.15 * height_px, 0.18 * height_px)]
+        boxes.append({"tag": "person", "fbox": full, "vbox": full, "hbox": head, "extra": {"box_id": 0, "occ": 1}})
+    boxes.append(
+        {"tag": "mask", "fbox": [0, 0, 5, 5], "vbox": [0, 0, 5, 5], "hbox": [0, 0, 1, 1], "extra": {"ignore": 1}}
+    )
+    return json.dumps({"ID": name, "gtboxes": boxes})
+
+
+@pytest.fixture(scope="session")
+def encode_noise() -> Callable[..., bytes]:
+    """Makes an encoded picture: `encode_noise(seed, size, kind, **options_of_pillow)`."""
+    return noise_picture
+
+
+@pytest.fixture(scope="session")
+def write_crowd() -> CrowdWriter:
+    """Writes a CrowdHuman-style folder: `write_crowd(folder, count=24, size=(240, 320))`."""
+
+    def write(folder: Path, *, count: int = 24, size: tuple[int, int] = (240, 320)) -> Path:
+        folder.mkdir(parents=True)
+        lines = [crowd_line(f"crowd{index:03d}", 2 + 3 * (index % 13), index, size) for index in range(count)]
+        (folder / "annotation_train.odgt").write_text("\n".join(lines) + "\n")
+        for index in range(count):
+            (folder / f"crowd{index:03d}.jpg").write_bytes(noise_picture(index, size))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def crowdgan() -> list[str]:
+    """The command line that starts `crowdgan` as installed beside this Python."""
+    script = Path(sys.executable).with_name("crowdgan.exe" if sys.platform == "win32" else "crowdgan")
+    if script.exists():
+        return [str(script)]
+    return [sys.executable, "-c", "from crowdgan_core.cli import main; main()"]
