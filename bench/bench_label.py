@@ -35,7 +35,10 @@ SIDE = 256
 SIZES = [(900, 1200), (1000, 1500), (1080, 1920), (1400, 1050)]
 """`(height, width)` of the photographs: 1.1 to 2.1 megapixels."""
 
-PICTURES = 300
+MAX_PEOPLE = 60
+"""Persons in the largest crowd: most pictures have fewer than 40, as in CrowdHuman."""
+
+PICTURES = 400
 ROUNDS = 3
 
 
@@ -59,7 +62,9 @@ def make_photographs(folder: Path) -> dict[str, tuple[bytes, list[dict[str, obje
     made = {}
     for size in SIZES:
         dest = folder / f"{size[0]}"
-        write_download(SynthSettings(images=12, size=size, seed=size[0], workers=usable_cores()), dest)
+        write_download(
+            SynthSettings(images=12, size=size, seed=size[0], max_people=MAX_PEOPLE, workers=usable_cores()), dest
+        )
         with zipfile.ZipFile(dest / "CrowdHuman_train01.zip") as archive:
             for line in (dest / "annotation_train.odgt").read_text().splitlines():
                 record = json.loads(line)

@@ -58,7 +58,7 @@ def test_items_are_drawn_as_they_are_needed() -> None:
 
 
 def test_a_worker_that_dies_is_an_error() -> None:
-    with pytest.raises(CrowdganError, match="a worker process died, perhaps for lack of memory"):
+    with pytest.raises(CrowdganError, match="a worker process died; for lack of memory try fewer --workers"):
         list(ordered_map(die, range(5), workers=2))
 
 

@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -13,7 +14,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from typing import TypeVar
@@ -34,6 +34,12 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 GRACE_S = 0.5
 """Seconds that a worker has to end the item that it works on; a large photograph takes a third of that."""
+
+
+WORKER_DIED = (
+    "a worker process died; for lack of memory try fewer --workers; a script of your own must call from under "
+    "`if __name__ == '__main__':`, since workers import it"
+)
 
 
 def usable_cores() -> int:
@@ -58,13 +64,13 @@ def ordered_map(
         yield from map(function, items)
         return
     before = set(multiprocessing.active_children())
-    context = _start_method(function)
+    context = _start_method()
     stop = context.Event()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
     try:
         yield from _in_order(pool, function, iter(items), workers * WAITING_CHUNKS)
     except BrokenProcessPool as error:
-        raise CrowdganError("a worker process died, perhaps for lack of memory; try fewer --workers") from error
+        raise CrowdganError(WORKER_DIED) from error
     except BaseException:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
@@ -120,16 +126,16 @@ def _kill_after_grace(processes: Iterable[BaseProcess]) -> None:
         process.kill()
 
 
-def _start_method(function: Callable[[Item], Result]) -> multiprocessing.context.BaseContext:
+def _start_method() -> multiprocessing.context.BaseContext:
     """Workers that start from a clean process: a fork of this one would inherit its threads and locks.
 
-    Where there is a fork server, it imports the module of the function once for all workers.
+    Where there is a fork server, it imports once, for all workers, what this process has loaded of crowdgan and its
+    plugins.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    inner = function.func if isinstance(function, partial) else function
-    context.set_forkserver_preload([inner.__module__])
+    context.set_forkserver_preload([name for name in list(sys.modules) if name.startswith("crowdgan")])
     _start_fork_server()
     return context
 

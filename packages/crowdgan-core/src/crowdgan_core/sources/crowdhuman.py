@@ -8,6 +8,7 @@ Source: Shao et al., CrowdHuman: A Benchmark for Detecting Human in a Crowd, 201
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ import numpy as np
 
 from crowdgan_core.archive import is_zip
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.scene import People
+from crowdgan_core.scene import Boxes, People
 from crowdgan_core.sources import Annotated, Picture, Problem
 from crowdgan_core.storage import FolderStore, Store, is_picture_name, open_store
 
@@ -179,14 +180,16 @@ def parse_line(line: bytes | str, where: str) -> tuple[str, People]:
     boxes = record.get("gtboxes")
     if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
         raise DatasetError(f"{where}: gtboxes is {type(boxes).__name__}; it must be a list of JSON objects")
-    tagged = [box.get("tag", "person") == "person" for box in boxes]
-    ignore = [not person or _is_ignored(box, where) for box, person in zip(boxes, tagged, strict=True)]
+    tagged = np.array([box.get("tag", "person") == "person" for box in boxes], bool)
+    ignore = ~tagged | np.array([_is_ignored(box, where) for box in boxes], bool)
+    full_boxes = _box_array(boxes, "fbox", where)
+    _refuse_without_extent(full_boxes[~ignore], where)
     return record["ID"], People(
-        full_boxes=_box_array([_full_box(box, where, ignored) for box, ignored in zip(boxes, ignore, strict=True)]),
-        visible_boxes=_box_array([_box_with_extent(box, "vbox", where) for box in boxes]),
-        head_boxes=_box_array([_box_with_extent(box, "hbox", where) for box in boxes]),
-        ignore=np.array(ignore, bool),
-        tagged_person=np.array(tagged, bool),
+        full_boxes=full_boxes,
+        visible_boxes=_with_extent(_box_array(boxes, "vbox", where)),
+        head_boxes=_with_extent(_box_array(boxes, "hbox", where)),
+        ignore=ignore,
+        tagged_person=tagged,
     )
 
 
@@ -214,33 +217,48 @@ def _is_ignored(box: dict[str, Any], where: str) -> bool:
     return bool(extra.get("ignore", 0))
 
 
-def _full_box(box: dict[str, Any], where: str, ignored: bool) -> tuple[float, ...]:
-    numbers = _numbers(box, "fbox", where)
-    for value, side in ((numbers[2], "width"), (numbers[3], "height")):
-        if value <= 0 and not ignored:
-            raise DatasetError(f"{where}: full_box {side} is {value:g} px; it must be above 0")
-    return numbers
+def _refuse_without_extent(full_boxes: Boxes, where: str) -> None:
+    for column, side in ((2, "width"), (3, "height")):
+        wrong = full_boxes[full_boxes[:, column] <= 0, column]
+        if len(wrong):
+            raise DatasetError(f"{where}: full_box {side} is {wrong[0]:g} px; it must be above 0")
 
 
-def _box_with_extent(box: dict[str, Any], key: str, where: str) -> tuple[float, ...]:
-    numbers = _numbers(box, key, where)
-    return numbers if numbers[2] > 0 and numbers[3] > 0 else NO_BOX
+def _with_extent(boxes_xywh: Boxes) -> Boxes:
+    """The boxes, with NaN for those without width or height."""
+    return np.where((boxes_xywh[:, 2:] > 0).all(axis=1, keepdims=True), boxes_xywh, np.nan)
 
 
-def _numbers(box: dict[str, Any], key: str, where: str) -> tuple[float, ...]:
-    """Four finite numbers, or NaN where the annotation has no such box."""
-    values = box.get(key)
-    if values is None:
-        return NO_BOX
-    if not isinstance(values, list) or len(values) != 4 or not all(_is_coordinate(value) for value in values):
-        shown = json.dumps(values)[:60]
-        raise DatasetError(f"{where}: {key} is {shown}; it must be four numbers x, y, width, height in pixels")
-    return tuple(map(float, values))
+def _box_array(boxes: list[dict[str, Any]], key: str, where: str) -> Boxes:
+    """The boxes of one kind, `[num_boxes, 4]`; NaN where an annotation has none.
+
+    Checked all at once, since most of the time of reading annotations would go into checking number by number.
+    """
+    rows = [NO_BOX if (row := box.get(key)) is None else row for box in boxes]
+    array = _number_array(rows)
+    if array is not None:
+        missing = np.array([row is NO_BOX for row in rows], bool)
+        if ((np.abs(array) <= MAX_COORDINATE_PX).all(axis=1) | missing).all():
+            return array
+    raise DatasetError(f"{where}: {_first_wrong(rows, key)}; it must be four numbers x, y, width, height in pixels")
 
 
-def _is_coordinate(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_COORDINATE_PX
+def _number_array(rows: list[Any]) -> Boxes | None:
+    """Rows of four ints or floats as an array `[num_rows, 4]`; None where they are anything else."""
+    if not set(map(type, rows)) <= {list, tuple} or not set(map(len, rows)) <= {4}:
+        return None
+    if not set(map(type, itertools.chain.from_iterable(rows))) <= {int, float}:
+        return None
+    try:
+        return np.array(rows, float).reshape(-1, 4)
+    except OverflowError:  # an int beyond all floats
+        return None
 
 
-def _box_array(rows: list[tuple[float, ...]]) -> Any:
-    return np.array(rows, float).reshape(-1, 4)
+def _first_wrong(rows: list[Any], key: str) -> str:
+    """The first row that is no box, for a message."""
+    for row in rows:
+        array = _number_array([row])
+        if row is not NO_BOX and (array is None or not (np.abs(array) <= MAX_COORDINATE_PX).all()):
+            return f"{key} is {json.dumps(row)[:60]}"
+    raise AssertionError("called for rows of which one is no box")
