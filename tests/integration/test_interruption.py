@@ -346,6 +346,14 @@ def test_a_file_that_cannot_grow_is_one_line_of_error_and_leaves_nothing(
     assert run.wait_until_gone() == []
 
 
+def test_synth_that_cannot_write_ends_in_one_line_of_error_and_leaves_nothing(tmp_path: Path, start: Start) -> None:
+    dest = tmp_path / "crowds"
+    command = ("synth", dest, "--images", 8, "--resolution", "320x240", "--workers", 1)
+    run = start(*command, preexec_fn=limit_files_to(20_000))
+    assert run.finish() == (1, f"crowdgan: error: {dest}: cannot be written (File too large); nothing of it was left\n")
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("share", [0.3, 0.98])
 @pytest.mark.parametrize("dest_name", list(FORMATS))
 def test_a_full_disk_is_one_line_of_error_and_leaves_the_old_destination(

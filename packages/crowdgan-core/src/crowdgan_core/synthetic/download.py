@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from crowdgan_core.atomic import refuse_existing, written_beside
+from crowdgan_core.atomic import os_errors_named, refuse_existing, written_beside
 from crowdgan_core.dataset import Pixels
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.parallel import ordered_map
@@ -150,6 +150,7 @@ def write_download(
     progress.start("making pictures", settings.images)
     with ExitStack() as stack:
         folder = stack.enter_context(written_beside(dest, overwrite=dest.is_dir()))
+        stack.enter_context(os_errors_named(dest))
         folder.mkdir()
         archive = stack.enter_context(zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_STORED))
         odgt = stack.enter_context((folder / ANNOTATIONS).open("w", encoding="utf-8", newline="\n"))
