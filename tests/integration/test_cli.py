@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from crowdgan_core.cli.report import print_summary
 from crowdgan_core.formats.hdf5 import Hdf5Format
 from crowdgan_core.formats.tree import ZipFormat
+from crowdgan_core.summary import Summary
 from tests.made_up import odgt, person, picture_bytes, write_tree
 
 COMMANDS = ["synth", "label", "convert", "inspect", "density", "plugins"]
@@ -152,3 +156,64 @@ def test_plugins_are_chosen_by_the_environment() -> None:
     assert [plugin["name"] for plugin in json.loads(core.stdout)["loaded"]] == ["core"]
     missing = crowdgan("--help", CROWDGAN_PLUGINS="desnity")
     assert "warning: plugin desnity of no distribution is left out" in missing.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_in_help_texts_stand_on_lines_of_their_own(command: str) -> None:
+    shown = crowdgan(command, "--help").stdout
+    assert "\\b" not in shown
+    assert "Example" not in shown or re.search(r"Examples:\n    crowdgan ", shown)
+
+
+def test_converting_to_and_fro_keeps_all_metadata(tmp_path: Path, crowds: Path) -> None:
+    names = ["a.zip", "b.h5", "c", "d.zip"]
+    crowdgan(
+        "label", "--source", crowds, "--dest", tmp_path / "a.zip", "--density", "threshold", "--label-kind", "value"
+    )
+    for before, after in itertools.pairwise(names):
+        crowdgan("convert", "--source", tmp_path / before, "--dest", tmp_path / after)
+    assert ZipFormat().open(tmp_path / "d.zip").metadata == ZipFormat().open(tmp_path / "a.zip").metadata
+
+
+def test_what_is_read_is_never_overwritten(tmp_path: Path, crowds: Path) -> None:
+    for dest in (crowds, tmp_path):
+        run = crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", "--overwrite", code=1)
+        assert "it would replace" in run.stderr
+    assert len(list((crowds / "Images").iterdir())) == 3
+
+
+def test_two_annotation_files_are_refused(crowds: Path) -> None:
+    twice = ["--annotations", "a.odgt", "--annotations", "b.odgt"]
+    run = crowdgan("label", "--source", crowds, "--dest", "x.zip", "--density", "threshold", *twice, code=1)
+    assert "--annotations is given 2 times" in run.stderr
+
+
+def test_what_the_encoding_of_the_output_lacks_is_replaced() -> None:
+    shown = crowdgan("synth", "--help", PYTHONIOENCODING="iso8859-2")
+    assert "Persons/m? of the emptiest" in " ".join(shown.stdout.split())
+
+
+def test_commands_that_are_proposed_can_be_pasted(tmp_path: Path, crowds: Path) -> None:
+    out, dest = tmp_path / "my crowds", tmp_path / "my set.zip"
+    made = crowdgan("synth", out, "--images", "1", "--resolution", "64x64", "--workers", "1")
+    assert f"Label them: crowdgan label --source '{out}' --dest '{out}.zip' --density " in made.stdout
+    labelled = crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold")
+    sheet = tmp_path / "my set-sheet.png"
+    assert f"Look at it: crowdgan inspect '{dest}' --contact-sheet '{sheet}'" in labelled.stdout
+
+
+def test_a_summary_of_no_measurable_time_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(Summary(pictures_in=1, pictures_out=1, elapsed_s=0.0), Path("a.zip"))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["time", "0.0", "s"] in lines
+
+
+def test_synth_says_what_can_be_made() -> None:
+    shown = " ".join(crowdgan("synth", "--help").stdout.split())
+    assert "the fullest picture, from 0.01 to 6." in shown
+    assert "Persons in the largest crowd, from 1 to 5000." in shown
+
+
+def test_a_resolution_beyond_all_bounds_is_one_clear_line(tmp_path: Path, crowds: Path) -> None:
+    run = crowdgan("convert", "--source", crowds, "--dest", tmp_path / "x.zip", "--resolution", "99999x99999", code=1)
+    assert run.stderr == "crowdgan: error: resolution is 99999x99999; both must be from 1 to 8192 px\n"

@@ -23,10 +23,10 @@ SMALL = ["--images", "6", "--resolution", "64x64", "--workers", "1"]
 
 
 def fenced_commands(path: Path) -> list[list[str]]:
-    """Arguments of the `crowdgan` commands in the fenced blocks of a page."""
+    """Arguments of the `crowdgan` commands, with or without `.venv/bin/`, in the fenced blocks of a page."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("crowdgan ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines if re.match(r"(\.venv/bin/)?crowdgan ", line)]
 
 
 def run(arguments: list[str]) -> None:

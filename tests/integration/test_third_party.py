@@ -78,9 +78,10 @@ def test_a_plugin_that_pip_installs_is_listed_and_labels(site: Path, crowdgan: R
             "@hookimpl\ndef crowdgan_register_densty_estimators():\n    return []\n",
             "broken of broken is left out: it has a hook crowdgan_register_densty_estimators, which does not exist",
         ),
+        ("raise SystemExit", "plugin broken of broken is left out: SystemExit"),
         (CLASHING, "broken and crowdgan-density both offer the density estimator grid, which is left out; uninstall"),
     ],
-    ids=["raises at import", "misspelt hook", "clashing name"],
+    ids=["raises at import", "exits at import", "misspelt hook", "clashing name"],
 )
 def test_a_broken_plugin_is_reported_and_stops_nothing(site: Path, crowdgan: Run, text: str, reason: str) -> None:
     install_module(site, "broken", text)

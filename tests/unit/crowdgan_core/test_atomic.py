@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +16,12 @@ from crowdgan_core.errors import DatasetError
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def ended_process() -> int:
+    """Number of a process that has ended."""
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    return int(ended.stdout)
 
 
 def test_a_file_appears_when_the_context_ends(tmp_path: Path) -> None:
@@ -65,13 +72,53 @@ def test_overwriting_replaces_files_and_folders(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    leftover = tmp_path / f".a.bin.{socket.gethostname()}-{int(ended.stdout)}.partial"
+    ended = ended_process()
+    leftover = tmp_path / f".a.bin.{socket.gethostname()}-{ended}.partial"
     leftover.write_bytes(b"half")
-    other = tmp_path / f".b.bin.{socket.gethostname()}-{int(ended.stdout)}.partial"
+    other = tmp_path / f".b.bin.{socket.gethostname()}-{ended}.partial"
     other.write_bytes(b"another destination's")
     write_file(tmp_path / "a.bin", b"whole", overwrite=False)
     assert names(tmp_path) == sorted([other.name, "a.bin"])
+
+
+def test_a_name_as_long_as_file_systems_take_is_written_over_and_cleaned_up(tmp_path: Path) -> None:
+    dest = tmp_path / ("ä" * 123 + ".zip")
+    with pytest.raises(KeyboardInterrupt), written_beside(dest, overwrite=False) as partial:
+        leftover = partial.with_name(partial.name.replace(f"-{os.getpid()}.", f"-{ended_process()}."))
+        raise KeyboardInterrupt
+    leftover.write_bytes(b"half")
+    assert len(os.fsencode(dest.name)) == 250
+    write_file(dest, b"1", overwrite=False)
+    write_file(dest, b"2", overwrite=True)
+    assert (names(tmp_path), dest.read_bytes()) == ([dest.name], b"2")
+
+
+def test_a_name_that_is_too_long_is_an_error_before_the_work_begins(tmp_path: Path) -> None:
+    dest = tmp_path / "new" / ("a" * 256)
+    with pytest.raises(DatasetError, match=r"cannot be written \(.+\)"), written_beside(dest, overwrite=False):
+        pytest.fail("the work began")
+    assert names(tmp_path) == []
+
+
+def test_a_failure_removes_the_parents_that_it_made_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    with pytest.raises(KeyboardInterrupt), written_beside(tmp_path / "old" / "a" / "b" / "c.bin", overwrite=False):
+        raise KeyboardInterrupt
+    assert names(tmp_path / "old") == []
+
+
+def test_a_parent_into_which_somebody_else_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), written_beside(tmp_path / "a" / "b" / "c.bin", overwrite=False):
+        (tmp_path / "a" / "theirs").write_text("")
+        raise KeyboardInterrupt
+    assert names(tmp_path / "a") == ["theirs"]
+
+
+def test_a_file_is_open_for_writing_when_it_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows demands: a write of nothing succeeds only then."""
+    monkeypatch.setattr(os, "fsync", lambda number: os.write(number, b""))
+    write_file(tmp_path / "a.bin", b"abc", overwrite=False)
+    assert (tmp_path / "a.bin").read_bytes() == b"abc"
 
 
 def test_a_parent_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:

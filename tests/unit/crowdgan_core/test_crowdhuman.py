@@ -136,3 +136,48 @@ def test_annotations_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "x", {"a.jpg": picture_bytes(1)})
     with pytest.raises(DatasetError, match=r"none.odgt: cannot be read \(No such file or directory\)"):
         opened([folder], tmp_path / "none.odgt")
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    pictures = write_tree(tmp_path / "elsewhere", {"a.jpg": picture_bytes(1)})
+    folder = write_tree(tmp_path / "x", {"t.odgt": odgt({"a": []}).encode()})
+    (folder / "Images").symlink_to(pictures)
+    (pictures / "circle").symlink_to(folder)
+    source = opened([folder])
+    assert (len(source), problems(source)) == (1, {})
+
+
+def test_entries_with_backslashes_are_matched(tmp_path: Path) -> None:
+    entries = {"Images\\a.jpg": picture_bytes(1), "t.odgt": odgt({"a": []}).encode()}
+    assert len(opened([write_zip(tmp_path / "x.zip", entries)])) == 1
+
+
+def test_the_annotation_that_names_a_picture_best_gets_it(tmp_path: Path) -> None:
+    entries = {
+        "001.jpg": picture_bytes(1),
+        "val/001.jpg": picture_bytes(2),
+        "t.odgt": odgt({"001": [], "val/001": []}).encode(),
+    }
+    source = opened([write_tree(tmp_path / "x", entries)])
+    assert [item.picture.where.removeprefix(f"{tmp_path}/x/") for item in source] == ["001.jpg", "val/001.jpg"]
+    assert problems(source) == {}
+
+
+def test_two_pictures_of_one_name_are_a_problem_and_unpacked_zips_are_none(tmp_path: Path) -> None:
+    entries = {"train/1.jpg": picture_bytes(1), "val/1.jpg": picture_bytes(2), "t.odgt": odgt({"1": []}).encode()}
+    folder = write_tree(tmp_path / "x", entries)
+    taken = f"{folder}/val/1.jpg, for which there is {folder}/train/1.jpg"
+    assert problems(opened([folder])) == {"pictures of a name that another has": [taken]}
+    (folder / "val" / "1.jpg").unlink()
+    write_zip(folder / "Images.zip", {"Images/1.jpg": picture_bytes(1)})
+    assert problems(opened([folder])) == {}
+
+
+def test_datasets_in_the_download_folder_are_passed_over(tmp_path: Path) -> None:
+    entries = {"a.jpg": picture_bytes(1), "t.odgt": odgt({"a": []}).encode()}
+    dataset = {"00000/img00000000.png": picture_bytes(2, kind="PNG"), "dataset.json": b"{}"}
+    folder = write_tree(tmp_path / "x", entries)
+    write_tree(folder / "made", dataset)
+    write_zip(folder / "made.zip", dataset)
+    source = opened([folder])
+    assert (len(source), problems(source)) == (1, {})

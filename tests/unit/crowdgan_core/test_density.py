@@ -48,10 +48,10 @@ def test_options_are_read_from_text() -> None:
             "1",
             "--set cuont: example has no such option; its options are count, factor, exact, scale, bounds, file",
         ),
-        ("count", "1.5", "--set count=1.5: it must be int"),
+        ("count", "1.5", "--set count=1.5: it must be a whole number"),
         ("exact", "maybe", "--set exact=maybe: it must be true or false"),
         ("scale", "log", "--set scale=log: it must be one of linear, sqrt"),
-        ("bounds", "1,b", "--set bounds=b: it must be float"),
+        ("bounds", "1,b", "--set bounds=b: it must be a number"),
     ],
 )
 def test_wrong_options_are_refused_with_what_is_allowed(key: str, text: str, message: str) -> None:

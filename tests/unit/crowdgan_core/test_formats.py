@@ -142,7 +142,7 @@ def test_datasets_of_the_official_tool_are_read(tmp_path: Path) -> None:
         ('{"labels": 5}', "labels must be null or a list of [name, label]"),
         ('{"labels": [["a", true]]}', "label True; it must be a class number from 0 or a list of numbers"),
         ('{"labels": [["a", -1]]}', "label -1; it must be a class number"),
-        ('{"labels": [["a", [NaN]]]}', "label [nan]; it must be a class number from 0 or a list of numbers"),
+        ('{"labels": [["a", [NaN]]]}', "not valid JSON (NaN is no JSON)"),
         ('{"labels": [["b.png", 1]]}', "1 pictures have no label, first a.png"),
         ('{"crowdgan": {"format": 2}}', "metadata of format 2; this version reads format 1"),
         ('{"crowdgan": {"format": 1, "pictures": [{"nme": 1}], "classes": []}}', "options is None; it must be dict"),
@@ -186,3 +186,13 @@ def test_the_format_is_chosen_by_name(tmp_path: Path) -> None:
         format_for(Path("x.tfrecord"), formats)
     allowed = "zip: NAME.zip; folder: a name without suffix; hdf5: NAME.h5 or NAME.hdf5"
     assert str(caught.value) == f"x.tfrecord: no dataset format has such a name; there are {allowed}"
+
+
+def test_a_folder_that_holds_anything_else_is_never_overwritten(tmp_path: Path) -> None:
+    dest = tmp_path / "thesis"
+    dest.mkdir()
+    (dest / "chapter1.txt").write_text("years of work")
+    refused = pytest.raises(DatasetError, match=r"it holds 'chapter1.txt', which no dataset does")
+    with refused, FolderFormat().create(dest, overwrite=True):
+        pass
+    assert (dest / "chapter1.txt").read_text() == "years of work"

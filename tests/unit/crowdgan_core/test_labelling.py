@@ -158,7 +158,7 @@ def test_problems_of_the_source_are_an_error_or_are_counted(tmp_path: Path) -> N
     source = CrowdHumanSource().open([write_tree(tmp_path / "x", entries)], None)
     with pytest.raises(DatasetError) as caught:
         make_dataset(source, "x", settings(tmp_path / "a.zip"))
-    problem = f"1 pictures without an annotation: {tmp_path}/x/b.jpg"
+    problem = f"pictures without an annotation: 1 ({tmp_path}/x/b.jpg)"
     assert str(caught.value) == f"{problem}; to leave them out, add --on-error skip"
     summary = make_dataset(source, "x", settings(tmp_path / "a.zip", on_error="skip"))
     assert summary.skipped_text() == problem
@@ -201,7 +201,7 @@ def test_a_density_needs_annotations(tmp_path: Path) -> None:
 def test_a_dataset_without_pictures_is_an_error(tmp_path: Path) -> None:
     entries = {"a.jpg": picture_bytes(1), "t.odgt": odgt({"a": []}).encode()}
     source = CrowdHumanSource().open([write_tree(tmp_path / "x", entries)], None)
-    with pytest.raises(DatasetError, match="no picture is left; 1 density cannot be told: there is nobody: a"):
+    with pytest.raises(DatasetError, match=r"no picture is left; density cannot be told: there is nobody: 1 \(a\)"):
         make_dataset(source, "x", settings(tmp_path / "a.zip", estimator=Share(most=1), max_images=1))
 
 
@@ -218,7 +218,7 @@ def test_fast_decoding_gives_nearly_the_same_pixels(tmp_path: Path) -> None:
         make_dataset(source, "x", settings(tmp_path / name, estimator=None, fast_decode=fast))
     slow, fast_ = (ZipFormat().open(tmp_path / name).image(0).astype(int) for name in ("a.zip", "b.zip"))
     difference = np.abs(slow - fast_)
-    assert 0 < difference.mean() < 3
+    assert 0 < difference.mean() < 4
 
 
 class Marker:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.parallel import CHUNK, WAITING_CHUNKS, ordered_map, usable_cores
+from crowdgan_core.parallel import CHUNK, WAITING_CHUNKS, WINDOWS_WORKERS, ordered_map, usable_cores
 
 
 def slow_square(number: int) -> int:
@@ -64,3 +64,13 @@ def test_a_worker_that_dies_is_an_error() -> None:
 
 def test_there_is_at_least_one_core() -> None:
     assert usable_cores() >= 1
+
+
+def test_windows_is_asked_for_no_more_workers_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    assert usable_cores() == 128
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        found = usable_cores()
+    assert found == WINDOWS_WORKERS

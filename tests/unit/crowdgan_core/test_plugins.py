@@ -8,11 +8,42 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+import click
 import pytest
 
 from crowdgan_core import hookspecs
+from crowdgan_core.cli.tree import build_tree
 from crowdgan_core.hookspecs import PROJECT
 from crowdgan_core.plugins import KINDS, NEEDED_ATTRIBUTES, Plugins, load_plugins
+
+BACKEND = """
+import click
+from types import SimpleNamespace
+from crowdgan_core.hookspecs import hookimpl
+@hookimpl
+def crowdgan_register_model_backends():
+    backend = SimpleNamespace(name='net', train_command=lambda: MADE, can_load=None, load_generator=None)
+    return [backend]
+"""
+"""A plugin with a model backend; MADE stands for what makes its command."""
+
+COMMANDS = """
+import click
+from crowdgan_core.hookspecs import CommandOffer, hookimpl
+@hookimpl
+def crowdgan_register_commands():
+    return [OFFER]
+"""
+"""A plugin with a command; OFFER stands for it."""
+
+SOURCE = """
+from types import SimpleNamespace
+from crowdgan_core.hookspecs import hookimpl
+@hookimpl
+def crowdgan_register_scene_sources():
+    return [SimpleNamespace(name=NAME, description=None, general=None, fits=None, open=None)]
+"""
+"""A plugin with a source; NAME stands for the name."""
 
 Write = Callable[[str, str], EntryPoint]
 
@@ -89,7 +120,6 @@ def test_a_good_plugin_is_loaded(write_plugin: Write) -> None:
     [
         ("scene_sources", "name description general fits open", "scene_sources"),
         ("dataset_formats", "name suffixes fits encode create open", "dataset_formats"),
-        ("model_backends", "name train_command can_load load_generator", "model_backends"),
         ("scene_plotters", "name draw", "scene_plotters"),
     ],
 )
@@ -102,8 +132,36 @@ def test_what_a_hook_returns_is_offered(write_plugin: Write, hook: str, returned
 
 
 def test_commands_are_offered_under_their_group(write_plugin: Write) -> None:
-    text = f"{HEAD}import click\n@hookimpl\ndef crowdgan_register_commands():\n"
-    plugins = load_plugins([write_plugin("mine", f"{text}    return [CommandOffer('plot', click.Command('loss'))]\n")])
+    text = COMMANDS.replace("OFFER", "CommandOffer('plot', click.Command('loss'))")
+    plugins = load_plugins([write_plugin("mine", text)])
+    assert list(plugins.commands) == ["plot loss"]
+
+
+def test_a_model_backend_offers_the_command_that_trains_it(write_plugin: Write) -> None:
+    plugins = load_plugins([core(), write_plugin("mine", BACKEND.replace("MADE", "click.Command('any')"))])
+    assert (plugins.warnings, list(plugins.model_backends), list(plugins.commands)[-1]) == ([], ["net"], "train net")
+    train = build_tree(plugins).commands["train"]
+    assert isinstance(train, click.Group)
+    assert list(train.commands) == ["net"]
+
+
+def test_a_group_that_is_a_command_is_reported_and_the_command_stays(write_plugin: Write) -> None:
+    plugins = load_plugins(
+        [core(), write_plugin("mine", COMMANDS.replace("OFFER", "CommandOffer('label', click.Command('x'))"))]
+    )
+    assert reasons(plugins) == {
+        "mine": "label is a command of crowdgan-core and a group of commands of mine; one of them needs another name"
+    }
+    assert build_tree(plugins).commands["label"] is plugins.commands["label"].command
+
+
+def test_a_command_that_is_a_group_of_another_plugin_is_reported(write_plugin: Write) -> None:
+    group = write_plugin("first", COMMANDS.replace("OFFER", "CommandOffer('plot', click.Command('loss'))"))
+    command = write_plugin("second", COMMANDS.replace("OFFER", "CommandOffer('', click.Group('plot'))"))
+    plugins = load_plugins([command, group])
+    assert reasons(plugins) == {
+        "second": "plot is a command of second and a group of commands of first; one of them needs another name"
+    }
     assert list(plugins.commands) == ["plot loss"]
 
 
@@ -136,6 +194,52 @@ def test_commands_are_offered_under_their_group(write_plugin: Write) -> None:
         (
             GOOD.replace("NAME", "mine").replace("[Crowd]", "[Crowd, Crowd]"),
             "crowdgan_register_density_estimators returned two of the name mine",
+        ),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        (BACKEND.replace("MADE", "1 / 0"), "ZeroDivisionError: division by zero"),
+        (BACKEND.replace("MADE", "'train'"), "the command offered is 'train'; it must be a click.Command"),
+        (
+            (BACKEND + COMMANDS)
+            .replace("MADE", "click.Command('net')")
+            .replace("OFFER", "CommandOffer('train', click.Command('net'))"),
+            "it offers the command train net twice: by itself and by a model backend",
+        ),
+        (
+            COMMANDS.replace("OFFER", "CommandOffer('plot it', click.Command('x'))"),
+            "the group of a command is 'plot it'; it must be one word, or empty",
+        ),
+        (
+            COMMANDS.replace("OFFER", "click.Group('plot')"),
+            "crowdgan_register_commands returned <Group plot>; it must return CommandOffers",
+        ),
+        (
+            GOOD.replace("NAME", "mine").replace("frozen=True, ", ""),
+            "crowdgan_register_density_estimators returned <class 'broken.Crowd'>; "
+            "it must be a class that is a frozen dataclass",
+        ),
+        (
+            GOOD.replace("NAME", "mine").replace("@dataclass(frozen=True, kw_only=True)\n", ""),
+            "crowdgan_register_density_estimators returned <class 'broken.Crowd'>; "
+            "it must be a class that is a frozen dataclass",
+        ),
+        (
+            GOOD.replace("NAME", "mine").replace("[Crowd]", "[Crowd()]"),
+            "crowdgan_register_density_estimators returned Crowd(); it must be a class that is a frozen dataclass",
+        ),
+        (
+            GOOD.replace("NAME", "My crowd"),
+            "crowdgan_register_density_estimators returned a density estimator of the name My crowd; "
+            "it must be of lower case, digits and hyphens",
+        ),
+        (
+            SOURCE.replace("NAME", "7"),
+            "crowdgan_register_scene_sources returned a scene source of the name 7; "
+            "it must be a text that is not empty",
+        ),
+        (
+            SOURCE.replace("NAME", "''"),
+            "crowdgan_register_scene_sources returned a scene source of the name ''; "
+            "it must be a text that is not empty",
         ),
     ],
 )

@@ -35,7 +35,7 @@ def pixels(source: OpenSource) -> list[np.ndarray]:
 
 
 def labels(source: OpenSource) -> list[Any]:
-    return [item.label for item in source]
+    return [item.record.label if item.record else None for item in source]
 
 
 def test_folders_and_zips_of_pictures_are_sorted_by_name(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_cifar10_is_read_with_its_labels(tmp_path: Path) -> None:
     assert labels(source)[:12] == [*range(1, 10), 0, 2, 3]
     first = cifar_batch(1)["data"][0]
     assert (pixels(source)[0] == first.reshape(3, 32, 32).transpose(1, 2, 0)).all()
-    assert source.classes[0] == "airplane"
+    assert source.metadata.classes[0] == "airplane"
 
 
 class Runs:

@@ -10,7 +10,7 @@ import pytest
 
 from crowdgan_core.density import Density, DensityEstimator, option
 from crowdgan_core.scene import Scene
-from crowdgan_core.testing import check_density_estimator, example_scene
+from crowdgan_core.testing import EXAMPLE_CAMERA, EXAMPLE_GROUND_M, check_density_estimator, example_scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +93,14 @@ def test_a_class_that_can_be_changed_is_a_breach() -> None:
         check_density_estimator(Loose)  # type: ignore[type-abstract, arg-type]
 
 
+def feet_of(scene: Scene) -> np.ndarray:
+    return scene.full_boxes[:, :2] + scene.full_boxes[:, 2:] * [0.5, 1.0]
+
+
 def test_example_scenes_are_repeatable_and_as_dense_as_asked() -> None:
     wide, narrow = example_scene(50), example_scene(50, extent=0.5)
     assert example_scene(50).full_boxes.tolist() == wide.full_boxes.tolist()
-    spread = [np.ptp(scene.full_boxes[:, 0]) for scene in (wide, narrow)]
-    assert spread[1] == pytest.approx(spread[0] / 2, rel=0.1)
+    grounds = [EXAMPLE_CAMERA.ground_from_pixels(feet_of(scene)) for scene in (wide, narrow)]
+    spreads = [np.ptp(ground, axis=0) for ground in grounds]
+    assert spreads[1] == pytest.approx(spreads[0] / 2)
+    assert np.all(spreads[0] <= EXAMPLE_GROUND_M)

@@ -74,7 +74,8 @@ def test_pictures_too_small_for_the_wide_crop_are_an_error() -> None:
     [
         ({"name": "centre"}, "transform is centre; it must be one of none, center-crop, center-crop-wide"),
         ({"name": "center-crop-wide"}, "center-crop-wide needs a resolution"),
-        ({"name": "none", "size": (0, 4)}, "resolution is 4x0; both must be at least 1 px"),
+        ({"name": "none", "size": (0, 4)}, "resolution is 4x0; both must be from 1 to 8192 px"),
+        ({"size": (99999, 8192)}, "resolution is 8192x99999; both must be from 1 to 8192 px"),
         ({"name": "center-crop-wide", "size": (48, 32)}, "the width must not be below the height"),
     ],
 )
@@ -164,3 +165,10 @@ def test_the_focal_length_is_scaled_and_lost_where_pixels_are_not_square() -> No
     squeezed = Transform(name="none", size=(50, 50))
     scene = Scene(source_name="a", size=(100, 200), focal_length_px=300.0)
     assert squeezed.scene(scene, squeezed.geometry(scene.size)).focal_length_px is None
+
+
+def test_a_reduced_picture_keeps_its_crop() -> None:
+    geometry = Transform(name="center-crop-wide", size=(64, 512)).geometry((3000, 4000))
+    half = geometry.reduced(0.5, 0.5)
+    assert (half.left, half.top, half.crop_size) == (0, geometry.top // 2, (geometry.crop_size[0] // 2, 2000))
+    assert half.out_size == geometry.out_size

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from crowdgan_core.dataset import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.pictures import FilePicture
 from crowdgan_core.sources import Annotated, Problem
@@ -51,14 +52,14 @@ def test_a_head_point_becomes_a_head_box_of_size_0_and_bodies_are_unknown(tmp_pa
     opened = ShanghaiTech().open([tmp_path], None)
     [scene] = opened
     assert isinstance(scene, Annotated)
-    assert (scene.source_name, scene.label) == ("images/IMG_7.jpg", None)
+    assert (scene.source_name, scene.record) == ("images/IMG_7.jpg", None)
     assert scene.picture == FilePicture(tmp_path / "images" / "IMG_7.jpg")
     assert scene.picture.open().size == (40, 20)
     np.testing.assert_array_equal(scene.people.head_boxes, [[1.25, 2.5, 0, 0], [30, 17, 0, 0]])
     assert np.isnan(scene.people.full_boxes).all()
     assert np.isnan(scene.people.visible_boxes).all()
     assert scene.people.person_count == 2
-    assert (len(opened), opened.classes, opened.annotated, opened.problems) == (1, (), True, [])
+    assert (len(opened), opened.metadata, opened.annotated, opened.problems) == (1, DatasetMetadata(), True, [])
     assert len(list(opened)) == 1  # every time anew
 
 

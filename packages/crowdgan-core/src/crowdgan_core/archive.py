@@ -21,6 +21,9 @@ MAX_RATIO = 1000
 RATIO_MATTERS_BYTES = 2**20
 """Entries that unpack to less than this are harmless at any ratio."""
 
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+"""Time of all entries that are written, the earliest a zip can hold, so that equal contents make equal archives."""
+
 ENCRYPTED = 0x1
 """Bit of a zip entry's flags (PKWARE APPNOTE 4.4.4)."""
 
@@ -102,7 +105,8 @@ def _entries(path: Path, modified_ns: int) -> dict[str, zipfile.ZipInfo]:
             raise DatasetError(f"{path}: damaged zip archive (an entry without a name)")
         if info.is_dir() or name.startswith("__MACOSX/"):
             continue
-        parts = PurePosixPath(name.replace("\\", "/"))
+        name = name.replace("\\", "/")  # as some tools write them, against the rules of the format
+        parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts or (len(name) > 1 and name[1] == ":"):
             raise DatasetError(f"{path}: entry {name!r} points outside of the archive: refused")
         if stat.S_ISLNK(info.external_attr >> 16):

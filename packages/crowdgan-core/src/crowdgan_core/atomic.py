@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crowdgan_core.errors import DatasetError
@@ -17,6 +18,9 @@ PARTIAL = ".partial"
 
 ASIDE = ".old.partial"
 """Ends the name of a folder that is being replaced; a crash may leave one, as above."""
+
+LONGEST_START_BYTES = 128
+"""Longest name of a destination that the names beside it repeat: with host and process they must stay below 255."""
 
 
 @contextmanager
@@ -29,18 +33,19 @@ def written_beside(dest: Path, *, overwrite: bool) -> Iterator[Path]:
     refuse_existing(dest, overwrite=overwrite)
     partial = dest.parent / f"{_start_of_names(dest)}{os.getpid()}{PARTIAL}"
     aside = dest.parent / f"{_start_of_names(dest)}{os.getpid()}{ASIDE}"
-    with os_errors_named(dest):
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(dest)
-    try:
-        yield partial
+    with _parents_made(dest):
         with os_errors_named(dest):
-            _flush(partial)
-            refuse_existing(dest, overwrite=overwrite)
-            _replace(dest, partial, aside)
-    finally:
-        _remove(partial)
-        _remove(aside)
+            _remove_leftovers(dest)
+            _refuse_impossible_name(dest)
+        try:
+            yield partial
+            with os_errors_named(dest):
+                _flush(partial)
+                refuse_existing(dest, overwrite=overwrite)
+                _replace(dest, partial, aside)
+        finally:
+            _remove(partial)
+            _remove(aside)
 
 
 def write_file(dest: Path, data: bytes, *, overwrite: bool) -> None:
@@ -73,6 +78,27 @@ def os_errors_named(dest: Path) -> Iterator[None]:
         raise DatasetError(f"{dest}: cannot be written ({reason}); nothing of it was left") from error
 
 
+@contextmanager
+def _parents_made(dest: Path) -> Iterator[None]:
+    """Makes the folders that lead to `dest`; on an error those that were missing are removed again."""
+    missing = [folder for folder in dest.parents if not os.path.lexists(folder)]
+    try:
+        with os_errors_named(dest):
+            dest.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else has put something there by now
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
+def _refuse_impossible_name(dest: Path) -> None:
+    """Lets a name that the file system does not take fail now, not when the work is done."""
+    with suppress(FileNotFoundError):
+        dest.lstat()
+
+
 def _remove_leftovers(dest: Path) -> None:
     """Removes what runs on this machine that were killed have left beside `dest`."""
     pattern = re.compile(rf"{re.escape(_start_of_names(dest))}(\d+)({re.escape(PARTIAL)}|{re.escape(ASIDE)})")
@@ -84,7 +110,9 @@ def _remove_leftovers(dest: Path) -> None:
 
 def _start_of_names(dest: Path) -> str:
     """How the names begin of what this machine puts beside `dest`; the number of the process follows."""
-    return f".{dest.name}.{socket.gethostname()}-"
+    name = os.fsencode(dest.name)
+    start = dest.name if len(name) <= LONGEST_START_BYTES else hashlib.sha256(name).hexdigest()
+    return f".{start}.{socket.gethostname()}-"
 
 
 def _is_running(pid: int) -> bool:
@@ -105,7 +133,7 @@ def _is_running(pid: int) -> bool:
 def _flush(path: Path) -> None:
     """Sends what was written to the disk, so that a power cut after the rename finds it there."""
     if path.is_file():
-        with path.open("rb") as file:
+        with path.open("r+b") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
     elif hasattr(os, "sync"):
         os.sync()
@@ -125,7 +153,9 @@ def _replace(dest: Path, partial: Path, aside: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    """Removes a file or folder as far as it can: an error here would hide the one that led here."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

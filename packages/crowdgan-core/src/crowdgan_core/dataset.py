@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.errors import DatasetError
+
+if TYPE_CHECKING:
+    from crowdgan_core.sources import Picture
 
 FORMAT_VERSION = 1
 """Version of the metadata record; readers refuse a later one."""
@@ -148,6 +152,19 @@ class DatasetMetadata:
         return replace(self, pictures=tuple(pictures))
 
 
+def strict_json(text: bytes) -> Any:
+    """The data in a JSON text; NaN and infinities, which are no JSON, are refused.
+
+    Raises:
+        ValueError, RecursionError: the text is no JSON.
+    """
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 def label_from_json(label: object, where: str) -> Label | None:
     """A label as JSON holds it: an int, a list of numbers, or null.
 
@@ -204,6 +221,14 @@ class DatasetReader(Protocol):
 
         Raises:
             DatasetError: the picture is damaged.
+        """
+        ...
+
+    def picture(self, index: int) -> Picture:
+        """One picture as other processes can open it.
+
+        Raises:
+            DatasetError: as `image`.
         """
         ...
 

@@ -13,6 +13,9 @@ from crowdgan_core.scene import Scene
 
 T = TypeVar("T")
 
+NUMBERS = {int: "a whole number", float: "a number"}
+"""What an option of a type must be, in words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Density:
@@ -147,7 +150,7 @@ def parse_value(kind: Any, text: str, where: str) -> Any:
             raise ConfigError(f"{where}={text}: it must be one of {', '.join(map(str, args))}")
         return matching[0]
     if origin is tuple:
-        return tuple(parse_value(args[0], part.strip(), where) for part in text.split(","))
+        return tuple(parse_value(args[0], part.strip(), where) for part in text.split(",")) if text else ()
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise ConfigError(f"{where}={text}: it must be true or false")
@@ -157,7 +160,7 @@ def parse_value(kind: Any, text: str, where: str) -> Any:
     try:
         return kind(text)
     except ValueError:
-        raise ConfigError(f"{where}={text}: it must be {_type_name(kind)}") from None
+        raise ConfigError(f"{where}={text}: it must be {NUMBERS[kind]}") from None
 
 
 def _hints(estimator_class: type[DensityEstimator]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
+from crowdgan_core.errors import PluginError
+
 if TYPE_CHECKING:
     import click
 
@@ -36,10 +38,23 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @dataclass(frozen=True)
 class CommandOffer:
-    """A click command and the group that it belongs under: "" for `crowdgan` itself, "plot" for `crowdgan plot`."""
+    """A click command and the group that it belongs under: "" for `crowdgan` itself, "plot" for `crowdgan plot`.
+
+    Raises:
+        PluginError: the group is not one word, or the command is no click command.
+    """
 
     group: str
     command: click.Command
+
+    def __post_init__(self) -> None:
+        import click
+
+        group: object = self.group  # whoever wrote the plugin may not have checked its types
+        if not isinstance(group, str) or len(group.split()) > 1 or group != group.strip():
+            raise PluginError(f"the group of a command is {group!r}; it must be one word, or empty")
+        if not isinstance(self.command, click.Command):
+            raise PluginError(f"the command offered is {self.command!r:.80}; it must be a click.Command")
 
 
 class ScenePlotter(Protocol):

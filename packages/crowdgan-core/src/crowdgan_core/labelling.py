@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from crowdgan_core.atomic import write_file
-from crowdgan_core.dataset import DatasetFormat, DatasetMetadata, DatasetWriter, Label, PictureRecord
+from crowdgan_core.dataset import DatasetFormat, DatasetMetadata, DatasetWriter, PictureRecord
 from crowdgan_core.density import DensityEstimator
 from crowdgan_core.errors import ConfigError, DatasetError, DensityError
 from crowdgan_core.hookspecs import ScenePlotter
@@ -152,25 +152,22 @@ class _Run:
                     yield self._store(writer, outcome)
 
     def _store(self, writer: DatasetWriter, made: Made) -> PictureRecord:
-        density = made.density.value if made.density is not None else None
-        record = PictureRecord(
-            name=writer.add(made.encoded, made.size),
-            source=made.source_name,
-            person_count=made.person_count if self._source.annotated else None,
-            density=density,
-            label=self._label(made),
-        )
+        name = writer.add(made.encoded, made.size)
+        if made.density is not None:
+            value = made.density.value
+            assert value is not None
+            label = made.density.class_index if self._settings.label_kind == "class" else (value,)
+            count = made.person_count
+            record = PictureRecord(name=name, source=made.source_name, person_count=count, density=value, label=label)
+        elif made.record is not None:
+            record = replace(made.record, name=name, source=made.source_name)
+        else:
+            record = PictureRecord(name=name, source=made.source_name)
         if made.plot is not None and self._settings.plot_dir is not None:
             name = f"{Path(record.name).stem}.png"
             write_file(self._settings.plot_dir / name, made.plot, overwrite=True)
         self.summary.count(record)
         return record
-
-    def _label(self, made: Made) -> Label | None:
-        if made.density is None:
-            return made.label
-        assert made.density.value is not None
-        return made.density.class_index if self._settings.label_kind == "class" else (made.density.value,)
 
     def _items(self) -> Iterator[Annotated]:
         return itertools.islice(self._source, self._settings.max_images)
@@ -220,9 +217,10 @@ def _metadata(
     estimator: DensityEstimator | None,
     records: list[PictureRecord],
 ) -> DatasetMetadata:
-    common = DatasetMetadata(
-        source=source_name,
-        transform=str(settings.transform),
+    common = replace(
+        source.metadata,
+        source=source.metadata.source or source_name,
+        transform=_transforms(source.metadata.transform, settings.transform),
         tool_version=version("crowdgan-core"),
         pictures=tuple(records),
     )
@@ -240,6 +238,13 @@ def _metadata(
     )
 
 
+def _transforms(earlier: str | None, now: Transform) -> str:
+    """What was done to the pictures: by the dataset that they come from, and now."""
+    if earlier is None or now == Transform():
+        return earlier or str(now)
+    return f"{earlier}, then {now}"
+
+
 def _source_label_kind(records: list[PictureRecord], source_name: str) -> Literal["class", "value"] | None:
     kinds = {type(record.label) for record in records}
     if len(kinds) > 1:
@@ -250,7 +255,8 @@ def _source_label_kind(records: list[PictureRecord], source_name: str) -> Litera
 def _class_names(source: OpenSource, records: list[PictureRecord]) -> tuple[str, ...]:
     """The source's own names; the class numbers where it has none."""
     count = 1 + max(record.label for record in records if isinstance(record.label, int))
-    return source.classes if len(source.classes) >= count else tuple(map(str, range(count)))
+    names = source.metadata.classes
+    return names if len(names) >= count else tuple(map(str, range(count)))
 
 
 def _plain_options(estimator: DensityEstimator) -> dict[str, Any]:

@@ -35,6 +35,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 0.5
 """Seconds that a worker has to end the item that it works on; a large photograph takes a third of that."""
 
+WINDOWS_WORKERS = 61
+"""Workers that `ProcessPoolExecutor` takes at most on Windows: what its wait for several handles allows."""
 
 WORKER_DIED = (
     "a worker process died; for lack of memory try fewer --workers; a script of your own must call from under "
@@ -43,10 +45,15 @@ WORKER_DIED = (
 
 
 def usable_cores() -> int:
-    """Number of cores that this process may use."""
+    """Number of cores that this process may use, each by a worker."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return _startable(os.cpu_count() or 1)
+
+
+def _startable(workers: int) -> int:
+    """As many of the workers as the system lets one process have."""
+    return min(workers, WINDOWS_WORKERS) if os.name == "nt" else workers
 
 
 def ordered_map(
@@ -60,6 +67,7 @@ def ordered_map(
     Raises:
         CrowdganError: a worker died.
     """
+    workers = _startable(workers)
     if workers == 1:
         yield from map(function, items)
         return

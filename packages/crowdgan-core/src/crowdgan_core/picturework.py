@@ -9,7 +9,7 @@ from typing import Literal
 from PIL import Image
 
 from crowdgan_core.camera import focal_length_px
-from crowdgan_core.dataset import DatasetFormat, Label
+from crowdgan_core.dataset import DatasetFormat, PictureRecord
 from crowdgan_core.density import Density, DensityEstimator
 from crowdgan_core.errors import CrowdganError, DensityError
 from crowdgan_core.hookspecs import ScenePlotter
@@ -49,8 +49,8 @@ class Made:
     """`(height, width)` in pixels."""
     person_count: int
     density: Density | None
-    label: Label | None
-    """The label that the source has."""
+    record: PictureRecord | None
+    """What the source itself says of the picture."""
     plot: bytes | None = None
     """The overlay picture, a PNG file."""
 
@@ -83,7 +83,7 @@ def make_picture(work: PictureWork, annotated: Annotated) -> Made | Unusable:
         if density is not None and density.reason is not None:
             return _unknown(annotated, density.reason)
         if work.fast_decode:
-            geometry = _reduce(image, geometry, work.transform)
+            geometry = _reduce(image, geometry)
         upright = upright_rgb(image, annotated.picture.where)
         pixels = work.transform.pixels(upright, geometry)
         plot = None
@@ -96,7 +96,7 @@ def make_picture(work: PictureWork, annotated: Annotated) -> Made | Unusable:
             size=geometry.canvas_size,
             person_count=measured.person_count,
             density=density,
-            label=annotated.label,
+            record=annotated.record,
             plot=plot,
         )
     except DensityError as error:
@@ -125,12 +125,17 @@ def _measured(work: PictureWork, scene: Scene, geometry: Geometry) -> Scene:
     return work.transform.scene(scene, geometry) if work.region == "crop" else scene
 
 
-def _reduce(image: Image.Image, geometry: Geometry, transform: Transform) -> Geometry:
-    """Lets a JPEG be decoded at a half, a quarter or an eighth of its size where that leaves enough for the target."""
+def _reduce(image: Image.Image, geometry: Geometry) -> Geometry:
+    """Lets a JPEG be decoded at a half, a quarter or an eighth of its size where that leaves enough for the target.
+
+    Returns:
+        The same crop, in the pixels of the reduced picture.
+    """
     scale = min(1.0, FAST_DECODE_MARGIN * max(geometry.scale_xy))
-    turned = orientation(image) in SIDEWAYS
+    before = image.size
     image.draft("RGB", (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-    return transform.geometry((image.width, image.height) if turned else (image.height, image.width))
+    shares = (image.width / before[0], image.height / before[1])
+    return geometry.reduced(*(shares[::-1] if orientation(image) in SIDEWAYS else shares))
 
 
 def _unknown(annotated: Annotated, reason: str) -> Unusable:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -44,6 +45,12 @@ NEEDED_ATTRIBUTES = {
     "scene plotter": ("name", "draw"),
 }
 """What the contract asks of each kind of thing."""
+
+ESTIMATOR_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""Names of estimators: users write them, and datasets record them."""
+
+TRAIN = "train"
+"""Group of the commands that train a model, one per model backend."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +172,8 @@ def load_plugins(found: Iterable[EntryPoint], choice: str | None = None) -> Plug
         if choice is not None and point.name not in (CORE, *wanted):
             continue
         try:
-            plugins.loaded.append(_load(manager, point))
-        except Exception as error:  # a plugin's code may raise anything
+            plugins.loaded.append(_load(manager, point, plugins.loaded))
+        except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             plugins.failures.append(Failure(point.name, _distribution(point), reason))
     for name in sorted(wanted - {point.name for point in points}):
@@ -177,17 +184,20 @@ def load_plugins(found: Iterable[EntryPoint], choice: str | None = None) -> Plug
     return plugins
 
 
-def _load(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
+def _load(manager: pluggy.PluginManager, point: EntryPoint, earlier: Iterable[Plugin]) -> Plugin:
     module = point.load()
+    version = point.dist.version if point.dist is not None else "unknown"
     manager.register(module, name=f"{_distribution(point)}:{point.name}")
     try:
         _refuse_unknown_hooks(manager, module)
         offers = {kind: _offers(manager, module, hook, kind) for hook, kind in KINDS.items()}
+        offers["command"] = _with_train_commands(offers["command"], offers["model backend"])
+        plugin = Plugin(point.name, _distribution(point), version, offers)
+        _refuse_groups_that_are_commands([*earlier, plugin])
     except BaseException:
         manager.unregister(module)
         raise
-    version = point.dist.version if point.dist is not None else "unknown"
-    return Plugin(point.name, _distribution(point), version, offers)
+    return plugin
 
 
 def _refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None:
@@ -216,11 +226,49 @@ def _offers(manager: pluggy.PluginManager, module: object, hook: str, kind: str)
         missing = [name for name in NEEDED_ATTRIBUTES[kind] if not hasattr(thing, name)]
         if missing:
             raise PluginError(f"{hook} returned {thing!r:.80}, which is no {kind}: it has no {', '.join(missing)}")
-        name = f"{thing.group} {thing.command.name}".strip() if kind == "command" else thing.name
+        name = _checked_name(hook, kind, thing)
         if name in named:
             raise PluginError(f"{hook} returned two of the name {name}")
         named[name] = thing
     return named
+
+
+def _checked_name(hook: str, kind: str, thing: Any) -> str:
+    """The name under which a thing is offered, once that and what the thing is keep the contract."""
+    if kind == "command" and not isinstance(thing, CommandOffer):
+        raise PluginError(f"{hook} returned {thing!r:.80}; it must return CommandOffers")
+    if kind == "density estimator" and not _is_frozen_dataclass(thing):
+        raise PluginError(f"{hook} returned {thing!r:.80}; it must be a class that is a frozen dataclass")
+    name = thing.command.name if kind == "command" else thing.name
+    if not isinstance(name, str) or not name.strip():
+        raise PluginError(f"{hook} returned a {kind} of the name {name!r:.80}; it must be a text that is not empty")
+    if kind == "density estimator" and not ESTIMATOR_NAME.fullmatch(name):
+        raise PluginError(f"{hook} returned a {kind} of the name {name}; it must be of lower case, digits and hyphens")
+    return f"{thing.group} {name}".strip() if kind == "command" else name
+
+
+def _is_frozen_dataclass(thing: object) -> bool:
+    return isinstance(thing, type) and is_dataclass(thing) and bool(thing.__dataclass_params__.frozen)  # type: ignore[attr-defined]
+
+
+def _with_train_commands(commands: Mapping[str, CommandOffer], backends: Mapping[str, Any]) -> dict[str, CommandOffer]:
+    """Commands and those that train, which are made here, so that a backend that cannot make its own is left out."""
+    train = {f"{TRAIN} {name}": CommandOffer(TRAIN, backend.train_command()) for name, backend in backends.items()}
+    for name in sorted(train.keys() & commands.keys()):
+        raise PluginError(f"it offers the command {name} twice: by itself and by a model backend")
+    return {**commands, **train}
+
+
+def _refuse_groups_that_are_commands(plugins: Iterable[Plugin]) -> None:
+    """Checks that no word is both a command and a group of commands: one would take the place of the other."""
+    offers = [(name, offer.group, plugin) for plugin in plugins for name, offer in plugin.offers["command"].items()]
+    commands = {name: plugin for name, group, plugin in offers if not group}
+    groups = {group: plugin for _, group, plugin in offers if group}
+    for word in sorted(commands.keys() & groups.keys()):
+        raise PluginError(
+            f"{word} is a command of {commands[word].distribution} and a group of commands of "
+            f"{groups[word].distribution}; one of them needs another name"
+        )
 
 
 def _clashes(loaded: Iterable[Plugin]) -> list[Clash]:

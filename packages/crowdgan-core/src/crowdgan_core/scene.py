@@ -95,6 +95,19 @@ class People:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Window:
+    """A part of a photograph. What belongs to the camera, such as perspective, is told from the whole."""
+
+    whole: Scene
+    """The whole photograph, with everybody in it."""
+
+    left: float
+    top: float
+    size: tuple[float, float]
+    """`(height, width)`; all in pixels of the whole."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scene(People):
     """One annotated picture, or the part of it that a crop shows; boxes are in its upright pixels."""
 
@@ -106,6 +119,9 @@ class Scene(People):
 
     focal_length_px: float | None = None
     """Focal length in pixels of this picture; None where nothing tells it."""
+
+    window: Window | None = None
+    """Where this scene lies in the photograph that it was cropped from; None for a whole photograph."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

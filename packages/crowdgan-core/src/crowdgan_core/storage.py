@@ -24,10 +24,15 @@ class FolderStore:
     path: Path
 
     def names(self) -> list[str]:
-        """Names of all files relative to the folder, with forward slashes, sorted; hidden ones left out."""
+        """Names of all files relative to the folder, with forward slashes, sorted; hidden ones left out.
+
+        Links to folders are followed, each folder once.
+        """
         found = []
-        for folder, folders, files in os.walk(self.path):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        visited: set[tuple[int, int]] = set()
+        _is_new(str(self.path), "", visited)
+        for folder, folders, files in os.walk(self.path, followlinks=True):
+            folders[:] = [name for name in folders if not name.startswith(".") and _is_new(folder, name, visited)]
             below = Path(folder).relative_to(self.path)
             found += [(below / name).as_posix() for name in files if not name.startswith(".")]
         return sorted(found)
@@ -103,6 +108,18 @@ def open_store(path: Path) -> Store:
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file or folder")
     raise DatasetError(f"{path}: it must be a folder or a zip archive")
+
+
+def _is_new(folder: str, name: str, visited: set[tuple[int, int]]) -> bool:
+    """Whether a folder has not been visited under another name, as in a circle of links; notes that it now is."""
+    try:
+        status = (Path(folder) / name).stat()
+    except OSError:
+        return False
+    key = (status.st_dev, status.st_ino)
+    fresh = key not in visited
+    visited.add(key)
+    return fresh
 
 
 def is_picture_name(name: str) -> bool:

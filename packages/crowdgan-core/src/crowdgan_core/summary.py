@@ -47,6 +47,6 @@ class Summary:
 
 
 def counted(reason: str, names: Sequence[str]) -> str:
-    """A problem by count and first names, for example `2 pictures without an annotation: a.jpg, b.jpg`."""
+    """A problem by count and first names, for example `pictures without an annotation: 2 (a.jpg, b.jpg)`."""
     more = f" and {len(names) - FIRST_NAMES} more" if len(names) > FIRST_NAMES else ""
-    return f"{len(names)} {reason}: {', '.join(names[:FIRST_NAMES])}{more}"
+    return f"{reason}: {len(names)} ({', '.join(names[:FIRST_NAMES])}{more})"

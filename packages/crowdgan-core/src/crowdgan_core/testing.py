@@ -10,37 +10,46 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from crowdgan_core.camera import MEAN_HEIGHT_M, Camera
 from crowdgan_core.density import Density, DensityEstimator, configure
 from crowdgan_core.scene import BOX_FIELDS, FLAG_FIELDS, Scene
 
-EXAMPLE_SIZE = (480, 640)
-"""`(height, width)` of example scenes in pixels."""
+EXAMPLE_CAMERA = Camera(height_m=5.0, pitch_rad=math.radians(20), focal_length_px=560.0, size=(480, 640))
+"""What sees the example scenes."""
 
-EXAMPLE_PERSON_PX = (24.0, 72.0)
-"""Mean width and height of the persons in example scenes."""
+EXAMPLE_GROUND_M = (6.0, 12.0)
+"""Width and depth of the ground on which people stand in example scenes, in metres; its middle is 16 m away."""
+
+EXAMPLE_DISTANCE_M = 16.0
 
 SAME = 1e-9
 """Relative difference up to which two values count as the same."""
 
 
 def example_scene(person_count: int, *, extent: float = 1.0, seed: int = 0) -> Scene:
-    """A made-up scene with full, visible and head boxes.
+    """A made-up scene of people on flat ground, with full, visible and head boxes, and the focal length.
 
     Args:
         person_count: number of persons.
-        extent: share of the picture's width and height over which they stand, around its centre; smaller is denser.
+        extent: share of the ground's width and depth over which they stand, around its middle; smaller is denser.
         seed: decides where they stand.
     """
     rng = np.random.default_rng(seed)
-    height, width = EXAMPLE_SIZE
-    sizes = np.array(EXAMPLE_PERSON_PX) * rng.uniform(0.9, 1.1, (person_count, 1))
-    room = (np.array([width, height]) - sizes.max(axis=0, initial=0)) * extent
-    low = (np.array([width, height]) - room) / 2
-    centres = low + room * rng.uniform(size=(person_count, 2))
-    boxes = np.hstack([centres - sizes / 2, sizes])
-    heads = boxes * [1, 1, 0.4, 0.15] + np.outer(boxes[:, 2], [0.3, 0, 0, 0])
-    name = f"example-{person_count}"
-    return Scene(source_name=name, size=EXAMPLE_SIZE, full_boxes=boxes, visible_boxes=boxes, head_boxes=heads)
+    places = rng.uniform(-0.5, 0.5, (person_count, 2)) * EXAMPLE_GROUND_M * extent + [0.0, EXAMPLE_DISTANCE_M]
+    heights = rng.normal(MEAN_HEIGHT_M, 0.05, (person_count, 1))
+    feet = EXAMPLE_CAMERA.project(np.hstack([places, np.zeros_like(heights)]))
+    tops = EXAMPLE_CAMERA.project(np.hstack([places, heights]))
+    tall = feet[:, 1] - tops[:, 1]
+    boxes = np.stack([feet[:, 0] - 0.2 * tall, tops[:, 1], 0.4 * tall, tall], axis=1)
+    heads = np.stack([feet[:, 0] - 0.06 * tall, tops[:, 1], 0.12 * tall, 0.14 * tall], axis=1)
+    return Scene(
+        source_name=f"example-{person_count}",
+        size=EXAMPLE_CAMERA.size,
+        full_boxes=boxes,
+        visible_boxes=boxes,
+        head_boxes=heads,
+        focal_length_px=EXAMPLE_CAMERA.focal_length_px,
+    )
 
 
 def check_density_estimator(estimator_class: type[DensityEstimator], settings: Mapping[str, str] | None = None) -> None:

@@ -11,11 +11,14 @@ from PIL import Image
 
 from crowdgan_core.dataset import Pixels
 from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.scene import Boxes, People, Scene
+from crowdgan_core.scene import Boxes, People, Scene, Window
 
 TransformName = Literal["none", "center-crop", "center-crop-wide"]
 
 TRANSFORMS: tuple[TransformName, ...] = get_args(TransformName)
+
+MAX_SIDE_PX = 8192
+"""Largest side of a target: a picture of this size takes 200 MB, and no network is trained on a larger one."""
 
 VISIBLE_SHARE = 0.5
 """Share of a person's visible box that must lie inside the crop for the person to count."""
@@ -50,6 +53,13 @@ class Geometry:
         """Width of the left bar and height of the top bar."""
         return (self.canvas_size[1] - self.out_size[1]) // 2, (self.canvas_size[0] - self.out_size[0]) // 2
 
+    def reduced(self, share_x: float, share_y: float) -> Geometry:
+        """The same crop of a picture whose width and height were multiplied by these shares."""
+        left, top = round(self.left * share_x), round(self.top * share_y)
+        height = max(1, round((self.top + self.crop_size[0]) * share_y) - top)
+        width = max(1, round((self.left + self.crop_size[1]) * share_x) - left)
+        return replace(self, left=left, top=top, crop_size=(height, width))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transform:
@@ -71,8 +81,8 @@ class Transform:
             raise ConfigError(f"transform is {self.name}; it must be one of {', '.join(TRANSFORMS)}")
         if self.size is None and self.name == "center-crop-wide":
             raise ConfigError("center-crop-wide needs a resolution, for example 512x288")
-        if self.size is not None and min(self.size) < 1:
-            raise ConfigError(f"resolution is {self.size[1]}x{self.size[0]}; both must be at least 1 px")
+        if self.size is not None and not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE_PX:
+            raise ConfigError(f"resolution is {self.size[1]}x{self.size[0]}; both must be from 1 to {MAX_SIDE_PX} px")
         if self.name == "center-crop-wide" and self.size is not None and self.size[0] > self.size[1]:
             found = f"{self.size[1]}x{self.size[0]}"
             raise ConfigError(f"center-crop-wide with resolution {found}; the width must not be below the height")
@@ -137,6 +147,7 @@ class Transform:
             kept,
             size=geometry.canvas_size,
             focal_length_px=focal,
+            window=Window(whole=scene, left=geometry.left, top=geometry.top, size=geometry.crop_size),
             full_boxes=_moved(kept.full_boxes, geometry),
             visible_boxes=_moved(kept.visible_boxes, geometry),
             head_boxes=_moved(kept.head_boxes, geometry),

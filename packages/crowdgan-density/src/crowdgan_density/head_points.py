@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.dataset import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.pictures import FilePicture
 from crowdgan_core.scene import People
@@ -182,8 +183,8 @@ class HeadPointScenes:
     annotated: bool = True
     """Heads say where people are."""
 
-    classes: tuple[str, ...] = ()
-    """None: these datasets have no labels."""
+    metadata: DatasetMetadata = field(default_factory=DatasetMetadata)
+    """Empty: these datasets have no labels."""
 
     def __len__(self) -> int:
         """Number of pictures with annotations that can be read."""

@@ -13,9 +13,11 @@ from crowdgan_core.sources import SceneSource
 from crowdgan_density.compat import Sg3Euclidean, Sg3Grid, Sg3GridMetres, Sg3Normalised, Sg3Threshold
 from crowdgan_density.counting import Normalised, Threshold
 from crowdgan_density.grid import Grid, GridMetres
+from crowdgan_density.ground import Ground
 from crowdgan_density.head_points import ShanghaiTech, UcfCc50
 from crowdgan_density.kernel import KernelDensity
 from crowdgan_density.spacing import Euclidean
+from crowdgan_density.voronoi import Voronoi
 
 
 @hookimpl
@@ -28,6 +30,8 @@ def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
         Grid,
         GridMetres,
         KernelDensity,
+        Ground,
+        Voronoi,
         Sg3Threshold,
         Sg3Normalised,
         Sg3Euclidean,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -20,6 +21,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Runs `crowdgan`: the one place that turns an error of the user's into a line on stderr."""
     signal.signal(signal.SIGTERM, _stop)
+    _replace_what_cannot_be_shown()
     plugins = installed_plugins()
     for warning in plugins.warnings:
         click.echo(f"crowdgan: warning: {printable(warning)}", err=True)
@@ -36,6 +38,13 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("crowdgan: interrupted; nothing was left half-written", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _replace_what_cannot_be_shown() -> None:
+    """Shows `?` for a character that the encoding of a terminal or pipe lacks, such as █ in cp1252."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from crowdgan_core.plugins import installed_plugins
 @click.command("convert")
 @pipeline_options(transform="none", resolution=None)
 def command(options: PipelineOptions) -> None:
-    r"""Make a training dataset of any pictures, without measuring densities; labels of the source are kept.
+    """Make a training dataset of any pictures, without measuring densities; labels of the source are kept.
 
     \b
     Examples:

@@ -16,7 +16,7 @@ from crowdgan_core.plugins import Plugins, installed_plugins
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str | None, as_json: bool) -> None:
-    r"""List the density estimators, or all about the one called NAME.
+    """List the density estimators, or all about the one called NAME.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ import click
 from crowdgan_core.atomic import write_file
 from crowdgan_core.cli.texts import printable
 from crowdgan_core.dataset import DatasetMetadata
-from crowdgan_core.errors import DatasetError
+from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.formats import format_for
 from crowdgan_core.inspection import Report, contact_sheet, inspect_dataset
 from crowdgan_core.plugins import installed_plugins
@@ -31,7 +31,7 @@ BAR_CELLS = 40
 @click.option("--contact-sheet", "sheet", type=click.Path(path_type=Path), help="Write a PNG with samples per class.")
 @click.option("--overwrite", is_flag=True, help="Replace the contact sheet if it exists.")
 def command(dataset: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
-    r"""Show what is in a dataset: size, classes and their balance, doubtful pictures near a class border.
+    """Show what is in a dataset: size, classes and their balance, doubtful pictures near a class border.
 
     \b
     Examples:
@@ -39,6 +39,8 @@ def command(dataset: Path, as_json: bool, sheet: Path | None, overwrite: bool) -
       crowdgan inspect crowds.h5 --contact-sheet crowds.png
       crowdgan inspect crowds.zip --json
     """
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise ConfigError(f"--contact-sheet {sheet}: it is written as PNG, so its name must end in .png")
     if not dataset.exists():
         raise DatasetError(f"{dataset}: there is no such file or folder")
     reader = format_for(dataset, installed_plugins().dataset_formats.values()).open(dataset)

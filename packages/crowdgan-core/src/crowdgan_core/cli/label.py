@@ -74,13 +74,13 @@ def command(
     on_unknown: OnTrouble,
     plot_dir: Path | None,
 ) -> None:
-    r"""Label pictures of crowds with their density and write a training dataset.
+    """Label pictures of crowds with their density and write a training dataset.
 
     \b
     Examples:
       crowdgan label --source CrowdHuman --dest crowds.zip --density grid
-      crowdgan label --source CrowdHuman_train01.zip --source CrowdHuman_train02.zip \
-          --annotations annotation_train.odgt --dest crowds.h5 \
+      crowdgan label --source CrowdHuman_train01.zip --source CrowdHuman_train02.zip \\
+          --annotations annotation_train.odgt --dest crowds.h5 \\
           --density threshold --set sparse_up_to=5 --resolution 512x512
 
     `crowdgan density` lists the estimators and their options.

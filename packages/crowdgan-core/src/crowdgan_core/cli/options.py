@@ -46,7 +46,7 @@ class PipelineOptions:
 
     source: tuple[Path, ...]
     source_kind: str | None
-    annotations: Path | None
+    annotations: tuple[Path, ...]
     dest: Path
     resolution: tuple[int, int] | None
     transform: TransformName
@@ -58,12 +58,22 @@ class PipelineOptions:
 
     def open_source(self, plugins: Plugins) -> tuple[OpenSource, str]:
         """The indexed source, and what the metadata says of it."""
-        kind = source_for(self.source, self.annotations, self.source_kind, plugins.scene_sources)
+        if len(self.annotations) > 1:
+            raise ConfigError(f"--annotations is given {len(self.annotations)} times; label one set after the other")
+        annotations = self.annotations[0] if self.annotations else None
+        kind = source_for(self.source, annotations, self.source_kind, plugins.scene_sources)
         names = ", ".join(path.resolve().name for path in self.source)
-        return kind.open(self.source, self.annotations), f"{kind.name}: {names}"
+        return kind.open(self.source, annotations), f"{kind.name}: {names}"
 
     def label_settings(self, plugins: Plugins) -> LabelSettings:
-        """The settings of the pipeline, without an estimator; the destination's name chooses its format."""
+        """The settings of the pipeline, without an estimator; the destination's name chooses its format.
+
+        Raises:
+            ConfigError: no format has such a name, or the destination would replace what is read.
+        """
+        for path in (*self.source, *self.annotations):
+            if path.resolve().is_relative_to(self.dest.resolve()):
+                raise ConfigError(f"--dest {self.dest}: it would replace {path}, which is read; choose another")
         return LabelSettings(
             dest=self.dest,
             format=format_for(self.dest, plugins.dataset_formats.values()),
@@ -120,10 +130,19 @@ def _options(transform: TransformName, resolution: str | None) -> list[Callable[
             help="Folder, zip or file to read; repeat it for several. What it is, is recognised.",
         ),
         click.option("--source-kind", metavar="NAME", help="Kind of source, where it is not recognised."),
-        click.option("--annotations", type=EXISTING, help="Annotation file, where it lies apart from the pictures."),
+        click.option(
+            "--annotations",
+            type=EXISTING,
+            multiple=True,
+            help="Annotation file, where it lies apart from the pictures.",
+        ),
         click.option("--dest", type=EXISTING, required=True, help="Dataset to write: NAME.zip, NAME.h5, or a folder."),
         click.option(
-            "--resolution", type=Resolution(), default=resolution, help=f"Size of the pictures.  [default: {shown}]"
+            "--resolution",
+            type=Resolution(),
+            metavar=Resolution.name,
+            default=resolution,
+            help=f"Size of the pictures.  [default: {shown}]",
         ),
         click.option(
             "--transform",
@@ -145,7 +164,7 @@ def _options(transform: TransformName, resolution: str | None) -> list[Callable[
             default=0,
             help="Processes that share the work.  [default: one per core]",
         ),
-        click.option("--max-images", type=click.IntRange(min=1), help="Stop after this many pictures."),
+        click.option("--max-images", type=click.IntRange(min=1), help="Read at most this many pictures."),
         click.option("--overwrite", is_flag=True, help="Replace the destination if it exists."),
         click.option(
             "--fast-decode", is_flag=True, help="Decode large JPEGs at a reduced size: faster, pixels differ slightly."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -25,10 +26,16 @@ def print_summary(summary: Summary, dest: Path) -> None:
     if summary.value_range is not None:
         low, high = summary.value_range
         rows.append(("density", f"{low:.4g} to {high:.4g} {summary.unit}"))
-    rows.append(("time", f"{summary.elapsed_s:.1f} s, {summary.pictures_in / summary.elapsed_s:.1f} pictures/s"))
+    rows.append(("time", f"{summary.elapsed_s:.1f} s{_rate(summary)}"))
     table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
     for name, text in rows:
         table.add_row(Text(printable(name)), Text(printable(text), overflow="fold"))
     click.echo(printable(str(dest)))
     Console().print(table)
-    click.echo(printable(f"Look at it: crowdgan inspect {dest} --contact-sheet {dest.with_suffix('')}-sheet.png"))
+    sheet = f"{dest.with_suffix('')}-sheet.png"
+    click.echo(printable(f"Look at it: crowdgan inspect {shlex.quote(str(dest))} --contact-sheet {shlex.quote(sheet)}"))
+
+
+def _rate(summary: Summary) -> str:
+    """The speed, where a coarse clock has seen any time pass."""
+    return f", {summary.pictures_in / summary.elapsed_s:.1f} pictures/s" if summary.elapsed_s > 0 else ""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from crowdgan_core.cli.options import Resolution
 from crowdgan_core.cli.progress import shown_progress
+from crowdgan_core.cli.texts import printable
 from crowdgan_core.parallel import usable_cores
 from crowdgan_core.plugins import installed_plugins
 from crowdgan_core.synthetic import SynthSettings, write_download
+from crowdgan_core.synthetic.download import DENSITY_LIMITS, MAX_PEOPLE
 
 
 @click.command("synth")
@@ -26,9 +29,15 @@ from crowdgan_core.synthetic import SynthSettings, write_download
     default=(0.08, 4.0),
     show_default=True,
     metavar="LOW HIGH",
-    help="Persons/m² of the emptiest and the fullest picture.",
+    help="Persons/m² of the emptiest and the fullest picture, from {:g} to {:g}.".format(*DENSITY_LIMITS),
 )
-@click.option("--max-people", type=int, default=200, show_default=True, help="Persons in the largest crowd.")
+@click.option(
+    "--max-people",
+    type=int,
+    default=200,
+    show_default=True,
+    help=f"Persons in the largest crowd, from 1 to {MAX_PEOPLE}.",
+)
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes.  [default: one per core]")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier download in OUT.")
 def command(
@@ -41,7 +50,7 @@ def command(
     workers: int,
     overwrite: bool,
 ) -> None:
-    r"""Make pictures of made-up crowds in the folder OUT, in the form in which CrowdHuman is downloaded.
+    """Make pictures of made-up crowds in the folder OUT, in the form in which CrowdHuman is downloaded.
 
     OUT then holds CrowdHuman_train01.zip, annotation_train.odgt, and truth.json with what no annotator knows: cameras,
     where people stand on the ground in metres, and the true density in persons/m².
@@ -61,7 +70,10 @@ def command(
     )
     with shown_progress() as progress:
         write_download(settings, out, progress, overwrite=overwrite)
-    click.echo(f"made {images} pictures of crowds in {out}")
+    click.echo(printable(f"made {images} pictures of crowds in {out}"))
     estimators = installed_plugins().density_estimators
     if estimators:
-        click.echo(f"Label them: crowdgan label --source {out} --dest {out}.zip --density {next(iter(estimators))}")
+        source, dest = shlex.quote(str(out)), shlex.quote(f"{out}.zip")
+        click.echo(
+            printable(f"Label them: crowdgan label --source {source} --dest {dest} --density {next(iter(estimators))}")
+        )

@@ -1,13 +1,13 @@
-"""The tree of commands: core's, plugins', and one `train` subcommand per model backend."""
+"""The tree of commands: core's and plugins', each under its group."""
 
 from __future__ import annotations
 
 import click
 
-from crowdgan_core.plugins import Plugins
+from crowdgan_core.plugins import TRAIN, Plugins
 
 GROUP_HELP = {
-    "train": "Train a model on a dataset: one subcommand per installed backend.",
+    TRAIN: "Train a model on a dataset: one subcommand per installed backend.",
     "plot": "Draw graphs and pictures: one subcommand each.",
 }
 """Help texts of groups that plugins fill."""
@@ -33,11 +33,9 @@ class OrderedGroup(click.Group):
 def build_tree(plugins: Plugins) -> click.Group:
     """The group `crowdgan` with everything that the plugins offer."""
     top = _top_group(_epilog(plugins))
-    for name, backend in plugins.model_backends.items():
-        _group(top, "train").add_command(backend.train_command(), name)
-    for offer in plugins.commands.values():
+    for words, offer in plugins.commands.items():
         parent = _group(top, offer.group) if offer.group else top
-        parent.add_command(offer.command)
+        parent.add_command(offer.command, words.removeprefix(offer.group).strip())
     return top
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crowdgan_core.atomic import os_errors_named, written_beside
-from crowdgan_core.dataset import DatasetMetadata, DatasetWriter, Pixels
+from crowdgan_core.dataset import DatasetMetadata, DatasetWriter, Pixels, strict_json
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.pictures import ArrayPicture
+from crowdgan_core.sources import Picture
 
 if TYPE_CHECKING:
     import h5py
@@ -103,7 +105,7 @@ class Hdf5Reader:
         try:
             with _damage_named(path):
                 self._images = self._checked_images()
-                self.metadata = DatasetMetadata.from_json(json.loads(self._metadata_text()), str(path))
+                self.metadata = DatasetMetadata.from_json(strict_json(self._metadata_text()), str(path))
             if len(self.metadata.pictures) != len(self):
                 found = f"{len(self)} pictures and {len(self.metadata.pictures)} records of pictures"
                 raise DatasetError(f"{path}: {found}; the numbers must be equal")
@@ -120,6 +122,10 @@ class Hdf5Reader:
         assert self._images is not None
         with _damage_named(self._path):
             return np.asarray(self._images[index])
+
+    def picture(self, index: int) -> Picture:
+        """One picture, with its pixels: a file of HDF5 is open in one process."""
+        return ArrayPicture(self.image(index), f"{self._path}:{self.metadata.pictures[index].name}")
 
     def close(self) -> None:
         """Closes the file."""

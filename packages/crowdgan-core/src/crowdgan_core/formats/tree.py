@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from crowdgan_core.archive import FIXED_TIME
 from crowdgan_core.atomic import os_errors_named, written_beside
-from crowdgan_core.dataset import DatasetMetadata, DatasetWriter, PictureRecord, Pixels, label_from_json
+from crowdgan_core.dataset import DatasetMetadata, DatasetWriter, PictureRecord, Pixels, label_from_json, strict_json
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.pictures import encode_png, upright_rgb
+from crowdgan_core.sources import Picture
 from crowdgan_core.storage import Store, is_picture_name, open_store
 
 INDEX_NAME = "dataset.json"
@@ -26,9 +28,6 @@ MAX_INDEX_BYTES = 2 * 2**30
 
 MAX_CLASSES = 100_000
 """Class numbers from here on are damage: five times the number of classes in ImageNet-21k."""
-
-FIXED_TIME = (1980, 1, 1, 0, 0, 0)
-"""Timestamp of all entries, the earliest a zip can hold, so that equal datasets are equal files."""
 
 
 class ZipFormat:
@@ -81,6 +80,7 @@ class FolderFormat:
     @contextmanager
     def create(self, dest: Path, *, overwrite: bool) -> Iterator[DatasetWriter]:
         """A writer for a new folder."""
+        _refuse_foreign(dest)
         with written_beside(dest, overwrite=overwrite) as partial:
             with os_errors_named(dest):
                 partial.mkdir()
@@ -154,11 +154,28 @@ class TreeReader:
 
     def image(self, index: int) -> Pixels:
         """Pixels of one picture, `[height, width, 3]` uint8."""
-        picture = self._store.picture(self.metadata.pictures[index].name)
+        picture = self.picture(index)
         return np.asarray(upright_rgb(picture.open(), picture.where))
+
+    def picture(self, index: int) -> Picture:
+        """One picture, which stays in its file."""
+        return self._store.picture(self.metadata.pictures[index].name)
 
     def close(self) -> None:
         """Nothing stays open."""
+
+
+def _refuse_foreign(dest: Path) -> None:
+    """Checks that a folder that may be overwritten holds a dataset and nothing else.
+
+    Raises:
+        DatasetError: something else is in it.
+    """
+    if not dest.is_dir():
+        return
+    for path in sorted(dest.iterdir()):
+        if path.name != INDEX_NAME and not (path.is_dir() and path.name.isdigit()):
+            raise DatasetError(f"{dest}: it holds {path.name!r}, which no dataset does; choose another destination")
 
 
 def has_index(store: Store) -> bool:
@@ -173,7 +190,7 @@ def _read_index(store: Store) -> dict[str, Any]:
     if len(text) > MAX_INDEX_BYTES:
         raise DatasetError(f"{where}: more than {MAX_INDEX_BYTES} bytes")
     try:
-        index = json.loads(text)
+        index = strict_json(text)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where}: not valid JSON ({error})") from error
     if not isinstance(index, dict):

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from crowdgan_core.dataset import DatasetMetadata, PictureRecord
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.scene import People
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from crowdgan_core.dataset import Label
 
 
 class Picture(Protocol):
@@ -47,8 +46,8 @@ class Annotated:
 
     people: People = field(default_factory=People)
 
-    label: Label | None = None
-    """A label that the source itself has, kept by `crowdgan convert`."""
+    record: PictureRecord | None = None
+    """What the source itself says of the picture, its label above all; kept by `crowdgan convert`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +77,8 @@ class OpenSource(Protocol):
         ...
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the source's own label classes; empty without."""
+    def metadata(self) -> DatasetMetadata:
+        """What the source itself says of its labels and densities, without pictures; kept by `crowdgan convert`."""
         ...
 
     def __len__(self) -> int:

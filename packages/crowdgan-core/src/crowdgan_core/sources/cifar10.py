@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.dataset import DatasetMetadata, PictureRecord
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.pictures import ArrayPicture
 from crowdgan_core.sources import Annotated, Problem
@@ -66,7 +67,7 @@ class Cifar10:
 
     annotated = False
     problems: Sequence[Problem] = ()
-    classes = CLASSES
+    metadata = DatasetMetadata(classes=CLASSES)
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -81,7 +82,9 @@ class Cifar10:
         for name, pixels, labels in self._batches():
             for index, label in enumerate(labels):
                 picture = ArrayPicture(np.ascontiguousarray(pixels[index]), f"{self._path}:{name}[{index}]")
-                yield Annotated(source_name=f"{name}[{index}]", picture=picture, label=int(label))
+                yield Annotated(
+                    source_name=f"{name}[{index}]", picture=picture, record=PictureRecord(name="", label=int(label))
+                )
 
     def _batches(self) -> Iterator[tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
         """Name, pixels `[N, 32, 32, 3]` and labels `[N]` of each batch."""

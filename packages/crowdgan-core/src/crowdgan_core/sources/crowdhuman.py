@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from crowdgan_core.archive import is_zip
+from crowdgan_core.dataset import DatasetMetadata
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.formats.tree import INDEX_NAME, has_index
 from crowdgan_core.scene import Boxes, People
 from crowdgan_core.sources import Annotated, Picture, Problem
 from crowdgan_core.storage import FolderStore, Store, is_picture_name, open_store
@@ -88,7 +90,7 @@ class AnnotationFile:
 class CrowdHuman:
     """Indexed CrowdHuman annotations; iterating parses them again, so that memory holds one picture's at a time."""
 
-    classes: tuple[str, ...] = ()
+    metadata = DatasetMetadata()
     annotated = True
 
     def __init__(self, stores: Sequence[Store], files: Sequence[AnnotationFile]) -> None:
@@ -99,8 +101,8 @@ class CrowdHuman:
             for number, line in file.lines():
                 index.add_line(line, f"{file.where}:{number}")
         for store in stores:
-            for name in filter(is_picture_name, store.names()):
-                self._match(PurePosixPath(name), store, index)
+            for path in _picture_paths(store):
+                self._match(path, store, index)
         for identifier in [item for item in index.first_line if item not in self._pictures]:
             index.without_picture.append(identifier)
         self._first_line = {item: index.first_line[item] for item in self._pictures}
@@ -123,10 +125,17 @@ class CrowdHuman:
                     yield Annotated(source_name=identifier, picture=self._pictures[identifier], people=people)
 
     def _match(self, path: PurePosixPath, store: Store, index: _Index) -> None:
-        """Gives a picture to the annotation that names it: by file name without suffix, or by path."""
-        for identifier in (path.stem, path.name, str(path.with_suffix("")), str(path)):
+        """Gives a picture to the annotation that names it: by path, or by file name, each with suffix or without.
+
+        A picture that another store holds too is taken from the first: a zip may lie beside what was unpacked of it.
+        """
+        for identifier in (str(path), str(path.with_suffix("")), path.name, path.stem):
             if identifier in index.first_line:
-                self._pictures.setdefault(identifier, store.picture(str(path)))
+                picture = store.picture(str(path))
+                taken = self._pictures.setdefault(identifier, picture)
+                if taken != picture and index.store_of[identifier] is store:
+                    index.repeated_pictures.append(f"{picture.where}, for which there is {taken.where}")
+                index.store_of.setdefault(identifier, store)
                 return
         index.without_annotation.append(store.where(str(path)))
 
@@ -140,6 +149,9 @@ class _Index:
     repeated: list[str] = field(default_factory=list)
     without_picture: list[str] = field(default_factory=list)
     without_annotation: list[str] = field(default_factory=list)
+    repeated_pictures: list[str] = field(default_factory=list)
+    store_of: dict[str, Store] = field(default_factory=dict)
+    """Where the picture of an annotation was found."""
 
     def add_line(self, line: bytes, where: str) -> None:
         try:
@@ -158,6 +170,7 @@ class _Index:
             "annotations of a picture that is annotated already": self.repeated,
             "annotations without a picture": self.without_picture,
             "pictures without an annotation": self.without_annotation,
+            "pictures of a name that another has": self.repeated_pictures,
         }
         return [Problem(reason=reason, names=names) for reason, names in found.items() if names]
 
@@ -200,8 +213,18 @@ def _stores(paths: Sequence[Path]) -> list[Store]:
         stores.append(open_store(path))
         if path.is_dir():
             inside = sorted(item for item in path.iterdir() if item.name.lower() != TEST_ARCHIVE)
-            stores += [open_store(item) for item in inside if item.suffix.lower() == ".zip" and is_zip(item)]
+            zips = [open_store(item) for item in inside if item.suffix.lower() == ".zip" and is_zip(item)]
+            stores += [store for store in zips if not has_index(store)]  # one with an index was made of the pictures
     return stores
+
+
+def _picture_paths(store: Store) -> Iterator[PurePosixPath]:
+    """Pictures of a store, without those of datasets that were written into it."""
+    paths = [PurePosixPath(name) for name in store.names()]
+    datasets = {path.parent for path in paths if path.name == INDEX_NAME}
+    for path in paths:
+        if is_picture_name(path.name) and datasets.isdisjoint(path.parents):
+            yield path
 
 
 def _annotation_files(stores: Sequence[Store], annotations: Path | None) -> list[AnnotationFile]:

@@ -8,36 +8,44 @@ from pathlib import Path
 
 from PIL import Image
 
-from crowdgan_core.dataset import DatasetReader
-from crowdgan_core.errors import DatasetError
-from crowdgan_core.formats.hdf5 import Hdf5Format
-from crowdgan_core.formats.tree import ZipFormat, has_index
-from crowdgan_core.pictures import ArrayPicture
-from crowdgan_core.sources import Annotated, Picture, Problem
+from crowdgan_core.archive import is_zip
+from crowdgan_core.dataset import DatasetFormat, DatasetReader
+from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.formats import format_for
+from crowdgan_core.formats.tree import has_index
+from crowdgan_core.sources import Annotated, Problem
 from crowdgan_core.storage import open_store
 
 
 class DatasetSource:
-    """Reads one dataset in any of the built-in formats."""
+    """Reads one dataset in any of the installed formats."""
 
     name = "dataset"
     description = "a training dataset with its labels (zip or folder with dataset.json, HDF5)"
     general = False
 
     def fits(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether there is one path and it is an HDF5 file or holds a dataset.json."""
+        """Whether there is one path, and a format other than plain files has its name, or it holds a dataset.json."""
         if annotations is not None or len(paths) != 1:
             return False
         try:
-            return Hdf5Format().fits(paths[0]) or has_index(open_store(paths[0]))
-        except (DatasetError, OSError):
+            return has_index(open_store(paths[0])) if _is_store(paths[0]) else _format(paths[0]) is not None
+        except (ConfigError, DatasetError, OSError):
             return False
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> DatasetPictures:
         """Opens the dataset."""
-        hdf5 = Hdf5Format()
-        reader: DatasetReader = hdf5.open(paths[0]) if hdf5.fits(paths[0]) else ZipFormat().open(paths[0])
-        return DatasetPictures(reader, paths[0])
+        return DatasetPictures(_format(paths[0]).open(paths[0]), paths[0])
+
+
+def _is_store(path: Path) -> bool:
+    return path.is_dir() or is_zip(path)
+
+
+def _format(path: Path) -> DatasetFormat:
+    from crowdgan_core.plugins import installed_plugins  # here, since loading plugins loads this module
+
+    return format_for(path, installed_plugins().dataset_formats.values())
 
 
 class DatasetPictures:
@@ -49,21 +57,20 @@ class DatasetPictures:
     def __init__(self, reader: DatasetReader, path: Path) -> None:
         self._reader = reader
         self._path = path
-        self.classes = reader.metadata.classes
+        self.metadata = reader.metadata.with_pictures([])
 
     def __len__(self) -> int:
         """Number of pictures."""
         return len(self._reader)
 
     def __iter__(self) -> Iterator[Annotated]:
-        """The pictures with their labels."""
+        """The pictures with what the dataset says of them."""
         for index, record in enumerate(self._reader.metadata.pictures):
-            where = f"{self._path}:{record.name}"
             try:
-                picture: Picture = ArrayPicture(self._reader.image(index), where)
+                picture = self._reader.picture(index)
             except DatasetError as error:
-                picture = DamagedPicture(where, str(error))
-            yield Annotated(source_name=record.source or record.name, picture=picture, label=record.label)
+                picture = DamagedPicture(f"{self._path}:{record.name}", str(error))
+            yield Annotated(source_name=record.source or record.name, picture=picture, record=record)
 
 
 @dataclass(frozen=True)

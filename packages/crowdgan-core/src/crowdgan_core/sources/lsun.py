@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crowdgan_core.dataset import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.pictures import BytesPicture
 from crowdgan_core.sources import Annotated, Problem
@@ -40,7 +41,7 @@ class Lsun:
 
     annotated = False
     problems: Sequence[Problem] = ()
-    classes: tuple[str, ...] = ()
+    metadata = DatasetMetadata()
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.dataset import DatasetMetadata, PictureRecord
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.pictures import ArrayPicture
 from crowdgan_core.sources import Annotated, Problem
@@ -52,7 +53,7 @@ class Mnist:
 
     annotated = False
     problems: Sequence[Problem] = ()
-    classes: tuple[str, ...] = ()
+    metadata = DatasetMetadata()
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -71,7 +72,11 @@ class Mnist:
         """Pictures with their labels, with a black border."""
         for index, (pixels, label) in enumerate(zip(self._pixels, self._labels, strict=True)):
             picture = ArrayPicture(np.pad(pixels, BORDER_PX), f"{self._path}[{index}]")
-            yield Annotated(source_name=f"{self._path.name}[{index}]", picture=picture, label=int(label))
+            yield Annotated(
+                source_name=f"{self._path.name}[{index}]",
+                picture=picture,
+                record=PictureRecord(name="", label=int(label)),
+            )
 
 
 def _read_idx(path: Path, kind: int) -> npt.NDArray[np.uint8]:

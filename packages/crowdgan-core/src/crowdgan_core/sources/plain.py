@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crowdgan_core.archive import is_zip
+from crowdgan_core.dataset import DatasetMetadata
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.sources import Annotated, Problem
 from crowdgan_core.storage import Store, is_picture_name, open_store
@@ -14,7 +15,7 @@ from crowdgan_core.storage import Store, is_picture_name, open_store
 class PlainPictures:
     """All pictures below some folders or archives, sorted by name."""
 
-    classes: tuple[str, ...] = ()
+    metadata = DatasetMetadata()
     annotated = False
     problems: Sequence[Problem] = ()
 

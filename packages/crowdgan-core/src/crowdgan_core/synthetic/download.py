@@ -17,10 +17,12 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
+from crowdgan_core.archive import FIXED_TIME
 from crowdgan_core.atomic import os_errors_named, refuse_existing, written_beside
 from crowdgan_core.dataset import Pixels
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.parallel import ordered_map
+from crowdgan_core.pictures import FOCAL_LENGTH_35MM
 from crowdgan_core.progress import NoProgress, Progress
 from crowdgan_core.synthetic.annotations import annotate
 from crowdgan_core.synthetic.drawing import draw_world
@@ -38,11 +40,8 @@ ID_PREFIX = "900000,"
 JPEG_QUALITY = 90
 """Pillow's scale; a good camera's."""
 
-EXIF_IFD, FOCAL_LENGTH_35MM = 0x8769, 0xA405
-"""EXIF tags: pointer to the Exif block, and `FocalLengthIn35mmFilm` in it."""
-
-ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-"""Time of all entries, the earliest that a zip knows, so that the same seed gives the same bytes."""
+EXIF_IFD = 0x8769
+"""EXIF tag: pointer to the Exif block."""
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 """Step on the unit interval that spreads any number of points evenly (Weyl sequence)."""
@@ -224,6 +223,6 @@ def _write_member(file: IO[str], separator: str, key: str, value: dict[str, Any]
 
 
 def _add_entry(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    info = zipfile.ZipInfo(name, ZIP_TIME)
+    info = zipfile.ZipInfo(name, FIXED_TIME)
     info.create_system, info.external_attr = 3, 0o644 << 16  # Unix, whatever the system, for the same bytes everywhere
     archive.writestr(info, data)

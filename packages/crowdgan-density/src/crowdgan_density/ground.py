@@ -1,0 +1,311 @@
+"""Persons per square metre of ground, from one photograph: `ground`.
+
+The camera is told from the people (`calibration`), or given; their feet give positions on the ground in metres; the
+density is that on the ground which they occupy and the picture shows (`occupied`), raised by the people
+whom nearer ones hide (`occlusion`). Cameras that explain the boxes
+equally well are all carried along: their densities, and the chance in where people stand, make the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from crowdgan_core.camera import Camera, focal_length_px
+from crowdgan_core.density import Density, DensityEstimator, option
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.scene import Boxes, Scene
+from crowdgan_density.boxes import lack_of_boxes, usable_full_boxes
+from crowdgan_density.calibration import LOG_HEIGHT_SD, calibrate, fitting, relative_heights
+from crowdgan_density.homography import Homography, read_homography
+from crowdgan_density.level_of_service import SCALES, scale_of
+from crowdgan_density.occlusion import missing_share
+from crowdgan_density.occupied import MIN_GROUP, Indices, Points, groups, occupied_density
+
+MIN_PEOPLE = 5
+"""People with boxes from which a camera can be told."""
+
+CAMERAS = 12
+"""Cameras, equally probable, that stand for all that may have taken the picture."""
+
+MIN_FITTING_SHARE = 0.6
+"""Share of the boxes that must fit one camera over one flat ground."""
+
+MAX_INTERVAL_RATIO = 8.0
+"""Upper over lower bound of the interval beyond which the density is not told."""
+
+RESIDUALS = (0.02, 0.088)
+"""Least and largest relative standard deviation of people's heights under the camera. Made-up crowds show 0.05 to
+0.077; two levels of ground 2 m apart show 0.09, and boxes that are all equal less than 0.01."""
+
+MAX_TILT = 0.2
+"""Largest change of people's heights from one side of the picture to the other, as a share. Made-up crowds show 0.16 at
+most, a camera rolled by 3 degrees 0.15, and one rolled by 6 degrees 0.28."""
+
+TILT_ERRORS = 4.0
+"""Standard errors from 0 from which such a change is no chance."""
+
+CHANCE = 1.0
+"""Relative standard deviation of the density of one person's share of ground; people keep distances, so the density of
+n people varies by less than this over √n."""
+
+NORMAL_NINTHS = (-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593)
+"""Nine values that stand for equal shares of a standard normal distribution."""
+
+INTERVAL = (0.025, 0.975)
+"""Quantiles between which the density is expected."""
+
+NO_FLAT_GROUND = "too few people fit one flat ground before an upright camera (stairs, stands, sitting people, posters)"
+TILTED = "people's heights change from left to right (a rolled camera, or ground that slopes sideways)"
+NO_PERSPECTIVE = "the people tell too little of the camera (they stand in one row, or are equally tall in the picture)"
+NO_GROUP = f"no {MIN_GROUP} people with their feet in the picture stand together over an area"
+
+View = Camera | Homography
+"""What gives ground positions of pixels."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GroundMeasure:
+    """What is told of the ground under a scene."""
+
+    density_per_m2: float
+    interval_per_m2: tuple[float, float]
+    view: View
+    """The most probable camera, or the given homography."""
+    positions_m: Points
+    """`[num_people, 2]` of those whose feet are seen and whose boxes fit, by the most probable camera."""
+    residual: float | None
+    """Standard deviation of people's heights by that camera, relative; None with a homography."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """The whole photograph, and the part of it that is measured."""
+
+    boxes_xywh: Boxes
+    """`[num_people, 4]` usable full boxes in pixels of the whole."""
+    feet_px: Points
+    """`[num_people, 2]` middles of the boxes' lower edges."""
+    shown: npt.NDArray[np.bool_]
+    """`[num_people]` whose feet lie in the measured part."""
+    part_xyxy: tuple[float, float, float, float]
+    """The measured part, in pixels of the whole."""
+    size: tuple[int, int]
+    """`(height, width)` of the whole in pixels."""
+    focal_length_px: float | None
+    """Of the whole."""
+
+    @classmethod
+    def of(cls, scene: Scene) -> Frame:
+        """The frame of a scene, cropped or not."""
+        whole = scene if scene.window is None else scene.window.whole
+        boxes = usable_full_boxes(whole)
+        feet = boxes[:, :2] + boxes[:, 2:] * [0.5, 1.0]
+        left, top = (0.0, 0.0) if scene.window is None else (scene.window.left, scene.window.top)
+        height, width = whole.size if scene.window is None else scene.window.size
+        part = (left, top, left + width, top + height)
+        return cls(
+            boxes_xywh=boxes,
+            feet_px=feet,
+            shown=np.asarray(np.logical_and(feet >= part[:2], feet <= part[2:]).all(axis=1)),
+            part_xyxy=part,
+            size=whole.size,
+            focal_length_px=whole.focal_length_px,
+        )
+
+
+def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
+    """Density on the ground, over views that are equally probable, the best one first; or why it cannot be told."""
+    best = views[0]
+    fits = _fits(frame, best)
+    among = _groups(frame, best)
+    densities, people = [], []
+    for view in views:
+        found = _density_under(frame, view, among)
+        if found is not None:
+            densities.append(found[0])
+            people.append(found[1])
+    if len(densities) <= len(views) / 2:
+        return NO_GROUP
+    positions = best.ground_from_pixels(frame.feet_px[frame.shown & fits])
+    log_densities = np.log(densities) - math.log(_seen_share(frame, best, positions))
+    low, high = _interval(log_densities, float(np.mean(people)))
+    if high > MAX_INTERVAL_RATIO * low:
+        return NO_PERSPECTIVE
+    return GroundMeasure(
+        density_per_m2=float(np.exp(np.median(log_densities))),
+        interval_per_m2=(low, high),
+        view=best,
+        positions_m=positions,
+        residual=_residual(frame, best, fits),
+    )
+
+
+def calibrated_views(frame: Frame, focal: float | None) -> list[View] | str:
+    """Cameras that explain the people, the best one first; or why there are none."""
+    if len(frame.boxes_xywh) < MIN_PEOPLE:
+        return f"fewer than {MIN_PEOPLE} people with a full-body box"
+    calibration = calibrate(frame.boxes_xywh, frame.size, focal)
+    best = calibration.best()
+    fits = fitting(frame.boxes_xywh, best)
+    if fits.mean() < MIN_FITTING_SHARE or fits.sum() < MIN_PEOPLE:
+        return NO_FLAT_GROUND
+    if _is_tilted(frame.boxes_xywh[fits], best):
+        return TILTED
+    residual = _residual(frame, best, fits)
+    if residual is not None and not RESIDUALS[0] <= residual <= RESIDUALS[1]:
+        return NO_FLAT_GROUND if residual > RESIDUALS[1] else NO_PERSPECTIVE
+    return [best, *calibration.quantile_cameras(CAMERAS)]
+
+
+def _groups(frame: Frame, view: View) -> list[Indices]:
+    """Who stands near whom, as indices into the frame's people, by a view."""
+    shown = np.flatnonzero(frame.shown & _fits(frame, view))
+    positions = view.ground_from_pixels(frame.feet_px[shown])
+    on_ground = np.isfinite(positions).all(axis=1)
+    return [shown[on_ground][group] for group in groups(positions[on_ground])]
+
+
+def _density_under(frame: Frame, view: View, among: Sequence[Indices]) -> tuple[float, int] | None:
+    """Density in persons/m² under one view, and the number of people that tell it.
+
+    People with wrong boxes are people, too: the density of those who fit is raised by the share of all who do.
+    """
+    fits = _fits(frame, view) & frame.shown
+    positions = view.ground_from_pixels(frame.feet_px)
+    usable = fits & np.isfinite(positions).all(axis=1)
+    found = occupied_density(positions, [group[usable[group]] for group in among])
+    if found is None:
+        return None
+    return found[0] * np.count_nonzero(frame.shown) / np.count_nonzero(fits), found[1]
+
+
+def _seen_share(frame: Frame, view: View, positions_m: Points) -> float:
+    """Share of the people who are annotated, as far as nearer ones hide the others; 1 with a homography."""
+    if isinstance(view, Homography) or len(positions_m) < MIN_GROUP:
+        return 1.0
+    return 1.0 - missing_share(positions_m, frame.boxes_xywh[_fits(frame, view)], view)
+
+
+def _fits(frame: Frame, view: View) -> npt.NDArray[np.bool_]:
+    if isinstance(view, Homography):
+        return np.ones(len(frame.boxes_xywh), bool)
+    return fitting(frame.boxes_xywh, view)
+
+
+def _interval(log_densities: npt.NDArray[np.float64], people: float) -> tuple[float, float]:
+    """Bounds of the density over the views, with the chance in where people stand added."""
+    chance = CHANCE / math.sqrt(people) * np.array(NORMAL_NINTHS)
+    low, high = np.exp(np.quantile(log_densities[:, None] + chance, INTERVAL))
+    return float(low), float(high)
+
+
+def _residual(frame: Frame, view: View, fits: npt.NDArray[np.bool_]) -> float | None:
+    if isinstance(view, Homography):
+        return None
+    return float(np.log(relative_heights(frame.boxes_xywh[fits], view)).std())
+
+
+def _is_tilted(boxes_xywh: Boxes, camera: Camera) -> bool:
+    """Whether people's heights rise from one side of the picture to the other by more than chance."""
+    across = (boxes_xywh[:, 0] + boxes_xywh[:, 2] / 2) / camera.size[1] - 0.5
+    spread = across - across.mean()
+    logs = np.log(relative_heights(boxes_xywh, camera))
+    squares = float((spread**2).sum())
+    if squares == 0:
+        return False
+    slope = float((spread * logs).sum()) / squares
+    return abs(slope) > max(MAX_TILT, TILT_ERRORS * LOG_HEIGHT_SD / math.sqrt(squares))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground(DensityEstimator):
+    """Persons/m² of ground, by a camera that is told from the people's heights.
+
+    It needs at least 5 people with full boxes who stand on flat ground before a camera held upright. The focal length
+    is taken from the option, else from the picture's EXIF data; without either the answer is an interval over 24 to
+    50 mm and its middle.
+    """
+
+    name: ClassVar[str] = "ground"
+    unit: ClassVar[str] = "persons/m²"
+
+    scale: str = option("fruin-walkway", f"classes: {', '.join(SCALES)}, or bounds in persons/m² such as 0.5,1,2")
+    focal_mm35: float | None = option(None, "focal length on 35 mm film in mm; none takes the picture's EXIF data")
+    shared_camera: bool = option(False, "whether one fixed camera took all scenes: it is then told from all of them")
+    homography: Path | None = option(None, "JSON file with image_to_ground_m, used instead of people's heights")
+    cameras: tuple[float, ...] = option((), "the shared camera: height in m, pitch in degrees, focal length in px, …")
+
+    def __post_init__(self) -> None:
+        scale_of(self.scale)
+        if self.focal_mm35 is not None and not self.focal_mm35 > 0:
+            raise ConfigError(f"{self.name}: focal_mm35 is {self.focal_mm35}; it must be above 0")
+        if len(self.cameras) % 3:
+            raise ConfigError(f"{self.name}: cameras has {len(self.cameras)} numbers; it must have three per camera")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the scale."""
+        return scale_of(self.scale).classes
+
+    def fit(self, scenes: Iterable[Scene]) -> DensityEstimator:
+        """With `shared_camera`, the estimator with the camera that explains the people of all scenes."""
+        if not self.shared_camera or self.cameras or self.homography is not None:
+            return self
+        frames = [Frame.of(scene) for scene in scenes]
+        sizes = {frame.size for frame in frames}
+        if len(sizes) != 1:
+            raise ConfigError(f"{self.name}: shared_camera needs pictures of one size; there are {len(sizes)}")
+        pooled = replace(
+            frames[0],
+            boxes_xywh=np.concatenate([frame.boxes_xywh for frame in frames]),
+            feet_px=np.concatenate([frame.feet_px for frame in frames]),
+            shown=np.concatenate([frame.shown for frame in frames]),
+        )
+        views = calibrated_views(pooled, self._focal(pooled))
+        if isinstance(views, str):
+            raise ConfigError(f"{self.name}: no shared camera: {views}")
+        numbers = [(v.height_m, math.degrees(v.pitch_rad), v.focal_length_px) for v in views if isinstance(v, Camera)]
+        return replace(self, cameras=tuple(number for camera in numbers for number in camera))
+
+    def estimate(self, scene: Scene) -> Density:
+        """Persons/m² on the ground that people occupy, its interval and level; or why it cannot be told."""
+        found = self.measured(scene)
+        if isinstance(found, str):
+            return Density.unknown(self.unit, found)
+        return Density(
+            value=found.density_per_m2,
+            unit=self.unit,
+            class_index=scale_of(self.scale).class_index(found.density_per_m2),
+            interval=found.interval_per_m2,
+        )
+
+    def measured(self, scene: Scene) -> GroundMeasure | str:
+        """All that is told of the ground under a scene; or why it cannot be told."""
+        frame = Frame.of(scene)
+        if reason := lack_of_boxes(scene, usable_full_boxes(scene)):
+            return reason
+        views = self._views(frame)
+        return views if isinstance(views, str) else measure(frame, views)
+
+    def _views(self, frame: Frame) -> Sequence[View] | str:
+        if self.homography is not None:
+            return [read_homography(self.homography, frame.size)]
+        if self.cameras:
+            triples = np.array(self.cameras).reshape(-1, 3).tolist()
+            return [
+                Camera(height_m=height, pitch_rad=math.radians(pitch), focal_length_px=focal, size=frame.size)
+                for height, pitch, focal in triples
+            ]
+        return calibrated_views(frame, self._focal(frame))
+
+    def _focal(self, frame: Frame) -> float | None:
+        if self.focal_mm35 is not None:
+            return focal_length_px(self.focal_mm35, frame.size)
+        return frame.focal_length_px
