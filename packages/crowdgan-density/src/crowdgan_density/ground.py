@@ -124,7 +124,7 @@ def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
     """Density on the ground, over views that are equally probable, the best one first; or why it cannot be told."""
     best = views[0]
     fits = _fits(frame, best)
-    among = _groups(frame, best)
+    among = _groups(frame, best, fits)
     densities, people = [], []
     for view in views:
         found = _density_under(frame, view, among)
@@ -134,7 +134,7 @@ def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
     if len(densities) <= len(views) / 2:
         return NO_GROUP
     positions = best.ground_from_pixels(frame.feet_px[frame.shown & fits])
-    log_densities = np.log(densities) - math.log(_seen_share(frame, best, positions))
+    log_densities = np.log(densities) - math.log(_seen_share(frame.boxes_xywh[fits], best, positions))
     low, high = _interval(log_densities, float(np.mean(people)))
     if high > MAX_INTERVAL_RATIO * low:
         return NO_PERSPECTIVE
@@ -143,7 +143,7 @@ def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
         interval_per_m2=(low, high),
         view=best,
         positions_m=positions,
-        residual=_residual(frame, best, fits),
+        residual=None if isinstance(best, Homography) else _residual(frame.boxes_xywh[fits], best),
     )
 
 
@@ -158,15 +158,15 @@ def calibrated_views(frame: Frame, focal: float | None) -> list[View] | str:
         return NO_FLAT_GROUND
     if _is_tilted(frame.boxes_xywh[fits], best):
         return TILTED
-    residual = _residual(frame, best, fits)
-    if residual is not None and not RESIDUALS[0] <= residual <= RESIDUALS[1]:
+    residual = _residual(frame.boxes_xywh[fits], best)
+    if not RESIDUALS[0] <= residual <= RESIDUALS[1]:
         return NO_FLAT_GROUND if residual > RESIDUALS[1] else NO_PERSPECTIVE
     return [best, *calibration.quantile_cameras(CAMERAS)]
 
 
-def _groups(frame: Frame, view: View) -> list[Indices]:
+def _groups(frame: Frame, view: View, fits: npt.NDArray[np.bool_]) -> list[Indices]:
     """Who stands near whom, as indices into the frame's people, by a view."""
-    shown = np.flatnonzero(frame.shown & _fits(frame, view))
+    shown = np.flatnonzero(frame.shown & fits)
     positions = view.ground_from_pixels(frame.feet_px[shown])
     on_ground = np.isfinite(positions).all(axis=1)
     return [shown[on_ground][group] for group in groups(positions[on_ground])]
@@ -186,11 +186,11 @@ def _density_under(frame: Frame, view: View, among: Sequence[Indices]) -> tuple[
     return found[0] * np.count_nonzero(frame.shown) / np.count_nonzero(fits), found[1]
 
 
-def _seen_share(frame: Frame, view: View, positions_m: Points) -> float:
+def _seen_share(boxes_xywh: Boxes, view: View, positions_m: Points) -> float:
     """Share of the people who are annotated, as far as nearer ones hide the others; 1 with a homography."""
     if isinstance(view, Homography) or len(positions_m) < MIN_GROUP:
         return 1.0
-    return 1.0 - missing_share(positions_m, frame.boxes_xywh[_fits(frame, view)], view)
+    return 1.0 - missing_share(positions_m, boxes_xywh, view)
 
 
 def _fits(frame: Frame, view: View) -> npt.NDArray[np.bool_]:
@@ -206,10 +206,9 @@ def _interval(log_densities: npt.NDArray[np.float64], people: float) -> tuple[fl
     return float(low), float(high)
 
 
-def _residual(frame: Frame, view: View, fits: npt.NDArray[np.bool_]) -> float | None:
-    if isinstance(view, Homography):
-        return None
-    return float(np.log(relative_heights(frame.boxes_xywh[fits], view)).std())
+def _residual(boxes_xywh: Boxes, camera: Camera) -> float:
+    """Standard deviation of people's heights by a camera, relative."""
+    return float(np.log(relative_heights(boxes_xywh, camera)).std())
 
 
 def _is_tilted(boxes_xywh: Boxes, camera: Camera) -> bool:

@@ -27,9 +27,6 @@ PEAK_QUANTILE = 0.95
 WHOLE = 1e-6
 """Relative difference of areas up to which a cell was not cut."""
 
-EDGE_POINTS = 8
-"""Points along each edge of the picture whose ground outlines what is shown."""
-
 
 def shown_ground(frame: Frame, view: View, positions_m: Points) -> Points:
     """The ground that the measured part of the picture shows, as far as people stand on it: a convex polygon in metres.
@@ -46,10 +43,8 @@ def shown_ground(frame: Frame, view: View, positions_m: Points) -> Points:
     feet = frame.feet_px[frame.shown]
     left, top, right, bottom = frame.part_xyxy
     top = max(top, feet[:, 1].min() - 0.1 * (bottom - feet[:, 1].min()) - 1)
-    columns, rows = np.linspace(left, right, EDGE_POINTS), np.linspace(top, bottom, EDGE_POINTS)
-    edges = [np.column_stack([columns, np.full(EDGE_POINTS, row)]) for row in (top, bottom)]
-    edges += [np.column_stack([np.full(EDGE_POINTS, column), rows]) for column in (left, right)]
-    ground = view.ground_from_pixels(np.vstack(edges))
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    ground = view.ground_from_pixels(corners)  # straight edges stay straight
     outline = np.vstack([ground[np.isfinite(ground).all(axis=1)], positions_m])
     return outline[ConvexHull(outline).vertices]
 

@@ -103,8 +103,7 @@ class CrowdHuman:
         for store in stores:
             for path in _picture_paths(store):
                 self._match(path, store, index)
-        for identifier in [item for item in index.first_line if item not in self._pictures]:
-            index.without_picture.append(identifier)
+        index.without_picture += [item for item in index.first_line if item not in self._pictures]
         self._first_line = {item: index.first_line[item] for item in self._pictures}
         self.problems = index.problems()
 

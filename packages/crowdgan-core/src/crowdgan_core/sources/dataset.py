@@ -29,17 +29,16 @@ class DatasetSource:
         if annotations is not None or len(paths) != 1:
             return False
         try:
-            return has_index(open_store(paths[0])) if _is_store(paths[0]) else _format(paths[0]) is not None
+            if paths[0].is_dir() or is_zip(paths[0]):
+                return has_index(open_store(paths[0]))
+            _format(paths[0])
         except (ConfigError, DatasetError, OSError):
             return False
+        return True
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> DatasetPictures:
         """Opens the dataset."""
         return DatasetPictures(_format(paths[0]).open(paths[0]), paths[0])
-
-
-def _is_store(path: Path) -> bool:
-    return path.is_dir() or is_zip(path)
 
 
 def _format(path: Path) -> DatasetFormat:
