@@ -21,7 +21,10 @@ CORE = "crowdgan-core"
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = ["pytest", "pytest-timeout", "hypothesis", "lmdb"]
-PACKAGE_TEST_TOOLS = {"crowdgan-density": ['pedpy; python_version >= "3.11"']}  # older ones do not go with numpy 2
+PACKAGE_TEST_TOOLS = {
+    "crowdgan-density": ['pedpy; python_version >= "3.11"'],  # older ones do not go with numpy 2
+    "crowdgan-stylegan3": ['triton; sys_platform == "linux"'],  # its interpreter runs GPU kernels without a GPU
+}
 DEFAULT_TESTS = ["-m", "not slow and not gpu"]
 PLUGIN = "tests/plugins/crowdgan-density-nearest"
 

@@ -145,6 +145,12 @@ def test_a_model_backend_offers_the_command_that_trains_it(write_plugin: Write) 
     assert list(train.commands) == ["net"]
 
 
+def test_a_model_backend_that_only_loads_models_adds_no_command(write_plugin: Write) -> None:
+    plugins = load_plugins([core(), write_plugin("mine", BACKEND.replace("MADE", "None"))])
+    assert (plugins.warnings, list(plugins.model_backends)) == ([], ["net"])
+    assert "train" not in build_tree(plugins).commands
+
+
 def test_a_group_that_is_a_command_is_reported_and_the_command_stays(write_plugin: Write) -> None:
     plugins = load_plugins(
         [core(), write_plugin("mine", COMMANDS.replace("OFFER", "CommandOffer('label', click.Command('x'))"))]

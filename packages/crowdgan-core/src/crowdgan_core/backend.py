@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.model_card import ModelCard
+
 if TYPE_CHECKING:
     import click
 
@@ -17,29 +19,35 @@ class ImageGenerator(Protocol):
     """A trained generator, ready to make pictures."""
 
     @property
-    def resolution(self) -> tuple[int, int]:
-        """`(height, width)` of the pictures in pixels."""
+    def card(self) -> ModelCard:
+        """What the model is, and what its labels mean."""
         ...
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the label classes; empty for a model without labels or with continuous ones."""
-        ...
-
-    @property
-    def label_dim(self) -> int:
-        """Length of the label vector; 0 for a model without labels."""
+    def movable(self) -> bool:
+        """Whether the picture can be moved: `generate` takes `translate` and `rotate_deg`."""
         ...
 
     def generate(
-        self, seeds: Sequence[int], labels: npt.NDArray[np.float32] | None, *, truncation_psi: float = 1.0
+        self,
+        seeds: Sequence[int],
+        labels: npt.NDArray[np.float32] | None,
+        *,
+        truncation_psi: float = 1.0,
+        translate: tuple[float, float] = (0.0, 0.0),
+        rotate_deg: float = 0.0,
     ) -> npt.NDArray[np.uint8]:
         """Pictures `[num_seeds, H, W, 3]`, one per seed; a seed gives the same picture in every batch.
 
         Args:
-            seeds: one per picture.
+            seeds: one per picture, 0 to 2^32 - 1.
             labels: `[num_seeds, label_dim]`; None for a model without labels.
             truncation_psi: pull towards the mean latent, 1 for none.
+            translate: `(x, y)` by which the picture moves, in picture widths, right and down positive.
+            rotate_deg: angle by which it turns about its centre, in degrees, anticlockwise positive.
+
+        Raises:
+            ConfigError: labels of the wrong shape, or a picture that cannot be moved.
         """
         ...
 
@@ -49,11 +57,11 @@ class ModelBackend(Protocol):
 
     @property
     def name(self) -> str:
-        """What users write after `crowdgan train`."""
+        """What users write after `crowdgan train`, and what model cards name."""
         ...
 
-    def train_command(self) -> click.Command:
-        """The click command that becomes `crowdgan train <name>`."""
+    def train_command(self) -> click.Command | None:
+        """The click command that becomes `crowdgan train <name>`; None for a backend that only loads models."""
         ...
 
     def can_load(self, path: Path) -> bool:
@@ -65,5 +73,6 @@ class ModelBackend(Protocol):
 
         Raises:
             CheckpointError: the file is no model of this backend, or is damaged.
+            ConfigError: there is no such device.
         """
         ...

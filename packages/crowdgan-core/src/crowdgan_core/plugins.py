@@ -253,7 +253,8 @@ def _is_frozen_dataclass(thing: object) -> bool:
 
 def _with_train_commands(commands: Mapping[str, CommandOffer], backends: Mapping[str, Any]) -> dict[str, CommandOffer]:
     """Commands and those that train, which are made here, so that a backend that cannot make its own is left out."""
-    train = {f"{TRAIN} {name}": CommandOffer(TRAIN, backend.train_command()) for name, backend in backends.items()}
+    made = {name: backend.train_command() for name, backend in backends.items()}
+    train = {f"{TRAIN} {name}": CommandOffer(TRAIN, command) for name, command in made.items() if command is not None}
     for name in sorted(train.keys() & commands.keys()):
         raise PluginError(f"it offers the command {name} twice: by itself and by a model backend")
     return {**commands, **train}

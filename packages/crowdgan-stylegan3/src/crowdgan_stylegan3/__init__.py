@@ -1,0 +1,1 @@
+"""StyleGAN3 and StyleGAN2: a model backend of crowdgan."""
