@@ -1,0 +1,137 @@
+"""The three ops of StyleGAN: `upfirdn2d`, `bias_act`, `filtered_lrelu`."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from crowdgan_core.errors import ConfigError
+from crowdgan_stylegan3.ops import reference
+from crowdgan_stylegan3.ops.arguments import (
+    ACTIVATIONS,
+    DEFAULT_GAINS,
+    DEFAULT_SLOPE,
+    SQRT_2,
+    Activation,
+    Factor,
+    Padding,
+    checked_bias,
+    checked_clamp,
+    checked_filter,
+    checked_picture,
+    resampling,
+    taps_of,
+)
+
+__all__ = ["bias_act", "filtered_lrelu", "upfirdn2d"]
+
+
+def upfirdn2d(
+    x: Tensor,
+    f: Tensor | None,
+    up: Factor = 1,
+    down: Factor = 1,
+    padding: Padding = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """`x` upsampled, filtered and downsampled, `[N, C, out_height, out_width]`.
+
+    Zeros are inserted (each sample is followed by up - 1), padded around, the result is filtered, and every down-th
+    sample kept: out = (size · up + padding - taps) // down + 1. Gradients of any order.
+
+    Args:
+        x: `[N, C, H, W]`, any strides.
+        f: `[taps]` separable, or `[height, width]`, float32; None for the identity.
+        up: factor, or `(x, y)`.
+        down: factor, or `(x, y)`.
+        padding: at the upsampled rate: one number, `(x, y)` or `(x0, x1, y0, y1)`; negative ones crop.
+        flip_filter: correlate with `f`; False convolves.
+        gain: what the result is multiplied by.
+
+    Raises:
+        ConfigError: an argument of the wrong form, or nothing is left.
+
+    Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020.
+    """
+    x = checked_picture(x)
+    f = checked_filter(f, x)
+    how = resampling(up, down, padding, flip_filter=flip_filter, gain=gain)
+    how.out_size((x.shape[2], x.shape[3]), taps_of(f))
+    return reference.upfirdn2d(x, f, how)
+
+
+def bias_act(
+    x: Tensor,
+    b: Tensor | None = None,
+    dim: int = 1,
+    act: Activation = "linear",
+    alpha: float | None = None,
+    gain: float | None = None,
+    clamp: float | None = None,
+) -> Tensor:
+    """Activation of `x` + `b`, times a gain, clamped; of the shape of `x`. Gradients of any order.
+
+    Args:
+        x: any shape.
+        b: `[x.shape[dim]]`; None for none.
+        dim: what the bias belongs to.
+        act: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus or swish.
+        alpha: slope of lrelu below 0, by default 0.2.
+        gain: by default √2 for relu, lrelu and swish, else 1.
+        clamp: bound of the absolute value; None for none.
+
+    Raises:
+        ConfigError: an argument of the wrong form.
+    """
+    if act not in ACTIVATIONS:
+        raise ConfigError(f"act is {act}; it must be one of {', '.join(ACTIVATIONS)}")
+    alpha = DEFAULT_SLOPE if alpha is None else float(alpha)
+    gain = DEFAULT_GAINS.get(act, 1.0) if gain is None else float(gain)
+    return reference.bias_act(x, checked_bias(b, x, dim), dim, act, alpha, gain, checked_clamp(clamp))
+
+
+def filtered_lrelu(
+    x: Tensor,
+    fu: Tensor | None = None,
+    fd: Tensor | None = None,
+    b: Tensor | None = None,
+    up: int = 1,
+    down: int = 1,
+    padding: Padding = 0,
+    gain: float = SQRT_2,
+    slope: float = DEFAULT_SLOPE,
+    clamp: float | None = None,
+    flip_filter: bool = False,
+) -> Tensor:
+    """A leaky ReLU between an upsampling and a downsampling, so that it makes no aliases.
+
+    Bias; upsampling with `fu` and gain up²; leaky ReLU, gain, clamp; downsampling with `fd`. First gradients to `x` and
+    `b`.
+
+    Args:
+        x: `[N, C, H, W]`, any strides.
+        fu: filter of the upsampling, `[taps]` or `[height, width]`, float32; None for the identity.
+        fd: filter of the downsampling, likewise.
+        b: `[C]`; None for none.
+        up: factor.
+        down: factor.
+        padding: at the upsampled rate: one number, `(x, y)` or `(x0, x1, y0, y1)`; negative ones crop.
+        gain: what the activation is multiplied by.
+        slope: of the leaky ReLU below 0.
+        clamp: bound of the absolute value after the gain; None for none.
+        flip_filter: correlate with the filters; False convolves.
+
+    Returns:
+        `[N, C, out_height, out_width]`.
+
+    Raises:
+        ConfigError: an argument of the wrong form, or nothing is left.
+
+    Source: Karras et al., "Alias-Free Generative Adversarial Networks", 2021.
+    """
+    x = checked_picture(x)
+    fu, fd, b = checked_filter(fu, x), checked_filter(fd, x), checked_bias(b, x, 1)
+    rise = resampling(up, 1, padding, flip_filter=flip_filter, gain=up**2)
+    fall = resampling(1, down, 0, flip_filter=flip_filter)
+    fall.out_size(rise.out_size((x.shape[2], x.shape[3]), taps_of(fu)), taps_of(fd))
+    return reference.filtered_lrelu(x, fu, fd, b, rise, fall, float(gain), float(slope), checked_clamp(clamp))

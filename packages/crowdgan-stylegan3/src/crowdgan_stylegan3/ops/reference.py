@@ -1,0 +1,153 @@
+"""The ops in plain PyTorch, for every device and kind of float; all gradients by autograd.
+
+Resampling is polyphase: no inserted zero is ever multiplied. Of the outputs along an axis, those whose taps fall on the
+same residue of the upsampled grid are one phase, a strided convolution of the input with every up-th tap; the phases
+are then interleaved. Convolutions are depthwise with channels last, which oneDNN and cuDNN do fastest.
+
+Source: the definitions in Karras et al., "Alias-Free Generative Adversarial Networks", 2021, and Vaidyanathan,
+"Multirate Systems and Filter Banks", 1993, for the phases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crowdgan_stylegan3.ops.arguments import Activation, Resampling
+
+PLAIN_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "linear": lambda x: x,
+    "relu": F.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "elu": F.elu,
+    "selu": F.selu,
+    "softplus": F.softplus,
+    "swish": F.silu,
+}
+"""All but lrelu, which has a slope."""
+
+
+def bias_act(
+    x: Tensor, b: Tensor | None, dim: int, act: Activation, alpha: float, gain: float, clamp: float | None
+) -> Tensor:
+    """`x` plus a bias along `dim`, through an activation, times a gain, clamped."""
+    if b is not None:
+        x = x + b.reshape([-1 if axis == dim else 1 for axis in range(x.ndim)])
+    x = F.leaky_relu(x, alpha) if act == "lrelu" else PLAIN_ACTIVATIONS[act](x)
+    if gain != 1:
+        x = x * gain
+    return x if clamp is None else x.clamp(-clamp, clamp)
+
+
+def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
+    """`x` `[N, C, H, W]` upsampled, filtered with `f` and downsampled, `[N, C, out_height, out_width]`."""
+    taps = (f if how.flip_filter else f.flip(tuple(range(f.ndim)))) * how.gain ** (f.ndim / 2)
+    if f.ndim == 2:
+        return _resample(x, taps, how)
+    x_only = replace(how, up=(how.up[0], 1), down=(how.down[0], 1), padding=(*how.padding[:2], 0, 0))
+    y_only = replace(how, up=(1, how.up[1]), down=(1, how.down[1]), padding=(0, 0, *how.padding[2:]))
+    return _resample(_resample(x, taps[None, :], x_only), taps[:, None], y_only)
+
+
+def filtered_lrelu(
+    x: Tensor,
+    fu: Tensor,
+    fd: Tensor,
+    b: Tensor | None,
+    rise: Resampling,
+    fall: Resampling,
+    gain: float,
+    slope: float,
+    clamp: float | None,
+) -> Tensor:
+    """`x` plus bias, upsampled (`rise`), through a leaky ReLU, gain and clamp, downsampled (`fall`)."""
+    x = bias_act(x, b, 1, "linear", 0.0, 1.0, None)
+    x = bias_act(upfirdn2d(x, fu, rise), None, 1, "lrelu", slope, gain, clamp)
+    return upfirdn2d(x, fd, fall)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Axis:
+    """How one axis is resampled: all phases read windows of the same length at the same places of the input."""
+
+    phases: int
+    """Number of phases; output o belongs to phase o mod phases."""
+    stride: int
+    """Input samples from one output of a phase to its next."""
+    first_taps: tuple[int, ...]
+    """Per phase, the first tap that meets a sample."""
+    offsets: tuple[int, ...]
+    """Per phase, the sample that it meets, counted from the start of the window."""
+    length: int
+    """Samples in a window."""
+    pad: tuple[int, int]
+    """Samples added before and after the input; negative ones crop."""
+    out: int
+    """Outputs of the axis."""
+
+
+def _axis(size: int, taps: int, up: int, down: int, pad: int, out: int) -> _Axis:
+    """Output o correlates taps k with the upsampled samples o·down + k - pad, of which every up-th is an input."""
+    phases = up // math.gcd(up, down)
+    stride = phases * down // up
+    starts = [phase * down - pad for phase in range(phases)]
+    first_taps = [-start % up for start in starts]
+    first_samples = [(start + tap) // up for start, tap in zip(starts, first_taps, strict=True)]
+    counts = [len(range(tap, taps, up)) for tap in first_taps]
+    begin = min(first_samples)
+    end = max(max(first + count for first, count in zip(first_samples, counts, strict=True)), begin + 1)
+    rounds = -(-out // phases)
+    return _Axis(
+        phases=phases,
+        stride=stride,
+        first_taps=tuple(first_taps),
+        offsets=tuple(first - begin for first in first_samples),
+        length=end - begin,
+        pad=(-begin, begin + (rounds - 1) * stride + end - begin - size),
+        out=out,
+    )
+
+
+def _resample(x: Tensor, taps: Tensor, how: Resampling) -> Tensor:
+    """`x` correlated with `[height, width]` taps between up- and downsampling."""
+    size, shape = (x.shape[2], x.shape[3]), (taps.shape[0], taps.shape[1])
+    out_height, out_width = how.out_size(size, shape)
+    axis_y = _axis(size[0], shape[0], how.up[1], how.down[1], how.padding[2], out_height)
+    axis_x = _axis(size[1], shape[1], how.up[0], how.down[0], how.padding[0], out_width)
+    if taps.numel() == 1 and axis_y.phases == axis_x.phases == axis_y.stride == axis_x.stride == 1:
+        return F.pad(x, [*axis_x.pad, *axis_y.pad]) * taps.to(x.dtype)
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    x = F.pad(x.contiguous(memory_format=torch.channels_last), [*axis_x.pad, *axis_y.pad])
+    y = _interleaved(
+        [[_phase(x, taps, how, axis_y, axis_x, v, u) for u in range(axis_x.phases)] for v in range(axis_y.phases)]
+    )
+    y = y[:, :, :out_height, :out_width]
+    return y.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _phase(x: Tensor, taps: Tensor, how: Resampling, axis_y: _Axis, axis_x: _Axis, v: int, u: int) -> Tensor:
+    """One phase `[N, C, rounds_y, rounds_x]`: a strided depthwise convolution of the padded picture."""
+    own = taps[axis_y.first_taps[v] :: how.up[1], axis_x.first_taps[u] :: how.up[0]]
+    before = (axis_x.offsets[u], axis_y.offsets[v])
+    after = (axis_x.length - before[0] - own.shape[1], axis_y.length - before[1] - own.shape[0])
+    own = F.pad(own, [before[0], after[0], before[1], after[1]])
+    channels = x.shape[1]
+    weight = own.to(x.dtype).expand(channels, 1, -1, -1).contiguous(memory_format=torch.channels_last)
+    return F.conv2d(x, weight, stride=(axis_y.stride, axis_x.stride), groups=channels)
+
+
+def _interleaved(phases: list[list[Tensor]]) -> Tensor:
+    """Phases by row and column, `[N, C, rows, columns]` each, as one picture, channels last in memory."""
+    rows = [_stacked([phase.permute(0, 2, 3, 1) for phase in row], 3) for row in phases]
+    return _stacked(rows, 2).permute(0, 3, 1, 2)
+
+
+def _stacked(parts: list[Tensor], dim: int) -> Tensor:
+    """Parts `[N, H, W, C]` interleaved along the axis before `dim`."""
+    return parts[0] if len(parts) == 1 else torch.stack(parts, dim).flatten(dim - 1, dim)
