@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,14 @@ hypothesis.settings.load_profile("crowdgan")  # no test asserts a time, and none
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 """Reference numbers and real data, beside the repository; not part of it."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps what is built out of the user's cache; it is built once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROWDGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

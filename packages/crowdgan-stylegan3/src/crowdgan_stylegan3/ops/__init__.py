@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.ops import reference
+from crowdgan_stylegan3.ops import custom, reference
 from crowdgan_stylegan3.ops.arguments import (
     ACTIVATIONS,
     DEFAULT_GAINS,
@@ -21,6 +21,7 @@ from crowdgan_stylegan3.ops.arguments import (
     resampling,
     taps_of,
 )
+from crowdgan_stylegan3.ops.paths import has_fast_path
 
 __all__ = ["bias_act", "filtered_lrelu", "upfirdn2d"]
 
@@ -57,6 +58,9 @@ def upfirdn2d(
     f = checked_filter(f, x)
     how = resampling(up, down, padding, flip_filter=flip_filter, gain=gain)
     how.out_size((x.shape[2], x.shape[3]), taps_of(f))
+    if has_fast_path(x, f):
+        y: Tensor = custom.upfirdn2d(x, f, *custom.plain(how))
+        return y
     return reference.upfirdn2d(x, f, how)
 
 
@@ -87,7 +91,12 @@ def bias_act(
         raise ConfigError(f"act is {act}; it must be one of {', '.join(ACTIVATIONS)}")
     alpha = DEFAULT_SLOPE if alpha is None else float(alpha)
     gain = DEFAULT_GAINS.get(act, 1.0) if gain is None else float(gain)
-    return reference.bias_act(x, checked_bias(b, x, dim), dim, act, alpha, gain, checked_clamp(clamp))
+    b, clamp = checked_bias(b, x, dim), checked_clamp(clamp)
+    below = {"linear": 1.0, "relu": 0.0, "lrelu": alpha}.get(act)
+    if below is not None and has_fast_path(x):
+        y: Tensor = custom.bias_act(x, b, dim, gain, gain * below, clamp)
+        return y
+    return reference.bias_act(x, b, dim, act, alpha, gain, clamp)
 
 
 def filtered_lrelu(
@@ -134,4 +143,8 @@ def filtered_lrelu(
     rise = resampling(up, 1, padding, flip_filter=flip_filter, gain=up**2)
     fall = resampling(1, down, 0, flip_filter=flip_filter)
     fall.out_size(rise.out_size((x.shape[2], x.shape[3]), taps_of(fu)), taps_of(fd))
-    return reference.filtered_lrelu(x, fu, fd, b, rise, fall, float(gain), float(slope), checked_clamp(clamp))
+    gain, slope, clamp = float(gain), float(slope), checked_clamp(clamp)
+    if has_fast_path(x, fu, fd):
+        y: Tensor = custom.filtered_lrelu(x, fu, fd, b, up, down, [*rise.padding], flip_filter, gain, slope, clamp)
+        return y
+    return reference.filtered_lrelu(x, fu, fd, b, rise, fall, gain, slope, clamp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -87,8 +88,10 @@ def resampling(
     """A resampling from what users write.
 
     Raises:
-        ConfigError: a factor or padding of the wrong form.
+        ConfigError: a factor or padding of the wrong form, or a gain below 0.
     """
+    if not 0 <= gain < math.inf:
+        raise ConfigError(f"gain is {gain}; it must be at least 0")
     return Resampling(
         up=_pair("up", up),
         down=_pair("down", down),

@@ -120,15 +120,28 @@ def _resample(x: Tensor, taps: Tensor, how: Resampling) -> Tensor:
     out_height, out_width = how.out_size(size, shape)
     axis_y = _axis(size[0], shape[0], how.up[1], how.down[1], how.padding[2], out_height)
     axis_x = _axis(size[1], shape[1], how.up[0], how.down[0], how.padding[0], out_width)
-    if taps.numel() == 1 and axis_y.phases == axis_x.phases == axis_y.stride == axis_x.stride == 1:
-        return F.pad(x, [*axis_x.pad, *axis_y.pad]) * taps.to(x.dtype)
+    if taps.numel() == 1 and how.up == how.down == (1, 1):
+        return _window(x, axis_y, axis_x) * taps.to(x.dtype)
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    x = F.pad(x.contiguous(memory_format=torch.channels_last), [*axis_x.pad, *axis_y.pad])
+    x = _window(x.contiguous(memory_format=torch.channels_last), axis_y, axis_x)
     y = _interleaved(
         [[_phase(x, taps, how, axis_y, axis_x, v, u) for u in range(axis_x.phases)] for v in range(axis_y.phases)]
     )
     y = y[:, :, :out_height, :out_width]
     return y.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _window(x: Tensor, axis_y: _Axis, axis_x: _Axis) -> Tensor:
+    """`x` padded and cropped to what the phases read; `F.pad` alone refuses to crop all there is."""
+    pads: list[int] = []
+    for dim, axis in ((3, axis_x), (2, axis_y)):
+        size, total = x.shape[dim], x.shape[dim] + sum(axis.pad)
+        begin = min(max(-axis.pad[0], 0), size)
+        inside = max(min(size + axis.pad[1], size) - begin, 0)
+        before = min(max(axis.pad[0], 0), total - inside)
+        x = x.narrow(dim, begin, inside)
+        pads += [before, total - inside - before]
+    return F.pad(x, pads)
 
 
 def _phase(x: Tensor, taps: Tensor, how: Resampling, axis_y: _Axis, axis_x: _Axis, v: int, u: int) -> Tensor:

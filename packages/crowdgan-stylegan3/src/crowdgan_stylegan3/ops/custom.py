@@ -1,0 +1,233 @@
+"""The native ops as operators of PyTorch, so that autograd, `torch.compile` and fake tensors work with them.
+
+Each operator is linear in its first argument or has a derivative that is: `upfirdn2d` is its own derivative with the
+resampling transposed; the leaky ReLUs have `…_linear`, which is its own derivative again. Signs do not change with `x`
+but at single points, so second derivatives with respect to `x` are 0.
+
+How an operator computes is looked up by device: `native` on a CPU, `triton` on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import custom_op
+
+from crowdgan_stylegan3.ops.arguments import Resampling, taps_of
+from crowdgan_stylegan3.ops.native import library as native
+
+Numbers = Sequence[int]
+
+
+def _how(up: Numbers, down: Numbers, padding: Numbers, flip_filter: bool, gain: float) -> Resampling:
+    return Resampling(
+        up=(up[0], up[1]),
+        down=(down[0], down[1]),
+        padding=(padding[0], padding[1], padding[2], padding[3]),
+        flip_filter=flip_filter,
+        gain=gain,
+    )
+
+
+def plain(how: Resampling) -> tuple[list[int], list[int], list[int], bool, float]:
+    """A resampling as arguments of an operator."""
+    return [*how.up], [*how.down], [*how.padding], how.flip_filter, how.gain
+
+
+def lack(x: Tensor, *filters: Tensor) -> str | None:
+    """Why the operators cannot take a picture and filters; None when they can."""
+    return native.lack(x, *filters)
+
+
+def _like(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """An empty result of a size, in the memory order of `x`."""
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    order = torch.channels_last if last else torch.contiguous_format
+    return torch.empty((x.shape[0], x.shape[1], *size), dtype=x.dtype, device=x.device, memory_format=order)
+
+
+def _size(x: Tensor) -> tuple[int, int]:
+    return x.shape[2], x.shape[3]
+
+
+@custom_op("crowdgan::upfirdn2d", mutates_args=(), device_types="cpu")
+def upfirdn2d(
+    x: Tensor, f: Tensor, up: Numbers, down: Numbers, padding: Numbers, flip_filter: bool, gain: float
+) -> Tensor:
+    """As `reference.upfirdn2d`, with the resampling as plain arguments."""
+    return native.upfirdn2d(x, f, _how(up, down, padding, flip_filter, gain))
+
+
+@upfirdn2d.register_fake
+def _(x: Tensor, f: Tensor, *how: Any) -> Tensor:
+    return _like(x, _how(*how).out_size(_size(x), taps_of(f)))
+
+
+def _save_upfirdn2d(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, f, *how = inputs
+    ctx.save_for_backward(f)
+    ctx.back = _how(*how).transposed(_size(x), taps_of(f))
+
+
+def _back_upfirdn2d(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    (f,) = ctx.saved_tensors
+    return upfirdn2d(dy, f, *plain(ctx.back)), None, None, None, None, None, None
+
+
+upfirdn2d.register_autograd(_back_upfirdn2d, setup_context=_save_upfirdn2d)
+
+
+@custom_op("crowdgan::bias_act", mutates_args=(), device_types="cpu")
+def bias_act(x: Tensor, b: Tensor | None, dim: int, above: float, below: float, clamp: float | None) -> Tensor:
+    """`x` plus a bias along `dim`, times the slope above or below 0, clamped."""
+    return native.bias_act(x, b, dim, (above, below), clamp)
+
+
+@bias_act.register_fake
+def _(x: Tensor, *_: Any) -> Tensor:
+    return _dense_like(x)
+
+
+@custom_op("crowdgan::bias_act_linear", mutates_args=(), device_types="cpu")
+def bias_act_linear(
+    v: Tensor, x: Tensor, b: Tensor | None, dim: int, above: float, below: float, clamp: float | None
+) -> Tensor:
+    """`v` times the derivative of `bias_act` at `x`."""
+    return native.bias_act_linear(v, x, b, dim, (above, below), clamp)
+
+
+@bias_act_linear.register_fake
+def _(v: Tensor, x: Tensor, *_: Any) -> Tensor:
+    return _dense_like(x)
+
+
+def _dense_like(x: Tensor) -> Tensor:
+    order = torch.channels_last if x.ndim == 4 and not x.is_contiguous() else torch.contiguous_format
+    return torch.empty_like(x, memory_format=order)
+
+
+def _save_bias_act(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, b, *rest = inputs
+    ctx.save_for_backward(x, b)
+    ctx.rest = rest
+
+
+def _back_bias_act(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    x, b = ctx.saved_tensors
+    dx = bias_act_linear(dy, x, b, *ctx.rest)
+    db = _sum_but(dx, ctx.rest[0]) if ctx.needs_input_grad[1] else None
+    return dx, db, None, None, None, None
+
+
+bias_act.register_autograd(_back_bias_act, setup_context=_save_bias_act)
+
+
+def _save_bias_act_linear(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, x, b, *rest = inputs
+    ctx.save_for_backward(x, b)
+    ctx.rest = rest
+
+
+def _back_bias_act_linear(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    x, b = ctx.saved_tensors
+    return bias_act_linear(dy, x, b, *ctx.rest), None, None, None, None, None, None
+
+
+bias_act_linear.register_autograd(_back_bias_act_linear, setup_context=_save_bias_act_linear)
+
+
+def _sum_but(x: Tensor, dim: int) -> Tensor:
+    """Sum over all dimensions but one."""
+    return x.sum([axis for axis in range(x.ndim) if axis != dim])
+
+
+@custom_op("crowdgan::filtered_lrelu", mutates_args=(), device_types="cpu")
+def filtered_lrelu(
+    x: Tensor,
+    fu: Tensor,
+    fd: Tensor,
+    b: Tensor | None,
+    up: int,
+    down: int,
+    padding: Numbers,
+    flip_filter: bool,
+    gain: float,
+    slope: float,
+    clamp: float | None,
+) -> Tensor:
+    """As `ops.filtered_lrelu`."""
+    return native.filtered_lrelu(x, fu, fd, b, *_stages(up, down, padding, flip_filter), gain, slope, clamp)
+
+
+@filtered_lrelu.register_fake
+def _(x: Tensor, fu: Tensor, fd: Tensor, b: Tensor | None, *rest: Any) -> Tensor:
+    rise, fall = _stages(*rest[:4])
+    return _like(x, fall.out_size(rise.out_size(_size(x), taps_of(fu)), taps_of(fd)))
+
+
+@custom_op("crowdgan::filtered_lrelu_linear", mutates_args=(), device_types="cpu")
+def filtered_lrelu_linear(
+    v: Tensor,
+    x: Tensor,
+    fu: Tensor,
+    fd: Tensor,
+    b: Tensor | None,
+    up: int,
+    down: int,
+    padding: Numbers,
+    flip_filter: bool,
+    gain: float,
+    slope: float,
+    clamp: float | None,
+    transposed: bool,
+) -> Tensor:
+    """`filtered_lrelu` linearised at `x`, applied to `v`; or transposed, which takes gradients of its result to `x`."""
+    stages = _stages(up, down, padding, flip_filter)
+    return native.filtered_lrelu_linear(v, x, fu, fd, b, *stages, gain, slope, clamp, transposed)
+
+
+@filtered_lrelu_linear.register_fake
+def _(v: Tensor, x: Tensor, fu: Tensor, fd: Tensor, b: Tensor | None, *rest: Any) -> Tensor:
+    if rest[-1]:
+        return _like(x, _size(x))
+    rise, fall = _stages(*rest[:4])
+    return _like(x, fall.out_size(rise.out_size(_size(x), taps_of(fu)), taps_of(fd)))
+
+
+def _stages(up: int, down: int, padding: Numbers, flip_filter: bool) -> tuple[Resampling, Resampling]:
+    """The upsampling and the downsampling of `filtered_lrelu`."""
+    rise = _how((up, up), (1, 1), padding, flip_filter, float(up**2))
+    return rise, _how((1, 1), (down, down), (0, 0, 0, 0), flip_filter, 1.0)
+
+
+def _save_filtered_lrelu(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, fu, fd, b, *rest = inputs
+    ctx.save_for_backward(x, fu, fd, b)
+    ctx.rest = rest
+
+
+def _back_filtered_lrelu(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    x, fu, fd, b = ctx.saved_tensors
+    dx = filtered_lrelu_linear(dy, x, fu, fd, b, *ctx.rest, True)
+    db = _sum_but(dx, 1) if ctx.needs_input_grad[3] else None
+    return dx, None, None, db, *[None] * 7
+
+
+filtered_lrelu.register_autograd(_back_filtered_lrelu, setup_context=_save_filtered_lrelu)
+
+
+def _save_filtered_lrelu_linear(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, x, fu, fd, b, *rest, transposed = inputs
+    ctx.save_for_backward(x, fu, fd, b)
+    ctx.rest, ctx.transposed = rest, transposed
+
+
+def _back_filtered_lrelu_linear(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    x, fu, fd, b = ctx.saved_tensors
+    return filtered_lrelu_linear(dy, x, fu, fd, b, *ctx.rest, not ctx.transposed), *[None] * 12
+
+
+filtered_lrelu_linear.register_autograd(_back_filtered_lrelu_linear, setup_context=_save_filtered_lrelu_linear)
