@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.ops import bias_act, custom, filtered_lrelu, reference, upfirdn2d
+from crowdgan_stylegan3.ops import bias_act, conv2d, custom, filtered_lrelu, reference, upfirdn2d
 from crowdgan_stylegan3.ops.arguments import ACTIVATIONS, Resampling, checked_filter, resampling, taps_of
 
 CASES = 60
@@ -212,6 +212,7 @@ def test_operators_keep_the_rules_of_torch_library(name: str) -> None:
         "bias_act": (x, b, 1, 1.4, 0.28, None),
         "bias_act_linear": (y, x.detach(), b.detach(), 1, 1.4, 0.28, None),
         "filtered_lrelu": stages,
+        "conv3x3": (x, torch.randn(18, 17, 3, 3, requires_grad=True), 1),
         "filtered_lrelu_linear": (y, x.detach(), f, f, b.detach(), *stages[4:], False),
     }
     torch.library.opcheck(getattr(custom, name), arguments[name])
@@ -262,3 +263,52 @@ def test_what_is_not_built_runs_in_plain_pytorch(monkeypatch: pytest.MonkeyPatch
     torch.testing.assert_close(
         upfirdn2d(x, long, padding=40), reference.upfirdn2d(x, long, resampling(1, 1, 40)), rtol=0, atol=0
     )
+
+
+CONVOLUTIONS = [
+    (2, 64, 70, 21, 18, 3, 1),  # a quarter of the products
+    (1, 80, 64, 20, 33, 3, 2),
+    (3, 65, 64, 23, 25, 3, 0),
+    (2, 5, 7, 9, 8, 3, 1),  # few channels
+    (2, 64, 64, 4, 4, 3, 1),  # few pixels
+    (2, 12, 9, 15, 14, 1, 0),
+]
+"""Pictures, channels in and out, height, width, kernel, padding."""
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_conv2d_and_its_gradients_equal_those_of_scaled_pictures(
+    ops_path: str, case: tuple[int, ...], scaled: bool
+) -> None:
+    n, channels_in, channels_out, height, width, kernel, padding = case
+    x, weight = torch.randn(n, channels_in, height, width), torch.randn(channels_out, channels_in, kernel, kernel)
+    scales = [torch.rand(n, channels_in), torch.rand(n, channels_out)] if scaled else []
+    inputs = [item.double().requires_grad_() for item in (x, weight, *scales)]
+    ones = [torch.ones(n, channels).double() for channels in (channels_in, channels_out)]
+    factor_in, factor_out = (item[:, :, None, None] for item in (inputs[2:] or ones))
+    exact = torch.nn.functional.conv2d(inputs[0] * factor_in, inputs[1], padding=padding) * factor_out
+    dy = torch.randn(exact.shape)
+    exact_grads = torch.autograd.grad(exact, inputs, dy.double(), create_graph=True)
+    exact_second = torch.autograd.grad(exact_grads[0].square().sum(), inputs[1:])
+    mine = [item.detach().float().requires_grad_() for item in inputs]
+    y = conv2d(mine[0], mine[1], padding, *mine[2:])
+    grads = torch.autograd.grad(y, mine, dy, create_graph=True)
+    second = torch.autograd.grad(grads[0].square().sum(), mine[1:])
+    with torch.no_grad():
+        close_to(conv2d(mine[0], mine[1], padding, *mine[2:]), exact)
+    for found, expected in zip((y, *grads, *second), (exact, *exact_grads, *exact_second), strict=True):
+        close_to(found, expected)
+
+
+def close_to(found: Tensor, exact: Tensor) -> None:
+    """Float32 to 2e-5 of the largest value: 2e-6 in standard deviation, and ten of those at most."""
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-5 * float(exact.detach().abs().max()))
+
+
+def test_a_changed_weight_is_transformed_again() -> None:
+    x, weight = torch.randn(1, 64, 20, 20), torch.randn(64, 64, 3, 3)
+    with torch.no_grad():
+        before = conv2d(x, weight, 1)
+        weight *= 2
+        torch.testing.assert_close(conv2d(x, weight, 1), 2 * before, rtol=0, atol=1e-4)

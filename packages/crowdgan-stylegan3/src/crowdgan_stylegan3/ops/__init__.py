@@ -1,11 +1,12 @@
-"""The three ops of StyleGAN: `upfirdn2d`, `bias_act`, `filtered_lrelu`."""
+"""The ops of StyleGAN: `upfirdn2d`, `bias_act`, `filtered_lrelu`, and the modulated `conv2d`."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.ops import custom, reference
+from crowdgan_stylegan3.ops import custom, reference, winograd
 from crowdgan_stylegan3.ops.arguments import (
     ACTIVATIONS,
     DEFAULT_GAINS,
@@ -23,7 +24,7 @@ from crowdgan_stylegan3.ops.arguments import (
 )
 from crowdgan_stylegan3.ops.paths import has_fast_path
 
-__all__ = ["bias_act", "filtered_lrelu", "upfirdn2d"]
+__all__ = ["bias_act", "conv2d", "filtered_lrelu", "upfirdn2d"]
 
 
 def upfirdn2d(
@@ -148,3 +149,32 @@ def filtered_lrelu(
         y: Tensor = custom.filtered_lrelu(x, fu, fd, b, up, down, [*rise.padding], flip_filter, gain, slope, clamp)
         return y
     return reference.filtered_lrelu(x, fu, fd, b, rise, fall, gain, slope, clamp)
+
+
+def conv2d(
+    x: Tensor, weight: Tensor, padding: int = 0, in_scale: Tensor | None = None, out_scale: Tensor | None = None
+) -> Tensor:
+    """A convolution (correlation, as PyTorch's) whose channels are scaled per picture: `x` · in_scale before, and the
+    result · out_scale. Gradients of any order.
+
+    On a CPU, 3x3 convolutions of many channels take a quarter of the products (`winograd`), and nothing but the scales
+    is multiplied for the scaling.
+
+    Args:
+        x: `[N, C, H, W]`.
+        weight: `[K, C, kernel, kernel]`.
+        padding: zeros on each side.
+        in_scale: `[N, C]`; None for none.
+        out_scale: `[N, K]`; None for none.
+
+    Returns:
+        `[N, K, H + 2 · padding - kernel + 1, W + 2 · padding - kernel + 1]`.
+
+    Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, for the modulation.
+    """
+    if not (has_fast_path(x) and x.device.type == "cpu" and winograd.is_worthwhile(x, weight, padding)):
+        return reference.conv2d(x, weight, padding, in_scale, out_scale)
+    if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        return winograd.convolve(x, weight, padding, in_scale, out_scale)
+    y: Tensor = custom.conv3x3(x if in_scale is None else x * in_scale[:, :, None, None], weight, padding)
+    return y if out_scale is None else y * out_scale[:, :, None, None]

@@ -15,7 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.library import custom_op
+from torch.nn.grad import conv2d_weight
 
+from crowdgan_stylegan3.ops import winograd
 from crowdgan_stylegan3.ops.arguments import Resampling, taps_of
 from crowdgan_stylegan3.ops.native import library as native
 
@@ -231,3 +233,32 @@ def _back_filtered_lrelu_linear(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ..
 
 
 filtered_lrelu_linear.register_autograd(_back_filtered_lrelu_linear, setup_context=_save_filtered_lrelu_linear)
+
+
+@custom_op("crowdgan::conv3x3", mutates_args=(), device_types="cpu")
+def conv3x3(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+    """`x` `[N, C, H, W]` convolved with `weight` `[K, C, 3, 3]`, channels last in memory."""
+    return winograd.convolve(x, weight, padding)
+
+
+@conv3x3.register_fake
+def _(x: Tensor, weight: Tensor, padding: int) -> Tensor:
+    shape = winograd.out_shape(x, weight, padding)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+
+
+def _save_conv3x3(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, weight, ctx.padding = inputs
+    ctx.save_for_backward(x, weight)
+
+
+def _back_conv3x3(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight = ctx.saved_tensors
+    dx = conv3x3(dy, weight.flip(2, 3).transpose(0, 1), 2 - ctx.padding) if ctx.needs_input_grad[0] else None
+    dw: Tensor | None = None
+    if ctx.needs_input_grad[1]:
+        dw = conv2d_weight(x, weight.shape, dy, padding=ctx.padding)  # type: ignore[no-untyped-call]
+    return dx, dw, None
+
+
+conv3x3.register_autograd(_back_conv3x3, setup_context=_save_conv3x3)

@@ -11,7 +11,7 @@ Source: the definitions in Karras et al., "Alias-Free Generative Adversarial Net
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -70,6 +70,29 @@ def filtered_lrelu(
     x = bias_act(x, b, 1, "linear", 0.0, 1.0, None)
     x = bias_act(upfirdn2d(x, fu, rise), None, 1, "lrelu", slope, gain, clamp)
     return upfirdn2d(x, fd, fall)
+
+
+def conv2d(x: Tensor, weight: Tensor, padding: int, in_scale: Tensor | None, out_scale: Tensor | None) -> Tensor:
+    """`x` times `in_scale`, convolved (correlated) with `weight`, times `out_scale`.
+
+    The scales are multiplied into pictures or weights, whichever are smaller; each picture then has weights of its own.
+    """
+    if in_scale is None and out_scale is None:
+        return F.conv2d(x, weight, padding=padding)
+    if weight.numel() < x[0].numel():
+        pairs = zip(torch.split(x, 1), _scaled_weights(weight, x.shape[0], in_scale, out_scale), strict=True)
+        pictures = [F.conv2d(picture, own, padding=padding) for picture, own in pairs]
+        return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
+    x = x if in_scale is None else x * in_scale[:, :, None, None]
+    y = F.conv2d(x, weight, padding=padding)
+    return y if out_scale is None else y * out_scale[:, :, None, None]
+
+
+def _scaled_weights(weight: Tensor, count: int, in_scale: Tensor | None, out_scale: Tensor | None) -> Iterator[Tensor]:
+    """The weights of each picture, channels last in memory as `weight` is."""
+    for n in range(count):
+        own = weight if in_scale is None else weight * in_scale[n, None, :, None, None]
+        yield own if out_scale is None else own * out_scale[n, :, None, None, None]
 
 
 @dataclass(frozen=True, kw_only=True)

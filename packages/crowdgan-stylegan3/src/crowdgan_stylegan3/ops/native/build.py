@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from crowdgan_core.errors import BuildError
 
-SOURCES = ("resample.cpp", "bias_act.cpp")
+SOURCES = ("resample.cpp", "winograd.cpp", "bias_act.cpp")
 HEADERS = ("resample.h", "stages.h", "loops.h", "vectors.h")
 FOLDER = Path(__file__).parent
 

@@ -134,6 +134,41 @@ def filtered_lrelu_linear(
     return packing.unpack(_run(job, packed, down.out_size(between, taps_of(last))))
 
 
+def winograd_in(x: Tensor, scale: Tensor | None, padding: tuple[int, int], across: int, first: int, to: Tensor) -> None:
+    """Tiles of a picture `[1, C, H, W]`, channels last in memory, at the points of the convolution.
+
+    Args:
+        x: the picture.
+        scale: `[C]` that it is multiplied by; None for none.
+        padding: `(y, x)` zeros before it.
+        across: tiles in a row of tiles.
+        first: the first tile.
+        to: `[36, count, C]`, filled with `count` tiles.
+    """
+    picture = _picture(x)
+    scales = None if scale is None else scale.data_ptr()
+    _library().crowdgan_winograd_in(
+        byref(picture), scales, *padding, across, first, to.shape[1], to.data_ptr(), torch.get_num_threads()
+    )
+
+
+def winograd_out(products: Tensor, scale: Tensor | None, across: int, first: int, out: Tensor) -> None:
+    """Products `[36, count, C]` at the points as tiles of `out` `[1, C, H, W]`, channels last in memory.
+
+    Args:
+        products: one matrix per point.
+        scale: `[C]` that the result is multiplied by; None for none.
+        across: tiles in a row of tiles.
+        first: the first tile.
+        out: filled where the tiles lie.
+    """
+    picture = _picture(out)
+    scales = None if scale is None else scale.data_ptr()
+    _library().crowdgan_winograd_out(
+        products.data_ptr(), scales, byref(picture), across, first, products.shape[1], torch.get_num_threads()
+    )
+
+
 def bias_act(x: Tensor, b: Tensor | None, dim: int, slopes: tuple[float, float], clamp: float | None) -> Tensor:
     """`x` plus a bias along `dim`, times the slope above or below 0, gain included, clamped."""
     return _bias_act(x, None, b, dim, slopes, clamp)
@@ -250,6 +285,10 @@ def _library() -> ctypes.CDLL:
         raise BuildError(f"{path}: the native ops cannot be loaded ({error})") from error
     library.crowdgan_resample.argtypes = [POINTER(_Job)]
     library.crowdgan_resample.restype = c_int
+    library.crowdgan_winograd_in.argtypes = [POINTER(_Picture), c_void_p, *[c_int64] * 5, c_void_p, c_int64]
+    library.crowdgan_winograd_in.restype = None
+    library.crowdgan_winograd_out.argtypes = [c_void_p, c_void_p, POINTER(_Picture), *[c_int64] * 4]
+    library.crowdgan_winograd_out.restype = None
     library.crowdgan_bias_act.argtypes = [*[c_void_p] * 4, *[c_int64] * 3, *[c_float] * 3, c_int64]
     library.crowdgan_bias_act.restype = None
     return library
