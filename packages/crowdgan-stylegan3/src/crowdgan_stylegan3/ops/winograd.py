@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from crowdgan_stylegan3.ops.caching import kept_per_weight
 from crowdgan_stylegan3.ops.native import library
 
 POINTS = (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
@@ -30,9 +30,6 @@ MIN_CHANNELS = 64
 MIN_TILES = 25
 """Tiles of a picture from which it is faster (measured): the transformed weights are four times as many. It depends on
 one picture alone, so that a picture is the same in every batch."""
-
-_transformed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-"""Transformed weights by weight, each with the version of the weight that it was made of."""
 
 
 def is_worthwhile(x: Tensor, weight: Tensor, padding: int) -> bool:
@@ -86,16 +83,12 @@ def _convolve_one(
         library.winograd_out(to, out_scale, across, first, y)
 
 
+@kept_per_weight
 def transformed(weight: Tensor) -> Tensor:
-    """A weight `[K, C, 3, 3]` at the points, `[36, C, K]`; kept until the weight changes or goes."""
-    known: tuple[int, Tensor] | None = _transformed.get(weight)  # type: ignore[no-untyped-call]
-    if known is not None and known[0] == weight._version:
-        return known[1]
+    """A weight `[K, C, 3, 3]` at the points, `[36, C, K]`."""
     to_points = _weight_matrix()
     values = torch.einsum("pi,kcij,qj->pqck", to_points, weight.detach(), to_points)
-    matrices = values.reshape(len(to_points) ** 2, weight.shape[1], weight.shape[0]).contiguous()
-    _transformed[weight] = (weight._version, matrices)
-    return matrices
+    return values.reshape(len(to_points) ** 2, weight.shape[1], weight.shape[0]).contiguous()
 
 
 @lru_cache(maxsize=1)

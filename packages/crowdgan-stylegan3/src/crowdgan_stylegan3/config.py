@@ -1,0 +1,185 @@
+"""Settings of the networks: frozen, checked, and kept as JSON in the card of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeVar, get_args
+
+from crowdgan_core.errors import ConfigError
+
+Variant = Literal["stylegan3-t", "stylegan3-r", "stylegan2"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+
+MIN_RESOLUTION, MAX_RESOLUTION = 16, 4096
+"""Sides of pictures in pixels: below, the margins of the layers are larger than the picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """What generators and discriminators share."""
+
+    resolution: int
+    """Side of the pictures in pixels, a power of two."""
+    label_dim: int = 0
+    """Length of the label vector; 0 for none."""
+    image_channels: int = 3
+    """Colour channels."""
+    channel_base: int = 32768
+    """Channels times sampling rate, up to `channel_max` (official `--cbase`)."""
+    channel_max: int = 512
+    """Most channels of a layer (official `--cmax`)."""
+    num_fp16_res: int = 4
+    """Highest resolutions that run in half precision on a GPU."""
+    conv_clamp: float | None = 256.0
+    """Bound of what convolutions return; None for none."""
+
+    def __post_init__(self) -> None:
+        side = self.resolution
+        if not MIN_RESOLUTION <= side <= MAX_RESOLUTION or side & (side - 1):
+            raise ConfigError(
+                f"resolution is {side}; it must be a power of two from {MIN_RESOLUTION} to {MAX_RESOLUTION}"
+            )
+        for name in ("image_channels", "channel_base", "channel_max"):
+            _check_at_least(self, name, 1)
+        for name in ("label_dim", "num_fp16_res"):
+            _check_at_least(self, name, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorSettings(NetworkSettings):
+    """What both families of generators share."""
+
+    z_dim: int = 512
+    """Length of the latent vector."""
+    w_dim: int = 512
+    """Length of the intermediate latent vector."""
+    mapping_layers: int = 2
+    """Fully connected layers of the mapping network."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("z_dim", "w_dim", "mapping_layers"):
+            _check_at_least(self, name, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleGan3Settings(GeneratorSettings):
+    """An alias-free generator (Karras et al. 2021)."""
+
+    conv_kernel: Literal[1, 3] = 3
+    """Side of the convolutions: 3 for T, 1 for R."""
+    use_radial_filters: bool = False
+    """Whether downsampling is radially symmetric, for R."""
+    num_layers: int = 14
+    """Layers but input and ToRGB."""
+    num_critical: int = 2
+    """Layers at the end that are critically sampled."""
+    first_cutoff: float = 2.0
+    """Cutoff of the first layer in cycles per picture."""
+    first_stopband: float = 2**2.1
+    """Least stopband of the first layer in cycles per picture."""
+    last_stopband_rel: float = 2**0.3
+    """Least stopband of the last layer over its cutoff."""
+    margin_size: int = 10
+    """Samples around the picture."""
+    filter_size: int = 6
+    """Taps of filters per sample at the lower rate."""
+    lrelu_upsampling: int = 2
+    """Oversampling of the nonlinearity."""
+    output_scale: float = 0.25
+    """What the result is multiplied by."""
+    magnitude_ema_beta: float = 0.999
+    """Decay of the running mean square of layers' inputs."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.conv_kernel not in (1, 3):
+            raise ConfigError(f"conv_kernel is {self.conv_kernel}; it must be 1 or 3")
+        for name in ("num_layers", "filter_size", "lrelu_upsampling"):
+            _check_at_least(self, name, 1)
+        if not 0 <= self.num_critical < self.num_layers:
+            raise ConfigError(f"num_critical is {self.num_critical}; it must be below num_layers, {self.num_layers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleGan2Settings(GeneratorSettings):
+    """The generator of 2020: skip architecture, noise inputs (Karras et al. 2020)."""
+
+    mapping_layers: int = 8
+    """Fully connected layers of the mapping network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorSettings(NetworkSettings):
+    """The residual discriminator of 2020 (Karras et al. 2020), for all generators."""
+
+    mapping_layers: int = 8
+    """Fully connected layers that map the label."""
+    label_features: int | None = None
+    """Length of the mapped label; None for as many as the 4x4 layer has channels."""
+    group_size: int = 4
+    """Pictures over which the standard deviation is taken (official `--mbstd-group`)."""
+    num_frozen: int = 0
+    """Layers from the picture on that are not trained (official `--freezed`)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("mapping_layers", "group_size"):
+            _check_at_least(self, name, 1)
+        _check_at_least(self, "num_frozen", 0)
+
+
+Settings = TypeVar("Settings", bound=NetworkSettings)
+
+FAMILIES: dict[str, type[GeneratorSettings]] = {"stylegan3": StyleGan3Settings, "stylegan2": StyleGan2Settings}
+"""Families of generators by name, as cards of models name them."""
+
+
+def to_json(settings: NetworkSettings) -> dict[str, Any]:
+    """Settings as JSON-ready values; those of a generator name its family."""
+    family = next((name for name, kind in FAMILIES.items() if isinstance(settings, kind)), None)
+    return {**({} if family is None else {"family": family}), **asdict(settings)}
+
+
+def generator_settings(data: Mapping[str, Any]) -> GeneratorSettings:
+    """The settings of a generator from JSON values.
+
+    Raises:
+        ConfigError: an unknown family or setting, a missing one, or a value of the wrong kind.
+    """
+    family = data.get("family")
+    if family not in FAMILIES:
+        raise ConfigError(f"family is {family!r}; it must be one of {', '.join(FAMILIES)}")
+    return from_json(FAMILIES[family], {name: value for name, value in data.items() if name != "family"})
+
+
+def from_json(kind: type[Settings], data: Mapping[str, Any]) -> Settings:
+    """Settings of a class from JSON values.
+
+    Raises:
+        ConfigError: an unknown or missing setting, or a value of the wrong kind.
+    """
+    known = {item.name: item for item in fields(kind)}
+    if unknown := sorted(data.keys() - known.keys()):
+        raise ConfigError(f"unknown settings {', '.join(unknown)}; there are {', '.join(known)}")
+    if "resolution" not in data:
+        raise ConfigError("the setting resolution is missing")
+    for name, value in data.items():
+        _check_kind(name, value, str(known[name].type))
+    return kind(**data)
+
+
+def _check_kind(name: str, value: Any, annotation: str) -> None:
+    """Checks a JSON value against the annotation of a field, as its source text."""
+    if value is None and "None" in annotation:
+        return
+    wanted = bool if annotation.startswith("bool") else (int, float) if "float" in annotation else int
+    if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
+        raise ConfigError(f"{name} is {value!r}; it must be {annotation}")
+
+
+def _check_at_least(settings: Any, name: str, least: int) -> None:
+    value = getattr(settings, name)
+    if value < least:
+        raise ConfigError(f"{name} is {value}; it must be at least {least}")

@@ -1,0 +1,185 @@
+"""The residual discriminator.
+
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020; the projection on the label:
+Miyato and Koyama, "cGANs with Projection Discriminator", 2018; the minibatch standard deviation: Karras et al.,
+"Progressive Growing of GANs", 2018.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from crowdgan_core.errors import ConfigError
+from crowdgan_stylegan3.config import DiscriminatorSettings
+from crowdgan_stylegan3.networks.filters import binomial_filter
+from crowdgan_stylegan3.networks.linear import EPSILON, Linear
+from crowdgan_stylegan3.networks.mapping import Mapping
+from crowdgan_stylegan3.ops import bias_act, conv2d, upfirdn2d
+from crowdgan_stylegan3.ops.arguments import DEFAULT_GAINS, Activation
+
+LAST = 4
+"""Side of the last block in samples."""
+
+
+class Conv(nn.Module):
+    """A convolution with equalised learning rate, after which every second sample may be kept."""
+
+    resample_filter: Tensor
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        *,
+        down: int = 1,
+        bias: bool = True,
+        activation: Activation = "lrelu",
+        clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel, self.down, self.activation, self.clamp = kernel, down, activation, clamp
+        self.weight = nn.Parameter(torch.randn(channels_out, channels_in, kernel, kernel))
+        self.weight_gain = 1 / math.sqrt(channels_in * kernel**2)
+        self.bias = nn.Parameter(torch.zeros(channels_out)) if bias else None
+        self.register_buffer("resample_filter", binomial_filter())
+
+    def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        """`[N, channels_out, H / down, W / down]` of `[N, channels_in, H, W]`, times a gain."""
+        weight = (self.weight * self.weight_gain).to(x.dtype)
+        if self.down == 2 and self.kernel == 1:
+            x = conv2d(upfirdn2d(x, self.resample_filter, down=2, padding=1), weight)
+        elif self.down == 2:
+            x = torch.nn.functional.conv2d(upfirdn2d(x, self.resample_filter, padding=2), weight, stride=2)
+        else:
+            x = conv2d(x, weight, self.kernel // 2)
+        return bias_act(
+            x,
+            None if self.bias is None else self.bias.to(x.dtype),
+            act=self.activation,
+            gain=DEFAULT_GAINS.get(self.activation, 1.0) * gain,
+            clamp=None if self.clamp is None else self.clamp * gain,
+        )
+
+
+class DiscriminatorBlock(nn.Module):
+    """One resolution: two convolutions beside a shortcut, to half of the size."""
+
+    resample_filter: Tensor
+
+    def __init__(self, settings: DiscriminatorSettings, size: int) -> None:
+        super().__init__()
+        self.is_half = size * 2**settings.num_fp16_res > settings.resolution
+        self.is_first = size == settings.resolution
+        before, after = channels_at(settings, size), channels_at(settings, size // 2)
+        clamp = settings.conv_clamp
+        self.register_buffer("resample_filter", binomial_filter())
+        if self.is_first:
+            self.fromrgb = Conv(settings.image_channels, before, 1, clamp=clamp)
+        self.conv0 = Conv(before, before, 3, clamp=clamp)
+        self.conv1 = Conv(before, after, 3, down=2, clamp=clamp)
+        self.skip = Conv(before, after, 1, down=2, bias=False, activation="linear")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, channels, size / 2, size / 2]` of pictures or features `[N, channels, size, size]`."""
+        x = x.to(torch.float16 if self.is_half and x.device.type == "cuda" else torch.float32)
+        if self.is_first:
+            x = self.fromrgb(x.contiguous(memory_format=torch.channels_last))
+        beside: Tensor = self.skip(x, gain=math.sqrt(0.5))
+        through: Tensor = self.conv1(self.conv0(x), gain=math.sqrt(0.5))
+        return through + beside
+
+
+class Epilogue(nn.Module):
+    """The last block: standard deviation over the batch, a convolution, and two fully connected layers."""
+
+    def __init__(self, settings: DiscriminatorSettings, features_out: int) -> None:
+        super().__init__()
+        channels = channels_at(settings, LAST)
+        self.group_size = settings.group_size
+        self.conv = Conv(channels + 1, channels, 3, clamp=settings.conv_clamp)
+        self.fc = Linear(channels * LAST**2, channels, activation="lrelu")
+        self.out = Linear(channels, features_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, features_out]` of `[N, channels, 4, 4]`."""
+        x = self.conv(with_minibatch_deviation(x.float(), self.group_size))
+        features: Tensor = self.out(self.fc(x.flatten(1)))
+        return features
+
+
+class Discriminator(nn.Module):
+    """Pictures and labels to how real they look."""
+
+    def __init__(self, settings: DiscriminatorSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.sizes = [2**power for power in reversed(range(3, settings.resolution.bit_length()))]
+        for size in self.sizes:
+            self.add_module(f"b{size}", DiscriminatorBlock(settings, size))
+        features = 1
+        if settings.label_dim:
+            features = settings.label_features or channels_at(settings, LAST)
+            self.mapping = Mapping(
+                z_dim=0,
+                label_dim=settings.label_dim,
+                w_dim=features,
+                num_layers=settings.mapping_layers,
+                num_ws=None,
+            )
+        self.b4 = Epilogue(settings, features)
+        self._freeze(settings.num_frozen)
+
+    def forward(self, pictures: Tensor, c: Tensor | None = None) -> Tensor:
+        """Logits `[N, 1]`, high for pictures that look real.
+
+        Args:
+            pictures: `[N, channels, resolution, resolution]`.
+            c: labels `[N, label_dim]`; None without labels.
+
+        Raises:
+            ConfigError: pictures or labels of another shape.
+        """
+        shape = (self.settings.image_channels, self.settings.resolution, self.settings.resolution)
+        if pictures.shape[1:] != shape:
+            raise ConfigError(f"pictures have shape {list(pictures.shape)}; it must be {['N', *shape]}")
+        x = pictures
+        for size in self.sizes:
+            x = self.get_submodule(f"b{size}")(x)
+        features: Tensor = self.b4(x)
+        if not self.settings.label_dim:
+            return features
+        label: Tensor = self.mapping(None, c)
+        return (features * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1])
+
+    def _freeze(self, count: int) -> None:
+        """Leaves the first layers from the picture on untrained (Mo et al., "Freeze the Discriminator", 2020)."""
+        convs = [module for module in self.modules() if isinstance(module, Conv)]
+        for conv in convs[:count]:
+            conv.requires_grad_(False)
+
+
+def with_minibatch_deviation(x: Tensor, group_size: int) -> Tensor:
+    """`x` `[N, C, H, W]` and a further channel: the mean standard deviation over groups of the batch.
+
+    A group is every (N / group_size)-th picture; a batch that is smaller is one group.
+
+    Raises:
+        ConfigError: the batch is no multiple of the group.
+    """
+    count, channels, height, width = x.shape
+    group = min(group_size, count)
+    if count % group:
+        raise ConfigError(f"a batch of {count} cannot be divided into groups of {group}")
+    members = x.reshape(group, count // group, channels, height, width)
+    deviation = (members.var(dim=0, unbiased=False) + EPSILON).sqrt().mean(dim=(1, 2, 3))
+    return torch.cat([x, deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width)], dim=1)
+
+
+def channels_at(settings: DiscriminatorSettings, size: int) -> int:
+    """Channels of the layers at a resolution."""
+    return min(settings.channel_base // size, settings.channel_max)

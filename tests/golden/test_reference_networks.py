@@ -1,0 +1,97 @@
+"""The networks against numbers recorded from the published implementation.
+
+Relative to the largest value 1e-4, and 1e-3 for gradients of gradients.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor
+
+from crowdgan_stylegan3.legacy import load_discriminator, load_generator
+
+GENERATORS = ("stylegan3-t", "stylegan3-r", "stylegan2")
+STATE = "state/"
+
+
+def recorded(shared: Path, name: str) -> dict[str, npt.NDArray[Any]]:
+    return dict(np.load(shared / "reference" / "networks" / f"{name}.npz"))
+
+
+def parts(data: dict[str, npt.NDArray[Any]]) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    state = {name.removeprefix(STATE): array for name, array in data.items() if name.startswith(STATE)}
+    return json.loads(str(data["config"])), state
+
+
+def agree(found: Tensor, expected: npt.NDArray[Any], tolerance: float = 1e-4) -> None:
+    atol = tolerance * float(np.abs(expected).max())
+    torch.testing.assert_close(found.detach(), torch.from_numpy(expected), rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("path", ["reference", "native"])
+def test_generators_equal_the_recorded_numbers(
+    shared: Path, name: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROWDGAN_OPS", path)
+    data = recorded(shared, name)
+    generator = load_generator(*parts(data))
+    z, c = torch.from_numpy(data["z"]), torch.from_numpy(data["c"])
+    ws = generator.mapping(z, c)
+    agree(ws, data["ws"])
+    agree(generator(z, c), data["img"])
+    truncated = generator.mapping.truncated(ws, 0.5, 4)
+    agree(truncated, data["ws_psi05_cutoff4"])
+    agree(generator(z, c, truncation_psi=0.5, truncation_cutoff=4), data["img_psi05_cutoff4"])
+    ws = ws.detach().requires_grad_()
+    (dws,) = torch.autograd.grad(generator.synthesis(ws), ws, torch.from_numpy(data["dimg"]))
+    agree(dws, data["dws"])
+
+
+@pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r"])
+def test_running_means_are_updated_as_recorded(shared: Path, name: str) -> None:
+    data, after = recorded(shared, name), recorded(shared, f"{name}_after_ema")
+    generator = load_generator(*parts(data))
+    z, c = torch.from_numpy(data["z"]), torch.from_numpy(data["c"])
+    agree(generator(z, c, update_emas=True), after["img"])
+    buffers = generator.state_dict()
+    for key, value in after.items():
+        if key.startswith(STATE):
+            agree(buffers[key.removeprefix(STATE)], value)
+
+
+@pytest.mark.parametrize("path", ["reference", "native"])
+def test_the_discriminator_equals_the_recorded_numbers(
+    shared: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROWDGAN_OPS", path)
+    data = recorded(shared, "discriminator")
+    discriminator = load_discriminator(*parts(data))
+    pictures, c = torch.from_numpy(data["img"]).requires_grad_(), torch.from_numpy(data["c"])
+    logits = discriminator(pictures, c)
+    agree(logits, data["logits"])
+    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    agree(gradient, data["dimg"])
+    penalty = gradient.square().sum(dim=(1, 2, 3))
+    agree(penalty, data["r1_penalty"])
+    names, parameters = zip(*discriminator.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(penalty.mean(), parameters, allow_unused=True)
+    for name, found in zip(names, gradients, strict=True):
+        expected = data.get(f"r1grad/{name}")
+        if expected is None or found is None:
+            assert found is None or not found.any(), f"{name} has no recorded gradient"
+            assert expected is None or not expected.any(), f"{name} has no gradient"
+        else:
+            agree(found, expected, 1e-3)
+
+
+def test_the_unconditional_discriminator_equals_the_recorded_numbers(shared: Path) -> None:
+    data = recorded(shared, "discriminator_uncond")
+    agree(load_discriminator(*parts(data))(torch.from_numpy(data["img"])), data["logits"])
