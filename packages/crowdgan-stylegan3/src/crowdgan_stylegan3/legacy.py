@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_stylegan3.config import (
@@ -107,13 +106,11 @@ def published_generator_settings(config: Mapping[str, Any], state: Arrays) -> Ge
     """
     flat = _flattened(config, {"mapping_kwargs": "mapping_", "synthesis_kwargs": ""})
     names = {**SHARED_NAMES, "z_dim": "z_dim", "w_dim": "w_dim", "mapping_num_layers": "mapping_layers"}
+    flat.setdefault("mapping_num_layers", _mapping_layers(state))  # classes have other defaults than ours
     if FIRST_FREQUENCIES in state:
-        settings: GeneratorSettings = _settings(StyleGan3Settings, flat, {**names, **STYLEGAN3_NAMES})
-        # the class's default, which its settings leave out, is that of the state's networks
-        return settings if "mapping_num_layers" in flat else replace(settings, mapping_layers=_mapping_layers(state))
+        return _settings(StyleGan3Settings, flat, {**names, **STYLEGAN3_NAMES})
     if FIRST_CONSTANT in state:
-        settings = _settings(StyleGan2Settings, flat, names)
-        return settings if "mapping_num_layers" in flat else replace(settings, mapping_layers=_mapping_layers(state))
+        return _settings(StyleGan2Settings, flat, names)
     raise CheckpointError(
         f"the weights are of no generator that is known: they have neither {FIRST_FREQUENCIES} nor {FIRST_CONSTANT}"
     )
@@ -145,15 +142,26 @@ def load_state(network: Network, state: Arrays) -> Network:
     Raises:
         CheckpointError: arrays that are missing, unknown or of another shape, by name.
     """
+    tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in state.items()}
+    network.load_state_dict(checked_state(network, tensors))
+    return network.eval()
+
+
+def checked_state(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The state, once it is one of the network's.
+
+    Raises:
+        CheckpointError: tensors that are missing, unknown, or of another shape or kind, by name.
+    """
     own = network.state_dict()
     for problem, names in (("missing", own.keys() - state.keys()), ("unknown", state.keys() - own.keys())):
         if names:
             raise CheckpointError(f"weights that are {problem}: {_some(names)}")
-    for name, array in state.items():
-        if tuple(array.shape) != tuple(own[name].shape):
-            raise CheckpointError(f"{name} has shape {list(array.shape)}; it must be {list(own[name].shape)}")
-    network.load_state_dict({name: torch.from_numpy(np.array(array, np.float32)) for name, array in state.items()})
-    return network.eval()
+    for name, tensor in state.items():
+        if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
+            wanted = f"{own[name].dtype} {list(own[name].shape)}"
+            raise CheckpointError(f"{name} is {tensor.dtype} {list(tensor.shape)}; it must be {wanted}")
+    return state
 
 
 Kind = TypeVar("Kind", GeneratorSettings, StyleGan3Settings, StyleGan2Settings, DiscriminatorSettings)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crowdgan_core.backend import ModelBackend
 from crowdgan_core.hookspecs import CommandOffer, hookimpl
-
-GROUP = "stylegan3"
-"""Group of this package's own commands."""
+from crowdgan_stylegan3.backend import NAME, StyleGan3Backend
 
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandOffer]:
     """The commands under `crowdgan stylegan3`."""
-    from crowdgan_stylegan3.cli import build, doctor
+    from crowdgan_stylegan3.cli import build, doctor, init
 
-    return [CommandOffer(GROUP, module.command) for module in (build, doctor)]
+    return [CommandOffer(NAME, module.command) for module in (init, doctor, build)]
+
+
+@hookimpl
+def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
+    """The backend `stylegan3`."""
+    return [StyleGan3Backend()]

@@ -1,0 +1,58 @@
+"""Generators in `*.safetensors` files with a card: written whole or not at all, read without running anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from crowdgan_core.atomic import write_file
+from crowdgan_core.errors import CheckpointError, ConfigError
+from crowdgan_core.model_card import CARD_KEY, ModelCard, read_card
+from crowdgan_stylegan3.backend import NAME
+from crowdgan_stylegan3.config import generator_settings
+from crowdgan_stylegan3.legacy import checked_state
+from crowdgan_stylegan3.networks.generator import Generator
+
+
+def save_generator(generator: Generator, card: ModelCard, dest: Path, *, overwrite: bool = False) -> None:
+    """Writes a generator and its card.
+
+    Raises:
+        DatasetError: `dest` exists and is not to be replaced, or cannot be written.
+    """
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
+    metadata = {CARD_KEY: json.dumps(card.to_json())}
+    write_file(dest, safetensors.torch.save(state, metadata), overwrite=overwrite)
+
+
+def load_generator(path: Path) -> tuple[Generator, ModelCard]:
+    """The generator in a file, on the CPU and in evaluation mode, and its card.
+
+    Raises:
+        CheckpointError: no model of this backend, or a damaged one; the message names the file.
+    """
+    card = read_card(path)
+    if card.backend != NAME:
+        raise CheckpointError(f"{path}: a model of the backend {card.backend}; it must be one of {NAME}")
+    try:
+        settings = generator_settings(card.settings)
+        with torch.device("meta"):  # no random weights are drawn only to be replaced
+            generator = Generator(settings)
+        generator.load_state_dict(checked_state(generator, _arrays(path)), assign=True)
+    except (CheckpointError, ConfigError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    if card.resolution != (settings.resolution, settings.resolution) or card.label_dim != settings.label_dim:
+        raise CheckpointError(f"{path}: its card and its settings differ in resolution or label_dim")
+    return generator.eval().requires_grad_(False), card
+
+
+def _arrays(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
+        raise CheckpointError(f"the weights cannot be read ({error})") from error

@@ -1,0 +1,72 @@
+"""`crowdgan stylegan3 init`: a model with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crowdgan_core.atomic import refuse_existing
+from crowdgan_core.errors import ConfigError
+
+
+@click.command("init")
+@click.option(
+    "--cfg",
+    "variant",
+    type=click.Choice(["stylegan3-t", "stylegan3-r", "stylegan2"]),
+    default="stylegan3-t",
+    show_default=True,
+    help="Kind of generator: equivariant to translation (t), to rotation too (r), or StyleGAN2's.",
+)
+@click.option("--resolution", type=int, default=64, show_default=True, help="Side of the pictures, a power of two.")
+@click.option("--classes", default="", metavar="A,B,…", help="Names of the label classes; none for no labels.")
+@click.option("--cbase", type=int, default=16384, show_default=True, help="Capacity: channels times sampling rate.")
+@click.option("--cmax", type=int, default=512, show_default=True, help="Most channels of a layer.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the weights.")
+@click.option(
+    "--dest",
+    type=click.Path(path_type=Path),
+    help="Model to write.  [default: CFG-RESOLUTION.safetensors]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the model if it exists.")
+def command(
+    variant: str,
+    resolution: int,
+    classes: str,
+    cbase: int,
+    cmax: int,
+    seed: int,
+    dest: Path | None,
+    overwrite: bool,
+) -> None:
+    """Write a model with random weights, for trying things: its pictures show textures, not crowds.
+
+    \b
+    Examples:
+      crowdgan stylegan3 init --cfg stylegan3-t --resolution 64 --classes sparse,medium,dense
+      crowdgan generate --network stylegan3-t-64.safetensors --seeds 0-7 --density dense --outdir pictures
+    """
+    from crowdgan_stylegan3.checkpoint import save_generator
+    from crowdgan_stylegan3.initialise import random_card, random_generator
+    from crowdgan_stylegan3.presets import generator_preset
+
+    names = _class_names(classes)
+    settings = generator_preset(
+        variant,  # type: ignore[arg-type]  # click has checked it
+        resolution=resolution,
+        label_dim=len(names),
+        channel_base=cbase,
+        channel_max=cmax,
+    )
+    dest = dest or Path(f"{variant}-{resolution}.safetensors")
+    refuse_existing(dest, overwrite=overwrite)
+    save_generator(random_generator(settings, seed), random_card(settings, names, seed), dest, overwrite=overwrite)
+    click.echo(dest)
+
+
+def _class_names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")] if text.strip() else []
+    if "" in names or len(set(names)) < len(names) or len(names) == 1:
+        raise ConfigError(f"--classes {text}: write two or more different names, such as sparse,medium,dense")
+    return names

@@ -1,0 +1,146 @@
+"""Pictures from a generator, by seed: what `crowdgan generate` calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.model_card import ModelCard
+from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.synthesis3 import Synthesis3
+
+Labels = npt.NDArray[np.float32]
+
+
+class SeededGenerator:
+    """A generator that makes pictures by seed; crowdgan_core's `ImageGenerator`.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+
+    def __init__(self, generator: Generator, card: ModelCard, device: str = "auto") -> None:
+        self.device = chosen_device(device)
+        self._generator = generator.to(self.device).eval()
+        self._card = card
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is, and what its labels mean."""
+        return self._card
+
+    @property
+    def movable(self) -> bool:
+        """Whether the picture can be moved: in StyleGAN3, not in StyleGAN2."""
+        return isinstance(self._generator.synthesis, Synthesis3)
+
+    @property
+    def num_ws(self) -> int:
+        """Layers that take an intermediate latent."""
+        return self._generator.synthesis.num_ws
+
+    def generate(
+        self,
+        seeds: Sequence[int],
+        labels: Labels | None,
+        *,
+        truncation_psi: float = 1.0,
+        translate: tuple[float, float] = (0.0, 0.0),
+        rotate_deg: float = 0.0,
+    ) -> npt.NDArray[np.uint8]:
+        """Pictures `[num_seeds, H, W, 3]`, one per seed; a seed gives the same picture in every batch.
+
+        Args:
+            seeds: one per picture, 0 to 2^32 - 1.
+            labels: `[num_seeds, label_dim]`; None for a model without labels.
+            truncation_psi: pull towards the mean latent, 1 for none.
+            translate: `(x, y)` by which the picture moves, in picture widths, right and down positive.
+            rotate_deg: angle by which it turns about its centre before that, in degrees, anticlockwise positive.
+
+        Raises:
+            ConfigError: labels of the wrong shape, or a picture that cannot be moved.
+        """
+        self._move(translate, rotate_deg)
+        return self.pictures(self.latents(seeds, labels, truncation_psi=truncation_psi))
+
+    def latents(self, seeds: Sequence[int], labels: Labels | None, *, truncation_psi: float = 1.0) -> Tensor:
+        """Intermediate latents `[num_seeds, num_ws, w_dim]` on the device; as in `generate`.
+
+        Raises:
+            ConfigError: a seed that is none, or labels of the wrong shape.
+        """
+        mapping = self._generator.mapping
+        z, c = self._z(seeds), self._checked(labels, len(seeds))
+        with torch.no_grad():
+            parts = [mapping(*part) for part in self._batches(z, c)]
+            return mapping.truncated(torch.cat(parts), truncation_psi)
+
+    def pictures(self, ws: Tensor) -> npt.NDArray[np.uint8]:
+        """Pictures `[N, H, W, 3]` of intermediate latents `[N, num_ws, w_dim]`."""
+        with torch.no_grad():
+            parts = [as_pixels(self._generator.synthesis(part)) for (part,) in self._batches(ws)]
+        return np.concatenate(parts)
+
+    def _batches(self, *tensors: Tensor | None) -> list[tuple[Tensor | None, ...]]:
+        """What is computed at once: on a CPU one picture, since larger batches are no faster and round differently."""
+        if self.device.type != "cpu":
+            return [tensors]
+        count = max(len(tensor) for tensor in tensors if tensor is not None)
+        return [tuple(None if item is None else item[i : i + 1] for item in tensors) for i in range(count)]
+
+    def _z(self, seeds: Sequence[int]) -> Tensor:
+        """Latents `[num_seeds, z_dim]`, those that the published tools draw for the seeds."""
+        for seed in seeds:
+            if not 0 <= seed < 2**32:
+                raise ConfigError(f"seed is {seed}; it must lie between 0 and {2**32 - 1}")
+        z_dim = self._generator.settings.z_dim
+        rows = [np.random.RandomState(seed).randn(z_dim) for seed in seeds]
+        return torch.tensor(np.array(rows).reshape(-1, z_dim), dtype=torch.float32, device=self.device)
+
+    def _checked(self, labels: Labels | None, count: int) -> Tensor | None:
+        length = self.card.label_dim
+        if length == 0:
+            if labels is not None:
+                raise ConfigError("the model has no labels, so it takes none")
+            return None
+        if labels is None or labels.shape != (count, length) or not np.isfinite(labels).all():
+            found = "missing" if labels is None else f"of shape {list(labels.shape)}"
+            raise ConfigError(f"labels are {found}; they must be finite, [{count}, {length}]")
+        return torch.tensor(labels, dtype=torch.float32, device=self.device)
+
+    def _move(self, translate: tuple[float, float], rotate_deg: float) -> None:
+        """Sets where the picture lies: its places are those before the move, so the move is inverted."""
+        synthesis = self._generator.synthesis
+        if not isinstance(synthesis, Synthesis3):
+            if translate != (0, 0) or rotate_deg != 0:
+                raise ConfigError("pictures of a StyleGAN2 model cannot be moved or turned; those of StyleGAN3 can")
+            return
+        cos, sin = math.cos(math.radians(rotate_deg)), math.sin(math.radians(rotate_deg))
+        move = np.array([[cos, sin, translate[0]], [-sin, cos, translate[1]], [0, 0, 1]])
+        synthesis.input.transform.copy_(torch.from_numpy(np.linalg.inv(move)))
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device of a name: auto, cpu or cuda.
+
+    Raises:
+        ConfigError: another name, or no GPU where one is asked for.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device is {name}; it must be auto, cpu or cuda")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ConfigError("device is cuda, but PyTorch finds no GPU; use auto or cpu")
+    return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def as_pixels(pictures: Tensor) -> npt.NDArray[np.uint8]:
+    """Pictures `[N, channels, H, W]` of about -1 to 1 as `[N, H, W, 3]`, as the published tools round them."""
+    pixels = (pictures * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    return np.ascontiguousarray(pixels.expand(-1, -1, -1, 3).cpu().numpy())
