@@ -48,6 +48,7 @@ def test_a_card_is_read_back_equal(tmp_path: Path) -> None:
         ({"label_dim": 2}, "model card: 3 classes with label_dim 2"),
         ({"label_dim": 0, "classes": []}, "model card: label_dim is 0 with label_kind class"),
         ({"label_kind": "colour"}, "model card: it has label_kind 'colour'; it must be class or value"),
+        ({"classes": ["a", "b", "a"]}, "model card: classes are a, b, a; no two may have the same name"),
         ({"classes": [1, 2, 3]}, "model card: it has bad class names"),
         ({"settings": []}, "model card: it has settings that are no mapping"),
     ],
@@ -65,6 +66,21 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match="no model file, or a damaged one"):
         read_card(path)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_that_is_cut_off_or_too_long_is_refused_by_its_size(tmp_path: Path, change: int) -> None:
+    metadata = {CARD_KEY: json.dumps(CARD.to_json())}
+    weights = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+    path = write_header(tmp_path / "model.safetensors", {"__metadata__": metadata, "w": weights})
+    whole = path.read_bytes() + bytes(8)
+    path.write_bytes(whole)
+    assert read_card(path) == CARD
+    path.write_bytes((whole + b"x")[: len(whole) + change])
+    with pytest.raises(CheckpointError) as caught:
+        read_card(path)
+    found = f"it has {len(whole) + change} bytes where its header announces {len(whole)}"
+    assert str(caught.value) == f"{path}: damaged, {found}"
 
 
 def test_a_safetensors_file_without_a_card_is_refused(tmp_path: Path) -> None:

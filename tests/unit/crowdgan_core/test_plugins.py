@@ -203,6 +203,11 @@ def test_a_command_that_is_a_group_of_another_plugin_is_reported(write_plugin: W
         ),
         ("raise SystemExit(3)", "SystemExit: 3"),
         (BACKEND.replace("MADE", "1 / 0"), "ZeroDivisionError: division by zero"),
+        (
+            BACKEND.replace("'net'", "'My net'").replace("MADE", "None"),
+            "crowdgan_register_model_backends returned a model backend of the name My net; "
+            "it must be of lower case, digits and hyphens",
+        ),
         (BACKEND.replace("MADE", "'train'"), "the command offered is 'train'; it must be a click.Command"),
         (
             (BACKEND + COMMANDS)

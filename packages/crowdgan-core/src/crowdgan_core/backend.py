@@ -39,15 +39,18 @@ class ImageGenerator(Protocol):
     ) -> npt.NDArray[np.uint8]:
         """Pictures `[num_seeds, H, W, 3]`, one per seed; a seed gives the same picture in every batch.
 
+        `crowdgan_core.testing.check_image_generator` checks all of this.
+
         Args:
             seeds: one per picture, 0 to 2^32 - 1.
-            labels: `[num_seeds, label_dim]`; None for a model without labels.
-            truncation_psi: pull towards the mean latent, 1 for none.
-            translate: `(x, y)` by which the picture moves, in picture widths, right and down positive.
-            rotate_deg: angle by which it turns about its centre, in degrees, anticlockwise positive.
+            labels: `[num_seeds, label_dim]`, finite, not changed; None for a model without labels.
+            truncation_psi: pull towards the mean latent, 1 for none; 0 gives all seeds the same picture.
+            translate: `(x, y)` by which the picture moves, both in picture widths, right and down positive.
+            rotate_deg: angle by which it turns about its centre before that, in degrees, anticlockwise positive.
 
         Raises:
-            ConfigError: labels of the wrong shape, or a picture that cannot be moved.
+            ConfigError: labels of the wrong shape or not finite, labels missing or none needed, a picture that
+                cannot be moved, or `truncation_psi` other than 1 where there is no mean latent.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,8 @@ class ModelCard:
             raise CheckpointError(f"model card: label_dim is {self.label_dim} with label_kind {self.label_kind}")
         if self.classes and len(self.classes) != self.label_dim:
             raise CheckpointError(f"model card: {len(self.classes)} classes with label_dim {self.label_dim}")
+        if len(set(self.classes)) != len(self.classes):
+            raise CheckpointError(f"model card: classes are {', '.join(self.classes)}; no two may have the same name")
 
     def to_json(self) -> dict[str, Any]:
         """The card as JSON-ready values."""
@@ -120,7 +123,7 @@ def read_card(path: Path) -> ModelCard:
     """The card in the header of a model file; its weights are not read.
 
     Raises:
-        CheckpointError: the file cannot be read, is no safetensors file, or has no card.
+        CheckpointError: the file cannot be read, is no safetensors file, is cut off, or has no card.
     """
     metadata = _header(path).get("__metadata__", {})
     if not isinstance(metadata, dict) or not isinstance(metadata.get(CARD_KEY), str):
@@ -142,6 +145,7 @@ def _header(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(LENGTH_BYTES), "little")
             text = file.read(length) if length <= MAX_HEADER_BYTES else b""
+            size = file.seek(0, os.SEEK_END)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
     try:
@@ -150,7 +154,17 @@ def _header(path: Path) -> dict[str, Any]:
         header = None
     if not isinstance(header, dict):
         raise CheckpointError(f"{path}: no model file, or a damaged one; a model is a .safetensors file")
+    announced = LENGTH_BYTES + length + _weights_bytes(header)
+    if size != announced:
+        raise CheckpointError(f"{path}: damaged, it has {size} bytes where its header announces {announced}")
     return header
+
+
+def _weights_bytes(header: Mapping[str, Any]) -> int:
+    """Length of the weights that a header announces; what is wrong with it otherwise, their reader finds."""
+    tensors = (entry for name, entry in header.items() if name != "__metadata__" and isinstance(entry, dict))
+    spans: list[Any] = [entry.get("data_offsets") for entry in tensors]
+    return max((span[1] for span in spans if _is_pair(span)), default=0)
 
 
 def _check(holds: bool, problem: str) -> None:
@@ -163,4 +177,4 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(_is_count(side) for side in value)
+    return isinstance(value, list) and len(value) == 2 and all(_is_count(item) for item in value)

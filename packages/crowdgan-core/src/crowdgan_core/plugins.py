@@ -46,8 +46,8 @@ NEEDED_ATTRIBUTES = {
 }
 """What the contract asks of each kind of thing."""
 
-ESTIMATOR_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-"""Names of estimators: users write them, and datasets record them."""
+THING_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""Names of estimators and backends: users write them, and datasets and models record them."""
 
 TRAIN = "train"
 """Group of the commands that train a model, one per model backend."""
@@ -242,7 +242,7 @@ def _checked_name(hook: str, kind: str, thing: Any) -> str:
     name = thing.command.name if kind == "command" else thing.name
     if not isinstance(name, str) or not name.strip():
         raise PluginError(f"{hook} returned a {kind} of the name {name!r:.80}; it must be a text that is not empty")
-    if kind == "density estimator" and not ESTIMATOR_NAME.fullmatch(name):
+    if kind in ("density estimator", "model backend") and not THING_NAME.fullmatch(name):
         raise PluginError(f"{hook} returned a {kind} of the name {name}; it must be of lower case, digits and hyphens")
     return f"{thing.group} {name}".strip() if kind == "command" else name
 

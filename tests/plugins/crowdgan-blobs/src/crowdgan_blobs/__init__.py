@@ -1,0 +1,1 @@
+"""A toy model backend for crowdgan: blobs for people, drawn by numpy."""

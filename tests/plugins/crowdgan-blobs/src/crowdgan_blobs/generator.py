@@ -1,0 +1,58 @@
+"""The generator: pictures for seeds and labels, by the contract `crowdgan_core.backend.ImageGenerator`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from crowdgan_blobs.drawing import COLOUR_SPREAD, PLACE_SPREAD, Z_WIDTH, View, draw_crowd
+from crowdgan_blobs.model import BlobModel
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.model_card import ModelCard
+
+
+class BlobGenerator:
+    """A generator whose latent, five numbers per blob, has the mean 0."""
+
+    movable = True
+
+    def __init__(self, model: BlobModel) -> None:
+        self._model = model
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model is."""
+        return self._model.card
+
+    def generate(
+        self,
+        seeds: Sequence[int],
+        labels: npt.NDArray[np.float32] | None,
+        *,
+        truncation_psi: float = 1.0,
+        translate: tuple[float, float] = (0.0, 0.0),
+        rotate_deg: float = 0.0,
+    ) -> npt.NDArray[np.uint8]:
+        """Pictures `[num_seeds, H, W, 3]`, one per seed."""
+        view = View(size=self.card.resolution, translate=translate, rotate_deg=rotate_deg)
+        pairs = zip(seeds, self._counts(len(seeds), labels), strict=True)
+        return np.stack([self._picture(seed, count, truncation_psi, view) for seed, count in pairs])
+
+    def _picture(self, seed: int, count: float, truncation_psi: float, view: View) -> npt.NDArray[np.uint8]:
+        model = self._model
+        z = truncation_psi * np.random.default_rng(seed).standard_normal((len(model.places), Z_WIDTH), np.float32)
+        return draw_crowd(count, model.places + PLACE_SPREAD * z[:, :2], model.colours + COLOUR_SPREAD * z[:, 2:], view)
+
+    def _counts(self, num_seeds: int, labels: npt.NDArray[np.float32] | None) -> list[float]:
+        """Blobs per picture."""
+        shape = None if labels is None else labels.shape
+        needed = (num_seeds, self.card.label_dim) if self.card.label_dim else None
+        if shape != needed:
+            raise ConfigError(f"labels are of shape {shape}; the model needs {needed}")
+        if labels is None:
+            return [float(self._model.counts[0])] * num_seeds
+        if not np.isfinite(labels).all():
+            raise ConfigError("labels must be finite numbers")
+        return [float(label @ self._model.counts) for label in labels]
