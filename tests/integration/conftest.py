@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,10 @@ import pytest
 from PIL import Image
 
 CrowdWriter = Callable[..., Path]
+
+RunBlobs = Callable[..., subprocess.CompletedProcess[str]]
+
+PLUGINS = Path(__file__).parents[1] / "plugins"
 
 
 def noise_picture(seed: int, size: tuple[int, int], kind: str = "JPEG", **options: Any) -> bytes:
@@ -40,6 +46,39 @@ def crowd_line(name: str, persons: int, seed: int, size: tuple[int, int]) -> str
         {"tag": "mask", "fbox": [0, 0, 5, 5], "vbox": [0, 0, 5, 5], "hbox": [0, 0, 1, 1], "extra": {"ignore": 1}}
     )
     return json.dumps({"ID": name, "gtboxes": boxes})
+
+
+@pytest.fixture(scope="session")
+def blobs_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which pip has installed the toy model backend, beside the environment's own distributions."""
+    site = tmp_path_factory.mktemp("site")
+    source = PLUGINS / "crowdgan-blobs"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(source)]
+    subprocess.run(install, check=True, capture_output=True, timeout=300)
+    return site
+
+
+@pytest.fixture(scope="session")
+def blobs(blobs_site: Path) -> RunBlobs:
+    """Runs `crowdgan` with the toy model backend installed, and checks its exit code: `blobs(*arguments, code=0)`."""
+
+    def run(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(blobs_site)}
+        shown = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=120)
+        assert shown.returncode == code, shown.stderr
+        return shown
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def blob_models(blobs: RunBlobs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `class.safetensors`, `value.safetensors` and `none.safetensors`, by what their labels are."""
+    folder = tmp_path_factory.mktemp("models")
+    for labels in ("class", "value", "none"):
+        blobs("train", "blobs", "--dest", folder / f"{labels}.safetensors", "--labels", labels, "--size", "32")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,9 @@ from crowdgan_core.errors import CheckpointError
 FORMAT = 1
 """Version of the card's form; readers refuse newer ones."""
 
+MODEL_SUFFIX = ".safetensors"
+"""Ends the name of a model file."""
+
 CARD_KEY = "crowdgan"
 """Key under which the header's metadata holds the card, as JSON."""
 

@@ -1,4 +1,4 @@
-"""`crowdgan inspect`: what is in a dataset."""
+"""`crowdgan inspect`: what is in a dataset, or what a model says of itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 import click
 
 from crowdgan_core.atomic import write_file
+from crowdgan_core.cli.model_report import print_model
 from crowdgan_core.cli.texts import printable
 from crowdgan_core.dataset import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.formats import format_for
 from crowdgan_core.inspection import Report, contact_sheet, inspect_dataset
+from crowdgan_core.model_card import MODEL_SUFFIX
 from crowdgan_core.plugins import installed_plugins
 
 DOUBTFUL_SHOWN = 10
@@ -26,19 +28,31 @@ BAR_CELLS = 40
 
 
 @click.command("inspect")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, the doubtful pictures and all metadata included.")
+@click.argument("path", metavar="DATASET|MODEL", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a report with all metadata, or the model's card.")
 @click.option("--contact-sheet", "sheet", type=click.Path(path_type=Path), help="Write a PNG with samples per class.")
 @click.option("--overwrite", is_flag=True, help="Replace the contact sheet if it exists.")
-def command(dataset: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
+def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
     """Show what is in a dataset: size, classes and their balance, doubtful pictures near a class border.
+
+    Of a model, a .safetensors file, show its card: what labels mean, how it was made, and the backend that loads it.
 
     \b
     Examples:
       crowdgan inspect crowds.zip
       crowdgan inspect crowds.h5 --contact-sheet crowds.png
       crowdgan inspect crowds.zip --json
+      crowdgan inspect model.safetensors
     """
+    if path.suffix.lower() == MODEL_SUFFIX:
+        if sheet is not None:
+            raise ConfigError(f"--contact-sheet: {path} is a model; crowdgan generate makes pictures of it")
+        print_model(path, as_json=as_json)
+    else:
+        _inspect_dataset(path, as_json, sheet, overwrite)
+
+
+def _inspect_dataset(dataset: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ConfigError(f"--contact-sheet {sheet}: it is written as PNG, so its name must end in .png")
     if not dataset.exists():
