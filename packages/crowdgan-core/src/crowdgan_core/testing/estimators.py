@@ -1,4 +1,4 @@
-"""Checks that authors of plugins run on their own classes, in their own tests."""
+"""Checks of a density estimator, and example scenes for them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from crowdgan_core.camera import MEAN_HEIGHT_M, Camera
 from crowdgan_core.density import Density, DensityEstimator, configure
 from crowdgan_core.scene import BOX_FIELDS, FLAG_FIELDS, Scene
+from crowdgan_core.testing.require import require
 
 EXAMPLE_CAMERA = Camera(height_m=5.0, pitch_rad=math.radians(20), focal_length_px=560.0, size=(480, 640))
 """What sees the example scenes."""
@@ -70,60 +71,60 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
     sparse, crowded = example_scene(6), example_scene(80, extent=0.5)
     scenes = [sparse, crowded, example_scene(25, seed=1), example_scene(1), example_scene(0)]
     estimator = configure(estimator_class, settings or {}).fit(scenes)
-    _check(estimator.name == estimator_class.name, "fit must return an estimator of the same name")
+    require(estimator.name == estimator_class.name, "fit must return an estimator of the same name")
     _check_classes(estimator)
     for scene in (*scenes, _heads_alone(example_scene(5))):
         _check_answer(estimator, scene)
     _check_order(estimator, crowded)
     low, high = estimator.estimate(sparse).value, estimator.estimate(crowded).value
-    _check(low is not None and high is not None, "6 and 80 persons in a picture must get a value")
+    require(low is not None and high is not None, "6 and 80 persons in a picture must get a value")
     if low is not None and high is not None:
         found = f"6 persons over the whole picture give {low:g}, 80 in the middle of it {high:g}"
-        _check(high > low, f"the value must grow with crowding: {found}")
+        require(high > low, f"the value must grow with crowding: {found}")
     _check_pickling(estimator)
 
 
 def _check_class(estimator_class: type[DensityEstimator]) -> None:
     name = getattr(estimator_class, "name", None)
     valid = isinstance(name, str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
-    _check(valid, f"name is {name!r}; it must be lower-case words and digits joined by hyphens")
+    require(valid, f"name is {name!r}; it must be lower-case words and digits joined by hyphens")
     unit = getattr(estimator_class, "unit", None)
-    _check(isinstance(unit, str) and unit != "", f"unit is {unit!r}; it must say what the value counts")
+    require(isinstance(unit, str) and unit != "", f"unit is {unit!r}; it must say what the value counts")
     parameters = getattr(estimator_class, "__dataclass_params__", None)
-    _check(parameters is not None and parameters.frozen, "the class must be a frozen dataclass")
-    _check(bool(estimator_class.__doc__), "the class needs a docstring: its first line is the help text")
+    require(parameters is not None and parameters.frozen, "the class must be a frozen dataclass")
+    require(bool(estimator_class.__doc__), "the class needs a docstring: its first line is the help text")
 
 
 def _check_classes(estimator: DensityEstimator) -> None:
     classes = tuple(estimator.classes)
-    _check(len(classes) >= 2, f"classes are {classes}; there must be at least two")
-    _check(len(set(classes)) == len(classes), f"classes are {classes}; no two may have the same name")
+    require(len(classes) >= 2, f"classes are {classes}; there must be at least two")
+    require(len(set(classes)) == len(classes), f"classes are {classes}; no two may have the same name")
 
 
 def _check_answer(estimator: DensityEstimator, scene: Scene) -> None:
     before = _copied(scene)
     density = estimator.estimate(scene)
     where = f"scene of {len(scene)} persons"
-    _check(isinstance(density, Density), f"{where}: estimate returned {type(density).__name__}, not Density")
-    _check(density.unit == estimator.unit, f"{where}: unit is {density.unit!r}, not {estimator.unit!r}")
+    require(isinstance(density, Density), f"{where}: estimate returned {type(density).__name__}, not Density")
+    require(density.unit == estimator.unit, f"{where}: unit is {density.unit!r}, not {estimator.unit!r}")
     if density.value is not None:
         finite = math.isfinite(density.value)
-        _check(finite, f"{where}: the value is {density.value}; say why it cannot be told instead")
+        require(finite, f"{where}: the value is {density.value}; say why it cannot be told instead")
         index = density.class_index
         valid = index is not None and 0 <= index < len(estimator.classes)
-        _check(valid, f"{where}: class_index is {index}; there are {len(estimator.classes)} classes")
+        require(valid, f"{where}: class_index is {index}; there are {len(estimator.classes)} classes")
     if density.interval is not None and density.value is not None:
         low, high = density.interval
-        _check(low <= density.value <= high, f"{where}: the value {density.value} is outside of its interval")
+        require(low <= density.value <= high, f"{where}: the value {density.value} is outside of its interval")
     unchanged = all(np.array_equal(array, getattr(scene, key), equal_nan=True) for key, array in before.items())
-    _check(unchanged, f"{where}: estimate must not change the scene")
+    require(unchanged, f"{where}: estimate must not change the scene")
 
 
 def _check_order(estimator: DensityEstimator, scene: Scene) -> None:
     value = estimator.estimate(scene).value
     turned = estimator.estimate(scene.select(np.arange(len(scene))[::-1])).value
     same = value == turned or (value is not None and turned is not None and math.isclose(value, turned, rel_tol=SAME))
-    _check(same, f"the order of persons must not matter: {value} becomes {turned} when it is reversed")
+    require(same, f"the order of persons must not matter: {value} becomes {turned} when it is reversed")
 
 
 def _check_pickling(estimator: DensityEstimator) -> None:
@@ -131,7 +132,7 @@ def _check_pickling(estimator: DensityEstimator) -> None:
         copy = pickle.loads(pickle.dumps(estimator))  # noqa: S301  our own bytes
     except Exception as error:  # whatever the class's own code raises
         raise AssertionError(f"it cannot be sent to worker processes: {error}") from error
-    _check(copy == estimator, "a pickled copy must equal the estimator")
+    require(copy == estimator, "a pickled copy must equal the estimator")
 
 
 def _heads_alone(scene: Scene) -> Scene:
@@ -141,8 +142,3 @@ def _heads_alone(scene: Scene) -> Scene:
 
 def _copied(scene: Scene) -> dict[str, np.ndarray]:
     return {key: getattr(scene, key).astype(float) for key in (*BOX_FIELDS, *FLAG_FIELDS)}
-
-
-def _check(holds: bool, message: str) -> None:
-    if not holds:
-        raise AssertionError(message)

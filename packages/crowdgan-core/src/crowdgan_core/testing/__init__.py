@@ -1,0 +1,7 @@
+"""Checks that authors of plugins run on their own classes, in their own tests."""
+
+from __future__ import annotations
+
+from crowdgan_core.testing.estimators import EXAMPLE_CAMERA, EXAMPLE_GROUND_M, check_density_estimator, example_scene
+
+__all__ = ["EXAMPLE_CAMERA", "EXAMPLE_GROUND_M", "check_density_estimator", "example_scene"]
