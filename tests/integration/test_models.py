@@ -7,7 +7,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -77,3 +79,61 @@ def test_a_model_that_is_cut_off_is_one_clear_line(blobs: Run, blob_models: Path
 def test_a_model_has_no_contact_sheet(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
     run = blobs("inspect", blob_models / "class.safetensors", "--contact-sheet", tmp_path / "a.png", code=1)
     assert "class.safetensors is a model; crowdgan generate makes pictures of it" in run.stderr
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def test_pictures_are_generated(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
+    network = ("--network", blob_models / "class.safetensors")
+    made = blobs("generate", *network, "--seeds", "1,5-6", "--density", "dense", "--outdir", tmp_path / "a")
+    assert made.stdout == f"made 3 pictures in {tmp_path / 'a'}\n"
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["seed0001.png", "seed0005.png", "seed0006.png"]
+    same = ("--label", "2", "--batch", "1", "--grid", "3x1")
+    made = blobs("generate", *network, "--seeds", "1,5-6", *same, "--outdir", tmp_path / "b")
+    assert made.stdout == f"made {tmp_path / 'b' / 'grid.png'}\n"
+    alone = [pixels(tmp_path / "a" / f"seed000{seed}.png") for seed in (1, 5, 6)]
+    assert np.array_equal(pixels(tmp_path / "b" / "grid.png"), np.hstack(alone))
+    moved = ("--translate", "-0.25,0", "--rotate", "0", "--trunc", "1")
+    blobs("generate", *network, "--seeds", "1", "--label", "0,0,1", *moved, "--outdir", tmp_path / "c")
+    left = pixels(tmp_path / "c" / "seed0001.png")
+    assert np.abs(left[:, :-8].astype(int) - alone[0][:, 8:]).max() <= 1, "a quarter of 32 px"
+
+
+def test_pictures_of_a_density_and_of_no_label_are_generated(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
+    value = ("generate", "--network", blob_models / "value.safetensors", "--seeds", "4")
+    blobs(*value, "--density", "2.5", "--outdir", tmp_path / "a")
+    blobs(*value, "--label", "2.5", "--outdir", tmp_path / "b")
+    assert (tmp_path / "a" / "seed0004.png").read_bytes() == (tmp_path / "b" / "seed0004.png").read_bytes()
+    none = ("generate", "--network", blob_models / "none.safetensors", "--seeds", "4")
+    blobs(*none, "--outdir", tmp_path / "c")
+    assert pixels(tmp_path / "c" / "seed0004.png").shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "message"),
+    [
+        ("class", "--seeds 0", "the model needs a label: there are sparse, medium, dense, for example --density dense"),
+        ("class", "--seeds 0 --density full", "density 'full': the model has no such class; there are sparse, medium"),
+        ("class", "--seeds 0 --density dense --label 2", "both a density and a label are given"),
+        ("value", "--seeds 0", "the model needs a label: it is the density in persons/m², for example --density 1.5"),
+        ("none", "--seeds 0 --label 0", "the model has no labels; leave out the density and the label"),
+        ("none", "--seeds 0-3 --grid 3x1", "grid 3x1: it holds 3 pictures, and there are 4 seeds; 2x2, 4x1, 1x4 would"),
+        ("none", "--seeds 5-0", "seeds '5-0': 5-0 runs backwards; write 0-5"),
+        ("none", "--seeds 0 --trunc nan", "truncation, translation and rotation must be finite numbers"),
+        ("none", "--seeds 0 --device cuda", "device cuda: blobs are drawn on the cpu"),
+        ("gone", "--seeds 0", "gone.safetensors: there is no such file"),
+    ],
+)
+def test_mistakes_are_one_clear_line_and_leave_nothing(
+    blobs: Run, blob_models: Path, tmp_path: Path, model: str, arguments: str, message: str
+) -> None:
+    network = blob_models / f"{model}.safetensors"
+    run = blobs("generate", "--network", network, *arguments.split(), "--outdir", tmp_path / "out", code=1)
+    assert run.stdout == ""
+    assert run.stderr.startswith("crowdgan: error: ")
+    assert message in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crowdgan_core.atomic import write_file, written_beside
+from crowdgan_core.atomic import files_into, write_file, written_beside
 from crowdgan_core.errors import DatasetError
 
 
@@ -125,3 +125,46 @@ def test_a_parent_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasetError, match=r"a.bin: cannot be written \(.+\); nothing of it was left"):
         write_file(tmp_path / "file" / "a.bin", b"", overwrite=False)
+
+
+def test_files_are_written_into_a_folder_each_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    with files_into(folder) as write:
+        write("a.bin", b"abc", overwrite=False)
+        assert names(folder) == ["a.bin"]
+        with pytest.raises(DatasetError, match=r"a\.bin: it exists already"):
+            write("a.bin", b"other", overwrite=False)
+        assert (folder / "a.bin").read_bytes() == b"abc"
+        write("a.bin", b"other", overwrite=True)
+    assert (folder / "a.bin").read_bytes() == b"other"
+    assert names(folder) == ["a.bin"]
+
+
+def test_files_that_were_written_stay_after_an_error_and_an_empty_folder_goes(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), files_into(tmp_path / "new" / "out"):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+    with pytest.raises(KeyboardInterrupt), files_into(tmp_path / "out") as write:
+        write("a.bin", b"abc", overwrite=False)
+        raise KeyboardInterrupt
+    assert names(tmp_path / "out") == ["a.bin"]
+
+
+def test_a_folder_in_the_place_of_a_file_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").mkdir()
+    with files_into(tmp_path) as write, pytest.raises(DatasetError, match=r"a\.bin: cannot be written \("):
+        write("a.bin", b"abc", overwrite=True)
+    assert names(tmp_path) == ["a.bin"]
+    with pytest.raises(DatasetError, match="b: cannot be written"):
+        (tmp_path / "b").write_bytes(b"")
+        with files_into(tmp_path / "b"):
+            raise AssertionError("there is no such folder")
+
+
+def test_what_killed_runs_left_in_a_folder_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / f".files.{socket.gethostname()}-{ended_process()}.partial"
+    left.write_bytes(b"half")
+    with files_into(tmp_path) as write:
+        assert names(tmp_path) == []
+        write("a.bin", b"abc", overwrite=False)
+    assert names(tmp_path) == ["a.bin"]

@@ -1,0 +1,74 @@
+"""Asking a generator for many pictures, batch by batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crowdgan_core.backend import ImageGenerator
+from crowdgan_core.dataset import Pixels
+from crowdgan_core.errors import ConfigError, PluginError
+from crowdgan_core.generation.labels import LabelVector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendering:
+    """How pictures are made, other than their seeds and labels.
+
+    Raises:
+        ConfigError: a number out of its range.
+    """
+
+    truncation_psi: float = 1.0
+    """Pull towards the mean latent: 1 for none, 0 for the mean picture."""
+
+    translate: tuple[float, float] = (0.0, 0.0)
+    """`(x, y)` by which pictures move, in picture widths, right and down."""
+
+    rotate_deg: float = 0.0
+    """Angle by which they turn about their centre, in degrees, anticlockwise."""
+
+    batch_size: int = 8
+    """Pictures that are made at once; the pictures do not depend on it."""
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(number) for number in (self.truncation_psi, *self.translate, self.rotate_deg)):
+            raise ConfigError("truncation, translation and rotation must be finite numbers")
+        if self.batch_size < 1:
+            raise ConfigError(f"batch size is {self.batch_size}; it must be at least 1")
+
+    @property
+    def moves(self) -> bool:
+        """Whether pictures are moved or turned."""
+        return self.translate != (0.0, 0.0) or self.rotate_deg != 0.0
+
+
+def generated(
+    generator: ImageGenerator, seeds: Sequence[int], labels: Sequence[LabelVector | None], rendering: Rendering
+) -> Iterator[Pixels]:
+    """Pictures `[height, width, 3]`, one per seed and label, in their order.
+
+    Raises:
+        ConfigError: the generator cannot do what is asked.
+        PluginError: it returned something else than pictures.
+    """
+    if rendering.moves and not generator.movable:
+        raise ConfigError("pictures of this model cannot be moved or turned; leave out the translation and rotation")
+    for start in range(0, len(seeds), rendering.batch_size):
+        some = list(seeds[start : start + rendering.batch_size])
+        vectors = [vector for vector in labels[start : start + rendering.batch_size] if vector is not None]
+        pictures = generator.generate(
+            some,
+            np.array(vectors, np.float32) if vectors else None,
+            truncation_psi=rendering.truncation_psi,
+            translate=rendering.translate,
+            rotate_deg=rendering.rotate_deg,
+        )
+        expected = (len(some), *generator.card.resolution, 3)
+        if pictures.shape != expected or pictures.dtype != np.uint8:
+            found = f"{pictures.dtype} of shape {pictures.shape}"
+            raise PluginError(f"backend {generator.card.backend} returned {found}; it must be uint8 of {expected}")
+        yield from pictures
