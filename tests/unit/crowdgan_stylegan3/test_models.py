@@ -14,6 +14,7 @@ import torch
 
 from crowdgan_core.errors import CheckpointError, ConfigError, DatasetError
 from crowdgan_core.model_card import CARD_KEY, ModelCard, read_card
+from crowdgan_core.testing import check_image_generator
 from crowdgan_stylegan3.backend import StyleGan3Backend
 from crowdgan_stylegan3.checkpoint import load_generator, save_generator
 from crowdgan_stylegan3.config import VARIANTS, Variant
@@ -198,3 +199,9 @@ def test_random_weights_follow_from_the_seed_and_leave_torch_alone() -> None:
     first, second = small()[0].state_dict(), small()[0].state_dict()
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("classes", [(), CLASSES], ids=["no labels", "labels"])
+def test_generators_keep_the_contract(variant: Variant, classes: tuple[str, ...]) -> None:
+    check_image_generator(SeededGenerator(*small(variant, classes), "cpu"))

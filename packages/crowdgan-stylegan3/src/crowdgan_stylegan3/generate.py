@@ -112,7 +112,7 @@ class SeededGenerator:
         if labels is None or labels.shape != (count, length) or not np.isfinite(labels).all():
             found = "missing" if labels is None else f"of shape {list(labels.shape)}"
             raise ConfigError(f"labels are {found}; they must be finite, [{count}, {length}]")
-        return torch.tensor(labels, dtype=torch.float32, device=self.device)
+        return torch.tensor(np.ascontiguousarray(labels), dtype=torch.float32, device=self.device)
 
     def _move(self, translate: tuple[float, float], rotate_deg: float) -> None:
         """Sets where the picture lies: its places are those before the move, so the move is inverted."""

@@ -12,9 +12,9 @@ from crowdgan_stylegan3.backend import NAME, StyleGan3Backend
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandOffer]:
     """The commands under `crowdgan stylegan3`."""
-    from crowdgan_stylegan3.cli import build, doctor, init
+    from crowdgan_stylegan3.cli import build, doctor, init, video
 
-    return [CommandOffer(NAME, module.command) for module in (init, doctor, build)]
+    return [CommandOffer(NAME, module.command) for module in (init, video, doctor, build)]
 
 
 @hookimpl

@@ -1,0 +1,108 @@
+"""Looped videos: pictures between seeds, and between labels, on a smooth path through w."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
+from torch import Tensor
+
+from crowdgan_core.atomic import written_beside
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.progress import NoProgress, Progress
+from crowdgan_stylegan3.generate import SeededGenerator
+from crowdgan_stylegan3.video_files import SUFFIXES, Pixels, writer_for
+
+Label = tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSettings:
+    """What a video shows.
+
+    Raises:
+        ConfigError: numbers that make no video.
+    """
+
+    dest: Path
+    """Video to write; its suffix says how."""
+    seeds: tuple[int, ...]
+    """Places on the path, shared out to the cells of the grid."""
+    labels: tuple[Label | None, ...] = (None,)
+    """One label for the whole video, or several that every seed goes through, there and back."""
+    grid: tuple[int, int] = (1, 1)
+    """`(columns, rows)` of pictures."""
+    frames_per_step: int = 60
+    """Frames from one place on the path to the next."""
+    frames_per_s: float = 30.0
+    """Speed."""
+    truncation_psi: float = 1.0
+    """Pull towards the mean latent, 1 for none."""
+    overwrite: bool = False
+    """Whether an existing video is replaced."""
+
+    def __post_init__(self) -> None:
+        cells = self.grid[0] * self.grid[1]
+        if self.dest.suffix.lower() not in SUFFIXES:
+            raise ConfigError(f"{self.dest}: the name of a video must end in {', '.join(SUFFIXES)}")
+        if self.frames_per_step < 1 or not self.frames_per_s > 0:
+            raise ConfigError(f"{self.frames_per_step} frames per step at {self.frames_per_s} per s make no video")
+        if cells < 1 or len(self.seeds) % cells:
+            raise ConfigError(f"{len(self.seeds)} seeds cannot be shared out to {cells} cells; take a multiple")
+        if len(self.seeds) // cells * len(self.labels) < 2:
+            raise ConfigError("one seed per cell and one label make no motion; take more seeds or change the label")
+
+    def keyframes(self) -> list[list[tuple[int, Label | None]]]:
+        """Per cell, the seeds and labels that its loop passes through."""
+        back_and_forth = [*self.labels, *self.labels[-2:0:-1]]
+        per_cell = len(self.seeds) // (self.grid[0] * self.grid[1])
+        shares = [self.seeds[start : start + per_cell] for start in range(0, len(self.seeds), per_cell)]
+        return [list(itertools.product(share, back_and_forth)) for share in shares]
+
+
+def make_video(generator: SeededGenerator, settings: VideoSettings, progress: Progress | None = None) -> None:
+    """Makes a video that runs in a loop; it appears when it is whole.
+
+    Raises:
+        ConfigError: the model takes no such seeds or labels.
+        DatasetError: the video exists and is not to be replaced, or cannot be written.
+        BuildError: ffmpeg is needed and missing, or fails.
+    """
+    reported = progress or NoProgress()
+    paths = [loop(generator, keyframes, settings) for keyframes in settings.keyframes()]
+    reported.start("making frames", len(paths[0]))
+
+    def frames() -> Iterator[Pixels]:
+        for index in range(len(paths[0])):
+            yield in_grid(generator.pictures(torch.stack([path[index] for path in paths])), settings.grid)
+            reported.advance()
+
+    with written_beside(settings.dest, overwrite=settings.overwrite) as partial:
+        writer_for(settings.dest).write(frames(), partial, settings.frames_per_s)
+
+
+def loop(generator: SeededGenerator, keyframes: Sequence[tuple[int, Label | None]], settings: VideoSettings) -> Tensor:
+    """Intermediate latents of all frames `[num_frames, num_ws, w_dim]`: a closed cubic spline through the keyframes."""
+    labels = [label for _, label in keyframes if label is not None]
+    ws = generator.latents(
+        [seed for seed, _ in keyframes],
+        np.array(labels, np.float32) if labels else None,
+        truncation_psi=settings.truncation_psi,
+    )
+    closed = torch.cat([ws, ws[:1]]).cpu().double().numpy()
+    spline = CubicSpline(np.arange(len(closed)), closed, bc_type="periodic")
+    times = np.arange(len(ws) * settings.frames_per_step) / settings.frames_per_step
+    return torch.from_numpy(spline(times)).to(ws)
+
+
+def in_grid(pictures: Pixels, grid: tuple[int, int]) -> Pixels:
+    """Pictures `[columns · rows, H, W, 3]` as one, row by row, `[rows · H, columns · W, 3]`."""
+    columns, rows = grid
+    _, height, width, channels = pictures.shape
+    cells = pictures.reshape(rows, columns, height, width, channels)
+    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
