@@ -119,6 +119,17 @@ def test_bias_act_equals_the_reference_in_all_orders(ops: ModuleType, act: Any, 
                 agree(found, expected.detach(), norm)
 
 
+@pytest.mark.parametrize("act", ACTIVATIONS)
+def test_bias_act_takes_the_derivatives_of_the_reference_at_kinks(ops: ModuleType, act: Any) -> None:
+    start, v = torch.zeros(4, 4, requires_grad=True), torch.ones(4, 4)
+    (first,) = torch.autograd.grad(
+        reference.bias_act(start, None, 1, act, SLOPE, 1.0, None), start, v, create_graph=True
+    )
+    second = torch.autograd.grad(first, start, v)[0] if first.requires_grad else torch.zeros(4, 4)
+    for order, expected in ((1, first.detach()), (2, second)):
+        agree(ops.bias_act(v, start.detach(), None, 1, act, SLOPE, 1.0, None, order), expected, 1e-5)
+
+
 def test_bias_act_takes_two_dimensions(ops: ModuleType) -> None:
     x, b = numbers(0, 5, 7), numbers(1, 7)
     expected = reference.bias_act(x, b, 1, "swish", 0, 1.0, None)

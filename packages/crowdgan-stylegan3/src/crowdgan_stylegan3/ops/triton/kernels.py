@@ -9,6 +9,12 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+PLACES = [f"{name}_{what}_{axis}" for name in ("out", "mid", "x", "v") for what in ("first", "move") for axis in "yx"]
+SIZES = [f"{name}_{side}" for name in ("out", "mid", "x", "v") for side in "hw"]
+GENERAL = ["planes", "channels", "tiles_y", "tiles_x", *PLACES, *SIZES]
+"""Numbers whose value no kernel is compiled for: of strides, being 1 or a multiple of 16 makes faster code; of these it
+would only make more kernels."""
+
 
 @triton.jit
 def bias_act_kernel(
@@ -51,7 +57,10 @@ def bias_act_kernel(
 
 @triton.jit
 def activation(x, alpha, act: tl.constexpr):
-    """The activation at `x` with its first and second derivative; at kinks, the one from below, as PyTorch has it."""
+    """The activation at `x` with its first and second derivative.
+
+    At kinks as PyTorch has it: the first derivative from below, the second 0.
+    """
     zero = x * 0.0
     if act == "linear":
         value, first, second = x, zero + 1.0, zero
@@ -67,12 +76,12 @@ def activation(x, alpha, act: tl.constexpr):
         value, first, second = s, s * (1.0 - s), s * (1.0 - s) * (1.0 - 2.0 * s)
     elif act == "elu":
         e = tl.exp(tl.where(x > 0.0, 0.0, x))
-        value, first, second = tl.where(x > 0.0, x, e - 1.0), e, tl.where(x > 0.0, 0.0, e)
+        value, first, second = tl.where(x > 0.0, x, e - 1.0), e, tl.where(x < 0.0, e, 0.0)
     elif act == "selu":  # constants: Klambauer et al., "Self-Normalizing Neural Networks", 2017
         scale = 1.0507009873554805
         e = scale * 1.6732632423543772 * tl.exp(tl.where(x > 0.0, 0.0, x))
         low = e - scale * 1.6732632423543772
-        value, first, second = tl.where(x > 0.0, scale * x, low), tl.where(x > 0.0, scale, e), tl.where(x > 0.0, 0.0, e)
+        value, first, second = tl.where(x > 0.0, scale * x, low), tl.where(x > 0.0, scale, e), tl.where(x < 0.0, e, 0.0)
     elif act == "softplus":
         s = sigmoid(x)
         value, first, second = tl.where(x > 0.0, x, 0.0) + tl.log(1.0 + tl.exp(-tl.abs(x))), s, s * (1.0 - s)
@@ -100,7 +109,7 @@ def tanh(x):
     return tl.where(s < 0.01, near, tl.where(x > 0.0, far, -far))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=GENERAL)
 def upfirdn2d_kernel(
     out_ptr,
     x_ptr,
@@ -148,7 +157,7 @@ def upfirdn2d_kernel(
         store_tile(out, start, y, x, out_h, out_w, out_sy, out_sx, out_move_y, out_move_x, out_y, out_x)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=GENERAL)
 def filtered_lrelu_kernel(
     out_ptr,
     x_ptr,
