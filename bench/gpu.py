@@ -21,7 +21,9 @@ from gpu_compile import SHARED_LIMIT, compile_all
 from gpu_layers import CLAMP, GAIN, SLOPE, Layer, layers
 from triton.testing import do_bench
 
+from crowdgan_stylegan3.initialise import random_generator
 from crowdgan_stylegan3.ops import triton as ops
+from crowdgan_stylegan3.presets import generator_preset
 
 BATCHES = {256: 8, 1024: 2}
 """Pictures per batch, by resolution."""
@@ -134,20 +136,16 @@ def time_layer(layer: Layer, batch: int, bandwidth: float) -> dict[str, Any]:
 
 
 def generators(device: torch.device) -> dict[str, float]:
-    """Pictures per second of the generators; nothing where the package has none yet."""
-    try:
-        from crowdgan_stylegan3.networks import Generator, stylegan3_r, stylegan3_t
-    except ImportError as error:
-        print(f"no pictures per second: {error}")
-        return {}
+    """Pictures per second of the generators."""
     rates = {}
-    for name, preset in (("t", stylegan3_t), ("r", stylegan3_r)):
+    for variant in ("stylegan3-t", "stylegan3-r"):
         for resolution, batch in BATCHES.items():
-            generator = Generator(preset(resolution=resolution)).eval().requires_grad_(False).to(device)
-            z = torch.randn(batch, generator.z_dim, device=device)
-            rate = batch / (median_ms(lambda g=generator, z=z: g(z, None)) * 1e-3)
-            rates[f"{name} {resolution}"] = rate
-            print(f"{name} {resolution}²: {rate:.1f} pictures/s")
+            generator = random_generator(generator_preset(variant, resolution=resolution), seed=0).to(device)
+            z = torch.randn(batch, generator.settings.z_dim, device=device)
+            with torch.no_grad():
+                rate = batch / (median_ms(lambda g=generator, z=z: g(z)) * 1e-3)
+            rates[f"{variant} {resolution}"] = rate
+            print(f"{variant} {resolution}², batch {batch}: {rate:.1f} pictures/s")
     return rates
 
 

@@ -10,6 +10,7 @@ How an operator computes is looked up by device: `native` on a CPU, `triton` on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ from crowdgan_stylegan3.ops.arguments import Resampling, taps_of
 from crowdgan_stylegan3.ops.native import library as native
 
 Numbers = Sequence[int]
+
+DEVICES = ("cpu", "cuda")
 
 
 def _how(up: Numbers, down: Numbers, padding: Numbers, flip_filter: bool, gain: float) -> Resampling:
@@ -40,8 +43,17 @@ def plain(how: Resampling) -> tuple[list[int], list[int], list[int], bool, float
 
 
 def lack(x: Tensor, *filters: Tensor) -> str | None:
-    """Why the operators cannot take a picture and filters; None when they can."""
-    return native.lack(x, *filters)
+    """Why the operators cannot take a picture and filters; None when they can. On a GPU they choose by themselves."""
+    return native.lack(x, *filters) if x.device.type == "cpu" else None
+
+
+def _form(x: Tensor) -> ModuleType:
+    """The functions that compute on the device of `x`: `upfirdn2d`, `filtered_lrelu` and `filtered_lrelu_linear`."""
+    if x.device.type == "cpu":
+        return native
+    from crowdgan_stylegan3.ops import triton  # here, since only GPUs need it
+
+    return triton
 
 
 def _like(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -55,12 +67,13 @@ def _size(x: Tensor) -> tuple[int, int]:
     return x.shape[2], x.shape[3]
 
 
-@custom_op("crowdgan::upfirdn2d", mutates_args=(), device_types="cpu")
+@custom_op("crowdgan::upfirdn2d", mutates_args=(), device_types=DEVICES)
 def upfirdn2d(
     x: Tensor, f: Tensor, up: Numbers, down: Numbers, padding: Numbers, flip_filter: bool, gain: float
 ) -> Tensor:
     """As `reference.upfirdn2d`, with the resampling as plain arguments."""
-    return native.upfirdn2d(x, f, _how(up, down, padding, flip_filter, gain))
+    y: Tensor = _form(x).upfirdn2d(x, f, _how(up, down, padding, flip_filter, gain))
+    return y
 
 
 @upfirdn2d.register_fake
@@ -82,10 +95,10 @@ def _back_upfirdn2d(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
 upfirdn2d.register_autograd(_back_upfirdn2d, setup_context=_save_upfirdn2d)
 
 
-@custom_op("crowdgan::bias_act", mutates_args=(), device_types="cpu")
+@custom_op("crowdgan::bias_act", mutates_args=(), device_types=DEVICES)
 def bias_act(x: Tensor, b: Tensor | None, dim: int, above: float, below: float, clamp: float | None) -> Tensor:
     """`x` plus a bias along `dim`, times the slope above or below 0, clamped."""
-    return native.bias_act(x, b, dim, (above, below), clamp)
+    return _bias_act(None, x, b, dim, above, below, clamp)
 
 
 @bias_act.register_fake
@@ -93,12 +106,23 @@ def _(x: Tensor, *_: Any) -> Tensor:
     return _dense_like(x)
 
 
-@custom_op("crowdgan::bias_act_linear", mutates_args=(), device_types="cpu")
+@custom_op("crowdgan::bias_act_linear", mutates_args=(), device_types=DEVICES)
 def bias_act_linear(
     v: Tensor, x: Tensor, b: Tensor | None, dim: int, above: float, below: float, clamp: float | None
 ) -> Tensor:
     """`v` times the derivative of `bias_act` at `x`."""
-    return native.bias_act_linear(v, x, b, dim, (above, below), clamp)
+    return _bias_act(v, x, b, dim, above, below, clamp)
+
+
+def _bias_act(
+    v: Tensor | None, x: Tensor, b: Tensor | None, dim: int, above: float, below: float, clamp: float | None
+) -> Tensor:
+    if x.device.type == "cpu":
+        return native.bias_act(v, x, b, dim, (above, below), clamp)
+    from crowdgan_stylegan3.ops import triton
+
+    alpha = below / above if above else 1.0
+    return triton.bias_act(v, x, b, dim, "lrelu", alpha, above, clamp, 0 if v is None else 1)
 
 
 @bias_act_linear.register_fake
@@ -146,7 +170,7 @@ def _sum_but(x: Tensor, dim: int) -> Tensor:
     return x.sum([axis for axis in range(x.ndim) if axis != dim])
 
 
-@custom_op("crowdgan::filtered_lrelu", mutates_args=(), device_types="cpu")
+@custom_op("crowdgan::filtered_lrelu", mutates_args=(), device_types=DEVICES)
 def filtered_lrelu(
     x: Tensor,
     fu: Tensor,
@@ -161,7 +185,9 @@ def filtered_lrelu(
     clamp: float | None,
 ) -> Tensor:
     """As `ops.filtered_lrelu`."""
-    return native.filtered_lrelu(x, fu, fd, b, *_stages(up, down, padding, flip_filter), gain, slope, clamp)
+    stages = _stages(up, down, padding, flip_filter)
+    y: Tensor = _form(x).filtered_lrelu(x, fu, fd, b, *stages, gain, slope, clamp)
+    return y
 
 
 @filtered_lrelu.register_fake
@@ -170,7 +196,7 @@ def _(x: Tensor, fu: Tensor, fd: Tensor, b: Tensor | None, *rest: Any) -> Tensor
     return _like(x, fall.out_size(rise.out_size(_size(x), taps_of(fu)), taps_of(fd)))
 
 
-@custom_op("crowdgan::filtered_lrelu_linear", mutates_args=(), device_types="cpu")
+@custom_op("crowdgan::filtered_lrelu_linear", mutates_args=(), device_types=DEVICES)
 def filtered_lrelu_linear(
     v: Tensor,
     x: Tensor,
@@ -188,7 +214,8 @@ def filtered_lrelu_linear(
 ) -> Tensor:
     """`filtered_lrelu` linearised at `x`, applied to `v`; or transposed, which takes gradients of its result to `x`."""
     stages = _stages(up, down, padding, flip_filter)
-    return native.filtered_lrelu_linear(v, x, fu, fd, b, *stages, gain, slope, clamp, transposed)
+    y: Tensor = _form(x).filtered_lrelu_linear(v, x, fu, fd, b, *stages, gain, slope, clamp, transposed)
+    return y
 
 
 @filtered_lrelu_linear.register_fake

@@ -169,16 +169,33 @@ def winograd_out(products: Tensor, scale: Tensor | None, across: int, first: int
     )
 
 
-def bias_act(x: Tensor, b: Tensor | None, dim: int, slopes: tuple[float, float], clamp: float | None) -> Tensor:
-    """`x` plus a bias along `dim`, times the slope above or below 0, gain included, clamped."""
-    return _bias_act(x, None, b, dim, slopes, clamp)
-
-
-def bias_act_linear(
-    v: Tensor, x: Tensor, b: Tensor | None, dim: int, slopes: tuple[float, float], clamp: float | None
+def bias_act(
+    v: Tensor | None, x: Tensor, b: Tensor | None, dim: int, slopes: tuple[float, float], clamp: float | None
 ) -> Tensor:
-    """`v` times the derivative of `bias_act` at `x`."""
-    return _bias_act(x, v, b, dim, slopes, clamp)
+    """`x` plus a bias along `dim`, times the slope above or below 0, clamped; or `v` times the derivative of that."""
+    order = torch.channels_last if x.ndim == 4 and not x.is_contiguous() else torch.contiguous_format
+    x = x.contiguous(memory_format=order)
+    v = None if v is None else v.contiguous(memory_format=order)
+    y = torch.empty_like(x, memory_format=order)
+    axes = [0, 2, 3, 1] if order == torch.channels_last else list(range(x.ndim))
+    sizes, at = [x.shape[axis] for axis in axes], axes.index(dim) if b is not None else 0
+    outer, channels, inner = math.prod(sizes[:at]), sizes[at], math.prod(sizes[at + 1 :])
+    if b is None:
+        outer, channels, inner = 1, 1, x.numel()
+    b = torch.zeros(1) if b is None else b.contiguous()
+    _library().crowdgan_bias_act(
+        x.data_ptr(),
+        None if v is None else v.data_ptr(),
+        b.data_ptr(),
+        y.data_ptr(),
+        outer,
+        channels,
+        inner,
+        *slopes,
+        math.inf if clamp is None else clamp,
+        torch.get_num_threads(),
+    )
+    return y
 
 
 class _Packing:
@@ -241,34 +258,6 @@ def _set_activation(
     job.height, job.width = between
     job.point = point
     job.above, job.below, job.bound = gain, gain * slope, math.inf if clamp is None else clamp
-
-
-def _bias_act(
-    x: Tensor, v: Tensor | None, b: Tensor | None, dim: int, slopes: tuple[float, float], clamp: float | None
-) -> Tensor:
-    order = torch.channels_last if x.ndim == 4 and not x.is_contiguous() else torch.contiguous_format
-    x = x.contiguous(memory_format=order)
-    v = None if v is None else v.contiguous(memory_format=order)
-    y = torch.empty_like(x, memory_format=order)
-    axes = [0, 2, 3, 1] if order == torch.channels_last else list(range(x.ndim))
-    sizes, at = [x.shape[axis] for axis in axes], axes.index(dim) if b is not None else 0
-    outer, channels, inner = math.prod(sizes[:at]), sizes[at], math.prod(sizes[at + 1 :])
-    if b is None:
-        outer, channels, inner = 1, 1, x.numel()
-    b = torch.zeros(1) if b is None else b.contiguous()
-    _library().crowdgan_bias_act(
-        x.data_ptr(),
-        None if v is None else v.data_ptr(),
-        b.data_ptr(),
-        y.data_ptr(),
-        outer,
-        channels,
-        inner,
-        *slopes,
-        math.inf if clamp is None else clamp,
-        torch.get_num_threads(),
-    )
-    return y
 
 
 @lru_cache(maxsize=1)
