@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from crowdgan_core.atomic import refuse_existing
-from crowdgan_core.errors import ConfigError
+from crowdgan_stylegan3.cli.texts import class_names
 
 
 @click.command("init")
@@ -51,7 +51,7 @@ def command(
     from crowdgan_stylegan3.initialise import random_card, random_generator
     from crowdgan_stylegan3.presets import generator_preset
 
-    names = _class_names(classes)
+    names = class_names(classes)
     settings = generator_preset(
         variant,  # type: ignore[arg-type]  # click has checked it
         resolution=resolution,
@@ -63,10 +63,3 @@ def command(
     refuse_existing(dest, overwrite=overwrite)
     save_generator(random_generator(settings, seed), random_card(settings, names, seed), dest, overwrite=overwrite)
     click.echo(dest)
-
-
-def _class_names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")] if text.strip() else []
-    if "" in names or len(set(names)) < len(names) or len(names) == 1:
-        raise ConfigError(f"--classes {text}: write two or more different names, such as sparse,medium,dense")
-    return names

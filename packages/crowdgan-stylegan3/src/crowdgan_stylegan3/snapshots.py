@@ -1,0 +1,55 @@
+"""Models from official snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crowdgan_core.errors import CheckpointError, ConfigError
+from crowdgan_core.model_card import ModelCard
+from crowdgan_stylegan3.backend import NAME
+from crowdgan_stylegan3.config import to_json
+from crowdgan_stylegan3.legacy import load_generator
+from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.pickles import read_networks
+
+CONSTRUCTOR = ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")
+"""Settings that a snapshot may hold as attributes alone."""
+
+
+def generator_of_snapshot(
+    path: Path, *, which: str = "G_ema", classes: Sequence[str] = ()
+) -> tuple[Generator, ModelCard]:
+    """A generator in an official snapshot, and a card for it; nothing in the file is run.
+
+    Args:
+        path: the pickle.
+        which: `G_ema` or `G`.
+        classes: names of the label classes; none leaves them without names.
+
+    Raises:
+        CheckpointError: no official snapshot, a damaged or a malicious one; the message names the file.
+        ConfigError: another number of classes than the model's labels have.
+    """
+    networks = read_networks(path)
+    if which not in networks:
+        raise CheckpointError(f"{path}: it holds no {which}, but {', '.join(networks)}")
+    record = networks[which]
+    known = {name: value for name, value in record.attributes.items() if name in CONSTRUCTOR}
+    try:
+        generator = load_generator({**known, **record.init_kwargs}, record.state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    settings = generator.settings
+    if classes and len(classes) != settings.label_dim:
+        raise ConfigError(f"{path}: its labels have {settings.label_dim} numbers; there are {len(classes)} class names")
+    card = ModelCard(
+        backend=NAME,
+        resolution=(settings.resolution, settings.resolution),
+        settings=to_json(settings),
+        label_dim=settings.label_dim,
+        label_kind="class" if settings.label_dim else None,
+        classes=tuple(classes),
+        provenance={"imported from": path.name, "network": which},
+    )
+    return generator, card

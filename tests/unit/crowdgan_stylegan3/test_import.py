@@ -1,0 +1,119 @@
+"""`crowdgan stylegan3 import`: official snapshots become models that make the same pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from crowdgan_core.errors import CheckpointError, ConfigError
+from crowdgan_core.model_card import read_card
+from crowdgan_stylegan3.checkpoint import load_generator
+from crowdgan_stylegan3.cli import import_
+from crowdgan_stylegan3.config import VARIANTS, StyleGan3Settings, Variant
+from crowdgan_stylegan3.initialise import random_generator
+from crowdgan_stylegan3.networks.generator import Generator as OurGenerator
+from crowdgan_stylegan3.presets import generator_preset
+from crowdgan_stylegan3.snapshots import generator_of_snapshot
+from tests.made_up_snapshots import Generator, network_of, snapshot, write_snapshot
+
+
+def small(variant: Variant) -> OurGenerator:
+    settings = generator_preset(variant, resolution=16, label_dim=3, channel_base=256, channel_max=8)
+    return random_generator(replace(settings, z_dim=6, w_dim=10), seed=2)
+
+
+def official_kwargs(generator: OurGenerator) -> dict[str, Any]:
+    """Settings as the official training script gives them."""
+    settings = generator.settings
+    capacity = {"channel_base": settings.channel_base, "channel_max": settings.channel_max}
+    common = {"c_dim": 3, "img_resolution": 16, "img_channels": 3, "z_dim": 6, "w_dim": 10}
+    if isinstance(settings, StyleGan3Settings):
+        own = {"conv_kernel": settings.conv_kernel, "use_radial_filters": settings.use_radial_filters}
+        return {**common, **capacity, **own, "magnitude_ema_beta": 0.999, "mapping_kwargs": {"num_layers": 2}}
+    nested = {**capacity, "num_fp16_res": 4, "conv_clamp": 256}
+    return {**common, "mapping_kwargs": {"num_layers": 8}, "synthesis_kwargs": nested}
+
+
+def write(path: Path, generator: OurGenerator, **changes: Any) -> Path:
+    state = {name: tensor.numpy() for name, tensor in generator.state_dict().items()}
+    kwargs = {**official_kwargs(generator), **changes}
+    return write_snapshot(path, snapshot(G_ema=network_of(Generator, state, **kwargs)))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_imported_model_makes_the_same_pictures(tmp_path: Path, variant: Variant) -> None:
+    generator = small(variant)
+    path = write(tmp_path / "network-snapshot-000100.pkl", generator)
+    result = CliRunner().invoke(
+        import_.command, [str(path), "--classes", "sparse,medium,dense"], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    model = tmp_path / "network-snapshot-000100.safetensors"
+    imported, card = load_generator(model)
+    assert (card.classes, card.resolution, card.label_kind) == (("sparse", "medium", "dense"), (16, 16), "class")
+    assert card.provenance == {"imported from": "network-snapshot-000100.pkl", "network": "G_ema"}
+    z, c = torch.randn(2, 6), torch.eye(3)[:2]
+    with torch.no_grad():
+        assert torch.equal(imported(z, c), generator(z, c))
+
+
+@pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r", "stylegan2"])
+def test_recorded_networks_come_through_a_snapshot(shared: Path, tmp_path: Path, name: str) -> None:
+    data = dict(np.load(shared / "reference" / "networks" / f"{name}.npz"))
+    state = {key.removeprefix("state/"): array for key, array in data.items() if key.startswith("state/")}
+    config = json.loads(str(data["config"]))
+    del config["cfg"]
+    path = write_snapshot(tmp_path / "n.pkl", snapshot(G_ema=network_of(Generator, state, **config)))
+    generator, _ = generator_of_snapshot(path)
+    with torch.no_grad():
+        found = generator(torch.from_numpy(data["z"]), torch.from_numpy(data["c"])).numpy()
+    assert np.abs(found - data["img"]).max() <= 1e-4 * np.abs(data["img"]).max()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"channel_max": 4}, "weights that are missing: synthesis.L0_36_4.affine.bias"),
+        ({"w_dim": 12}, "mapping.embed.weight is torch.float32 [10, 3]; it must be torch.float32 [12, 3]"),
+        ({"architecture": "orig", "c_dim": 3}, "settings that this version does not know: architecture='orig'"),
+        ({"img_resolution": 17}, "the network's settings: resolution is 17; it must be a power of two"),
+        ({"c_dim": 0}, "weights that are unknown: mapping.embed.bias"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_by_name(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
+    path = write(tmp_path / "n.pkl", small("stylegan3-t"), **changes)
+    with pytest.raises(CheckpointError) as caught:
+        generator_of_snapshot(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert problem in str(caught.value)
+
+
+def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "n.pkl", small("stylegan3-t"))
+    with pytest.raises(CheckpointError, match=r"n\.pkl: it holds no G, but G_ema"):
+        generator_of_snapshot(path, which="G")
+    with pytest.raises(ConfigError, match="its labels have 3 numbers; there are 2 class names"):
+        generator_of_snapshot(path, classes=("sparse", "dense"))
+
+
+def test_a_malicious_snapshot_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "n.pkl"
+    path.write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    result = CliRunner().invoke(import_.command, [str(path)])
+    assert isinstance(result.exception, CheckpointError)
+    assert [item.name for item in tmp_path.iterdir()] == ["n.pkl"]
+
+
+def test_classes_are_read_back_from_the_card(tmp_path: Path) -> None:
+    path = write(tmp_path / "n.pkl", small("stylegan2"))
+    dest = tmp_path / "model.safetensors"
+    CliRunner().invoke(import_.command, [str(path), "--dest", str(dest)], catch_exceptions=False)
+    assert read_card(dest).classes == ()
+    assert read_card(dest).label_dim == 3
