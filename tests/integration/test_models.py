@@ -137,3 +137,23 @@ def test_mistakes_are_one_clear_line_and_leave_nothing(
     assert message in run.stderr
     assert run.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_place_is_swept_from_sparse_to_dense(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
+    network = ("sweep", "--network", blob_models / "class.safetensors", "--outdir", tmp_path)
+    made = blobs(*network, "--seed", "3").stdout.splitlines()
+    assert made == [f"made {tmp_path / name}" for name in ("sweep-seed0003.png", "sweep-seed0003.webp")]
+    assert pixels(tmp_path / "sweep-seed0003.png").shape[1] == 3 * 128 + 4 * 5
+    blobs(*network, "--seeds", "4-5", "--steps", "5", "--format", "gif")
+    assert (tmp_path / "sweep-seed0005.gif").read_bytes().startswith(b"GIF89a")
+    value = ("sweep", "--network", blob_models / "value.safetensors", "--seed", "3", "--outdir", tmp_path / "value")
+    blobs(*value, "--from", "0.5", "--to", "4", "--steps", "2")
+    assert pixels(tmp_path / "value" / "sweep-seed0003.png").shape[1] == 2 * 128 + 3 * 5
+    assert "sweep-seed0003.png: it exists already" in blobs(*network, "--seed", "3", code=1).stderr
+
+
+def test_a_model_without_labels_is_not_swept(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
+    network = ("sweep", "--network", blob_models / "none.safetensors", "--seed", "3")
+    run = blobs(*network, "--outdir", tmp_path / "out", code=1)
+    assert run.stderr.startswith("crowdgan: error: the model has no labels, so there is nothing to sweep;")
+    assert not (tmp_path / "out").exists()

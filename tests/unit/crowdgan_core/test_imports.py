@@ -36,7 +36,10 @@ def test_packages_import_core_alone_and_click_stays_at_the_edge(path: Path) -> N
     assert is_edge or "click" not in tops, "click belongs in cli/ and plugin.py"
 
 
-@pytest.mark.parametrize("arguments", ["--help", "label --help", "density", "plugins", "generate --help"])
+LIGHT = ["--help", "label --help", "density", "plugins", "generate --help", "sweep --help"]
+
+
+@pytest.mark.parametrize("arguments", LIGHT)
 def test_light_commands_import_no_heavy_library(arguments: str) -> None:
     program = (
         f"import sys; sys.argv = ['crowdgan', *{arguments.split()!r}]\n"

@@ -105,7 +105,7 @@ def test_core_registers_its_own_through_the_hooks() -> None:
     assert plugins.failures == []
     assert list(plugins.scene_sources) == ["crowdhuman", "dataset", "cifar10", "mnist", "lsun", "folder", "zip"]
     assert list(plugins.dataset_formats) == ["zip", "folder", "hdf5"]
-    assert list(plugins.commands) == ["synth", "label", "convert", "inspect", "generate", "density", "plugins"]
+    assert list(plugins.commands) == ["synth", "label", "convert", "inspect", "generate", "sweep", "density", "plugins"]
     assert (plugins.model_backends, plugins.scene_plotters, plugins.density_estimators) == ({}, {}, {})
 
 

@@ -35,7 +35,7 @@ def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandOffer]:
     """The commands of the core."""
-    from crowdgan_core.cli import convert, density, generate, inspect, label, plugins, synth
+    from crowdgan_core.cli import convert, density, generate, inspect, label, plugins, sweep, synth
 
-    modules = (synth, label, convert, inspect, generate, density, plugins)
+    modules = (synth, label, convert, inspect, generate, sweep, density, plugins)
     return [CommandOffer("", module.command) for module in modules]

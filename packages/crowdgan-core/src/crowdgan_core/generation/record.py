@@ -13,14 +13,23 @@ from PIL import Image, PngImagePlugin
 
 from crowdgan_core.dataset import Pixels
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.generation.batches import Rendering
+from crowdgan_core.model_card import ModelCard
 
 RECORD_KEY = "crowdgan"
 """Keyword of the PNG's text chunk that holds the record, as JSON."""
 
 
-def tool_record() -> dict[str, str]:
-    """The part of a record that names the tool."""
-    return {"software": f"crowdgan-core {version('crowdgan-core')}"}
+def model_record(card: ModelCard, model_name: str) -> dict[str, Any]:
+    """By what pictures were made, for their record."""
+    software = f"crowdgan-core {version('crowdgan-core')}"
+    return {"model": model_name, "backend": card.backend, "software": software}
+
+
+def rendering_record(rendering: Rendering) -> dict[str, Any]:
+    """How pictures were made, for their record; a move only where there is one."""
+    moves = {"translate": list(rendering.translate), "rotate_deg": rendering.rotate_deg} if rendering.moves else {}
+    return {"truncation_psi": rendering.truncation_psi, **moves}
 
 
 def encode_png(pixels: Pixels, record: Mapping[str, Any]) -> bytes:

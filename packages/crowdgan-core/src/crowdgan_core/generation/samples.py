@@ -16,7 +16,7 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.generation.batches import Rendering, generated
 from crowdgan_core.generation.labels import LabelRequest, LabelVector, described, label_vector
 from crowdgan_core.generation.numbers import check_grid
-from crowdgan_core.generation.record import encode_png, tool_record
+from crowdgan_core.generation.record import encode_png, model_record, rendering_record
 from crowdgan_core.model_card import ModelCard
 from crowdgan_core.pictures import MAX_PIXELS
 from crowdgan_core.progress import NoProgress, Progress
@@ -121,17 +121,6 @@ def arranged(pictures: Pixels, grid: tuple[int, int]) -> Pixels:
     _, height, width, channels = pictures.shape
     cells = pictures.reshape(rows, columns, height, width, channels)
     return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
-
-
-def rendering_record(rendering: Rendering) -> dict[str, Any]:
-    """How pictures were made, for their record."""
-    moves = {"translate": list(rendering.translate), "rotate_deg": rendering.rotate_deg} if rendering.moves else {}
-    return {"truncation_psi": rendering.truncation_psi, **moves}
-
-
-def model_record(card: ModelCard, model_name: str) -> dict[str, Any]:
-    """By what they were made, for their record."""
-    return {"model": model_name, "backend": card.backend, **tool_record()}
 
 
 def _record(card: ModelCard, settings: SampleSettings) -> dict[str, Any]:
