@@ -26,7 +26,7 @@ PACKAGE_TEST_TOOLS = {
     "crowdgan-stylegan3": ['triton; sys_platform == "linux"'],  # its interpreter runs GPU kernels without a GPU
 }
 DEFAULT_TESTS = ["-m", "not slow and not gpu"]
-PLUGIN = "tests/plugins/crowdgan-density-nearest"
+PLUGINS = ["tests/plugins/crowdgan-density-nearest", "tests/plugins/crowdgan-blobs"]
 
 
 def install(session: nox.Session, *arguments: str) -> None:
@@ -115,11 +115,12 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def third_party(session: nox.Session) -> None:
-    """A plugin of somebody else's, installed by pip into a clean environment with core alone, labels pictures."""
+    """Plugins of somebody else's, installed by pip into a clean environment with core alone, are put to work."""
     with tempfile.TemporaryDirectory() as folder:
         python = clean_environment(session, Path(folder))
-        install_into(session, python, f"./packages/{CORE}", f"./{PLUGIN}")
+        install_into(session, python, f"./packages/{CORE}", *(f"./{plugin}" for plugin in PLUGINS))
         try_out(session, python, Path(folder), density="nearest")
+        try_out_model(session, python, Path(folder))
 
 
 @nox.session
@@ -171,3 +172,13 @@ def try_out(session: nox.Session, python: str, folder: Path, density: str) -> No
     for dest in (folder / "crowds.zip", folder / "crowds.h5"):
         run("label", "--source", str(crowds), "--dest", str(dest), "--density", density, "--resolution", "64x64")
         run("inspect", str(dest))
+
+
+def try_out_model(session: nox.Session, python: str, folder: Path) -> None:
+    """A model of the toy backend is made, inspected, and makes pictures."""
+    run = functools.partial(session.run, str(Path(python).with_name("crowdgan")), external=True)
+    model, out = str(folder / "blobs.safetensors"), str(folder / "out")
+    run("train", "blobs", "--dest", model)
+    run("inspect", model)
+    run("generate", "--network", model, "--seeds", "0-7", "--density", "dense", "--grid", "4x2", "--outdir", out)
+    run("sweep", "--network", model, "--seed", "3", "--outdir", out)
