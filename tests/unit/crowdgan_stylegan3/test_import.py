@@ -81,7 +81,7 @@ def test_recorded_networks_come_through_a_snapshot(shared: Path, tmp_path: Path,
     ("changes", "problem"),
     [
         ({"channel_max": 4}, "weights that are missing: synthesis.L0_36_4.affine.bias"),
-        ({"w_dim": 12}, "mapping.embed.weight is torch.float32 [10, 3]; it must be torch.float32 [12, 3]"),
+        ({"w_dim": 12}, "synthesis.input.affine.weight is torch.float32 [4, 10]; it must be torch.float32 [4, 12]"),
         ({"architecture": "orig", "c_dim": 3}, "settings that this version does not know: architecture='orig'"),
         ({"img_resolution": 17}, "the network's settings: resolution is 17; it must be a power of two"),
         ({"c_dim": 0}, "weights that are unknown: mapping.embed.bias"),
