@@ -68,7 +68,10 @@ def filtered_lrelu(
 ) -> Tensor:
     """`x` plus bias, upsampled (`rise`), through a leaky ReLU, gain and clamp, downsampled (`fall`)."""
     x = bias_act(x, b, 1, "linear", 0.0, 1.0, None)
-    x = bias_act(upfirdn2d(x, fu, rise), None, 1, "lrelu", slope, gain, clamp)
+    x = upfirdn2d(x, fu, replace(rise, gain=rise.gain * gain))  # the gain passes through the leaky ReLU
+    x = F.leaky_relu(x, slope, inplace=slope >= 0)
+    if clamp is not None:
+        x = x.clamp(-clamp, clamp) if x.requires_grad else x.clamp_(-clamp, clamp)
     return upfirdn2d(x, fd, fall)
 
 
@@ -147,11 +150,9 @@ def _resample(x: Tensor, taps: Tensor, how: Resampling) -> Tensor:
         return _window(x, axis_y, axis_x) * taps.to(x.dtype)
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     x = _window(x.contiguous(memory_format=torch.channels_last), axis_y, axis_x)
-    y = _interleaved(
-        [[_phase(x, taps, how, axis_y, axis_x, v, u) for u in range(axis_x.phases)] for v in range(axis_y.phases)]
-    )
-    y = y[:, :, :out_height, :out_width]
-    return y.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    phases = [[_phase(x, taps, how, axis_y, axis_x, v, u) for u in range(axis_x.phases)] for v in range(axis_y.phases)]
+    y = _interleaved(phases, (out_height, out_width))
+    return y if last else y.contiguous()
 
 
 def _window(x: Tensor, axis_y: _Axis, axis_x: _Axis) -> Tensor:
@@ -178,12 +179,15 @@ def _phase(x: Tensor, taps: Tensor, how: Resampling, axis_y: _Axis, axis_x: _Axi
     return F.conv2d(x, weight, stride=(axis_y.stride, axis_x.stride), groups=channels)
 
 
-def _interleaved(phases: list[list[Tensor]]) -> Tensor:
-    """Phases by row and column, `[N, C, rows, columns]` each, as one picture, channels last in memory."""
-    rows = [_stacked([phase.permute(0, 2, 3, 1) for phase in row], 3) for row in phases]
-    return _stacked(rows, 2).permute(0, 3, 1, 2)
-
-
-def _stacked(parts: list[Tensor], dim: int) -> Tensor:
-    """Parts `[N, H, W, C]` interleaved along the axis before `dim`."""
-    return parts[0] if len(parts) == 1 else torch.stack(parts, dim).flatten(dim - 1, dim)
+def _interleaved(phases: list[list[Tensor]], size: tuple[int, int]) -> Tensor:
+    """Phases by row and column, `[N, C, rows, columns]` each, as one picture of a size, channels last in memory."""
+    first = phases[0][0]
+    if len(phases) == len(phases[0]) == 1:
+        return first
+    shape = (first.shape[0], first.shape[1], *size)
+    y = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
+    for v, row in enumerate(phases):
+        for u, phase in enumerate(row):
+            place = y[:, :, v :: len(phases), u :: len(row)]
+            place.copy_(phase[:, :, : place.shape[2], : place.shape[3]])
+    return y
