@@ -16,7 +16,8 @@ from crowdgan_core.scene import Scene
 from crowdgan_core.testing import EXAMPLE_CAMERA, check_density_estimator
 from crowdgan_core.transform import Transform
 from crowdgan_density.calibration import calibrate, relative_heights
-from crowdgan_density.ground import NO_FLAT_GROUND, NO_GROUP, NO_PERSPECTIVE, TILTED, Frame, Ground
+from crowdgan_density.frame import Frame
+from crowdgan_density.ground import NO_FLAT_GROUND, NO_GROUP, NO_PERSPECTIVE, TILTED, Ground
 from crowdgan_density.occlusion import hidden_ground_share, missing_share
 from crowdgan_density.occupied import groups, occupied_density
 

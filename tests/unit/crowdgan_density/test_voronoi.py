@@ -7,8 +7,9 @@ import pytest
 
 from crowdgan_core.camera import polygon_area_m2
 from crowdgan_core.errors import ConfigError
-from crowdgan_density.ground import Frame, Ground, GroundMeasure
-from crowdgan_density.voronoi import Voronoi, shown_ground
+from crowdgan_density.frame import Frame, shown_ground
+from crowdgan_density.ground import Ground, GroundMeasure
+from crowdgan_density.voronoi import Voronoi
 from tests.unit.crowdgan_density.test_ground import SIDE_M, places, scene_of
 
 

@@ -23,6 +23,7 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.boxes import lack_of_boxes, usable_full_boxes
 from crowdgan_density.calibration import LOG_HEIGHT_SD, calibrate, fitting, relative_heights
+from crowdgan_density.frame import Frame, View
 from crowdgan_density.homography import Homography, read_homography
 from crowdgan_density.level_of_service import SCALES, scale_of
 from crowdgan_density.occlusion import missing_share
@@ -66,9 +67,6 @@ TILTED = "people's heights change from left to right (a rolled camera, or ground
 NO_PERSPECTIVE = "the people tell too little of the camera (they stand in one row, or are equally tall in the picture)"
 NO_GROUP = f"no {MIN_GROUP} people with their feet in the picture stand together over an area"
 
-View = Camera | Homography
-"""What gives ground positions of pixels."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroundMeasure:
@@ -82,42 +80,6 @@ class GroundMeasure:
     """`[num_people, 2]` of those whose feet are seen and whose boxes fit, by the most probable camera."""
     residual: float | None
     """Standard deviation of people's heights by that camera, relative; None with a homography."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Frame:
-    """The whole photograph, and the part of it that is measured."""
-
-    boxes_xywh: Boxes
-    """`[num_people, 4]` usable full boxes in pixels of the whole."""
-    feet_px: Points
-    """`[num_people, 2]` middles of the boxes' lower edges."""
-    shown: npt.NDArray[np.bool_]
-    """`[num_people]` whose feet lie in the measured part."""
-    part_xyxy: tuple[float, float, float, float]
-    """The measured part, in pixels of the whole."""
-    size: tuple[int, int]
-    """`(height, width)` of the whole in pixels."""
-    focal_length_px: float | None
-    """Of the whole."""
-
-    @classmethod
-    def of(cls, scene: Scene) -> Frame:
-        """The frame of a scene, cropped or not."""
-        whole = scene if scene.window is None else scene.window.whole
-        boxes = usable_full_boxes(whole)
-        feet = boxes[:, :2] + boxes[:, 2:] * [0.5, 1.0]
-        left, top = (0.0, 0.0) if scene.window is None else (scene.window.left, scene.window.top)
-        height, width = whole.size if scene.window is None else scene.window.size
-        part = (left, top, left + width, top + height)
-        return cls(
-            boxes_xywh=boxes,
-            feet_px=feet,
-            shown=np.asarray(np.logical_and(feet >= part[:2], feet <= part[2:]).all(axis=1)),
-            part_xyxy=part,
-            size=whole.size,
-            focal_length_px=whole.focal_length_px,
-        )
 
 
 def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:

@@ -17,7 +17,8 @@ from crowdgan_core.density import Density, option
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.scene import Scene
 from crowdgan_density.cells import cell_areas, local_densities_per_m2
-from crowdgan_density.ground import Frame, Ground, GroundMeasure, View
+from crowdgan_density.frame import Frame, shown_ground
+from crowdgan_density.ground import Ground, GroundMeasure
 from crowdgan_density.level_of_service import scale_of
 from crowdgan_density.occupied import Points
 
@@ -26,27 +27,6 @@ PEAK_QUANTILE = 0.95
 
 WHOLE = 1e-6
 """Relative difference of areas up to which a cell was not cut."""
-
-
-def shown_ground(frame: Frame, view: View, positions_m: Points) -> Points:
-    """The ground that the measured part of the picture shows, as far as people stand on it: a convex polygon in metres.
-
-    It ends a tenth of its depth behind the last person, since the ground may go on to the horizon.
-
-    Args:
-        frame: tells the measured part.
-        view: gives ground positions of pixels.
-        positions_m: `[num_people, 2]` of those in it.
-    """
-    from scipy.spatial import ConvexHull  # here, because `crowdgan --help` shall not load scipy
-
-    feet = frame.feet_px[frame.shown]
-    left, top, right, bottom = frame.part_xyxy
-    top = max(top, feet[:, 1].min() - 0.1 * (bottom - feet[:, 1].min()) - 1)
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    ground = view.ground_from_pixels(corners)  # straight edges stay straight
-    outline = np.vstack([ground[np.isfinite(ground).all(axis=1)], positions_m])
-    return outline[ConvexHull(outline).vertices]
 
 
 @dataclass(frozen=True, kw_only=True)

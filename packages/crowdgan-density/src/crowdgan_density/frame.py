@@ -1,0 +1,74 @@
+"""The photograph that a scene shows, whole or in part, and what turns its pixels into metres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crowdgan_core.camera import Camera
+from crowdgan_core.scene import Boxes, Scene
+from crowdgan_density.boxes import usable_full_boxes
+from crowdgan_density.homography import Homography
+from crowdgan_density.occupied import Points
+
+View = Camera | Homography
+"""What gives ground positions of pixels."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """The whole photograph, and the part of it that is measured."""
+
+    boxes_xywh: Boxes
+    """`[num_people, 4]` usable full boxes in pixels of the whole."""
+    feet_px: Points
+    """`[num_people, 2]` middles of the boxes' lower edges."""
+    shown: npt.NDArray[np.bool_]
+    """`[num_people]` whose feet lie in the measured part."""
+    part_xyxy: tuple[float, float, float, float]
+    """The measured part, in pixels of the whole."""
+    size: tuple[int, int]
+    """`(height, width)` of the whole in pixels."""
+    focal_length_px: float | None
+    """Of the whole."""
+
+    @classmethod
+    def of(cls, scene: Scene) -> Frame:
+        """The frame of a scene, cropped or not."""
+        whole = scene if scene.window is None else scene.window.whole
+        boxes = usable_full_boxes(whole)
+        feet = boxes[:, :2] + boxes[:, 2:] * [0.5, 1.0]
+        left, top = (0.0, 0.0) if scene.window is None else (scene.window.left, scene.window.top)
+        height, width = whole.size if scene.window is None else scene.window.size
+        part = (left, top, left + width, top + height)
+        return cls(
+            boxes_xywh=boxes,
+            feet_px=feet,
+            shown=np.asarray(np.logical_and(feet >= part[:2], feet <= part[2:]).all(axis=1)),
+            part_xyxy=part,
+            size=whole.size,
+            focal_length_px=whole.focal_length_px,
+        )
+
+
+def shown_ground(frame: Frame, view: View, positions_m: Points) -> Points:
+    """The ground that the measured part of the picture shows, as far as people stand on it: a convex polygon in metres.
+
+    It ends a tenth of its depth behind the last person, since the ground may go on to the horizon.
+
+    Args:
+        frame: tells the measured part.
+        view: gives ground positions of pixels.
+        positions_m: `[num_people, 2]` of those in it.
+    """
+    from scipy.spatial import ConvexHull  # here, because `crowdgan --help` shall not load scipy
+
+    feet = frame.feet_px[frame.shown]
+    left, top, right, bottom = frame.part_xyxy
+    top = max(top, feet[:, 1].min() - 0.1 * (bottom - feet[:, 1].min()) - 1)
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    ground = view.ground_from_pixels(corners)  # straight edges stay straight
+    outline = np.vstack([ground[np.isfinite(ground).all(axis=1)], positions_m])
+    return outline[ConvexHull(outline).vertices]
