@@ -30,6 +30,12 @@ Indices = npt.NDArray[np.intp]
 QUAD_SEGMENTS = 3
 """Edges of the polygon that stands for a quarter of the disc; PedPy's default."""
 
+CUTOFF_M = 3.0
+"""Radius of the disc around a person beyond which ground counts as nobody's, ours: people this far apart are alone."""
+
+PEAK_QUANTILE = 0.95
+"""Quantile of the local densities that counts as the peak: the crowding that one in twenty people is in."""
+
 SAME_PLACE = 1e-6
 """People nearer than this share of the ground's extent stand at the same place, ours: micrometres in a street. Qhull
 loses points that are ten times nearer to one another."""
@@ -84,6 +90,14 @@ def local_densities_per_m2(
     """
     areas = cell_areas(positions_m, ground_m, cutoff_m, quad_segments=quad_segments)
     return 1 / np.where(areas > 0, areas, np.nan)
+
+
+def peak_per_m2(positions_m: Points, ground_m: Points) -> float:
+    """95th percentile of the densities at people in persons/m², their cells cut to discs of 3 m.
+
+    Arguments and errors are those of `voronoi_cells`; at least one person must stand on the ground.
+    """
+    return float(np.nanquantile(local_densities_per_m2(positions_m, ground_m, CUTOFF_M), PEAK_QUANTILE))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

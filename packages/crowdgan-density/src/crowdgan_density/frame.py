@@ -11,7 +11,7 @@ from crowdgan_core.camera import Camera
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.boxes import usable_full_boxes
 from crowdgan_density.homography import Homography
-from crowdgan_density.occupied import Points
+from crowdgan_density.occupied import Points, convex_hull
 
 View = Camera | Homography
 """What gives ground positions of pixels."""
@@ -63,12 +63,12 @@ def shown_ground(frame: Frame, view: View, positions_m: Points) -> Points:
         view: gives ground positions of pixels.
         positions_m: `[num_people, 2]` of those in it.
     """
-    from scipy.spatial import ConvexHull  # here, because `crowdgan --help` shall not load scipy
-
     feet = frame.feet_px[frame.shown]
     left, top, right, bottom = frame.part_xyxy
     top = max(top, feet[:, 1].min() - 0.1 * (bottom - feet[:, 1].min()) - 1)
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     ground = view.ground_from_pixels(corners)  # straight edges stay straight
     outline = np.vstack([ground[np.isfinite(ground).all(axis=1)], positions_m])
-    return outline[ConvexHull(outline).vertices]
+    hull = convex_hull(outline)
+    assert hull is not None, "an edge of the picture and the people before it do not lie on one line"
+    return hull

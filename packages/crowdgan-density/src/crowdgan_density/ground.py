@@ -23,7 +23,8 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.boxes import lack_of_boxes, usable_full_boxes
 from crowdgan_density.calibration import LOG_HEIGHT_SD, calibrate, fitting, relative_heights
-from crowdgan_density.frame import Frame, View
+from crowdgan_density.cells import peak_per_m2
+from crowdgan_density.frame import Frame, View, shown_ground
 from crowdgan_density.homography import Homography, read_homography
 from crowdgan_density.level_of_service import SCALES, scale_of
 from crowdgan_density.occlusion import missing_share
@@ -72,14 +73,24 @@ NO_GROUP = f"no {MIN_GROUP} people with their feet in the picture stand together
 class GroundMeasure:
     """What is told of the ground under a scene."""
 
+    frame: Frame
+    """What was measured."""
     density_per_m2: float
     interval_per_m2: tuple[float, float]
     view: View
     """The most probable camera, or the given homography."""
     positions_m: Points
-    """`[num_people, 2]` of those whose feet are seen and whose boxes fit, by the most probable camera."""
+    """`[num_positions, 2]` of those whose feet are seen and whose boxes fit, by the most probable camera."""
+    people_per_position: float
+    """At least 1: people whose boxes do not fit, and whom nearer ones hide, are somewhere among the others."""
     residual: float | None
     """Standard deviation of people's heights by that camera, relative; None with a homography."""
+
+    @property
+    def peak_per_m2(self) -> float:
+        """95th percentile of people's local densities in persons/m², on the ground that the picture shows."""
+        ground = shown_ground(self.frame, self.view, self.positions_m)
+        return self.people_per_position * peak_per_m2(self.positions_m, ground)
 
 
 def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
@@ -96,15 +107,19 @@ def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
     if len(densities) <= len(views) / 2:
         return NO_GROUP
     positions = best.ground_from_pixels(frame.feet_px[frame.shown & fits])
-    log_densities = np.log(densities) - math.log(_seen_share(frame.boxes_xywh[fits], best, positions))
+    positions = positions[np.isfinite(positions).all(axis=1)]
+    seen_share = _seen_share(frame.boxes_xywh[fits], best, positions)
+    log_densities = np.log(densities) - math.log(seen_share)
     low, high = _interval(log_densities, float(np.mean(people)))
     if high > MAX_INTERVAL_RATIO * low:
         return NO_PERSPECTIVE
     return GroundMeasure(
+        frame=frame,
         density_per_m2=float(np.exp(np.median(log_densities))),
         interval_per_m2=(low, high),
         view=best,
         positions_m=positions,
+        people_per_position=float(_people_per_fitting(frame, fits) / seen_share),
         residual=None if isinstance(best, Homography) else _residual(frame.boxes_xywh[fits], best),
     )
 
@@ -135,17 +150,17 @@ def _groups(frame: Frame, view: View, fits: npt.NDArray[np.bool_]) -> list[Indic
 
 
 def _density_under(frame: Frame, view: View, among: Sequence[Indices]) -> tuple[float, int] | None:
-    """Density in persons/m² under one view, and the number of people that tell it.
-
-    People with wrong boxes are people, too: the density of those who fit is raised by the share of all who do.
-    """
-    fits = _fits(frame, view) & frame.shown
+    """Density in persons/m² under one view, and the number of people that tell it."""
+    fits = _fits(frame, view)
     positions = view.ground_from_pixels(frame.feet_px)
-    usable = fits & np.isfinite(positions).all(axis=1)
+    usable = frame.shown & fits & np.isfinite(positions).all(axis=1)
     found = occupied_density(positions, [group[usable[group]] for group in among])
-    if found is None:
-        return None
-    return found[0] * np.count_nonzero(frame.shown) / np.count_nonzero(fits), found[1]
+    return None if found is None else (found[0] * _people_per_fitting(frame, fits), found[1])
+
+
+def _people_per_fitting(frame: Frame, fits: npt.NDArray[np.bool_]) -> float:
+    """People in the measured part per person whose box fits: those with wrong boxes are people, too."""
+    return np.count_nonzero(frame.shown) / np.count_nonzero(frame.shown & fits)
 
 
 def _seen_share(boxes_xywh: Boxes, view: View, positions_m: Points) -> float:

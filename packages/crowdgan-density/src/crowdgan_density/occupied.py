@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.camera import polygon_area_m2
+
 Points = npt.NDArray[np.float64]
 """`[num_people, 2]` positions on the ground in metres."""
 
@@ -41,11 +43,10 @@ def occupied_density(positions_m: Points, among: Sequence[Indices]) -> tuple[flo
     inside = area_m2 = 0.0
     people = 0
     for group in among:
-        hull = _hull(positions_m[group])
+        hull = convex_hull(positions_m[group])
         if hull is not None:
-            corners, hull_m2 = hull
-            inside += max(len(group) - 0.75 * corners - 0.5, 0.25)
-            area_m2 += hull_m2
+            inside += max(len(group) - 0.75 * len(hull) - 0.5, 0.25)
+            area_m2 += polygon_area_m2(hull)
             people += len(group)
     return (inside / area_m2, people) if people else None
 
@@ -70,14 +71,13 @@ def groups(positions_m: Points) -> list[Indices]:
     return sorted((item for item in found if len(item) >= MIN_GROUP), key=len, reverse=True)
 
 
-def _hull(positions_m: Points) -> tuple[int, float] | None:
-    """Number of corners and area in m² of the convex hull; None when all stand on a line."""
+def convex_hull(points_m: Points) -> Points | None:
+    """Corners of the convex hull in metres, anticlockwise, `[num_corners, 2]`; None when all points lie on a line."""
     from scipy.spatial import ConvexHull, QhullError
 
-    if len(positions_m) < 3:
+    if len(points_m) < 3:
         return None
     try:
-        hull = ConvexHull(positions_m)
+        return np.asarray(points_m[ConvexHull(points_m).vertices])
     except QhullError:
         return None
-    return len(hull.vertices), float(hull.volume)
