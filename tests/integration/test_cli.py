@@ -144,8 +144,9 @@ def test_estimators_are_listed_with_their_options() -> None:
     shown = crowdgan("density").stdout
     for name in ("threshold", "normalised", "euclidean", "grid", "grid-metres", "kde", "sg3-grid"):
         assert f"{name}  (crowdgan-density)" in shown
-    one = json.loads(crowdgan("density", "threshold", "--json").stdout)
-    assert [option["name"] for option in one[0]["options"]] == ["sparse_up_to", "medium_up_to"]
+    for arguments in (["threshold", "--json"], ["--json", "threshold"]):
+        [one] = json.loads(crowdgan("density", *arguments).stdout)
+        assert [option["name"] for option in one["options"]] == ["sparse_up_to", "medium_up_to"]
     assert "error: thrshold is no installed density estimator" in crowdgan("density", "thrshold", code=1).stderr
 
 

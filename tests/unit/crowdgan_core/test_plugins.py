@@ -163,12 +163,26 @@ def test_a_group_that_is_a_command_is_reported_and_the_command_stays(write_plugi
 
 def test_a_command_that_is_a_group_of_another_plugin_is_reported(write_plugin: Write) -> None:
     group = write_plugin("first", COMMANDS.replace("OFFER", "CommandOffer('plot', click.Command('loss'))"))
-    command = write_plugin("second", COMMANDS.replace("OFFER", "CommandOffer('', click.Group('plot'))"))
+    command = write_plugin("second", COMMANDS.replace("OFFER", "CommandOffer('', click.Command('plot'))"))
     plugins = load_plugins([command, group])
     assert reasons(plugins) == {
         "second": "plot is a command of second and a group of commands of first; one of them needs another name"
     }
     assert list(plugins.commands) == ["plot loss"]
+
+
+def test_a_group_takes_commands_of_others_and_stays_as_it_was(write_plugin: Write) -> None:
+    group = "CommandOffer('', click.Group('draw', commands=[click.Command('line')]))"
+    owner = write_plugin("second", COMMANDS.replace("OFFER", group))
+    guest = write_plugin("first", COMMANDS.replace("OFFER", "CommandOffer('draw', click.Command('dot'))"))
+    plugins = load_plugins([core(), guest, owner])
+    assert plugins.warnings == []
+    draw = build_tree(plugins).commands["draw"]
+    assert isinstance(draw, click.Group)
+    assert list(draw.commands) == ["line", "dot"]
+    offered = plugins.commands["draw"].command
+    assert isinstance(offered, click.Group)
+    assert list(offered.commands) == ["line"]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 class CommandOffer:
     """A click command and the group that it belongs under: "" for `crowdgan` itself, "plot" for `crowdgan plot`.
 
+    A group that nobody offers is made; a `click.Group` that is offered takes the commands of others beside its own.
+
     Raises:
         PluginError: the group is not one word, or the command is no click command.
     """
@@ -55,6 +57,13 @@ class CommandOffer:
             raise PluginError(f"the group of a command is {group!r}; it must be one word, or empty")
         if not isinstance(self.command, click.Command):
             raise PluginError(f"the command offered is {self.command!r:.80}; it must be a click.Command")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether others may add commands to it."""
+        import click
+
+        return isinstance(self.command, click.Group)
 
 
 class ScenePlotter(Protocol):

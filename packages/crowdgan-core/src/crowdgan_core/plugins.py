@@ -261,10 +261,10 @@ def _with_train_commands(commands: Mapping[str, CommandOffer], backends: Mapping
 
 
 def _refuse_groups_that_are_commands(plugins: Iterable[Plugin]) -> None:
-    """Checks that no word is both a command and a group of commands: one would take the place of the other."""
-    offers = [(name, offer.group, plugin) for plugin in plugins for name, offer in plugin.offers["command"].items()]
-    commands = {name: plugin for name, group, plugin in offers if not group}
-    groups = {group: plugin for _, group, plugin in offers if group}
+    """Checks that nobody adds to a command that takes no others: one would take the place of the other."""
+    offers = [(name, offer, plugin) for plugin in plugins for name, offer in plugin.offers["command"].items()]
+    commands = {name: plugin for name, offer, plugin in offers if not offer.group and not offer.is_open}
+    groups = {offer.group: plugin for _, offer, plugin in offers if offer.group}
     for word in sorted(commands.keys() & groups.keys()):
         raise PluginError(
             f"{word} is a command of {commands[word].distribution} and a group of commands of "

@@ -4,36 +4,67 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Sequence
 
 import click
 
+from crowdgan_core.cli.tree import OrderedGroup
 from crowdgan_core.density import DensityEstimator, configure, options_of
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.plugins import Plugins, installed_plugins
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-@click.command("density")
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(name: str | None, as_json: bool) -> None:
-    """List the density estimators, or all about the one called NAME.
+
+class EstimatorGroup(OrderedGroup):
+    """Its commands, and beside them the name of every installed estimator: that one tells all about it."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command of that name, or the one that describes the estimator of that name."""
+        return super().get_command(ctx, cmd_name) or _describing(cmd_name)
+
+
+@click.group("density", cls=EstimatorGroup, invoke_without_command=True, subcommand_metavar="[NAME | COMMAND]")
+@AS_JSON
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """List the density estimators, or tell all about the one called NAME.
 
     \b
     Examples:
       crowdgan density
-      crowdgan density grid
+      crowdgan density --json
+      crowdgan density threshold
     """
-    plugins = installed_plugins()
-    estimators = plugins.density_estimators
-    if name is not None and name not in estimators:
+    if ctx.invoked_subcommand is None:
+        _print(list(installed_plugins().density_estimators.values()), as_json=as_json, whole=False)
+    elif as_json:
+        ctx.default_map = {ctx.invoked_subcommand: {"as_json": True}}  # as if it stood after the name
+
+
+def _describing(name: str) -> click.Command:
+    """A command that tells all about one estimator."""
+    estimators = installed_plugins().density_estimators
+    if name not in estimators:
         raise ConfigError(f"{name} is no installed density estimator; there are {', '.join(estimators)}")
-    chosen = estimators if name is None else {name: estimators[name]}
+
+    @click.command(name)
+    @AS_JSON
+    def describe(as_json: bool) -> None:
+        _print([estimators[name]], as_json=as_json, whole=True)
+
+    describe.help = f"Tell all about the estimator {name}."
+    return describe
+
+
+def _print(estimators: Sequence[type[DensityEstimator]], *, as_json: bool, whole: bool) -> None:
+    plugins = installed_plugins()
     if as_json:
-        click.echo(json.dumps([_as_json(estimator, plugins) for estimator in chosen.values()], indent=2))
+        click.echo(json.dumps([_as_json(estimator, plugins) for estimator in estimators], indent=2))
         return
-    for estimator in chosen.values():
-        click.echo(_described(estimator, plugins, whole=name is not None))
-    if not chosen:
+    for estimator in estimators:
+        click.echo(_described(estimator, plugins, whole=whole))
+    if not estimators:
         click.echo("No density estimator is installed: pip install crowdgan-density")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import click
 
 from crowdgan_core.plugins import TRAIN, Plugins
@@ -33,10 +35,22 @@ class OrderedGroup(click.Group):
 def build_tree(plugins: Plugins) -> click.Group:
     """The group `crowdgan` with everything that the plugins offer."""
     top = _top_group(_epilog(plugins))
+    for name, offer in plugins.commands.items():
+        if not offer.group:
+            top.add_command(_own(offer.command), name)
     for words, offer in plugins.commands.items():
-        parent = _group(top, offer.group) if offer.group else top
-        parent.add_command(offer.command, words.removeprefix(offer.group).strip())
+        if offer.group:
+            _group(top, offer.group).add_command(offer.command, words.removeprefix(offer.group).strip())
     return top
+
+
+def _own(command: click.Command) -> click.Command:
+    """A copy of a group, to which commands of others may be added; any other command as it is."""
+    if not isinstance(command, click.Group):
+        return command
+    own = copy.copy(command)
+    own.commands = dict(command.commands)
+    return own
 
 
 def _top_group(epilog: str) -> click.Group:
