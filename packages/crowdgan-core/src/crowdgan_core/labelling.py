@@ -15,19 +15,20 @@ from typing import Any, Literal
 from crowdgan_core.atomic import write_file
 from crowdgan_core.dataset import DatasetFormat, DatasetMetadata, DatasetWriter, PictureRecord
 from crowdgan_core.density import DensityEstimator
-from crowdgan_core.errors import ConfigError, DatasetError, DensityError
+from crowdgan_core.errors import DatasetError, DensityError
 from crowdgan_core.hookspecs import ScenePlotter
-from crowdgan_core.parallel import ordered_map, usable_cores
+from crowdgan_core.parallel import ordered_map
 from crowdgan_core.picturework import Made, PictureWork, Region, Unusable, make_picture, measured_scene
 from crowdgan_core.progress import NoProgress, Progress
+from crowdgan_core.reading import OnTrouble, ReadSettings, known_problems, refuse_unusable, refuse_without_annotations
 from crowdgan_core.scene import Scene
 from crowdgan_core.sources import Annotated, OpenSource
-from crowdgan_core.summary import Summary, counted
+from crowdgan_core.summary import Summary
 from crowdgan_core.transform import Transform
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelSettings:
+class LabelSettings(ReadSettings):
     """How a dataset is made."""
 
     dest: Path
@@ -48,17 +49,8 @@ class LabelSettings:
     label_kind: Literal["class", "value"] = "class"
     """Whether the label is the class number, or the density itself."""
 
-    on_error: Literal["fail", "skip"] = "fail"
-    """What to do with pictures and annotations that cannot be used."""
-
-    on_unknown: Literal["fail", "skip"] = "skip"
+    on_unknown: OnTrouble = "skip"
     """What to do with pictures whose density cannot be told."""
-
-    workers: int = field(default_factory=usable_cores)
-    """Processes; 1 works in this one. The result does not depend on it."""
-
-    max_images: int | None = None
-    """Number of pictures after which to stop; None for all."""
 
     overwrite: bool = False
     """Whether an existing destination is replaced."""
@@ -71,12 +63,6 @@ class LabelSettings:
 
     plot_dir: Path | None = None
     """Folder for the overlay pictures."""
-
-    def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ConfigError(f"workers is {self.workers}; it must be at least 1")
-        if self.max_images is not None and self.max_images < 1:
-            raise ConfigError(f"max_images is {self.max_images}; it must be at least 1")
 
 
 def make_dataset(
@@ -96,11 +82,8 @@ def make_dataset(
         DensityError: a density cannot be told and `on_unknown` is `fail`.
     """
     started = time.monotonic()
-    if settings.estimator is not None and not source.annotated:
-        raise ConfigError(
-            f"{source_name}: it has no annotations of people, so there is no density to measure; "
-            "use `crowdgan convert`, or give annotations by --annotations FILE"
-        )
+    if settings.estimator is not None:
+        refuse_without_annotations(source, source_name)
     run = _Run(source, settings, progress or NoProgress())
     with settings.format.create(settings.dest, overwrite=settings.overwrite) as writer:
         estimator = run.fitted_estimator()
@@ -123,10 +106,7 @@ class _Run:
         self._settings = settings
         self._progress = progress
         self._total = min(len(source), settings.max_images or len(source))
-        for problem in source.problems:
-            if settings.on_error == "fail":
-                raise DatasetError(f"{counted(problem.reason, problem.names)}; to leave them out, add --on-error skip")
-            self.summary.skipped.setdefault(problem.reason, []).extend(problem.names)
+        self.summary.skipped.update(known_problems(source, settings.on_error))
 
     def fitted_estimator(self) -> DensityEstimator | None:
         """The estimator fitted to the scenes, which are read only if it asks for them."""
@@ -205,8 +185,7 @@ class _Run:
                 raise DensityError(f"{outcome.source_name}: the density cannot be told: {outcome.reason}")
             self.summary.skip(f"{outcome.kind}: {outcome.reason}", outcome.source_name)
         else:
-            if self._settings.on_error == "fail":
-                raise DatasetError(f"{outcome.reason}; to leave such pictures out, add --on-error skip")
+            refuse_unusable(outcome, self._settings.on_error)
             self.summary.skip(outcome.kind, outcome.reason)
 
 

@@ -64,6 +64,14 @@ class Unusable:
     reason: str
 
 
+def whole_scene(annotated: Annotated) -> Scene | Unusable:
+    """The scene of the whole photograph. Decodes no pixels."""
+    try:
+        return open_scene(annotated)[0]
+    except CrowdganError as error:
+        return _unusable(annotated, error)
+
+
 def measured_scene(work: PictureWork, annotated: Annotated) -> Scene | Unusable:
     """The scene whose density counts: the crop's, or the whole photograph's. Decodes no pixels."""
     try:

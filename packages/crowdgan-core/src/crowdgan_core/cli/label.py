@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
-from crowdgan_core.cli.options import OnTrouble, PipelineOptions, parse_settings, pipeline_options
+from crowdgan_core.cli.options import EstimatorName, PipelineOptions, parse_settings, pipeline_options
 from crowdgan_core.cli.progress import shown_progress
 from crowdgan_core.cli.report import print_summary
 from crowdgan_core.density import configure
@@ -17,24 +17,7 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.hookspecs import ScenePlotter
 from crowdgan_core.labelling import make_dataset
 from crowdgan_core.plugins import Plugins, installed_plugins
-
-
-class EstimatorName(click.ParamType[str]):
-    """The name of an installed density estimator."""
-
-    name = "estimator"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """All names, for the help text."""
-        return f"[{'|'.join(installed_plugins().density_estimators)}]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name, if there is such an estimator."""
-        names = installed_plugins().density_estimators
-        if value not in names:
-            allowed = ", ".join(names) or "none: install crowdgan-density"
-            self.fail(f"{value} is no installed density estimator; there are {allowed}", param, ctx)
-        return str(value)
+from crowdgan_core.reading import OnTrouble
 
 
 @click.command("label")

@@ -1,4 +1,4 @@
-"""Options that `label` and `convert` share, read into one object."""
+"""Options that commands share, read into one object: those that read a source, and those of the pipeline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -15,11 +15,10 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.formats import format_for
 from crowdgan_core.labelling import LabelSettings
 from crowdgan_core.parallel import usable_cores
-from crowdgan_core.plugins import Plugins
+from crowdgan_core.plugins import Plugins, installed_plugins
+from crowdgan_core.reading import OnTrouble, ReadSettings
 from crowdgan_core.sources import OpenSource, source_for
 from crowdgan_core.transform import TRANSFORMS, Transform, TransformName
-
-OnTrouble = Literal["fail", "skip"]
 
 EXISTING = click.Path(path_type=Path)
 """A path; whether it exists is checked where the message can say more."""
@@ -40,21 +39,34 @@ class Resolution(click.ParamType[tuple[int, int]]):
         return int(match[2]), int(match[1])
 
 
+class EstimatorName(click.ParamType[str]):
+    """The name of an installed density estimator."""
+
+    name = "estimator"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """All names, for the help text."""
+        return f"[{'|'.join(installed_plugins().density_estimators)}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, if there is such an estimator."""
+        names = installed_plugins().density_estimators
+        if value not in names:
+            allowed = ", ".join(names) or "none: install crowdgan-density"
+            self.fail(f"{value} is no installed density estimator; there are {allowed}", param, ctx)
+        return str(value)
+
+
 @dataclass(frozen=True, kw_only=True)
-class PipelineOptions:
-    """The options of `pipeline_options`, as the command line gives them."""
+class SourceOptions:
+    """The options of `source_options`, as the command line gives them."""
 
     source: tuple[Path, ...]
     source_kind: str | None
     annotations: tuple[Path, ...]
-    dest: Path
-    resolution: tuple[int, int] | None
-    transform: TransformName
     on_error: OnTrouble
     workers: int
     max_images: int | None
-    overwrite: bool
-    fast_decode: bool
 
     def open_source(self, plugins: Plugins) -> tuple[OpenSource, str]:
         """The indexed source, and what the metadata says of it."""
@@ -64,6 +76,21 @@ class PipelineOptions:
         kind = source_for(self.source, annotations, self.source_kind, plugins.scene_sources)
         names = ", ".join(path.resolve().name for path in self.source)
         return kind.open(self.source, annotations), f"{kind.name}: {names}"
+
+    def read_settings(self) -> ReadSettings:
+        """How the scenes are read."""
+        return ReadSettings(on_error=self.on_error, workers=self.workers or usable_cores(), max_images=self.max_images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions(SourceOptions):
+    """The options of `pipeline_options`, as the command line gives them."""
+
+    dest: Path
+    resolution: tuple[int, int] | None
+    transform: TransformName
+    overwrite: bool
+    fast_decode: bool
 
     def label_settings(self, plugins: Plugins) -> LabelSettings:
         """The settings of the pipeline, without an estimator; the destination's name chooses its format.
@@ -86,16 +113,27 @@ class PipelineOptions:
         )
 
 
-def pipeline_options(
-    transform: TransformName, resolution: str | None
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Adds the shared options, with these defaults, and hands them to the command as one object."""
-    options = _options(transform, resolution)
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def source_options() -> Decorator:
+    """Adds the options that read a source, and hands them to the command as `SourceOptions`."""
+    return _gathered([*_reading_options(), *_running_options()], SourceOptions)
+
+
+def pipeline_options(transform: TransformName, resolution: str | None) -> Decorator:
+    """Adds the options of the pipeline, with these defaults, and hands them to the command as `PipelineOptions`."""
+    making, writing = _making_options(transform, resolution), _writing_options()
+    return _gathered([*_reading_options(), *making, *_running_options(), *writing], PipelineOptions)
+
+
+def _gathered(options: Sequence[Callable[[Any], Any]], kind: type[SourceOptions]) -> Decorator:
+    """Adds click options, and hands them to the command as one object of the kind that has a field for each."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def gathered(**given: Any) -> None:
-            shared = PipelineOptions(**{item.name: given.pop(item.name) for item in fields(PipelineOptions)})
+            shared = kind(**{item.name: given.pop(item.name) for item in fields(kind)})
             command(shared, **given)
 
         wrapped: Callable[..., None] = gathered
@@ -119,8 +157,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in split}
 
 
-def _options(transform: TransformName, resolution: str | None) -> list[Callable[[Any], Any]]:
-    shown = resolution or "the size of the pictures"
+def _reading_options() -> list[Callable[[Any], Any]]:
     return [
         click.option(
             "--source",
@@ -136,6 +173,12 @@ def _options(transform: TransformName, resolution: str | None) -> list[Callable[
             multiple=True,
             help="Annotation file, where it lies apart from the pictures.",
         ),
+    ]
+
+
+def _making_options(transform: TransformName, resolution: str | None) -> list[Callable[[Any], Any]]:
+    shown = resolution or "the size of the pictures"
+    return [
         click.option("--dest", type=EXISTING, required=True, help="Dataset to write: NAME.zip, NAME.h5, or a folder."),
         click.option(
             "--resolution",
@@ -151,6 +194,11 @@ def _options(transform: TransformName, resolution: str | None) -> list[Callable[
             show_default=True,
             help="How pictures are cropped before they are resized.",
         ),
+    ]
+
+
+def _running_options() -> list[Callable[[Any], Any]]:
+    return [
         click.option(
             "--on-error",
             type=click.Choice(["fail", "skip"]),
@@ -165,6 +213,11 @@ def _options(transform: TransformName, resolution: str | None) -> list[Callable[
             help="Processes that share the work.  [default: one per core]",
         ),
         click.option("--max-images", type=click.IntRange(min=1), help="Read at most this many pictures."),
+    ]
+
+
+def _writing_options() -> list[Callable[[Any], Any]]:
+    return [
         click.option("--overwrite", is_flag=True, help="Replace the destination if it exists."),
         click.option(
             "--fast-decode", is_flag=True, help="Decode large JPEGs at a reduced size: faster, pixels differ slightly."
