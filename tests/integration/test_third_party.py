@@ -67,6 +67,10 @@ def test_a_plugin_that_pip_installs_is_listed_and_labels(site: Path, crowdgan: R
     assert (metadata.estimator, metadata.options) == ("nearest", {"crowded_from": 1.5})
     found = {item.source: (pytest.approx(item.density), item.label) for item in metadata.pictures}
     assert found == {"near": (2.0, 1), "far": (0.2, 0)}
+    truth = tmp_path / "truth.json"
+    truth.write_text('{"near": 3.0, "far": 0.1}')
+    shown = crowdgan("density", "evaluate", "--source", crowds, "--truth", truth, "--density", "nearest", "--json")
+    assert json.loads(shown.stdout)["estimators"][0]["rank_correlation"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

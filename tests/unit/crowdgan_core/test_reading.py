@@ -73,7 +73,7 @@ def test_pictures_without_annotations_have_no_scenes(make_crowdhuman: MakeSource
 def test_an_estimator_that_fails_cannot_tell() -> None:
     scenes = [example_scene(count) for count in (3, 0, 12)]
     for workers in (1, 2):
-        found = [density for [density] in estimates([Fussy()], scenes, workers=workers)]
+        [found] = estimates([Fussy()], scenes, workers=workers)
         assert [density.value for density in found] == [3, None, 12]
         assert found[1].reason == "there is nobody"
 

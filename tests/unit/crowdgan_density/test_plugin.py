@@ -45,17 +45,23 @@ def test_the_sources_are_complete():
     assert [(source.name, source.general) for source in sources] == [("shanghaitech", False), ("ucf-cc-50", False)]
 
 
+def test_the_commands_are_complete():
+    offers = plugin.crowdgan_register_commands()
+    assert [(offer.group, offer.command.name) for offer in offers] == [("density", "evaluate")]
+
+
 def test_the_module_is_an_entry_point():
     [found] = [item for item in entry_points(group="crowdgan") if item.value == "crowdgan_density.plugin"]
     assert found.load() is plugin
 
 
-def test_registering_loads_neither_scipy_nor_matplotlib_nor_torch():
+def test_registering_loads_no_heavy_library():
     """The subprocess starts clean; this one has loaded scipy for other tests."""
     program = (
         "import sys; from crowdgan_density import plugin; "
         "plugin.crowdgan_register_density_estimators(); plugin.crowdgan_register_scene_sources(); "
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'scipy', 'matplotlib', 'torch'}))"
+        "plugin.crowdgan_register_commands(); "
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'scipy', 'matplotlib', 'torch', 'rich'}))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -88,17 +88,25 @@ def read_scenes(
 
 
 def estimates(
-    estimators: Iterable[DensityEstimator],
-    scenes: Iterable[Scene],
+    estimators: Sequence[DensityEstimator],
+    scenes: Sequence[Scene],
     *,
     workers: int = 1,
-) -> Iterator[list[Density]]:
-    """What each of the estimators, already fitted, says of one scene after the other.
+    progress: Progress | None = None,
+) -> list[list[Density]]:
+    """What estimators, already fitted, say of scenes: for each estimator one density per scene.
 
     Where an estimator is defined to fail on a scene, it cannot tell, and its message is the reason.
     """
-    with closing(ordered_map(partial(_estimate_all, tuple(estimators)), scenes, workers=workers)) as found:
-        yield from found
+    progress = progress or NoProgress()
+    progress.start("estimating", len(scenes))
+    found: list[list[Density]] = [[] for _ in estimators]
+    with closing(ordered_map(partial(_estimate_all, tuple(estimators)), scenes, workers=workers)) as answers:
+        for answer in answers:
+            progress.advance()
+            for densities, density in zip(found, answer, strict=True):
+                densities.append(density)
+    return found
 
 
 def refuse_without_annotations(source: OpenSource, source_name: str) -> None:

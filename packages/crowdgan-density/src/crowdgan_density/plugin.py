@@ -1,4 +1,4 @@
-"""The hooks of this distribution: density estimators, and sources of head-point datasets.
+"""The hooks of this distribution: density estimators, sources of head-point datasets, and commands.
 
 Neither importing this module nor calling its hooks loads scipy, so that `crowdgan --help` stays fast.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crowdgan_core.density import DensityEstimator
-from crowdgan_core.hookspecs import hookimpl
+from crowdgan_core.hookspecs import CommandOffer, hookimpl
 from crowdgan_core.sources import SceneSource
 from crowdgan_density.compat import Sg3Euclidean, Sg3Grid, Sg3GridMetres, Sg3Normalised, Sg3Threshold
 from crowdgan_density.counting import Normalised, Threshold
@@ -44,3 +44,11 @@ def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
 def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
     """Crowd-counting datasets with head points."""
     return [ShanghaiTech(), UcfCc50()]
+
+
+@hookimpl
+def crowdgan_register_commands() -> Sequence[CommandOffer]:
+    """`crowdgan density evaluate`."""
+    from crowdgan_density.cli import evaluate
+
+    return [CommandOffer("density", evaluate.command)]

@@ -1,14 +1,18 @@
-"""The table at the end of `label` and `convert`."""
+"""Tables on stdout: the summary of `label` and `convert`, and those of commands that measure."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from crowdgan_core.cli.texts import printable
 from crowdgan_core.summary import Summary, counted
+
+MAX_WIDTH = 10_000
+"""Characters of the widest table."""
 
 
 def print_summary(summary: Summary, dest: Path) -> None:
@@ -34,6 +38,34 @@ def print_summary(summary: Summary, dest: Path) -> None:
     Console().print(table)
     sheet = f"{dest.with_suffix('')}-sheet.png"
     click.echo(printable(f"Look at it: crowdgan inspect {shlex.quote(str(dest))} --contact-sheet {shlex.quote(sheet)}"))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = ()) -> None:
+    """Prints a table; columns are flush right but those whose header is among `left`.
+
+    Where stdout is no terminal, the table is as wide as it needs to be: no text is folded.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for header in headers:
+        table.add_column(header, justify="left" if header in left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(text)) for text in row))
+    console = Console()
+    if not console.is_terminal:
+        wide = console.options.update(max_width=MAX_WIDTH)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
+    console.print(table)
+
+
+def print_skipped(skipped: Mapping[str, Sequence[str]]) -> None:
+    """Says on stderr what was left out and why, a line per reason."""
+    for reason, names in skipped.items():
+        click.echo(printable(f"left out: {counted(reason, names)}"), err=True)
 
 
 def _rate(summary: Summary) -> str:

@@ -1,0 +1,91 @@
+"""The commands that measure without making a dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.errors import CrowdganError
+from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.synthetic import SynthSettings, write_download
+
+
+@pytest.fixture(scope="module")
+def crowds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten pictures of made-up crowds with their truth."""
+    folder = tmp_path_factory.mktemp("made") / "crowds"
+    write_download(SynthSettings(images=10, size=(240, 320), max_people=60, seed=5), folder)
+    return folder
+
+
+def run(*arguments: str | Path) -> Result:
+    texts = [*map(str, arguments), "--workers", "1"]
+    return CliRunner().invoke(build_tree(installed_plugins()), texts, catch_exceptions=False)
+
+
+def run_json(*arguments: str | Path) -> Any:
+    return json.loads(run(*arguments, "--json").stdout)
+
+
+def evaluated(crowds: Path, *more: str) -> Any:
+    return run_json("density", "evaluate", "--source", crowds, "--truth", crowds / "truth.json", *more)
+
+
+def test_all_estimators_are_evaluated(crowds: Path) -> None:
+    found = evaluated(crowds)
+    assert found["scale"] == "fruin-walkway"
+    by_name = {item["name"]: item for item in found["estimators"]}
+    assert list(by_name) == list(installed_plugins().density_estimators)
+    assert by_name["ground"]["rank_correlation"] > 0.9
+    assert by_name["ground"]["median_error"] < 0.2
+    assert by_name["ground"]["coverage"] > 0.7
+    assert by_name["threshold"]["median_error"] is None
+    assert all(item["pictures"] == 10 for item in by_name.values())
+
+
+def test_the_table_names_what_was_compared(crowds: Path) -> None:
+    result = run(
+        *("density", "evaluate", "--source", crowds, "--truth", crowds / "truth.json"),
+        *("--density", "grid", "--density", "kde", "--density", "ground", "--scale", "0.5,1"),
+    )
+    lines = result.stdout.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines if "/10 " in line}
+    assert list(rows) == ["grid", "kde", "ground"]
+    assert rows["grid"][0] == "10/10"
+    assert rows["grid"][2:] == ["–"] * 5
+    assert rows["kde"][-1] == "–"
+    assert "–" not in rows["ground"]
+    assert "classes: 0.5,1 (below 0.5, 0.5 to 1, above 1); errors are relative to the truth" in lines
+    assert "in persons/m² of the picture plane: kde" in lines
+    assert "in persons/m²: ground" in lines
+
+
+def test_options_reach_the_estimators_that_have_them(crowds: Path) -> None:
+    right = evaluated(crowds, "--density", "ground", "--density", "grid")
+    wrong = evaluated(crowds, "--density", "ground", "--density", "grid", "--set", "focal_mm35=120")
+    assert right["estimators"][1] == wrong["estimators"][1]
+    assert wrong["estimators"][0]["median_error"] > 2 * right["estimators"][0]["median_error"]
+    with pytest.raises(CrowdganError, match="--set focal: no estimator that is evaluated has such an option; there"):
+        evaluated(crowds, "--density", "ground", "--density", "grid", "--set", "focal=120")
+
+
+def test_pictures_without_a_truth_are_left_out_and_named(crowds: Path, tmp_path: Path) -> None:
+    pictures = json.loads((crowds / "truth.json").read_text())["pictures"]
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({name: entry["density_per_m2"] for name, entry in list(pictures.items())[:7]}))
+    result = run("density", "evaluate", "--source", crowds, "--truth", truth, "--density", "threshold", "--json")
+    assert json.loads(result.stdout)["estimators"][0]["pictures"] == 7
+    assert "left out: pictures whose true density is not known: 3 (900000," in result.stderr
+    truth.write_text('{"other": 1}')
+    with pytest.raises(CrowdganError, match="truth.json: it names no picture of the source: other, not 900000,"):
+        run("density", "evaluate", "--source", crowds, "--truth", truth)
+
+
+def test_the_group_density_lists_its_command() -> None:
+    shown = CliRunner().invoke(build_tree(installed_plugins()), ["density", "--help"]).stdout
+    assert "evaluate  Show how well estimators agree" in shown
