@@ -18,7 +18,7 @@ from crowdgan_core.formats.tree import ZipFormat
 from crowdgan_core.summary import Summary
 from tests.made_up import odgt, person, picture_bytes, write_tree
 
-COMMANDS = ["synth", "label", "convert", "inspect", "generate", "sweep", "density", "plugins"]
+COMMANDS = ["synth", "label", "convert", "inspect", "generate", "sweep", "density", "plugins", "calibrate"]
 
 
 def crowdgan(*arguments: str | Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -13,6 +13,7 @@ from crowdgan_core.cli.tree import build_tree
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.plugins import installed_plugins
 from crowdgan_core.synthetic import SynthSettings, write_download
+from tests.made_up import odgt, person, picture_bytes, write_tree
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,43 @@ def test_pictures_without_a_truth_are_left_out_and_named(crowds: Path, tmp_path:
 def test_the_group_density_lists_its_command() -> None:
     shown = CliRunner().invoke(build_tree(installed_plugins()), ["density", "--help"]).stdout
     assert "evaluate  Show how well estimators agree" in shown
+
+
+def test_each_picture_shows_its_camera_density_and_level(crowds: Path) -> None:
+    found = run_json("calibrate", "--source", crowds)
+    truth = json.loads((crowds / "truth.json").read_text())["pictures"]
+    assert (found["scale"], found["classes"], found["shared_camera"]) == ("fruin-walkway", [*"ABCDEF"], None)
+    assert [item["picture"] for item in found["pictures"]] == list(truth)
+    told = [item for item in found["pictures"] if item["reason"] is None]
+    assert len(told) >= 8
+    for item in told:
+        true = truth[item["picture"]]
+        assert item["camera"]["focal_length_px"] == pytest.approx(true["camera"]["focal_length_px"], rel=0.01)
+        assert item["camera"]["pitch_deg"] == pytest.approx(true["camera"]["pitch_deg"], abs=5)
+        assert item["camera"]["focal_length_known"]
+        assert 0.02 < item["camera"]["residual"] < 0.09
+        assert item["interval_per_m2"][0] < item["density_per_m2"] < item["interval_per_m2"][1]
+        assert item["peak_per_m2"] >= item["density_per_m2"]
+        assert item["level"] in "ABCDEF"
+
+
+def test_pictures_that_cannot_be_told_have_a_numbered_reason(tmp_path: Path) -> None:
+    records = {"a": [person(9, 9)], "b": [person(10 * n, 20, 8, 24) for n in range(7)], "c": [person(9, 9)]}
+    entries = {f"{name}.jpg": picture_bytes(1) for name in records}
+    source = write_tree(tmp_path / "few", {**entries, "a.odgt": odgt(records).encode()})
+    lines = run("calibrate", "--source", source).stdout.splitlines()
+    assert [line.split()[-3:] for line in lines if line.startswith((" a ", " b ", " c "))] == [
+        ["cannot", "tell", "(1)"],
+        ["cannot", "tell", "(2)"],
+        ["cannot", "tell", "(1)"],
+    ]
+    assert lines[-3].startswith("told: 0 of 3; levels: fruin-walkway (A, B, C, D, E, F)")
+    assert lines[-2] == "(1) fewer than 5 people with a full-body box"
+    assert lines[-1].startswith("(2) the people tell too little of the camera")
+
+
+def test_options_are_those_of_ground(crowds: Path) -> None:
+    result = run("calibrate", "--source", crowds, "--set", "scale=crowd-safety", "--max-images", "3")
+    assert "of 3; levels: crowd-safety (free, busy, dense, limit, crush)" in result.stdout
+    with pytest.raises(CrowdganError, match="--set focal: ground has no such option; its options are scale, focal_mm"):
+        run("calibrate", "--source", crowds, "--set", "focal=28")

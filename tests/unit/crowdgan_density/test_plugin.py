@@ -47,7 +47,7 @@ def test_the_sources_are_complete():
 
 def test_the_commands_are_complete():
     offers = plugin.crowdgan_register_commands()
-    assert [(offer.group, offer.command.name) for offer in offers] == [("density", "evaluate")]
+    assert [(offer.group, offer.command.name) for offer in offers] == [("", "calibrate"), ("density", "evaluate")]
 
 
 def test_the_module_is_an_entry_point():

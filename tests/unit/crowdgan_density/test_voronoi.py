@@ -55,6 +55,11 @@ def test_the_peak_is_above_the_mean_and_rises_with_a_knot_of_people() -> None:
     assert peaks[1] > 5 * peaks[0]
 
 
+def test_the_peak_of_a_few_people_is_at_least_the_mean() -> None:
+    found = measured(scene_of(places(8, 8), seed=8))
+    assert found.peak_per_m2 == found.density_per_m2
+
+
 def test_the_peak_is_what_one_in_twenty_people_is_in() -> None:
     positions, ground = places(100), np.array([[-6.0, 10.0], [6.0, 10.0], [6.0, 22.0], [-6.0, 22.0]])
     local = local_densities_per_m2(positions, ground, 3.0)

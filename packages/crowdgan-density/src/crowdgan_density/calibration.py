@@ -156,6 +156,11 @@ def fitting(boxes_xywh: Boxes, camera: Camera) -> npt.NDArray[np.bool_]:
     return np.abs(logs) <= INLIER_SDS * LOG_HEIGHT_SD
 
 
+def residual(boxes_xywh: Boxes, camera: Camera) -> float:
+    """Standard deviation of people's heights by a camera, relative; of boxes that fit it, at least one."""
+    return float(np.log(relative_heights(boxes_xywh, camera)).std())
+
+
 def _rows(boxes_xywh: Boxes, size: tuple[int, int]) -> tuple[Floats, Floats]:
     """Rows of feet and heads below the picture's middle in pixels, `[num_people]` each, of at most `MAX_PEOPLE`."""
     if len(boxes_xywh) > MAX_PEOPLE:

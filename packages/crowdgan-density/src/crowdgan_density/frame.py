@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,16 @@ class Frame:
             size=whole.size,
             focal_length_px=whole.focal_length_px,
         )
+
+
+def pooled(frames: Sequence[Frame]) -> Frame:
+    """The people of all frames in the first one: what one fixed camera saw at several times."""
+    return replace(
+        frames[0],
+        boxes_xywh=np.concatenate([frame.boxes_xywh for frame in frames]),
+        feet_px=np.concatenate([frame.feet_px for frame in frames]),
+        shown=np.concatenate([frame.shown for frame in frames]),
+    )
 
 
 def shown_ground(frame: Frame, view: View, positions_m: Points) -> Points:

@@ -22,9 +22,9 @@ from crowdgan_core.density import Density, DensityEstimator, option
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.boxes import lack_of_boxes, usable_full_boxes
-from crowdgan_density.calibration import LOG_HEIGHT_SD, calibrate, fitting, relative_heights
+from crowdgan_density.calibration import LOG_HEIGHT_SD, calibrate, fitting, relative_heights, residual
 from crowdgan_density.cells import peak_per_m2
-from crowdgan_density.frame import Frame, View, shown_ground
+from crowdgan_density.frame import Frame, View, pooled, shown_ground
 from crowdgan_density.homography import Homography, read_homography
 from crowdgan_density.level_of_service import SCALES, scale_of
 from crowdgan_density.occlusion import missing_share
@@ -88,9 +88,12 @@ class GroundMeasure:
 
     @property
     def peak_per_m2(self) -> float:
-        """95th percentile of people's local densities in persons/m², on the ground that the picture shows."""
+        """95th percentile of people's local densities in persons/m², on the ground that the picture shows.
+
+        At least the scene's density: of a few people most stand at the border, where cells reach into empty ground.
+        """
         ground = shown_ground(self.frame, self.view, self.positions_m)
-        return self.people_per_position * peak_per_m2(self.positions_m, ground)
+        return max(self.people_per_position * peak_per_m2(self.positions_m, ground), self.density_per_m2)
 
 
 def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
@@ -120,7 +123,7 @@ def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
         view=best,
         positions_m=positions,
         people_per_position=float(_people_per_fitting(frame, fits) / seen_share),
-        residual=None if isinstance(best, Homography) else _residual(frame.boxes_xywh[fits], best),
+        residual=None if isinstance(best, Homography) else residual(frame.boxes_xywh[fits], best),
     )
 
 
@@ -135,9 +138,9 @@ def calibrated_views(frame: Frame, focal: float | None) -> list[View] | str:
         return NO_FLAT_GROUND
     if _is_tilted(frame.boxes_xywh[fits], best):
         return TILTED
-    residual = _residual(frame.boxes_xywh[fits], best)
-    if not RESIDUALS[0] <= residual <= RESIDUALS[1]:
-        return NO_FLAT_GROUND if residual > RESIDUALS[1] else NO_PERSPECTIVE
+    spread = residual(frame.boxes_xywh[fits], best)
+    if not RESIDUALS[0] <= spread <= RESIDUALS[1]:
+        return NO_FLAT_GROUND if spread > RESIDUALS[1] else NO_PERSPECTIVE
     return [best, *calibration.quantile_cameras(CAMERAS)]
 
 
@@ -183,11 +186,6 @@ def _interval(log_densities: npt.NDArray[np.float64], people: float) -> tuple[fl
     return float(low), float(high)
 
 
-def _residual(boxes_xywh: Boxes, camera: Camera) -> float:
-    """Standard deviation of people's heights by a camera, relative."""
-    return float(np.log(relative_heights(boxes_xywh, camera)).std())
-
-
 def _is_tilted(boxes_xywh: Boxes, camera: Camera) -> bool:
     """Whether people's heights rise from one side of the picture to the other by more than chance."""
     across = (boxes_xywh[:, 0] + boxes_xywh[:, 2] / 2) / camera.size[1] - 0.5
@@ -230,7 +228,11 @@ class Ground(DensityEstimator):
         """The classes of the scale."""
         return scale_of(self.scale).classes
 
-    def fit(self, scenes: Iterable[Scene]) -> DensityEstimator:
+    def class_index(self, density_per_m2: float) -> int:
+        """Index of the class of a density in persons/m²."""
+        return scale_of(self.scale).class_index(density_per_m2)
+
+    def fit(self, scenes: Iterable[Scene]) -> Ground:
         """With `shared_camera`, the estimator with the camera that explains the people of all scenes."""
         if not self.shared_camera or self.cameras or self.homography is not None:
             return self
@@ -238,13 +240,8 @@ class Ground(DensityEstimator):
         sizes = {frame.size for frame in frames}
         if len(sizes) != 1:
             raise ConfigError(f"{self.name}: shared_camera needs pictures of one size; there are {len(sizes)}")
-        pooled = replace(
-            frames[0],
-            boxes_xywh=np.concatenate([frame.boxes_xywh for frame in frames]),
-            feet_px=np.concatenate([frame.feet_px for frame in frames]),
-            shown=np.concatenate([frame.shown for frame in frames]),
-        )
-        views = calibrated_views(pooled, self._focal(pooled))
+        everybody = pooled(frames)
+        views = calibrated_views(everybody, self.known_focal_px(everybody))
         if isinstance(views, str):
             raise ConfigError(f"{self.name}: no shared camera: {views}")
         numbers = [(v.height_m, math.degrees(v.pitch_rad), v.focal_length_px) for v in views if isinstance(v, Camera)]
@@ -258,7 +255,7 @@ class Ground(DensityEstimator):
         return Density(
             value=found.density_per_m2,
             unit=self.unit,
-            class_index=scale_of(self.scale).class_index(found.density_per_m2),
+            class_index=self.class_index(found.density_per_m2),
             interval=found.interval_per_m2,
         )
 
@@ -274,14 +271,19 @@ class Ground(DensityEstimator):
         if self.homography is not None:
             return [read_homography(self.homography, frame.size)]
         if self.cameras:
-            triples = np.array(self.cameras).reshape(-1, 3).tolist()
-            return [
-                Camera(height_m=height, pitch_rad=math.radians(pitch), focal_length_px=focal, size=frame.size)
-                for height, pitch, focal in triples
-            ]
-        return calibrated_views(frame, self._focal(frame))
+            return self.given_cameras(frame.size)
+        return calibrated_views(frame, self.known_focal_px(frame))
 
-    def _focal(self, frame: Frame) -> float | None:
+    def given_cameras(self, size: tuple[int, int]) -> list[Camera]:
+        """The cameras of the option, for pictures of `size` (height, width), the most probable one first."""
+        triples = np.array(self.cameras).reshape(-1, 3).tolist()
+        return [
+            Camera(height_m=height, pitch_rad=math.radians(pitch), focal_length_px=focal, size=size)
+            for height, pitch, focal in triples
+        ]
+
+    def known_focal_px(self, frame: Frame) -> float | None:
+        """Focal length in pixels that the option or the picture tells; None where nothing does."""
         if self.focal_mm35 is not None:
             return focal_length_px(self.focal_mm35, frame.size)
         return frame.focal_length_px

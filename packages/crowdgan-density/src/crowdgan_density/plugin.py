@@ -48,7 +48,7 @@ def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandOffer]:
-    """`crowdgan density evaluate`."""
-    from crowdgan_density.cli import evaluate
+    """`crowdgan calibrate` and `crowdgan density evaluate`."""
+    from crowdgan_density.cli import calibrate, evaluate
 
-    return [CommandOffer("density", evaluate.command)]
+    return [CommandOffer("", calibrate.command), CommandOffer("density", evaluate.command)]

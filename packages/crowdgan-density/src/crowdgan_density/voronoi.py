@@ -17,7 +17,6 @@ from crowdgan_core.density import Density
 from crowdgan_core.scene import Scene
 from crowdgan_density.cells import cell_areas
 from crowdgan_density.ground import Ground
-from crowdgan_density.level_of_service import scale_of
 from crowdgan_density.occupied import MIN_GROUP, Points, convex_hull, groups
 
 WHOLE = 1e-6
@@ -64,8 +63,7 @@ class Voronoi(Ground):
         if len(areas) >= MIN_GROUP:
             value = found.people_per_position * len(areas) / float(areas.sum())
         low, high = (bound / found.density_per_m2 * value for bound in found.interval_per_m2)
-        index = scale_of(self.scale).class_index(value)
-        return Density(value=value, unit=self.unit, class_index=index, interval=(low, high))
+        return Density(value=value, unit=self.unit, class_index=self.class_index(value), interval=(low, high))
 
 
 def _free_areas_m2(positions_m: Points) -> npt.NDArray[np.float64]:

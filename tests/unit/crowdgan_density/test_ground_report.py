@@ -1,0 +1,61 @@
+"""What `crowdgan calibrate` shows of pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crowdgan_core.testing import EXAMPLE_CAMERA
+from crowdgan_density.ground import Ground
+from crowdgan_density.ground_report import PictureReport, report_on, report_on_all, shared_camera
+from tests.unit.crowdgan_density.test_ground import places, scene_of
+
+
+def test_the_camera_and_the_density_are_told() -> None:
+    report, density = report_on(Ground(), scene_of(places(100))), Ground().estimate(scene_of(places(100)))
+    assert report.camera is not None
+    assert report.camera.height_m == pytest.approx(EXAMPLE_CAMERA.height_m, rel=0.1)
+    assert report.camera.pitch_deg == pytest.approx(math.degrees(EXAMPLE_CAMERA.pitch_rad), abs=2)
+    assert report.camera.focal_length_px == EXAMPLE_CAMERA.focal_length_px
+    assert report.camera.residual == pytest.approx(0.09 / 1.685, rel=0.2)
+    assert (report.density_per_m2, report.interval_per_m2) == (density.value, density.interval)
+    assert report.peak_per_m2 is not None
+    assert report.peak_per_m2 > 1.0
+    assert (report.person_count, report.level, report.reason) == (100, "ABCDEF"[density.class_index or 0], None)
+
+
+def test_a_focal_length_that_nothing_tells_is_marked() -> None:
+    reports = [report_on(Ground(), scene_of(places(100), focal=focal)) for focal in (True, False)]
+    known = [report.camera.focal_length_known for report in reports if report.camera is not None]
+    assert known == [True, False]
+
+
+def test_the_reason_stands_where_nothing_can_be_told() -> None:
+    report = report_on(Ground(), scene_of(places(3)))
+    reason = "fewer than 5 people with a full-body box"
+    assert report == PictureReport(picture="crowd", person_count=3, reason=reason)
+
+
+def test_one_camera_is_told_for_all() -> None:
+    scenes = [scene_of(places(12, seed), seed=seed) for seed in range(8)]
+    fitted = Ground(shared_camera=True).fit(scenes)
+    camera = shared_camera(fitted, scenes)
+    assert camera is not None
+    assert camera.height_m == pytest.approx(EXAMPLE_CAMERA.height_m, rel=0.1)
+    assert camera.focal_length_known
+    heights = [report.camera and report.camera.height_m for report in report_on_all(fitted, scenes)]
+    assert heights == [pytest.approx(camera.height_m)] * 8
+    assert shared_camera(Ground(), scenes) is None
+
+
+def test_a_homography_has_no_camera(tmp_path: Path) -> None:
+    path = tmp_path / "h.json"
+    path.write_text(json.dumps({"image_to_ground_m": [[0.02, 0, 0], [0, 0.04, 0], [0, 0, 1]]}))
+    report = report_on(Ground(homography=path), replace(scene_of(places(100)), focal_length_px=None))
+    assert report.camera is None
+    assert report.density_per_m2 is not None
+    assert report.peak_per_m2 is not None
