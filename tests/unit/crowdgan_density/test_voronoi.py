@@ -34,6 +34,16 @@ def test_where_too_few_stand_inside_the_crowd_it_is_the_density_of_ground() -> N
     assert Voronoi().estimate(scene).value == Ground().estimate(scene).value
 
 
+def test_fewer_people_make_a_wider_interval_than_that_of_ground() -> None:
+    scene = scene_of(places(100))
+    widths = [
+        density.interval[1] / density.interval[0]
+        for using in (Ground(), Voronoi())
+        if (density := using.estimate(scene)).interval is not None
+    ]
+    assert widths[1] > 1.05 * widths[0]
+
+
 def test_cells_inside_a_lattice_are_its_squares() -> None:
     lattice = np.stack(np.meshgrid(range(5), range(4)), axis=-1).reshape(-1, 2) * 4.0
     np.testing.assert_allclose(inner_areas_m2(lattice), np.full(3 * 2, 16.0))

@@ -7,6 +7,7 @@ where nobody was looked for: the scene's density is that of the others, or where
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,11 +17,15 @@ import numpy.typing as npt
 from crowdgan_core.density import Density
 from crowdgan_core.scene import Scene
 from crowdgan_density.cells import cell_areas
-from crowdgan_density.ground import Ground
+from crowdgan_density.ground import CHANCE, Ground, GroundMeasure
 from crowdgan_density.occupied import MIN_GROUP, Points, convex_hull, groups
 
 WHOLE = 1e-6
 """Relative difference of areas up to which a cell was not cut."""
+
+
+BOUND_SDS = 1.96
+"""Standard deviations from the middle of a normal distribution between which 95 % of it lie, as for `ground`."""
 
 
 def inner_areas_m2(positions_m: Points) -> npt.NDArray[np.float64]:
@@ -54,16 +59,26 @@ class Voronoi(Ground):
     name: ClassVar[str] = "voronoi"
 
     def estimate(self, scene: Scene) -> Density:
-        """Persons inside the crowd over the area of their cells; the interval has the width of that of `ground`."""
+        """Persons inside the crowd over the area of their cells, its interval and level; or why it cannot be told."""
         found = self.measured(scene)
         if isinstance(found, str):
             return Density.unknown(self.unit, found)
+        value, interval = found.density_per_m2, found.interval_per_m2
         areas = inner_areas_m2(found.positions_m)
-        value = found.density_per_m2
         if len(areas) >= MIN_GROUP:
             value = found.people_per_position * len(areas) / float(areas.sum())
-        low, high = (bound / found.density_per_m2 * value for bound in found.interval_per_m2)
-        return Density(value=value, unit=self.unit, class_index=self.class_index(value), interval=(low, high))
+            interval = _moved(found, value, len(areas))
+        return Density(value=value, unit=self.unit, class_index=self.class_index(value), interval=interval)
+
+
+def _moved(found: GroundMeasure, density_per_m2: float, people: int) -> tuple[float, float]:
+    """The interval of a measure moved to another density, which fewer people tell: their chance is larger."""
+    more_chance = BOUND_SDS**2 * CHANCE**2 * (1 / people - 1 / len(found.positions_m))
+    low, high = (math.log(bound / found.density_per_m2) for bound in found.interval_per_m2)
+    return (
+        density_per_m2 * math.exp(-math.sqrt(low**2 + more_chance)),
+        density_per_m2 * math.exp(math.sqrt(high**2 + more_chance)),
+    )
 
 
 def _free_areas_m2(positions_m: Points) -> npt.NDArray[np.float64]:
