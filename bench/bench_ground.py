@@ -1,8 +1,8 @@
-"""How right the physical densities are, on made-up crowds whose density is known.
+"""How right the densities are, on made-up crowds whose density is known.
 
 Draws scenes as `crowdgan synth` does, moves every edge of a box by 2 % of the person's height at random, and compares
-persons/m² with the truth: with the focal length known and unknown, and with a fifth of the boxes replaced by wrong
-ones. Then the published methods on the same scenes, by rank correlation.
+estimates with the truth: with the focal length known and unknown, and with a fifth of the boxes replaced by wrong ones;
+the published methods on the same scenes. Then the peaks of local densities with those of the people's true positions.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from scipy.stats import spearmanr
 
-from crowdgan_core.density import DensityEstimator, configure
+from crowdgan_core.density import configure
 from crowdgan_core.parallel import ordered_map, usable_cores
 from crowdgan_core.plugins import installed_plugins
 from crowdgan_core.scene import Scene
 from crowdgan_core.sources.crowdhuman import parse_line
 from crowdgan_core.synthetic import SynthSettings
 from crowdgan_core.synthetic.download import make_picture
+from crowdgan_density.cells import peak_per_m2
+from crowdgan_density.evaluation import Evaluation, evaluate_all, rank_correlation, relative_errors
+from crowdgan_density.ground import Ground, GroundMeasure
 from crowdgan_density.level_of_service import SCALES
 
 SCENES = 300
@@ -31,6 +34,16 @@ BOX_NOISE = 0.02
 
 WRONG_SHARE = 0.2
 PUBLISHED = ("threshold", "normalised", "euclidean", "grid", "grid-metres", "kde")
+PHYSICAL = ("ground", "voronoi")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A scene with noisy boxes, and what is true of it."""
+
+    scene: Scene
+    density_per_m2: float
+    peak_per_m2: float
 
 
 def main() -> None:
@@ -38,29 +51,25 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=SCENES)
     count = parser.parse_args().scenes
     settings = SynthSettings(images=count, seed=11)
-    made = list(ordered_map(partial(known_scene, settings), range(count), workers=usable_cores()))
-    scenes, truth = [scene for scene, _ in made], np.array([density for _, density in made])
+    known = list(ordered_map(partial(known_scene, settings), range(count), workers=usable_cores()))
+    scenes, truth = [item.scene for item in known], {item.scene.source_name: item.density_per_m2 for item in known}
     wrong = [with_wrong_boxes(scene, index) for index, scene in enumerate(scenes)]
-    unknown = [replace(scene, focal_length_px=None) for scene in scenes]
-    print(f"{count} scenes of {truth.min():.2f} to {truth.max():.2f} persons/m², box edges wrong by {BOX_NOISE:.0%}")
-    for title, given in (
-        ("focal length known", scenes),
-        ("focal length known, 20 % of the boxes wrong", wrong),
-        ("focal length unknown", unknown),
-    ):
-        report(title, estimator("ground"), given, truth)
-    print("rank correlation with the true density:")
-    for name in (*PUBLISHED, "ground", "voronoi"):
-        values = [estimate.value for estimate in estimates(estimator(name, scenes), scenes)]
-        known = [index for index, value in enumerate(values) if value is not None]
-        rank = spearmanr([values[index] for index in known], truth[known]).statistic
-        print(f"  {name:12} {rank:6.3f}   cannot tell: {count - len(known)}")
+    low, high = min(truth.values()), max(truth.values())
+    print(f"{count} scenes of {low:.2f} to {high:.2f} persons/m², box edges wrong by {BOX_NOISE:.0%}")
+    print(
+        "| method | cannot tell | rank correlation | error, median | 90 % | exact level | within one | interval holds |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    report("", (*PUBLISHED, *PHYSICAL), scenes, truth)
+    report(f", {WRONG_SHARE:.0%} of the boxes wrong", (*PUBLISHED, *PHYSICAL), wrong, truth)
+    report(", focal length unknown", PHYSICAL, [replace(scene, focal_length_px=None) for scene in scenes], truth)
+    report_peaks(known)
+    report_time(scenes)
 
 
-def known_scene(settings: SynthSettings, index: int) -> tuple[Scene, float]:
-    """A scene with noisy boxes, and its density in persons/m²."""
+def known_scene(settings: SynthSettings, index: int) -> Known:
     made = make_picture(settings, index)
-    camera = made.truth["camera"]
+    camera, people = made.truth["camera"], made.truth["people"]
     scene = Scene.of(
         parse_line(json.dumps(made.record), made.picture_id)[1],
         source_name=made.picture_id,
@@ -70,7 +79,12 @@ def known_scene(settings: SynthSettings, index: int) -> tuple[Scene, float]:
     rng = np.random.default_rng([settings.seed, index, 1])
     edges = scene.full_boxes[:, 3:] * rng.normal(0, BOX_NOISE, (len(scene), 4))
     moved = np.hstack([edges[:, :2], edges[:, 2:] - edges[:, :2]])
-    return replace(scene, full_boxes=scene.full_boxes + moved), made.truth["density_per_m2"]
+    positions = np.array([(person["x_m"], person["y_m"]) for person in people])
+    return Known(
+        scene=replace(scene, full_boxes=scene.full_boxes + moved),
+        density_per_m2=made.truth["density_per_m2"],
+        peak_per_m2=peak_per_m2(positions, np.array(made.truth["region_m"])),
+    )
 
 
 def with_wrong_boxes(scene: Scene, seed: int) -> Scene:
@@ -86,32 +100,35 @@ def with_wrong_boxes(scene: Scene, seed: int) -> Scene:
     return replace(scene, full_boxes=boxes)
 
 
-def estimator(name: str, scenes: list[Scene] | None = None) -> DensityEstimator:
-    return configure(installed_plugins().density_estimators[name], {}).fit(scenes or [])
-
-
-def estimates(using: DensityEstimator, scenes: list[Scene]) -> list:
-    return [using.estimate(scene) for scene in scenes]
-
-
-def report(title: str, using: DensityEstimator, scenes: list[Scene], truth: np.ndarray) -> None:
-    started = time.perf_counter()
-    found = estimates(using, scenes)
-    per_scene_ms = (time.perf_counter() - started) / len(scenes) * 1e3
-    told = [index for index, density in enumerate(found) if density.value is not None]
-    values, true = np.array([found[index].value for index in told]), truth[told]
-    errors = np.abs(values / true - 1)
+def report(given: str, names: Sequence[str], scenes: list[Scene], truth: dict[str, float]) -> None:
+    classes = installed_plugins().density_estimators
+    estimators = [configure(classes[name], {}) for name in names]
     scale = SCALES["fruin-walkway"]
-    steps = np.abs([scale.class_index(a) - scale.class_index(b) for a, b in zip(values, true, strict=True)])
-    covered = [found[i].interval[0] <= truth[i] <= found[i].interval[1] for i in told]
-    widths = [found[i].interval[1] / found[i].interval[0] for i in told]
-    print(f"{title}: {per_scene_ms:.0f} ms per scene, cannot tell {len(scenes) - len(told)}")
-    print(f"  relative error: median {np.median(errors):.1%}, 90th percentile {np.quantile(errors, 0.9):.1%}")
-    print(f"  fruin-walkway: exact {np.mean(steps == 0):.1%}, within one class {np.mean(steps <= 1):.1%}")
-    rank = spearmanr(values, true).statistic
+    for name, found in evaluate_all(estimators, scenes, truth, scale, workers=usable_cores()).items():
+        print(f"| `{name}`{given} | {found.pictures - found.told} | {' | '.join(figures(found))} |")
+
+
+def figures(found: Evaluation) -> list[str]:
+    shares = (found.median_error, found.high_error, found.exact_class, found.within_one_class, found.coverage)
+    return [f"{found.rank_correlation:.3f}", *("–" if share is None else f"{share:.1%}" for share in shares)]
+
+
+def report_peaks(known: list[Known]) -> None:
+    measured = [(Ground().measured(item.scene), item.peak_per_m2) for item in known]
+    pairs = [(found.peak_per_m2, true) for found, true in measured if isinstance(found, GroundMeasure)]
+    peaks, true = np.array(pairs).T
+    errors = relative_errors(peaks, true)
     print(
-        f"  rank correlation {rank:.3f}, interval covers {np.mean(covered):.1%} (upper/lower {np.median(widths):.2f})"
+        f"peaks: median ratio {np.median(peaks / true):.2f}, median error {np.median(errors):.1%}, "
+        f"90th percentile {np.quantile(errors, 0.9):.1%}, rank correlation {rank_correlation(peaks, true):.3f}"
     )
+
+
+def report_time(scenes: list[Scene]) -> None:
+    started = time.perf_counter()
+    for scene in scenes:
+        Ground().estimate(scene)
+    print(f"`ground`: {(time.perf_counter() - started) / len(scenes) * 1e3:.0f} ms per scene")
 
 
 if __name__ == "__main__":

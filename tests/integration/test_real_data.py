@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from crowdgan_core.camera import Camera
+from bench import bench_surveyed
+from bench.bench_surveyed import (
+    PUBLISHED,
+    SurveyedFrame,
+    distance_ratio,
+    kde_over_all_people,
+    method_evaluations,
+    over_all_people,
+    surveyed_frames,
+)
 from crowdgan_core.cli.tree import build_tree
 from crowdgan_core.formats.tree import ZipFormat
-from crowdgan_core.picturework import open_scene
 from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.sources.crowdhuman import CrowdHumanSource
-from crowdgan_density.calibration import calibrate
-from crowdgan_density.ground import Ground
 
 
 @pytest.fixture
@@ -59,32 +61,58 @@ def test_the_frames_of_a_street_with_more_people_are_denser(data: Path, tmp_path
     assert [record.label for record in records] == [1] * 3 + [2] * 3
 
 
-def distance_ratio(positions: np.ndarray, surveyed: np.ndarray) -> float:
-    """Median ratio of the distances between all pairs of people."""
-    pairs = np.triu_indices(len(positions), 1)
-    found, true = (np.hypot(*(p[:, None] - p).transpose(2, 0, 1))[pairs] for p in (positions, surveyed))
-    return float(np.median(found / true))
+@pytest.fixture
+def frames(data: Path) -> list[SurveyedFrame]:
+    return surveyed_frames(data / "pets2009")
 
 
-def test_distances_on_the_ground_agree_with_the_survey(data: Path) -> None:
+def test_distances_on_the_ground_agree_with_the_survey(frames: list[SurveyedFrame]) -> None:
     """Calibrated from people alone; a first sketch reached 0.93 to 1.00 with one camera, 0.88 to 1.14 from frames."""
-    with (data / "pets2009" / "ground_positions.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    source = CrowdHumanSource().open([data / "pets2009"], None)
-    scenes = [replace(open_scene(item)[0], focal_length_px=1185.0) for item in source]
-    shared_camera = Ground(shared_camera=True).fit(scenes)
-    assert isinstance(shared_camera, Ground)
-    ratios = []
-    for scene in scenes:
-        frame = int(scene.source_name.split("_")[1])
-        true = np.array([[row["ground_x_m"], row["ground_y_m"]] for row in rows if int(row["frame"]) == frame], float)
-        feet = scene.full_boxes[:, :2] + scene.full_boxes[:, 2:] * [0.5, 1.0]
-        height_m, pitch_deg, focal_px = shared_camera.cameras[:3]
-        one = Camera(height_m=height_m, pitch_rad=math.radians(pitch_deg), focal_length_px=focal_px, size=scene.size)
-        alone = calibrate(scene.full_boxes, scene.size, scene.focal_length_px).best()
-        ratios.append([distance_ratio(camera.ground_from_pixels(feet), true) for camera in (one, alone)])
-    low, high = np.min(ratios, axis=0), np.max(ratios, axis=0)
-    assert low[0] >= 0.93
-    assert high[0] <= 1.01
-    assert low[1] >= 0.88
-    assert high[1] <= 1.14
+    ratios = [
+        [distance_ratio(positions, frame.surveyed_m) for positions in (frame.shared_m, frame.single_m)]
+        for frame in frames
+    ]
+    (shared_low, single_low), (shared_high, single_high) = np.min(ratios, axis=0), np.max(ratios, axis=0)
+    assert len(frames) == 21
+    assert shared_low >= 0.93
+    assert round(shared_high, 2) <= 1.00
+    assert single_low >= 0.88
+    assert single_high <= 1.14
+
+
+def test_local_densities_agree_with_the_survey(frames: list[SurveyedFrame]) -> None:
+    for positions in ("shared_m", "single_m"):
+        rank, median, mean = over_all_people(frames, positions)
+        assert rank is not None
+        assert rank >= 0.86
+        assert median == pytest.approx(1.0, abs=0.01)
+        assert mean == pytest.approx(1.0, abs=0.05)
+    kde_rank, kde_median, _ = kde_over_all_people(frames)
+    assert kde_rank is not None
+    assert kde_rank < 0.6, "it knows nothing of the ground"
+    assert kde_median > 1.5
+
+
+def test_densities_of_frames_agree_with_the_survey_better_than_published_ones(frames: list[SurveyedFrame]) -> None:
+    ranks = {name: occupied.rank_correlation for name, (_, occupied) in method_evaluations(frames).items()}
+    errors = {name: occupied.median_error for name, (_, occupied) in method_evaluations(frames).items()}
+    assert max(ranks[name] or 0 for name in PUBLISHED) < 0.6
+    assert (ranks["ground"] or 0) > 0.8
+    assert (ranks["ground, one camera"] or 0) > 0.8
+    assert (errors["ground, one camera"] or 1) < 0.07
+    assert (errors["voronoi, one camera"] or 1) < 0.08
+
+
+def test_the_table_of_surveyed_frames_is_printed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench_surveyed.main()
+    shown = capsys.readouterr().out
+    assert shown.count("\n| ") == 22 + 11
+    assert "over all 460 people" in shown
+
+
+def test_without_the_data_the_table_is_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_surveyed, "DATA", tmp_path / "shared" / "data" / "pets2009")
+    bench_surveyed.main()
+    assert capsys.readouterr().out == "skipped: ../shared/data/pets2009 is absent, so there is no surveyed ground\n"
