@@ -17,7 +17,7 @@ from crowdgan_core.testing import EXAMPLE_CAMERA, check_density_estimator
 from crowdgan_core.transform import Transform
 from crowdgan_density.calibration import calibrate, relative_heights
 from crowdgan_density.frame import Frame
-from crowdgan_density.ground import NO_FLAT_GROUND, NO_GROUP, NO_PERSPECTIVE, TILTED, Ground
+from crowdgan_density.ground import NO_FLAT_GROUND, NO_GROUP, NO_PERSPECTIVE, TILTED, Ground, GroundMeasure
 from crowdgan_density.occlusion import hidden_ground_share, missing_share
 from crowdgan_density.occupied import groups, occupied_density
 
@@ -105,6 +105,35 @@ def test_a_fifth_of_wrong_boxes_does_little_harm() -> None:
     assert Ground().estimate(replace(scene, full_boxes=boxes)).value == pytest.approx(1.0, rel=0.2)
 
 
+def shorter(scene: Scene, shares: np.ndarray) -> Scene:
+    """The scene with some people only as tall as a share of what they were; their feet stay."""
+    boxes = scene.full_boxes.copy()
+    heights = boxes[: len(shares), 3] * shares
+    boxes[: len(shares), 1] += boxes[: len(shares), 3] - heights
+    boxes[: len(shares), 3] = heights
+    return replace(scene, full_boxes=boxes)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.55, 0.85), (0.7, 0.8)], ids=["children of 0.9 to 1.4 m", "sitting people of 1.2 to 1.35 m"]
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fifth_of_children_or_sitting_people_does_little_harm(low: float, high: float, seed: int) -> None:
+    shares = np.random.default_rng(seed).uniform(low, high, 20)
+    scene = shorter(scene_of(places(100, seed), seed=seed), shares)
+    found = Ground().measured(scene)
+    assert isinstance(found, GroundMeasure)
+    assert isinstance(found.view, Camera)
+    assert found.view.height_m == pytest.approx(EXAMPLE_CAMERA.height_m, rel=0.12)
+    assert found.density_per_m2 == pytest.approx(1.0, rel=0.2)
+    assert found.interval_per_m2[0] < 1.0 < found.interval_per_m2[1]
+
+
+def test_where_half_of_the_people_sit_it_cannot_be_told() -> None:
+    shares = np.random.default_rng(0).uniform(0.7, 0.8, 50)
+    assert Ground().estimate(shorter(scene_of(places(100)), shares)).reason == NO_FLAT_GROUND
+
+
 def test_two_groups_do_not_count_the_ground_between_them() -> None:
     near, far = places(64, 1, (-12.0, 20.0)), places(64, 2, (14.0, 30.0))
     camera = replace(EXAMPLE_CAMERA, focal_length_px=300.0, height_m=8.0)
@@ -183,16 +212,28 @@ def test_boxes_that_are_all_equal_cannot_tell() -> None:
     assert Ground().estimate(Scene(source_name="x", size=(480, 640), full_boxes=boxes)).reason == NO_PERSPECTIVE
 
 
-def test_a_rolled_camera_cannot_tell() -> None:
-    scene = scene_of(places(120))
+def rolled(scene: Scene, degrees: float) -> Scene:
+    """What a camera that is turned around its axis sees of the same people."""
     feet = scene.full_boxes[:, :2] + scene.full_boxes[:, 2:] * [0.5, 1.0]
     tops = feet - np.column_stack([np.zeros(len(feet)), scene.full_boxes[:, 3]])
-    roll = math.radians(14)
+    roll = math.radians(degrees)
     turn = np.array([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
     feet, tops = ((points - [320, 240]) @ turn.T + [320, 240] for points in (feet, tops))
     height = feet[:, 1] - tops[:, 1]
     boxes = np.stack([feet[:, 0] - 0.18 * height, tops[:, 1], 0.36 * height, height], axis=1)
-    assert Ground().estimate(replace(scene, full_boxes=boxes)).reason == TILTED
+    return replace(scene, full_boxes=boxes)
+
+
+@pytest.mark.parametrize("degrees", [-14, -6, 6, 14])
+def test_a_rolled_camera_cannot_tell(degrees: float) -> None:
+    assert Ground().estimate(rolled(scene_of(places(120)), degrees)).reason == TILTED
+
+
+@pytest.mark.parametrize("degrees", [-3, -1, 1, 3])
+def test_a_camera_that_is_hardly_rolled_has_an_honest_interval(degrees: float) -> None:
+    interval = Ground().estimate(rolled(scene_of(places(120)), degrees)).interval
+    assert interval is not None
+    assert interval[0] < 1.2 < interval[1]
 
 
 def test_people_whose_feet_are_below_the_picture_do_not_count() -> None:
@@ -200,6 +241,32 @@ def test_people_whose_feet_are_below_the_picture_do_not_count() -> None:
     frame = Frame.of(scene)
     cut = replace(scene, size=(300, 640))
     assert np.count_nonzero(Frame.of(cut).shown) == np.count_nonzero(frame.feet_px[:, 1] <= 300)
+
+
+@pytest.mark.parametrize("centre", [(0.0, 8.5), (6.0, 16.0)], ids=["feet below the picture", "feet beside it"])
+def test_a_crowd_that_the_picture_cuts_is_as_dense_as_the_whole(centre: tuple[float, float]) -> None:
+    scene = scene_of(places(225, centre=centre))
+    shown = np.count_nonzero(Frame.of(scene).shown)
+    assert 90 < shown < 200
+    density = Ground().estimate(scene)
+    assert density.value == pytest.approx(2.25, rel=0.15)
+    assert density.interval is not None
+    assert density.interval[0] < 2.25 < density.interval[1]
+
+
+def test_ignore_regions_are_no_people() -> None:
+    scene, rng = scene_of(places(100)), np.random.default_rng(3)
+    regions = np.column_stack([rng.uniform(0, 500, (40, 2)), rng.uniform(5, 200, (40, 2))])
+    everything = Scene(
+        source_name="crowd",
+        size=scene.size,
+        full_boxes=np.vstack([scene.full_boxes, regions]),
+        ignore=np.array([False] * 100 + [True] * 40),
+        focal_length_px=scene.focal_length_px,
+    )
+    assert Ground().estimate(everything) == Ground().estimate(scene)
+    counted = replace(everything, ignore=np.zeros(140, bool))
+    assert Ground().estimate(counted) != Ground().estimate(scene)
 
 
 @pytest.mark.parametrize(
