@@ -1,0 +1,124 @@
+"""Damaged and hostile pictures, and weird names of files."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.formats.tree import ZipFormat
+from crowdgan_core.pictures import focal_length_35mm, open_bytes, upright_rgb
+from crowdgan_core.sources.plain import FolderSource
+from tests.integration.fuzz.tools import Pipeline, mutated, one_case, opened, pictures
+
+
+def test_mutated_pictures_are_refused_or_decoded_whole(encode_noise: Callable[..., bytes]) -> None:
+    dice = random.Random(18)
+    decoded = 0
+    valid = pictures(encode_noise)
+    for case in range(1500):
+        name = dice.choice(list(valid))
+        data = mutated(valid[name], dice)
+        with one_case(f"{case} ({name})"):
+            image = open_bytes(data, name)
+            focal_length_35mm(image)
+            upright = upright_rgb(image, name)
+            assert upright.mode == "RGB"
+            assert min(upright.size) > 0
+            decoded += 1
+    assert 100 < decoded < 1400
+
+
+def test_folders_of_mutated_pictures_are_made_into_datasets_of_what_is_left(
+    tmp_path: Path, pipeline: Pipeline, encode_noise: Callable[..., bytes]
+) -> None:
+    dice = random.Random(19)
+    valid = pictures(encode_noise)
+    for case in range(60):
+        folder = tmp_path / f"pictures{case}"
+        folder.mkdir()
+        for name, data in valid.items():
+            (folder / name).write_bytes(mutated(data, dice))
+        pipeline.run(opened(FolderSource(), folder), case)
+    assert min(pipeline.outcomes.values()) > 5, pipeline.outcomes
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "-5", "inf", b"\xff\xff", (1, 2), -5, 0], ids=repr)
+def test_a_weird_focal_length_in_the_exif_data_counts_as_none(value: Any, encode_noise: Callable[..., bytes]) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = value
+    data = encode_noise(1, (24, 32), "JPEG", exif=_typed(exif, value))
+    assert focal_length_35mm(open_bytes(data, "a.jpg")) is None
+
+
+def _typed(exif: Image.Exif, value: Any) -> bytes:
+    """An EXIF block whose focal length has the type that fits the value, not the one that the tag should have."""
+    ascii_or_bytes = value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
+    if ascii_or_bytes is not None:
+        kind, count, data = 2 if isinstance(value, str) else 7, len(ascii_or_bytes), ascii_or_bytes
+    elif isinstance(value, tuple):
+        kind, count, data = 3, len(value), struct.pack(f"<{len(value)}H", *value)
+    else:
+        kind, count, data = 9, 1, struct.pack("<i", value)
+    head = b"II*\0" + struct.pack("<I", 8)
+    first = struct.pack("<HHHII", 1, 0x8769, 4, 1, 26) + struct.pack("<I", 0)
+    inline = len(data) <= 4
+    stored = data.ljust(4, b"\0") if inline else struct.pack("<I", 44)
+    second = struct.pack("<HHHI", 1, 0xA405, kind, count) + stored + struct.pack("<I", 0)
+    return b"Exif\0\0" + head + first + second + (b"" if inline else data)
+
+
+@pytest.mark.parametrize("size", [(0, 8), (8, 0), (0, 0)])
+def test_a_picture_without_pixels_is_refused(size: tuple[int, int], encode_noise: Callable[..., bytes]) -> None:
+    data = bytearray(encode_noise(1, (8, 8), "BMP"))
+    data[18:26] = struct.pack("<ii", size[1], size[0])
+    with pytest.raises(DatasetError, match=r"^a\.bmp: "):
+        upright_rgb(open_bytes(bytes(data), "a.bmp"), "a.bmp")
+
+
+AS_IN_MOST_LOCALES = {"PYTHONIOENCODING": "utf-8:strict"}
+"""Stdout refuses what is no text, in all locales but C."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are no text")
+@pytest.mark.parametrize(
+    ("name", "on_error"),
+    [
+        (b"caf\xe9.jpg", "skip"),
+        (b"[/red].jpg", "skip"),
+        (b"[bold].jpg", "skip"),
+        (b"two\nlines.jpg", "skip"),
+        (b"caf\xe9.jpg", "fail"),
+        (b"[/red].jpg", "fail"),
+        (b"[bold].jpg", "fail"),
+        (b"two\nlines.jpg", "fail"),
+    ],
+)
+def test_a_damaged_picture_with_a_weird_name_is_reported_in_one_line_or_skipped(
+    name: bytes, on_error: str, tmp_path: Path, crowdgan: list[str], encode_noise: Callable[..., bytes]
+) -> None:
+    damaged = tmp_path / "photos" / os.fsdecode(name)
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"damaged")
+    (tmp_path / "photos" / "sound.jpg").write_bytes(encode_noise(1, (24, 32)))
+    command = [*crowdgan, "convert", "--source", "photos", "--dest", "out.zip", "--on-error", on_error]
+    environment = {**os.environ, **AS_IN_MOST_LOCALES, "COLUMNS": "200"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+    if on_error == "skip":
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert len(ZipFormat().open(tmp_path / "out.zip")) == 1
+        shown = "[bold]" if b"[bold]" in name else "photos"
+        assert shown in done.stdout.decode()
+    else:
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"crowdgan: error: photos/")
+        assert done.stderr.count(b"\n") == 1
