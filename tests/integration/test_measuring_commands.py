@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from crowdgan_core.cli.tree import build_tree
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.plugins import installed_plugins
 from crowdgan_core.synthetic import SynthSettings, write_download
+from crowdgan_core.testing import EXAMPLE_CAMERA
 from tests.made_up import odgt, person, picture_bytes, write_tree
+from tests.unit.crowdgan_density.test_ground import places, scene_of
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +118,28 @@ def test_pictures_that_cannot_be_told_have_a_numbered_reason(tmp_path: Path) -> 
     entries = {f"{name}.jpg": picture_bytes(1) for name in records}
     source = write_tree(tmp_path / "few", {**entries, "a.odgt": odgt(records).encode()})
     lines = run("calibrate", "--source", source).stdout.splitlines()
-    assert [line.split()[-3:] for line in lines if line.startswith((" a ", " b ", " c "))] == [
-        ["cannot", "tell", "(1)"],
-        ["cannot", "tell", "(2)"],
-        ["cannot", "tell", "(1)"],
-    ]
+    assert [line.split()[-1] for line in lines if line.startswith((" a ", " b ", " c "))] == ["(1)", "(2)", "(1)"]
     assert lines[-3].startswith("told: 0 of 3; levels: fruin-walkway (A, B, C, D, E, F)")
-    assert lines[-2] == "(1) fewer than 5 people with a full-body box"
-    assert lines[-1].startswith("(2) the people tell too little of the camera")
+    assert lines[-2] == "(1) cannot tell: fewer than 5 people with a full-body box"
+    assert lines[-1].startswith("(2) cannot tell: the people tell too little of the camera")
+
+
+def test_one_camera_is_shown_for_all(tmp_path: Path) -> None:
+    records = {}
+    for seed in range(4):
+        boxes = scene_of(places(30, seed), seed=seed).full_boxes.tolist()
+        records[f"frame{seed}"] = [person(*box) for box in boxes]
+    entries = {f"{name}.jpg": picture_bytes(1, EXAMPLE_CAMERA.size) for name in records}
+    source = write_tree(tmp_path / "station", {**entries, "a.odgt": odgt(records).encode()})
+    options = ("calibrate", "--source", source, "--set", "shared_camera=true")
+    found = run_json(*options, "--set", f"focal_mm35={560 / 640 * 36}")
+    assert found["shared_camera"]["height_m"] == pytest.approx(EXAMPLE_CAMERA.height_m, rel=0.1)
+    assert found["shared_camera"]["focal_length_known"]
+    assert len({item["camera"]["pitch_deg"] for item in found["pictures"]}) == 1
+    shown = run(*options).stdout
+    assert "height" not in shown
+    assert re.search(r"one camera: \d\.\d m high, pitched \d+\.\d° down, ~\d+ px, residual \d\.\d%", shown)
+    assert "~ nothing tells the focal length" in shown
 
 
 def test_options_are_those_of_ground(crowds: Path) -> None:

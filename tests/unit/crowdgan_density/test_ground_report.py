@@ -7,12 +7,14 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crowdgan_core.testing import EXAMPLE_CAMERA
 from crowdgan_density.ground import Ground
 from crowdgan_density.ground_report import PictureReport, report_on, report_on_all, shared_camera
 from tests.unit.crowdgan_density.test_ground import places, scene_of
+from tests.unit.crowdgan_density.test_plugin import strange_scene
 
 
 def test_the_camera_and_the_density_are_told() -> None:
@@ -59,3 +61,17 @@ def test_a_homography_has_no_camera(tmp_path: Path) -> None:
     assert report.camera is None
     assert report.density_per_m2 is not None
     assert report.peak_per_m2 is not None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_the_boxes_are_what_is_told_is_finite(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    strange = [strange_scene(rng, int(count)) for count in rng.integers(0, 60, 30)]
+    far = [scene_of(places(int(count), seed, (rng.uniform(-8, 8), rng.uniform(8, 60)))) for count in range(5, 80, 5)]
+    given = Ground(cameras=(5.0, 20.0, 560.0))
+    reports = [report_on(ground, scene) for ground in (Ground(), given) for scene in (*strange, *far)]
+    told = [report for report in reports if report.reason is None]
+    assert len(told) > 10
+    for report in told:
+        assert report.interval_per_m2 is not None
+        assert np.isfinite([report.density_per_m2, report.peak_per_m2, *report.interval_per_m2]).all()

@@ -41,7 +41,7 @@ def print_summary(summary: Summary, dest: Path) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = ()) -> None:
-    """Prints a table; columns are flush right but those whose header is among `left`.
+    """Prints a table; columns are flush right but those whose header is among `left`, which a narrow terminal folds.
 
     Where stdout is no terminal, the table is as wide as it needs to be: no text is folded.
     """
@@ -50,9 +50,10 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE, pad_edge=False)
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for header in headers:
-        table.add_column(header, justify="left" if header in left else "right", overflow="fold")
+        is_left = header in left
+        table.add_column(header, justify="left" if is_left else "right", overflow="fold", no_wrap=not is_left)
     for row in rows:
         table.add_row(*(Text(printable(text)) for text in row))
     console = Console()

@@ -76,11 +76,11 @@ def _print(ground: Ground, shared: CameraReport | None, reports: Sequence[Pictur
             str(report.person_count),
             *(_camera_cells(report.camera) if own_cameras else []),
             *_density_cells(report),
-            f"cannot tell ({reasons.index(report.reason) + 1})" if report.reason is not None else report.level or "",
+            f"({reasons.index(report.reason) + 1})" if report.reason is not None else report.level or "",
         ]
         for report in reports
     ]
-    print_table(headers, rows, left=("picture", "level"))
+    print_table(headers, rows, left=("picture",))
     if shared is not None:
         height, pitch, focal = _camera_cells(shared)
         click.echo(f"one camera: {height} m high, pitched {pitch}° down, {focal} px, residual {shared.residual:.1%}")
@@ -89,7 +89,7 @@ def _print(ground: Ground, shared: CameraReport | None, reports: Sequence[Pictur
     if any(camera is not None and not camera.focal_length_known for camera in (shared, *(r.camera for r in reports))):
         click.echo("~ nothing tells the focal length: the most probable from 24 to 50 mm, all of them in the interval")
     for number, reason in enumerate(reasons, 1):
-        click.echo(printable(f"({number}) {reason}"))
+        click.echo(printable(f"({number}) cannot tell: {reason}"))
 
 
 def _camera_cells(camera: CameraReport | None) -> list[str]:
@@ -104,4 +104,4 @@ def _density_cells(report: PictureReport) -> list[str]:
         return [NOTHING] * 4
     low, high = report.interval_per_m2
     residual = NOTHING if report.camera is None else f"{report.camera.residual:.1%}"
-    return [residual, f"{report.density_per_m2:.2f}", f"{low:.2f} to {high:.2f}", f"{report.peak_per_m2:.2f}"]
+    return [residual, f"{report.density_per_m2:.2f}", f"{low:.2f}–{high:.2f}", f"{report.peak_per_m2:.2f}"]
