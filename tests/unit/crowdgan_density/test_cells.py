@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crowdgan_core.camera import polygon_area_m2
 from crowdgan_core.errors import DensityError
-from crowdgan_density.cells import cell_areas, local_densities_per_m2, voronoi_cells
+from crowdgan_density.cells import cell_areas, local_densities_per_m2, voronoi_cells, whole_cell_areas
 
 TRAPEZOID = np.array([[-3, 4], [3, 4], [20, 40], [-20, 40]], float)
 SQUARE = np.array([[0, 0], [10, 0], [10, 10], [0, 10]], float)
@@ -172,3 +172,21 @@ def test_cells_cover_the_ground_and_hold_their_person(places, jitter_m):
     cut = cell_areas(positions, SQUARE, 1.0)
     assert (cut <= cell_areas(positions, SQUARE, None) + 1e-9).all()
     assert (cut <= 3 + 1e-9).all()
+
+
+def test_whole_cells_are_those_that_the_border_does_not_cut() -> None:
+    positions = np.random.default_rng(4).uniform(0, 10, (80, 2))
+    ground = np.array([[2.0, 2.0], [8.0, 2.0], [8.0, 8.0], [2.0, 8.0]])
+    whole, cut = whole_cell_areas(positions, ground), cell_areas(positions, ground, None)
+    kept = np.isfinite(whole)
+    assert 5 < np.count_nonzero(kept) < np.count_nonzero(cut)
+    np.testing.assert_allclose(whole[kept], cut[kept])
+    free = cell_areas(positions, np.array([[-99.0, -99.0], [99.0, -99.0], [99.0, 99.0], [-99.0, 99.0]]), None)
+    assert (cut[~kept] < free[~kept]).all()
+
+
+def test_people_at_one_place_share_their_whole_cell() -> None:
+    lattice = np.stack(np.meshgrid(range(3), range(3)), axis=-1).reshape(-1, 2) * 1.0
+    areas = whole_cell_areas(np.vstack([lattice, lattice[4]]), lattice[[0, 2, 8, 6]])
+    np.testing.assert_allclose(areas[[4, 9]], [0.5, 0.5])
+    assert np.isnan(np.delete(areas, [4, 9])).all()

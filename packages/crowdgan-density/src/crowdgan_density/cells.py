@@ -40,6 +40,9 @@ SAME_PLACE = 1e-6
 """People nearer than this share of the ground's extent stand at the same place, ours: micrometres in a street. Qhull
 loses points that are ten times nearer to one another."""
 
+FAR = 10.0
+"""Half the side of a square that reaches all cells but those of the outermost people, in extents of the crowd; ours."""
+
 BORDER_M = 1e-9
 """People this little outside the visible ground stand on its border: more than rounding does, less than matters."""
 
@@ -72,13 +75,24 @@ def cell_areas(
     People at the same place have equal shares of their cell. Where nobody stands outside and there is no disc, the sum
     is the area of the visible ground. Arguments and errors are those of `voronoi_cells`.
     """
-    cells = _cells(positions_m, ground_m, cutoff_m, quad_segments)
-    inside = cells.cell_of_person >= 0
-    owners = cells.cell_of_person[inside]
-    shares = _areas(cells.polygons_m) / np.bincount(owners, minlength=len(cells.polygons_m))
-    areas = np.zeros(len(inside))
-    areas[inside] = shares[owners]
-    return areas
+    return _shares(_cells(positions_m, ground_m, cutoff_m, quad_segments), missing=0.0)
+
+
+def whole_cell_areas(positions_m: Points, ground_m: Points) -> Floats:
+    """Ground of each person in m², `[num_people]`; NaN where the cell reaches beyond the ground.
+
+    Args:
+        positions_m: `[num_people, 2]`, at least one.
+        ground_m: `[num_corners, 2]` convex polygon.
+    """
+    ground = _anticlockwise(ground_m)
+    low, high = positions_m.min(axis=0), positions_m.max(axis=0)
+    middle, half = (low + high) / 2, FAR * float((high - low).max())
+    cells = _cells(positions_m, middle + half * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]), None, QUAD_SEGMENTS)
+    corners = cells.polygons_m
+    inside = _inside(corners.reshape(-1, 2), ground).reshape(corners.shape[:2])
+    whole = np.asarray(inside.all(axis=1))
+    return np.where(whole[cells.cell_of_person], _shares(cells, missing=np.nan), np.nan)
 
 
 def local_densities_per_m2(
@@ -106,6 +120,16 @@ class _Cells:
     """`[num_cells, num_corners, 2]` anticlockwise; those with fewer corners repeat the last one."""
     cell_of_person: Indices
     """`[num_people]`; -1 outside the visible ground."""
+
+
+def _shares(cells: _Cells, *, missing: float) -> Floats:
+    """Ground of each person in m², `[num_people]`; people at the same place have equal shares of their cell."""
+    inside = cells.cell_of_person >= 0
+    owners = cells.cell_of_person[inside]
+    shares = _areas(cells.polygons_m) / np.bincount(owners, minlength=len(cells.polygons_m))
+    areas = np.full(len(inside), missing)
+    areas[inside] = shares[owners]
+    return areas
 
 
 def _cells(positions_m: Points, ground_m: Points, cutoff_m: float | None, quad_segments: int) -> _Cells:

@@ -16,13 +16,9 @@ import numpy.typing as npt
 
 from crowdgan_core.density import Density
 from crowdgan_core.scene import Scene
-from crowdgan_density.cells import cell_areas
+from crowdgan_density.cells import whole_cell_areas
 from crowdgan_density.ground import CHANCE, Ground, GroundMeasure
 from crowdgan_density.occupied import MIN_GROUP, Points, convex_hull, groups
-
-WHOLE = 1e-6
-"""Relative difference of areas up to which a cell was not cut."""
-
 
 BOUND_SDS = 1.96
 """Standard deviations from the middle of a normal distribution between which 95 % of it lie, as for `ground`."""
@@ -36,13 +32,12 @@ def inner_areas_m2(positions_m: Points) -> npt.NDArray[np.float64]:
     Args:
         positions_m: `[num_people, 2]`.
     """
-    free = _free_areas_m2(positions_m)
     inner = []
     for group in groups(positions_m):
         hull = convex_hull(positions_m[group])
         if hull is not None:
-            own, uncut = cell_areas(positions_m, hull, None)[group], free[group]
-            inner.append(own[np.abs(own - uncut) <= WHOLE * uncut])
+            areas = whole_cell_areas(positions_m, hull)[group]
+            inner.append(areas[np.isfinite(areas)])
     return np.concatenate(inner) if inner else np.empty(0)
 
 
@@ -79,11 +74,3 @@ def _moved(found: GroundMeasure, density_per_m2: float, people: int) -> tuple[fl
         density_per_m2 * math.exp(-math.sqrt(low**2 + more_chance)),
         density_per_m2 * math.exp(math.sqrt(high**2 + more_chance)),
     )
-
-
-def _free_areas_m2(positions_m: Points) -> npt.NDArray[np.float64]:
-    """Areas of the cells in a frame so large that only those of the outermost people reach it, `[num_people]`."""
-    low, high = positions_m.min(axis=0), positions_m.max(axis=0)
-    middle, half = (low + high) / 2, 10 * float((high - low).max())
-    frame = middle + half * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    return cell_areas(positions_m, frame, None)
