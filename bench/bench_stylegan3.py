@@ -20,14 +20,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crowdgan_stylegan3.initialise import random_generator
 from crowdgan_stylegan3.networks import synthesis3
+from crowdgan_stylegan3.networks.generator import Generator
 from crowdgan_stylegan3.presets import generator_preset
 
 RESOLUTION, CHANNEL_BASE = 256, 16384
 VARIANTS = ("stylegan3-t", "stylegan3-r")
 FORMS = ("native", "reference", "zero-inserting")
-FLOOR_S = {"stylegan3-t": (105.0, 4.1), "stylegan3-r": (44.5, 19.1)}
+GMAC = {"stylegan3-t": (105.0, 4.1), "stylegan3-r": (44.5, 19.1)}
 """GMAC of convolutions and of filters per picture."""
 
 REPEATS = 3
@@ -54,7 +54,7 @@ def main() -> None:
                     f"  {variant} {form:14} batch {batch}: {found['seconds']:6.2f} s per picture, "
                     f"{base / found['seconds']:5.1f} times as fast as zero-inserting, {found['peak_mib']:5.0f} MiB"
                 )
-        gmac = sum(FLOOR_S[variant])
+        gmac = sum(GMAC[variant])
         print(f"  {variant}: {gmac:.0f} GMAC by direct summation take {2 * gmac / rate:.2f} s at that rate")
 
 
@@ -83,7 +83,7 @@ def in_own_process(variant: str, form: str, batch: str) -> dict[str, float]:
 
 def measure(variant: str, form: str, batch: str) -> dict[str, float]:
     settings = generator_preset(variant, resolution=RESOLUTION, channel_base=CHANNEL_BASE)  # type: ignore[arg-type]
-    generator = random_generator(settings, seed=0)
+    generator = Generator(settings).eval()
     if form == "zero-inserting":
         synthesis3.filtered_lrelu, synthesis3.conv2d = classic_filtered_lrelu, classic_conv2d
     z = torch.randn(int(batch), settings.z_dim)

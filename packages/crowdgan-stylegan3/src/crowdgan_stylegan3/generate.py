@@ -77,22 +77,18 @@ class SeededGenerator:
         """
         mapping = self._generator.mapping
         z, c = self._z(seeds), self._checked(labels, len(seeds))
+        step = 1 if self.device.type == "cpu" else len(seeds)  # on a CPU, larger batches only round differently
         with torch.no_grad():
-            parts = [mapping(*part) for part in self._batches(z, c)]
+            parts = [
+                mapping(z[at : at + step], None if c is None else c[at : at + step])
+                for at in range(0, len(seeds), step)
+            ]
             return mapping.truncated(torch.cat(parts), truncation_psi)
 
     def pictures(self, ws: Tensor) -> npt.NDArray[np.uint8]:
         """Pictures `[N, H, W, 3]` of intermediate latents `[N, num_ws, w_dim]`."""
         with torch.no_grad():
-            parts = [as_pixels(self._generator.synthesis(part)) for (part,) in self._batches(ws)]
-        return np.concatenate(parts)
-
-    def _batches(self, *tensors: Tensor | None) -> list[tuple[Tensor | None, ...]]:
-        """What is computed at once: on a CPU one picture, since larger batches are no faster and round differently."""
-        if self.device.type != "cpu":
-            return [tensors]
-        count = max(len(tensor) for tensor in tensors if tensor is not None)
-        return [tuple(None if item is None else item[i : i + 1] for item in tensors) for i in range(count)]
+            return as_pixels(self._generator.synthesis(ws))
 
     def _z(self, seeds: Sequence[int]) -> Tensor:
         """Latents `[num_seeds, z_dim]`, those that the published tools draw for the seeds."""

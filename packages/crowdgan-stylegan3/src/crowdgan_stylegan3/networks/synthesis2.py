@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from crowdgan_stylegan3.config import StyleGan2Settings
+from crowdgan_stylegan3.networks.batches import is_one_by_one
 from crowdgan_stylegan3.networks.filters import binomial_filter
 from crowdgan_stylegan3.networks.linear import Linear
 from crowdgan_stylegan3.networks.modulation import demodulation
@@ -138,6 +139,8 @@ class Synthesis2(nn.Module):
             update_emas: has no effect: there is nothing to track.
             noise: the same for all pictures, drawn, or none.
         """
+        if is_one_by_one(ws, update_emas=update_emas):
+            return torch.cat([self(own, noise=noise) for own in torch.split(ws, 1)])
         x: Tensor | None = None
         picture: Tensor | None = None
         first = 0

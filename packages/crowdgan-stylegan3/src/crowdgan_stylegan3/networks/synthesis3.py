@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_stylegan3.config import StyleGan3Settings
+from crowdgan_stylegan3.networks.batches import is_one_by_one
 from crowdgan_stylegan3.networks.geometry import LayerGeometry, layers
 from crowdgan_stylegan3.networks.linear import Linear
 from crowdgan_stylegan3.networks.modulation import demodulation
@@ -151,6 +152,8 @@ class Synthesis3(nn.Module):
 
     def forward(self, ws: Tensor, *, update_emas: bool = False) -> Tensor:
         """Pictures `[N, channels, resolution, resolution]` float32, about -1 to 1, of `[N, num_ws, w_dim]`."""
+        if is_one_by_one(ws, update_emas=update_emas):
+            return torch.cat([self(own) for own in torch.split(ws, 1)])
         first, *others = ws.float().unbind(dim=1)
         x: Tensor = self.input(first)
         for name, w in zip(self.layer_names, others, strict=True):
