@@ -18,6 +18,7 @@ nox.options.error_on_missing_interpreters = False  # versions of Python that are
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 CORE = "crowdgan-core"
+DEMO_PACKAGES = [CORE, "crowdgan-density"]
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = ["pytest", "pytest-timeout", "hypothesis", "lmdb"]
@@ -126,7 +127,7 @@ def third_party(session: nox.Session) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """The main job on made-up crowds: pictures, density labels, a contact sheet to look at."""
-    install_packages(session, PACKAGES)
+    install_packages(session, DEMO_PACKAGES)
     out = ROOT / "demo"
     crowds, dataset, sheet = out / "crowds", out / "crowds.zip", out / "crowds.png"
     session.run("crowdgan", "synth", str(crowds), "--images", "60", "--overwrite")

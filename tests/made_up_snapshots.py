@@ -146,3 +146,28 @@ def write_snapshot(path: Path, value: Any, protocol: int = 4) -> Path:
     """A snapshot's file."""
     path.write_bytes(dumps(value, protocol))
     return path
+
+
+def write_official(path: Path, generator: Any, **changes: Any) -> Path:
+    """A snapshot of one of our generators, with settings as the official training script writes them.
+
+    Args:
+        path: the file.
+        generator: a `crowdgan_stylegan3.networks.generator.Generator`.
+        changes: settings that differ.
+    """
+    settings = generator.settings
+    common = {"c_dim": settings.label_dim, "img_resolution": settings.resolution, "img_channels": 3}
+    common |= {
+        "z_dim": settings.z_dim,
+        "w_dim": settings.w_dim,
+        "mapping_kwargs": {"num_layers": settings.mapping_layers},
+    }
+    capacity = {"channel_base": settings.channel_base, "channel_max": settings.channel_max}
+    if hasattr(settings, "conv_kernel"):
+        own = {"conv_kernel": settings.conv_kernel, "use_radial_filters": settings.use_radial_filters}
+        kwargs = {**common, **capacity, **own, "magnitude_ema_beta": 0.999}
+    else:
+        kwargs = {**common, "synthesis_kwargs": {**capacity, "num_fp16_res": 4, "conv_clamp": 256}}
+    state = {name: tensor.numpy() for name, tensor in generator.state_dict().items()}
+    return write_snapshot(path, snapshot(G_ema=network_of(Generator, state, **{**kwargs, **changes})))

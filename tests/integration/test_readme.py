@@ -13,10 +13,15 @@ from click.testing import CliRunner
 from crowdgan_core.cli.tree import build_tree
 from crowdgan_core.plugins import installed_plugins
 from crowdgan_core.synthetic import SynthSettings, write_download
+from crowdgan_stylegan3.initialise import random_generator
+from crowdgan_stylegan3.presets import generator_preset
 from tests.made_up import add_shanghaitech
+from tests.made_up_snapshots import write_official
 
 ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
+PYTHON = ROOT / "packages" / "crowdgan-stylegan3" / "README.md"
+"""A page with a program that uses what its commands make."""
 
 SMALL = ["--images", "6", "--resolution", "64x64", "--workers", "1"]
 """Options that keep `synth` short."""
@@ -42,6 +47,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("CrowdHuman", "DIR"):
         write_download(SynthSettings(images=6, size=(64, 64)), tmp_path / name)
     add_shanghaitech(tmp_path / "ShanghaiTech" / "part_A_final" / "test_data", 1, 2)
+    settings = generator_preset("stylegan3-t", resolution=16, label_dim=3, channel_base=256, channel_max=8)
+    write_official(tmp_path / "network-snapshot-025000.pkl", random_generator(settings, seed=0))
     return tmp_path
 
 
@@ -51,6 +58,16 @@ def test_the_commands_of_a_readme_run(path: Path, workplace: Path) -> None:
     assert commands
     for arguments in commands:
         run([*arguments, "--overwrite"] if "--dest" in arguments else arguments)
+
+
+def test_the_program_of_a_readme_runs_after_its_commands(workplace: Path) -> None:
+    for arguments in fenced_commands(PYTHON):
+        if arguments[:2] == ["stylegan3", "init"]:
+            run(arguments)
+    (program,) = re.findall(r"^```python\n(.*?)^```", PYTHON.read_text(), re.MULTILINE | re.DOTALL)
+    found: dict[str, object] = {}
+    exec(program, found)
+    assert getattr(found["pictures"], "shape", None) == (2, 64, 64, 3)
 
 
 def test_the_first_commands_of_the_help_text_run(workplace: Path) -> None:

@@ -16,12 +16,12 @@ from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.model_card import read_card
 from crowdgan_stylegan3.checkpoint import load_generator
 from crowdgan_stylegan3.cli import import_
-from crowdgan_stylegan3.config import VARIANTS, StyleGan3Settings, Variant
+from crowdgan_stylegan3.config import VARIANTS, Variant
 from crowdgan_stylegan3.initialise import random_generator
 from crowdgan_stylegan3.networks.generator import Generator as OurGenerator
 from crowdgan_stylegan3.presets import generator_preset
 from crowdgan_stylegan3.snapshots import generator_of_snapshot
-from tests.made_up_snapshots import Generator, network_of, snapshot, write_snapshot
+from tests.made_up_snapshots import Generator, network_of, snapshot, write_official, write_snapshot
 
 
 def small(variant: Variant) -> OurGenerator:
@@ -29,28 +29,10 @@ def small(variant: Variant) -> OurGenerator:
     return random_generator(replace(settings, z_dim=6, w_dim=10), seed=2)
 
 
-def official_kwargs(generator: OurGenerator) -> dict[str, Any]:
-    """Settings as the official training script gives them."""
-    settings = generator.settings
-    capacity = {"channel_base": settings.channel_base, "channel_max": settings.channel_max}
-    common = {"c_dim": 3, "img_resolution": 16, "img_channels": 3, "z_dim": 6, "w_dim": 10}
-    if isinstance(settings, StyleGan3Settings):
-        own = {"conv_kernel": settings.conv_kernel, "use_radial_filters": settings.use_radial_filters}
-        return {**common, **capacity, **own, "magnitude_ema_beta": 0.999, "mapping_kwargs": {"num_layers": 2}}
-    nested = {**capacity, "num_fp16_res": 4, "conv_clamp": 256}
-    return {**common, "mapping_kwargs": {"num_layers": 8}, "synthesis_kwargs": nested}
-
-
-def write(path: Path, generator: OurGenerator, **changes: Any) -> Path:
-    state = {name: tensor.numpy() for name, tensor in generator.state_dict().items()}
-    kwargs = {**official_kwargs(generator), **changes}
-    return write_snapshot(path, snapshot(G_ema=network_of(Generator, state, **kwargs)))
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_an_imported_model_makes_the_same_pictures(tmp_path: Path, variant: Variant) -> None:
     generator = small(variant)
-    path = write(tmp_path / "network-snapshot-000100.pkl", generator)
+    path = write_official(tmp_path / "network-snapshot-000100.pkl", generator)
     result = CliRunner().invoke(
         import_.command, [str(path), "--classes", "sparse,medium,dense"], catch_exceptions=False
     )
@@ -88,7 +70,7 @@ def test_recorded_networks_come_through_a_snapshot(shared: Path, tmp_path: Path,
     ],
 )
 def test_settings_that_do_not_fit_are_refused_by_name(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
-    path = write(tmp_path / "n.pkl", small("stylegan3-t"), **changes)
+    path = write_official(tmp_path / "n.pkl", small("stylegan3-t"), **changes)
     with pytest.raises(CheckpointError) as caught:
         generator_of_snapshot(path)
     assert str(caught.value).startswith(f"{path}: ")
@@ -96,7 +78,7 @@ def test_settings_that_do_not_fit_are_refused_by_name(tmp_path: Path, changes: d
 
 
 def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
-    path = write(tmp_path / "n.pkl", small("stylegan3-t"))
+    path = write_official(tmp_path / "n.pkl", small("stylegan3-t"))
     with pytest.raises(CheckpointError, match=r"n\.pkl: it holds no G, but G_ema"):
         generator_of_snapshot(path, which="G")
     with pytest.raises(ConfigError, match="its labels have 3 numbers; there are 2 class names"):
@@ -112,7 +94,7 @@ def test_a_malicious_snapshot_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_classes_are_read_back_from_the_card(tmp_path: Path) -> None:
-    path = write(tmp_path / "n.pkl", small("stylegan2"))
+    path = write_official(tmp_path / "n.pkl", small("stylegan2"))
     dest = tmp_path / "model.safetensors"
     CliRunner().invoke(import_.command, [str(path), "--dest", str(dest)], catch_exceptions=False)
     assert read_card(dest).classes == ()

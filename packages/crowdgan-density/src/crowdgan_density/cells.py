@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.errors import DensityError
+from crowdgan_density.linking import linked
 
 Points = npt.NDArray[np.float64]
 """`[num_points, 2]` positions on the ground in metres."""
@@ -157,17 +158,10 @@ def _places(positions_m: Points, same_m: float) -> tuple[Points, Indices]:
 
     People within `same_m` of one another stand at one place, their middle.
     """
-    from scipy.sparse import coo_array  # here, because `crowdgan --help` shall not load scipy
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
-
-    count = len(positions_m)
-    pairs = cKDTree(positions_m).query_pairs(same_m, output_type="ndarray")
-    if not len(pairs):
-        return positions_m, np.arange(count)
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    num_places, labels = connected_components(links, directed=False)
-    place_of_person = labels.astype(np.intp)
+    place_of_person = linked(positions_m, same_m)
+    num_places = int(place_of_person.max(initial=-1)) + 1
+    if num_places == len(positions_m):
+        return positions_m, place_of_person
     people = np.bincount(place_of_person, minlength=num_places)
     sums = [np.bincount(place_of_person, values, num_places) for values in positions_m.T]
     return np.stack(sums, axis=1) / people[:, None], place_of_person

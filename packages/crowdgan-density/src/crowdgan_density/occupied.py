@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.camera import polygon_area_m2
+from crowdgan_density.linking import linked
 
 Points = npt.NDArray[np.float64]
 """`[num_people, 2]` positions on the ground in metres."""
@@ -57,16 +58,12 @@ def groups(positions_m: Points) -> list[Indices]:
     Two people belong to one group when they, or a chain of others between them, stand within `LINK` times the median
     distance to the second nearest neighbour.
     """
-    from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
     if len(positions_m) < MIN_GROUP:
         return []
-    tree = cKDTree(positions_m)
-    distances_m = np.asarray(tree.query(positions_m, k=3)[0])
-    typical_m = float(np.median(distances_m[:, 2]))
-    near = tree.sparse_distance_matrix(tree, LINK * typical_m)
-    _, labels = connected_components(near, directed=False)
+    distances_m = np.asarray(cKDTree(positions_m).query(positions_m, k=3)[0])
+    labels = linked(positions_m, LINK * float(np.median(distances_m[:, 2])))
     found = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     return sorted((item for item in found if len(item) >= MIN_GROUP), key=len, reverse=True)
 

@@ -40,12 +40,13 @@ def command(
     dest: Path | None,
     overwrite: bool,
 ) -> None:
-    """Write a model with random weights, for trying things: its pictures show textures, not crowds.
+    """Write a model with random weights, for trying things: its pictures show textures, not crowds. What
+    takes models takes it: crowdgan generate, sweep, inspect and stylegan3 video.
 
     \b
     Examples:
       crowdgan stylegan3 init --cfg stylegan3-t --resolution 64 --classes sparse,medium,dense
-      crowdgan generate --network stylegan3-t-64.safetensors --seeds 0-7 --density dense --outdir pictures
+      crowdgan stylegan3 init --cfg stylegan2 --resolution 32 --cbase 2048 --cmax 32 --dest small.safetensors
     """
     from crowdgan_stylegan3.checkpoint import save_generator
     from crowdgan_stylegan3.initialise import random_card, random_generator
