@@ -55,10 +55,13 @@ def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
     """`x` `[N, C, H, W]` upsampled, filtered with `f` and downsampled, `[N, C, out_height, out_width]`."""
     taps = f if how.flip_filter else f.flip(tuple(range(f.ndim)))
     if f.ndim == 2:
-        return _resample(x, taps * how.gain, how)
-    x_only = replace(how, up=(how.up[0], 1), down=(how.down[0], 1), padding=(*how.padding[:2], 0, 0))
-    y_only = replace(how, up=(1, how.up[1]), down=(1, how.down[1]), padding=(0, 0, *how.padding[2:]))
-    return _resample(_resample(x, taps[None, :] * how.gain, x_only), taps[:, None], y_only)
+        y = _resample(x, taps * how.gain, how)
+    else:
+        x_only = replace(how, up=(how.up[0], 1), down=(how.down[0], 1), padding=(*how.padding[:2], 0, 0))
+        y_only = replace(how, up=(1, how.up[1]), down=(1, how.down[1]), padding=(0, 0, *how.padding[2:]))
+        y = _resample(_resample(x, taps[None, :] * how.gain, x_only), taps[:, None], y_only)
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return y.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
 def filtered_lrelu(
@@ -170,18 +173,16 @@ def _axis(size: int, taps: int, up: int, down: int, pad: int, out: int) -> _Axis
 
 
 def _resample(x: Tensor, taps: Tensor, how: Resampling) -> Tensor:
-    """`x` correlated with `[height, width]` taps between up- and downsampling."""
+    """`x` correlated with `[height, width]` taps between up- and downsampling, channels last in memory."""
     size, shape = (x.shape[2], x.shape[3]), (taps.shape[0], taps.shape[1])
     out_height, out_width = how.out_size(size, shape)
     axis_y = _axis(size[0], shape[0], how.up[1], how.down[1], how.padding[2], out_height)
     axis_x = _axis(size[1], shape[1], how.up[0], how.down[0], how.padding[0], out_width)
     if taps.numel() == 1 and how.up == how.down == (1, 1):
         return _window(x, axis_y, axis_x) * taps.to(x.dtype)
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     x = _window(x.contiguous(memory_format=torch.channels_last), axis_y, axis_x)
     phases = [[_phase(x, taps, how, axis_y, axis_x, v, u) for u in range(axis_x.phases)] for v in range(axis_y.phases)]
-    y = _interleaved(phases, (out_height, out_width))
-    return y if last else y.contiguous()
+    return _interleaved(phases, (out_height, out_width))
 
 
 def _window(x: Tensor, axis_y: _Axis, axis_x: _Axis) -> Tensor:

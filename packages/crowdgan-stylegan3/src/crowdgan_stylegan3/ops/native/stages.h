@@ -39,9 +39,9 @@ class UpRows {
         if (!stage.identity) fill_weights();
     }
 
-    // Starts at row `t`.
+    // Starts at row `t`, or at the picture's first.
     void start(int64_t t) {
-        group_ = y_.first_sample(t);
+        group_ = y_.first_sample(std::max<int64_t>(t, 0));
         have_ = group_;
     }
 
