@@ -18,7 +18,7 @@ import torch
 import triton
 from gpu_checks import check_all
 from gpu_compile import SHARED_LIMIT, compile_all
-from gpu_layers import CLAMP, GAIN, SLOPE, Layer, layers
+from gpu_layers import Layer, layers
 from triton.testing import do_bench
 
 from crowdgan_stylegan3.initialise import random_generator
@@ -118,14 +118,13 @@ def time_layers(device: torch.device, bandwidth: float) -> list[dict[str, Any]]:
 
 def time_layer(layer: Layer, batch: int, bandwidth: float) -> dict[str, Any]:
     """Times of both directions, in half precision, with the share of the bandwidth of a copy."""
-    device = layer.fu.device
+    device = layer.how.fu.device
     x = torch.randn(batch, layer.channels, layer.in_size, layer.in_size, device=device, dtype=torch.float16)
     v = torch.randn(batch, layer.channels, layer.out_size, layer.out_size, device=device, dtype=torch.float16)
     b = torch.randn(layer.channels, device=device, dtype=torch.float16)
-    settings = (layer.fu, layer.fd, b, layer.rise, layer.fall, GAIN, SLOPE, CLAMP)
     calls = {
-        "forward": lambda: ops.filtered_lrelu(x, *settings),
-        "backward": lambda: ops.filtered_lrelu_linear(v, x, *settings, True),
+        "forward": lambda: ops.filtered_lrelu(x, b, layer.how),
+        "backward": lambda: ops.filtered_lrelu_linear(v, x, b, layer.how, True),
     }
     result: dict[str, Any] = {"layer": layer.name}
     for way, call in calls.items():

@@ -7,6 +7,7 @@ the whole step, at a share of samples like the rounding, so in norm by its root.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -81,17 +82,18 @@ def filtered_lrelu_errors(dtype: torch.dtype, device: torch.device) -> Iterator[
                 x = x.contiguous(memory_format=memory_format)
                 b = torch.randn(5, device=device, dtype=dtype)
                 clamp = CLAMP if memory_format == torch.channels_last else 2.0
-                settings = (layer.rise, layer.fall, GAIN, SLOPE, clamp)
-                start, fu, fd = x.double().requires_grad_(), layer.fu.double(), layer.fd.double()
-                y = reference.filtered_lrelu(start, fu, fd, b.double(), *settings)
+                how = replace(layer.how, clamp=clamp)
+                exact = replace(how, fu=how.fu.double(), fd=how.fd.double())
+                start = x.double().requires_grad_()
+                y = reference.filtered_lrelu(start, b.double(), exact)
                 case = f"filtered_lrelu {config} {layer.name} clamp {clamp:g}"
-                yield case, relative_error(ops.filtered_lrelu(x, layer.fu, layer.fd, b, *settings), y.detach()), False
+                yield case, relative_error(ops.filtered_lrelu(x, b, how), y.detach()), False
                 v, w = torch.randn_like(y).to(dtype), torch.randn_like(x)
                 zero = torch.zeros_like(y, requires_grad=True)
                 (back,) = torch.autograd.grad(y, start, zero, create_graph=True)
                 (ahead,) = torch.autograd.grad(back, zero, w.double(), retain_graph=True)
                 (gradient,) = torch.autograd.grad(y, start, v.double())
-                found = ops.filtered_lrelu_linear(v, x, layer.fu, layer.fd, b, *settings, True)
+                found = ops.filtered_lrelu_linear(v, x, b, how, True)
                 yield f"{case} gradient", relative_error(found, gradient), True
-                found = ops.filtered_lrelu_linear(w, x, layer.fu, layer.fd, b, *settings, False)
+                found = ops.filtered_lrelu_linear(w, x, b, how, False)
                 yield f"{case} second", relative_error(found, ahead), True

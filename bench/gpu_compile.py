@@ -46,7 +46,7 @@ def compile_all() -> list[dict[str, Any]]:
             for index in (10, 11):  # factors 4 and 2
                 layer = layers(config, 256, torch.device("cpu"))[index]
                 for name, launch in zip(("forward", "transposed"), filtered_launches(layer, dtype), strict=True):
-                    case = f"filtered_lrelu {dtype} {config} {layer.rise.up[0]}/{layer.fall.down[0]} {name}"
+                    case = f"filtered_lrelu {dtype} {config} {layer.how.rise.up[0]}/{layer.how.fall.down[0]} {name}"
                     results.append({"case": case, **compiled(launch)})
     return results
 
@@ -56,13 +56,12 @@ def filtered_launches(layer: Layer, dtype: torch.dtype) -> tuple[Launch, Launch]
     size = (layer.in_size, layer.in_size)
     x = torch.empty(1, layer.channels, *size, dtype=dtype)
     out = torch.empty(1, layer.channels, layer.out_size, layer.out_size, dtype=dtype)
-    b, rise, fall = torch.empty(layer.channels, dtype=dtype), (layer.fu, layer.rise), (layer.fd, layer.fall)
-    middle = layer.rise.out_size(size, taps_of(layer.fu))
-    before = (layer.fd, layer.fall.transposed(middle, taps_of(layer.fd)))
-    after = (layer.fu, layer.rise.transposed(size, taps_of(layer.fu)))
+    b, how = torch.empty(layer.channels, dtype=dtype), layer.how
+    before = (how.fd, how.fall.transposed(how.between(size), taps_of(how.fd)))
+    after = (how.fu, how.rise.transposed(size, taps_of(how.fu)))
     return (
-        plan_filtered_lrelu(out, None, x, b, rise, None, fall, GAIN, SLOPE, CLAMP),
-        plan_filtered_lrelu(x, out, x, b, rise, before, after, GAIN, SLOPE, CLAMP),
+        plan_filtered_lrelu(out, None, x, b, how, None, (how.fd, how.fall)),
+        plan_filtered_lrelu(x, out, x, b, how, before, after),
     )
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from crowdgan_stylegan3.config import StyleGan3Settings
 from crowdgan_stylegan3.networks.geometry import LayerGeometry
 from crowdgan_stylegan3.networks.geometry import layers as geometry_of
-from crowdgan_stylegan3.ops.arguments import Resampling, resampling
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, resampling
 from crowdgan_stylegan3.presets import generator_preset
 
 GAIN, SLOPE, CLAMP = 2**0.5, 0.2, 256.0
@@ -25,10 +24,7 @@ class Layer:
     in_size: int
     """What the convolution before it returns."""
     out_size: int
-    fu: Tensor
-    fd: Tensor
-    rise: Resampling
-    fall: Resampling
+    how: FilteredLrelu
 
     def bytes_moved(self, batch: int, item: int, backward: bool) -> int:
         """Fewest bytes: input and result once; backward, the result's gradient, the input, and its gradient."""
@@ -52,8 +48,13 @@ def _layer(geometry: LayerGeometry, device: torch.device) -> Layer:
         channels=geometry.after.channels,
         in_size=geometry.before.size + geometry.kernel - 1,
         out_size=geometry.after.size,
-        fu=fu.to(device),
-        fd=fd.to(device),
-        rise=resampling(geometry.up, 1, geometry.padding, gain=geometry.up**2),
-        fall=resampling(1, geometry.down, 0),
+        how=FilteredLrelu(
+            fu=fu.to(device),
+            fd=fd.to(device),
+            rise=resampling(geometry.up, 1, geometry.padding, gain=geometry.up**2),
+            fall=resampling(1, geometry.down, 0),
+            gain=GAIN,
+            slope=SLOPE,
+            clamp=CLAMP,
+        ),
     )

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from crowdgan_stylegan3.ops import reference
-from crowdgan_stylegan3.ops.arguments import ACTIVATIONS, Resampling, resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import ACTIVATIONS, FilteredLrelu, Resampling, resampling, taps_of
 from tests.triton_interpreter import interpreted_ops
 
 GAIN, SLOPE = 2**0.5, 0.2
@@ -136,14 +136,16 @@ def test_bias_act_takes_two_dimensions(ops: ModuleType) -> None:
     agree(ops.bias_act(None, x, b, 1, "swish", 0, 1.0, None, 0), expected, 1e-5)
 
 
-def filtered_case(
-    up: int, down: int, full: bool, size: tuple[int, int]
-) -> tuple[Tensor, Tensor, Resampling, Resampling]:
+def filtering(fu: Tensor, fd: Tensor, rise: Resampling, fall: Resampling, clamp: float | None = None) -> FilteredLrelu:
+    return FilteredLrelu(fu=fu, fd=fd, rise=rise, fall=fall, gain=GAIN, slope=SLOPE, clamp=clamp)
+
+
+def filtered_case(up: int, down: int, full: bool, size: tuple[int, int], clamp: float | None) -> FilteredLrelu:
     fu = low_pass(6 * up) if up > 1 else torch.ones(1)
     fd = radial(6 * down) if full else low_pass(6 * down)
     grow = 5 * down
     rise = resampling(up, 1, (grow, grow - 1, grow + 2, -3 if size[0] * up > 12 else 3), gain=up**2, flip_filter=full)
-    return fu, fd, rise, resampling(1, down, 0, flip_filter=full)
+    return filtering(fu, fd, rise, resampling(1, down, 0, flip_filter=full), clamp)
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["separable", "radial"])
@@ -155,21 +157,20 @@ def test_filtered_lrelu_and_its_linearisation_equal_the_reference(
     rng = random.Random(up * 10 + down)
     for index, clamp in enumerate((None, 0.7)):
         size = (rng.randint(6, 14), rng.randint(6, 24))
-        fu, fd, rise, fall = filtered_case(up, down, full, size)
+        how = filtered_case(up, down, full, size, clamp)
         x = laid_out(numbers(index, 1, 3, *size).to(dtype), LAYOUTS[index + 2 * full])
         b = None if index else numbers(7, 3).to(dtype)
-        assert ops.supports_filtered_lrelu(x, fu, fd, rise, fall) is None
+        assert ops.supports_filtered_lrelu(x, how) is None
         start = reference.bias_act(x, b, 1, "linear", 0, 1.0, None).float().requires_grad_()
-        y = reference.filtered_lrelu(start, fu, fd, None, rise, fall, GAIN, SLOPE, clamp)
-        agree(ops.filtered_lrelu(x, fu, fd, b, rise, fall, GAIN, SLOPE, clamp), y.detach(), NORMS[dtype])
-        settings = (x, fu, fd, b, rise, fall, GAIN, SLOPE, clamp)
+        y = reference.filtered_lrelu(start, None, how)
+        agree(ops.filtered_lrelu(x, b, how), y.detach(), NORMS[dtype])
         v, w = numbers(8, *y.shape).to(dtype), numbers(9, *x.shape).to(dtype)
         along = torch.zeros_like(y, requires_grad=True)
         (back,) = torch.autograd.grad(y, start, along, create_graph=True)
         (ahead,) = torch.autograd.grad(back, along, w.float(), retain_graph=True)
         (gradient,) = torch.autograd.grad(y, start, v.float())
         norm = NORMS[dtype] if dtype == torch.float32 else KINK_NORM
-        found = ops.filtered_lrelu_linear(v, *settings, True), ops.filtered_lrelu_linear(w, *settings, False)
+        found = ops.filtered_lrelu_linear(v, x, b, how, True), ops.filtered_lrelu_linear(w, x, b, how, False)
         agree(found[0], gradient, norm)
         agree(found[1], ahead, norm)
         # each is the other's transpose whatever the mask, so kinks do not count here
@@ -179,10 +180,9 @@ def test_filtered_lrelu_and_its_linearisation_equal_the_reference(
 
 
 def test_filtered_lrelu_of_a_single_sample_equals_the_reference(ops: ModuleType) -> None:
-    fu, fd, rise, fall = low_pass(12), low_pass(12), resampling(2, 1, 11, gain=4), resampling(1, 2, 0)
+    how = filtering(low_pass(12), low_pass(12), resampling(2, 1, 11, gain=4), resampling(1, 2, 0))
     x, b = numbers(0, 2, 2, 1, 1), numbers(1, 2)
-    expected = reference.filtered_lrelu(x, fu, fd, b, rise, fall, GAIN, SLOPE, None)
-    agree(ops.filtered_lrelu(x, fu, fd, b, rise, fall, GAIN, SLOPE, None), expected, 1e-5)
+    agree(ops.filtered_lrelu(x, b, how), reference.filtered_lrelu(x, b, how), 1e-5)
 
 
 def test_what_does_not_fit_is_left_to_the_reference(ops: ModuleType) -> None:
@@ -192,13 +192,14 @@ def test_what_does_not_fit_is_left_to_the_reference(ops: ModuleType) -> None:
     assert ops.supports(x, (f[:4], odd)) == "factors are up (3, 3), down (1, 1); the kernels take 1, 2 and 4"
     assert ops.supports(x.double(), (f[:4], long)) == "x is torch.float64; the kernels take float32 and float16"
     agree(ops.upfirdn2d(x, f, long), reference.upfirdn2d(x, f, long), 1e-5)
-    fu, rise, fall = numbers(2, 40) / 6, resampling(1, 1, 39), resampling(1, 1, 0)
-    assert "one after the other" in ops.supports_filtered_lrelu(x, fu, fu, rise, fall)
+    fu = numbers(2, 40) / 6
+    how = filtering(fu, fu, resampling(1, 1, 39), resampling(1, 1, 0), clamp=1.0)
+    assert "one after the other" in ops.supports_filtered_lrelu(x, how)
     start = x.clone().requires_grad_()
-    y = reference.filtered_lrelu(start, fu, fu, None, rise, fall, GAIN, SLOPE, 1.0)
-    agree(ops.filtered_lrelu(x, fu, fu, None, rise, fall, GAIN, SLOPE, 1.0), y.detach(), 1e-5)
+    y = reference.filtered_lrelu(start, None, how)
+    agree(ops.filtered_lrelu(x, None, how), y.detach(), 1e-5)
     v = numbers(3, *y.shape)
-    found = ops.filtered_lrelu_linear(v, x, fu, fu, None, rise, fall, GAIN, SLOPE, 1.0, True)
+    found = ops.filtered_lrelu_linear(v, x, None, how, True)
     agree(found, torch.autograd.grad(y, start, v)[0], 1e-5)
 
 

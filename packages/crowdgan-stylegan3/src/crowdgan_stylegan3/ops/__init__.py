@@ -14,10 +14,12 @@ from crowdgan_stylegan3.ops.arguments import (
     SQRT_2,
     Activation,
     Factor,
+    FilteredLrelu,
     Padding,
     checked_bias,
     checked_clamp,
     checked_filter,
+    checked_gain,
     checked_picture,
     resampling,
     taps_of,
@@ -143,12 +145,13 @@ def filtered_lrelu(
     fu, fd, b = checked_filter(fu, x), checked_filter(fd, x), checked_bias(b, x, 1)
     rise = resampling(up, 1, padding, flip_filter=flip_filter, gain=up**2)
     fall = resampling(1, down, 0, flip_filter=flip_filter)
-    fall.out_size(rise.out_size((x.shape[2], x.shape[3]), taps_of(fu)), taps_of(fd))
-    gain, slope, clamp = float(gain), float(slope), checked_clamp(clamp)
+    gain, slope, clamp = checked_gain(gain), float(slope), checked_clamp(clamp)
+    how = FilteredLrelu(fu=fu, fd=fd, rise=rise, fall=fall, gain=gain, slope=slope, clamp=clamp)
+    how.out_size((x.shape[2], x.shape[3]))
     if has_fast_path(x, fu, fd):
         y: Tensor = custom.filtered_lrelu(x, fu, fd, b, up, down, [*rise.padding], flip_filter, gain, slope, clamp)
         return y
-    return reference.filtered_lrelu(x, fu, fd, b, rise, fall, gain, slope, clamp)
+    return reference.filtered_lrelu(x, b, how)
 
 
 def conv2d(

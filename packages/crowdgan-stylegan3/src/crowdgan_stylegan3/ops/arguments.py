@@ -82,6 +82,38 @@ class Resampling:
         return replace(self, up=self.down, down=self.up, padding=(x0, x1, y0, y1), flip_filter=not self.flip_filter)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FilteredLrelu:
+    """A leaky ReLU between an upsampling and a downsampling."""
+
+    fu: Tensor
+    """Filter of the upsampling, `[taps]` or `[height, width]`."""
+    fd: Tensor
+    """Filter of the downsampling, likewise."""
+    rise: Resampling
+    """The upsampling."""
+    fall: Resampling
+    """The downsampling."""
+    gain: float
+    """What the activation is multiplied by, at least 0."""
+    slope: float
+    """Of the leaky ReLU below 0."""
+    clamp: float | None
+    """Bound of the absolute value after the gain; None for none."""
+
+    def between(self, in_size: tuple[int, int]) -> tuple[int, int]:
+        """`(height, width)` of the upsampled picture, of those of the picture."""
+        return self.rise.out_size(in_size, taps_of(self.fu))
+
+    def out_size(self, in_size: tuple[int, int]) -> tuple[int, int]:
+        """`(height, width)` of the result, of those of the picture.
+
+        Raises:
+            ConfigError: nothing is left.
+        """
+        return self.fall.out_size(self.between(in_size), taps_of(self.fd))
+
+
 def resampling(
     up: Factor, down: Factor, padding: Padding, *, flip_filter: bool = False, gain: float = 1.0
 ) -> Resampling:
@@ -90,14 +122,12 @@ def resampling(
     Raises:
         ConfigError: a factor or padding of the wrong form, or a gain below 0.
     """
-    if not 0 <= gain < math.inf:
-        raise ConfigError(f"gain is {gain}; it must be at least 0")
     return Resampling(
         up=_pair("up", up),
         down=_pair("down", down),
         padding=_padding(padding),
         flip_filter=bool(flip_filter),
-        gain=float(gain),
+        gain=checked_gain(gain),
     )
 
 
@@ -148,6 +178,17 @@ def checked_bias(b: Tensor | None, x: Tensor, dim: int) -> Tensor | None:
         found, wanted = f"{b.dtype} {list(b.shape)} on {b.device}", f"{x.dtype} [{x.shape[dim]}] on {x.device}"
         raise ConfigError(f"b is {found}; it must be {wanted}")
     return b
+
+
+def checked_gain(gain: float) -> float:
+    """A gain, once it is finite and at least 0.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not 0 <= gain < math.inf:
+        raise ConfigError(f"gain is {gain}; it must be at least 0")
+    return float(gain)
 
 
 def checked_clamp(clamp: float | None) -> float | None:

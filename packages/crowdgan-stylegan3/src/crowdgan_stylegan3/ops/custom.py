@@ -19,7 +19,7 @@ from torch.library import custom_op
 from torch.nn.grad import conv2d_weight
 
 from crowdgan_stylegan3.ops import winograd
-from crowdgan_stylegan3.ops.arguments import Resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, taps_of
 from crowdgan_stylegan3.ops.native import library as native
 
 Numbers = Sequence[int]
@@ -185,15 +185,13 @@ def filtered_lrelu(
     clamp: float | None,
 ) -> Tensor:
     """As `ops.filtered_lrelu`."""
-    stages = _stages(up, down, padding, flip_filter)
-    y: Tensor = _form(x).filtered_lrelu(x, fu, fd, b, *stages, gain, slope, clamp)
+    y: Tensor = _form(x).filtered_lrelu(x, b, _filtering(fu, fd, up, down, padding, flip_filter, gain, slope, clamp))
     return y
 
 
 @filtered_lrelu.register_fake
 def _(x: Tensor, fu: Tensor, fd: Tensor, b: Tensor | None, *rest: Any) -> Tensor:
-    rise, fall = _stages(*rest[:4])
-    return _like(x, fall.out_size(rise.out_size(_size(x), taps_of(fu)), taps_of(fd)))
+    return _like(x, _filtering(fu, fd, *rest).out_size(_size(x)))
 
 
 @custom_op("crowdgan::filtered_lrelu_linear", mutates_args=(), device_types=DEVICES)
@@ -213,8 +211,8 @@ def filtered_lrelu_linear(
     transposed: bool,
 ) -> Tensor:
     """`filtered_lrelu` linearised at `x`, applied to `v`; or transposed, which takes gradients of its result to `x`."""
-    stages = _stages(up, down, padding, flip_filter)
-    y: Tensor = _form(x).filtered_lrelu_linear(v, x, fu, fd, b, *stages, gain, slope, clamp, transposed)
+    how = _filtering(fu, fd, up, down, padding, flip_filter, gain, slope, clamp)
+    y: Tensor = _form(x).filtered_lrelu_linear(v, x, b, how, transposed)
     return y
 
 
@@ -222,14 +220,24 @@ def filtered_lrelu_linear(
 def _(v: Tensor, x: Tensor, fu: Tensor, fd: Tensor, b: Tensor | None, *rest: Any) -> Tensor:
     if rest[-1]:
         return _like(x, _size(x))
-    rise, fall = _stages(*rest[:4])
-    return _like(x, fall.out_size(rise.out_size(_size(x), taps_of(fu)), taps_of(fd)))
+    return _like(x, _filtering(fu, fd, *rest[:-1]).out_size(_size(x)))
 
 
-def _stages(up: int, down: int, padding: Numbers, flip_filter: bool) -> tuple[Resampling, Resampling]:
-    """The upsampling and the downsampling of `filtered_lrelu`."""
+def _filtering(
+    fu: Tensor,
+    fd: Tensor,
+    up: int,
+    down: int,
+    padding: Numbers,
+    flip_filter: bool,
+    gain: float,
+    slope: float,
+    clamp: float | None,
+) -> FilteredLrelu:
+    """The plain arguments of `filtered_lrelu` as one."""
     rise = _how((up, up), (1, 1), padding, flip_filter, float(up**2))
-    return rise, _how((1, 1), (down, down), (0, 0, 0, 0), flip_filter, 1.0)
+    fall = _how((1, 1), (down, down), (0, 0, 0, 0), flip_filter, 1.0)
+    return FilteredLrelu(fu=fu, fd=fd, rise=rise, fall=fall, gain=gain, slope=slope, clamp=clamp)
 
 
 def _save_filtered_lrelu(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crowdgan_stylegan3.ops.arguments import Activation, Resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import Activation, FilteredLrelu, Resampling
 
 PLAIN_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
@@ -64,47 +64,27 @@ def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
     return y.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
-def filtered_lrelu(
-    x: Tensor,
-    fu: Tensor,
-    fd: Tensor,
-    b: Tensor | None,
-    rise: Resampling,
-    fall: Resampling,
-    gain: float,
-    slope: float,
-    clamp: float | None,
-) -> Tensor:
-    """`x` plus bias, upsampled (`rise`), through a leaky ReLU, gain and clamp, downsampled (`fall`).
+def filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
+    """`x` plus bias, upsampled, through a leaky ReLU, gain and clamp, downsampled.
 
     On a CPU a few channels at a time, so that what lies between stays in the cache.
     """
-    height, width = rise.out_size((x.shape[2], x.shape[3]), taps_of(fu))
+    height, width = how.between((x.shape[2], x.shape[3]))
     channels = max(CHUNK_FLOATS // (x.shape[0] * height * width), MIN_CHUNK)
     if x.device.type != "cpu" or channels >= x.shape[1]:
-        return _filtered_lrelu(x, fu, fd, b, rise, fall, gain, slope, clamp)
+        return _filtered_lrelu(x, b, how)
     biases = [None] * -(-x.shape[1] // channels) if b is None else torch.split(b, channels)
     pairs = zip(torch.split(x, channels, dim=1), biases, strict=True)
-    return torch.cat([_filtered_lrelu(some, fu, fd, own, rise, fall, gain, slope, clamp) for some, own in pairs], dim=1)
+    return torch.cat([_filtered_lrelu(some, own, how) for some, own in pairs], dim=1)
 
 
-def _filtered_lrelu(
-    x: Tensor,
-    fu: Tensor,
-    fd: Tensor,
-    b: Tensor | None,
-    rise: Resampling,
-    fall: Resampling,
-    gain: float,
-    slope: float,
-    clamp: float | None,
-) -> Tensor:
+def _filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
     x = bias_act(x, b, 1, "linear", 0.0, 1.0, None)
-    x = upfirdn2d(x, fu, replace(rise, gain=rise.gain * gain))  # the gain passes through the leaky ReLU
-    x = F.leaky_relu(x, slope, inplace=slope >= 0)
-    if clamp is not None:
-        x = x.clamp(-clamp, clamp) if x.requires_grad else x.clamp_(-clamp, clamp)
-    return upfirdn2d(x, fd, fall)
+    x = upfirdn2d(x, how.fu, replace(how.rise, gain=how.rise.gain * how.gain))  # the gain passes through the leaky ReLU
+    x = F.leaky_relu(x, how.slope, inplace=how.slope >= 0)
+    if (bound := how.clamp) is not None:
+        x = x.clamp(-bound, bound) if x.requires_grad else x.clamp_(-bound, bound)
+    return upfirdn2d(x, how.fd, how.fall)
 
 
 def conv2d(x: Tensor, weight: Tensor, padding: int, in_scale: Tensor | None, out_scale: Tensor | None) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from crowdgan_core.errors import BuildError
-from crowdgan_stylegan3.ops.arguments import Resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, taps_of
 from crowdgan_stylegan3.ops.native.build import built_library
 
 MAX_TAPS = 64
@@ -81,57 +81,34 @@ def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
     return packing.unpack(_run(job, packed, how.out_size(size, taps_of(f))))
 
 
-def filtered_lrelu(
-    x: Tensor,
-    fu: Tensor,
-    fd: Tensor,
-    b: Tensor | None,
-    rise: Resampling,
-    fall: Resampling,
-    gain: float,
-    slope: float,
-    clamp: float | None,
-) -> Tensor:
+def filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
     """As `reference.filtered_lrelu`."""
-    packing = _Packing(x)
+    packing, size = _Packing(x), (x.shape[2], x.shape[3])
     packed, bias = packing.pack(x), packing.bias(b)
-    between = rise.out_size((x.shape[2], x.shape[3]), taps_of(fu))
-    up_taps, down_taps = _correlation(fu, rise), _correlation(fd, fall)
-    job = _Job(rise=_stage(up_taps, rise.up, rise.padding), fall=_stage(down_taps, fall.down, fall.padding))
-    job.bias = None if bias is None else bias.data_ptr()
-    _set_activation(job, between, LEAKY_RELU, gain, slope, clamp)
-    return packing.unpack(_run(job, packed, fall.out_size(between, taps_of(fd))))
+    up_taps, down_taps = _correlation(how.fu, how.rise), _correlation(how.fd, how.fall)
+    job = _Job(rise=_stage(up_taps, how.rise.up, how.rise.padding))
+    job.fall = _stage(down_taps, how.fall.down, how.fall.padding)
+    _set_activation(job, LEAKY_RELU, how, size, bias)
+    return packing.unpack(_run(job, packed, how.out_size(size)))
 
 
-def filtered_lrelu_linear(
-    v: Tensor,
-    x: Tensor,
-    fu: Tensor,
-    fd: Tensor,
-    b: Tensor | None,
-    rise: Resampling,
-    fall: Resampling,
-    gain: float,
-    slope: float,
-    clamp: float | None,
-    transposed: bool,
-) -> Tensor:
+def filtered_lrelu_linear(v: Tensor, x: Tensor, b: Tensor | None, how: FilteredLrelu, transposed: bool) -> Tensor:
     """`filtered_lrelu` linearised at `x`, applied to `v`; or transposed, which takes gradients of its result to `x`.
 
     The upsampled `x` is made again and not kept: `x` takes as much memory as one byte per upsampled sample.
     """
     packing, size = _Packing(x), (x.shape[2], x.shape[3])
     packed, mask, bias = packing.pack(v), packing.pack(x), packing.bias(b)
-    between = rise.out_size(size, taps_of(fu))
-    up, down, first, last = rise, fall, fu, fd
+    up, down, first, last = how.rise, how.fall, how.fu, how.fd
     if transposed:
-        up, down, first, last = fall.transposed(between, taps_of(fd)), rise.transposed(size, taps_of(fu)), fd, fu
-    up_taps, mask_taps, down_taps = _correlation(first, up), _correlation(fu, rise), _correlation(last, down)
+        first, last = how.fd, how.fu
+        up = how.fall.transposed(how.between(size), taps_of(first))
+        down = how.rise.transposed(size, taps_of(last))
+    up_taps, mask_taps, down_taps = _correlation(first, up), _correlation(how.fu, how.rise), _correlation(last, down)
     job = _Job(rise=_stage(up_taps, up.up, up.padding), fall=_stage(down_taps, down.down, down.padding))
-    job.mask, job.mask_rise = _picture(mask), _stage(mask_taps, rise.up, rise.padding)
-    job.bias = None if bias is None else bias.data_ptr()
-    _set_activation(job, between, LEAKY_RELU_DERIVATIVE, gain, slope, clamp)
-    return packing.unpack(_run(job, packed, down.out_size(between, taps_of(last))))
+    job.mask, job.mask_rise = _picture(mask), _stage(mask_taps, how.rise.up, how.rise.padding)
+    _set_activation(job, LEAKY_RELU_DERIVATIVE, how, size, bias)
+    return packing.unpack(_run(job, packed, size if transposed else how.out_size(size)))
 
 
 def winograd_in(x: Tensor, scale: Tensor | None, padding: tuple[int, int], across: int, first: int, to: Tensor) -> None:
@@ -252,12 +229,13 @@ def _stage(taps: Tensor, factor: tuple[int, int], padding: tuple[int, int, int, 
     return _Stage(taps.data_ptr(), width, height, full, identity, mirrored, *factor, padding[0], padding[2])
 
 
-def _set_activation(
-    job: _Job, between: tuple[int, int], point: int, gain: float, slope: float, clamp: float | None
-) -> None:
-    job.height, job.width = between
+def _set_activation(job: _Job, point: int, how: FilteredLrelu, size: tuple[int, int], bias: Tensor | None) -> None:
+    """Sets what happens between the stages; the caller keeps the bias alive."""
+    job.height, job.width = how.between(size)
     job.point = point
-    job.above, job.below, job.bound = gain, gain * slope, math.inf if clamp is None else clamp
+    job.bias = None if bias is None else bias.data_ptr()
+    job.above, job.below = how.gain, how.gain * how.slope
+    job.bound = math.inf if how.clamp is None else how.clamp
 
 
 @lru_cache(maxsize=1)

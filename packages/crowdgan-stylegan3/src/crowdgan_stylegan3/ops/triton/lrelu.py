@@ -19,7 +19,7 @@ import math
 from torch import Tensor
 
 from crowdgan_stylegan3.ops import reference
-from crowdgan_stylegan3.ops.arguments import Resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, taps_of
 from crowdgan_stylegan3.ops.triton.activation import bias_act
 from crowdgan_stylegan3.ops.triton.bands import bands, factors
 from crowdgan_stylegan3.ops.triton.kernels import filtered_lrelu_kernel
@@ -39,51 +39,22 @@ Filtering = tuple[Tensor, Resampling]
 """A filter, and how it resamples."""
 
 
-def filtered_lrelu(
-    x: Tensor,
-    fu: Tensor,
-    fd: Tensor,
-    b: Tensor | None,
-    rise: Resampling,
-    fall: Resampling,
-    gain: float,
-    slope: float,
-    clamp: float | None,
-) -> Tensor:
-    """`x` plus bias, upsampled (`rise`), through a leaky ReLU, gain and clamp, downsampled (`fall`).
+def filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
+    """`x` plus bias, upsampled, through a leaky ReLU, gain and clamp, downsampled.
 
     Args:
         x: `[N, C, H, W]`, any strides.
-        fu: filter of the upsampling, `[taps]` or `[height, width]`, float32.
-        fd: filter of the downsampling, likewise.
         b: `[C]`; None for none.
-        rise: the upsampling.
-        fall: the downsampling.
-        gain: what the activation is multiplied by.
-        slope: of the leaky ReLU below 0.
-        clamp: bound of the absolute value after the gain; None for none.
+        how: filters, resamplings and activation.
     """
-    if supports_filtered_lrelu(x, fu, fd, rise, fall) is not None:
-        return reference.filtered_lrelu(x, fu, fd, b, rise, fall, gain, slope, clamp)
-    middle = rise.out_size((x.shape[2], x.shape[3]), taps_of(fu))
-    out = empty_like_format(x, fall.out_size(middle, taps_of(fd)))
-    plan_filtered_lrelu(out, None, x, b, (fu, rise), None, (fd, fall), gain, slope, clamp).run(x.device)
+    if supports_filtered_lrelu(x, how) is not None:
+        return reference.filtered_lrelu(x, b, how)
+    out = empty_like_format(x, how.out_size((x.shape[2], x.shape[3])))
+    plan_filtered_lrelu(out, None, x, b, how, None, (how.fd, how.fall)).run(x.device)
     return out
 
 
-def filtered_lrelu_linear(
-    v: Tensor,
-    x: Tensor,
-    fu: Tensor,
-    fd: Tensor,
-    b: Tensor | None,
-    rise: Resampling,
-    fall: Resampling,
-    gain: float,
-    slope: float,
-    clamp: float | None,
-    transposed: bool,
-) -> Tensor:
+def filtered_lrelu_linear(v: Tensor, x: Tensor, b: Tensor | None, how: FilteredLrelu, transposed: bool) -> Tensor:
     """The op linearised at `x`, applied to `v`; transposed, this is the gradient to `x`.
 
     With mask = gain · (1 or slope) by the sign of the fine samples of x + b, 0 where they are clamped: fall(mask ·
@@ -91,37 +62,30 @@ def filtered_lrelu_linear(
 
     Args:
         v: like `x`, or transposed, like the result; any strides.
-        x: and all else: as for `filtered_lrelu`.
-        fu: filter of the upsampling.
-        fd: filter of the downsampling.
+        x: `[N, C, H, W]`, any strides.
         b: `[C]`; None for none.
-        rise: the upsampling.
-        fall: the downsampling.
-        gain: of the activation.
-        slope: below 0.
-        clamp: None for none.
+        how: filters, resamplings and activation.
         transposed: which of the two.
 
     Returns:
         Like the result of the op, or transposed, like `x`.
     """
     size = (x.shape[2], x.shape[3])
-    middle = rise.out_size(size, taps_of(fu))
-    before, after, out_size = (fu, rise), (fd, fall), fall.out_size(middle, taps_of(fd))
+    before, after, out_size = (how.fu, how.rise), (how.fd, how.fall), how.out_size(size)
     if transposed:
-        before = (fd, fall.transposed(middle, taps_of(fd)))
-        after = (fu, rise.transposed(size, taps_of(fu)))
+        before = (how.fd, how.fall.transposed(how.between(size), taps_of(how.fd)))
+        after = (how.fu, how.rise.transposed(size, taps_of(how.fu)))
         out_size = size
-    if _refusal(x, (fu, rise), before, after) or supports(v):
-        return _composed(v, x, b, (fu, rise), before, after, gain, slope, clamp)
+    if _refusal(x, (how.fu, how.rise), before, after) or supports(v):
+        return _composed(v, x, b, how, before, after)
     out = empty_like_format(x, out_size)
-    plan_filtered_lrelu(out, v.to(x.dtype), x, b, (fu, rise), before, after, gain, slope, clamp).run(x.device)
+    plan_filtered_lrelu(out, v.to(x.dtype), x, b, how, before, after).run(x.device)
     return out
 
 
-def supports_filtered_lrelu(x: Tensor, fu: Tensor, fd: Tensor, rise: Resampling, fall: Resampling) -> str | None:
+def supports_filtered_lrelu(x: Tensor, how: FilteredLrelu) -> str | None:
     """Why the fused kernel cannot do this; None where it can."""
-    return _refusal(x, (fu, rise), (fu, rise), (fd, fall))
+    return _refusal(x, (how.fu, how.rise), (how.fu, how.rise), (how.fd, how.fall))
 
 
 def _refusal(x: Tensor, rise: Filtering, before: Filtering, after: Filtering) -> str | None:
@@ -136,20 +100,12 @@ def _refusal(x: Tensor, rise: Filtering, before: Filtering, after: Filtering) ->
 
 
 def _composed(
-    v: Tensor,
-    x: Tensor,
-    b: Tensor | None,
-    rise: Filtering,
-    before: Filtering,
-    after: Filtering,
-    gain: float,
-    slope: float,
-    clamp: float | None,
+    v: Tensor, x: Tensor, b: Tensor | None, how: FilteredLrelu, before: Filtering, after: Filtering
 ) -> Tensor:
     """The linearised op in steps, for what does not fit a tile."""
-    fine = upfirdn2d(reference.bias_act(x, b, 1, "linear", 0.0, 1.0, None), *rise)
-    masked = bias_act(upfirdn2d(v.to(x.dtype), *before), fine, None, 1, "lrelu", slope, gain, clamp, 1)
-    return upfirdn2d(masked, *after)
+    fine = upfirdn2d(reference.bias_act(x, b, 1, "linear", 0.0, 1.0, None), how.fu, how.rise)
+    there = upfirdn2d(v.to(x.dtype), *before)
+    return upfirdn2d(bias_act(there, fine, None, 1, "lrelu", how.slope, how.gain, how.clamp, 1), *after)
 
 
 def plan_filtered_lrelu(
@@ -157,12 +113,9 @@ def plan_filtered_lrelu(
     v: Tensor | None,
     x: Tensor,
     b: Tensor | None,
-    rise: Filtering,
+    how: FilteredLrelu,
     before: Filtering | None,
     after: Filtering,
-    gain: float,
-    slope: float,
-    clamp: float | None,
 ) -> Launch:
     """The start of the kernel that writes `out`.
 
@@ -171,24 +124,22 @@ def plan_filtered_lrelu(
         v: what is multiplied by the derivative; None for the op itself.
         x: what is activated, and where the derivative is taken.
         b: bias.
-        rise: takes `x` to the fine grid.
+        how: how `x` comes to the fine grid, and the activation.
         before: takes `v` to the fine grid.
         after: takes the fine grid to `out`.
-        gain: of the activation.
-        slope: below 0.
-        clamp: None for none.
     """
-    f, how = after
+    rise = (how.fu, how.rise)
+    f, last = after
     firsts = (rise,) if before is None else (rise, before)
     last_rank = factors(f, x.dtype)[0].shape[0]
     first_steps = tuple(steps_of(first[1], taps_of(first[0])) for first in firsts)
-    tilings = best_tilings((out.shape[2], out.shape[3]), steps_of(how, taps_of(f)), first_steps, last_rank)
+    tilings = best_tilings((out.shape[2], out.shape[3]), steps_of(last, taps_of(f)), first_steps, last_rank)
     assert tilings is not None
     along_y, along_x = tilings
     last_left, last_right = bands(
-        f, how, x.dtype, steps_of(how, taps_of(f)), ((along_y.out, along_y.middle), (along_x.out, along_x.middle))
+        f, last, x.dtype, steps_of(last, taps_of(f)), ((along_y.out, along_y.middle), (along_x.out, along_x.middle))
     )
-    middle = rise[1].out_size((x.shape[2], x.shape[3]), taps_of(rise[0]))
+    middle = how.between((x.shape[2], x.shape[3]))
     arguments = common_arguments(out, along_y.out, along_x.out) | {
         "out_ptr": out,
         "b_ptr": x if b is None else b.contiguous(),
@@ -199,9 +150,9 @@ def plan_filtered_lrelu(
         "last_rank": last_left.shape[0],
         "mid_h": middle[0],
         "mid_w": middle[1],
-        "gain": gain,
-        "slope": slope,
-        "clamp": math.inf if clamp is None else clamp,
+        "gain": how.gain,
+        "slope": how.slope,
+        "clamp": math.inf if how.clamp is None else how.clamp,
     }
     arguments |= places("mid", along_y.middle, along_x.middle) | _blocks(
         "mid", along_y.middle.block, along_x.middle.block
