@@ -56,8 +56,8 @@ def test_a_plugin_that_pip_installs_is_listed_and_labels(site: Path, crowdgan: R
     assert "crowdgan-density-nearest 0.3.0" in crowdgan("--help").stdout
     assert "nearest" in crowdgan("label", "--help").stdout
     assert "crowded_from=1  (float)" in crowdgan("density", "nearest").stdout
-    listed = json.loads(crowdgan("plugins", "--json").stdout)["loaded"]
-    assert {"density estimator": ["nearest"]}.items() <= listed[-1]["offers"].items()
+    listed = {item["distribution"]: item for item in json.loads(crowdgan("plugins", "--json").stdout)["loaded"]}
+    assert listed["crowdgan-density-nearest"]["offers"]["density estimator"] == ["nearest"]
     records = {"near": [person(20, 9), person(24, 9)], "far": [person(12, 9), person(52, 9)]}
     entries = {f"{name}.jpg": picture_bytes(1) for name in records}
     crowds = write_tree(tmp_path / "crowds", {**entries, "a.odgt": odgt(records).encode()})
