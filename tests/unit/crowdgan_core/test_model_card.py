@@ -46,6 +46,7 @@ def test_a_card_is_read_back_equal(tmp_path: Path) -> None:
         ({"resolution": [32]}, "model card: it has resolution [32]; it must be [height, width]"),
         ({"resolution": [0, 4]}, "model card: resolution is (0, 4); both sides must be at least 1 px"),
         ({"label_dim": 2}, "model card: 3 classes with label_dim 2"),
+        ({"label_kind": "value"}, "model card: it has classes with label_kind value"),
         ({"label_dim": 0, "classes": []}, "model card: label_dim is 0 with label_kind class"),
         ({"label_kind": "colour"}, "model card: it has label_kind 'colour'; it must be class or value"),
         ({"classes": ["a", "b", "a"]}, "model card: classes are a, b, a; no two may have the same name"),

@@ -25,7 +25,7 @@ def test_doctor_tells_the_form_of_each_op_and_why(ops_path: str) -> None:
     found = json.loads(result.output)
     wanted = {"native": "native C++", "reference": "plain PyTorch"}[ops_path]
     assert {op: form["name"] for op, form in found["devices"]["cpu"].items()} == dict.fromkeys(
-        ("upfirdn2d", "bias_act", "filtered_lrelu"), wanted
+        ("upfirdn2d", "bias_act", "filtered_lrelu", "conv2d"), wanted
     )
     assert found["versions"].keys() == {"python", "torch", "compiler", "ninja", "triton", "GPU", "CUDA", "driver"}
     text = CliRunner().invoke(doctor.command, catch_exceptions=False).output

@@ -85,6 +85,14 @@ def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
         generator_of_snapshot(path, classes=("sparse", "dense"))
 
 
+def test_the_snapshot_is_not_replaced(tmp_path: Path) -> None:
+    path = write_official(tmp_path / "n.pkl", small("stylegan2"))
+    before = path.read_bytes()
+    result = CliRunner().invoke(import_.command, [str(path), "--dest", str(path), "--overwrite"])
+    assert isinstance(result.exception, ConfigError)
+    assert path.read_bytes() == before
+
+
 def test_a_malicious_snapshot_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "n.pkl"
     path.write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")

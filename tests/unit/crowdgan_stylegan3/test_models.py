@@ -80,7 +80,7 @@ def change(path: Path, card: dict[str, Any] | None = None, **arrays: torch.Tenso
     [
         ({"backend": "other"}, {}, "a model of the backend other; it must be one of stylegan3"),
         ({"settings": {"family": "stylegan2"}}, {}, "the setting resolution is missing"),
-        ({"resolution": [32, 32]}, {}, "its card and its settings differ in resolution or label_dim"),
+        ({"resolution": [32, 32]}, {}, "the card and the settings differ in resolution or label_dim"),
         (None, {"mapping.w_avg": None}, "weights that are missing: mapping.w_avg"),
         (None, {"more": torch.ones(2)}, "weights that are unknown: more"),
         (None, {"mapping.w_avg": torch.ones(9)}, "mapping.w_avg is torch.float32 [9]; it must be torch.float32 [10]"),
@@ -149,10 +149,11 @@ def test_pictures_move_and_turn_and_stay_where_they_were() -> None:
 @pytest.mark.parametrize(
     ("variant", "classes", "arguments", "problem"),
     [
-        ("stylegan3-t", CLASSES, ([1], None), "labels are missing; they must be finite, [1, 3]"),
+        ("stylegan3-t", CLASSES, ([1], None), "labels are missing; they must be [1, 3]"),
         ("stylegan3-t", CLASSES, ([1], np.ones((1, 2), np.float32)), "labels are of shape [1, 2]"),
-        ("stylegan3-t", CLASSES, ([1], np.full((1, 3), np.nan, np.float32)), "they must be finite"),
+        ("stylegan3-t", CLASSES, ([1], np.full((1, 3), np.nan, np.float32)), "labels are not finite"),
         ("stylegan3-t", (), ([1], np.ones((1, 1), np.float32)), "the model has no labels, so it takes none"),
+        ("stylegan3-t", (), ([], None), "there are no seeds; give at least one"),
         ("stylegan3-t", (), ([-1], None), "seed is -1; it must lie between 0 and 4294967295"),
         ("stylegan3-t", (), ([2**32], None), "seed is 4294967296"),
     ],
@@ -205,3 +206,18 @@ def test_random_weights_follow_from_the_seed_and_leave_torch_alone() -> None:
 @pytest.mark.parametrize("classes", [(), CLASSES], ids=["no labels", "labels"])
 def test_generators_keep_the_contract(variant: Variant, classes: tuple[str, ...]) -> None:
     check_image_generator(SeededGenerator(*small(variant, classes), "cpu"))
+
+
+def test_a_card_of_another_generator_is_not_written(tmp_path: Path) -> None:
+    generator, card = small()
+    with pytest.raises(CheckpointError, match="the card and the settings differ in resolution or label_dim"):
+        save_generator(generator, replace(card, resolution=(32, 32)), tmp_path / "m.safetensors")
+    with pytest.raises(CheckpointError, match="the card and the generator differ in settings"):
+        save_generator(generator, replace(card, settings={**card.settings, "w_dim": 12}), tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_of_four_channels_cannot_be_shown() -> None:
+    settings = replace(generator_preset("stylegan2", resolution=16, channel_base=64, channel_max=4), image_channels=4)
+    with pytest.raises(ConfigError, match="the model's pictures have 4 channels; 1 or 3 can be shown"):
+        SeededGenerator(Generator(settings), random_card(settings, (), 0), "cpu")

@@ -74,7 +74,8 @@ def test_without_a_compiler_plain_pytorch_runs(cache: Path) -> None:
     run = use_ops(CXX="no-such-compiler")
     assert run.stdout == use_ops(CROWDGAN_OPS="reference").stdout
     assert (
-        "no C++ compiler was found for the native ops (tried no-such-compiler); install g++, or set CXX" in run.stderr
+        "no C++ compiler was found for the native ops (tried no-such-compiler); install g++, or set CXX to one"
+        in run.stderr
     )
 
 

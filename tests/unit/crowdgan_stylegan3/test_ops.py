@@ -312,3 +312,54 @@ def test_a_changed_weight_is_transformed_again() -> None:
         before = conv2d(x, weight, 1)
         weight *= 2
         torch.testing.assert_close(conv2d(x, weight, 1), 2 * before, rtol=0, atol=1e-4)
+
+
+def test_padding_after_a_picture_that_is_not_filtered_is_zero(ops_path: str) -> None:
+    x = torch.arange(1.0, 5.0).reshape(2, 1, 2, 1).contiguous(memory_format=torch.channels_last)
+    y = filtered_lrelu(x, padding=(0, 1, 0, 2), gain=1.0)
+    assert y[0, 0].tolist() == [[1.0, 0.0], [2.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    assert upfirdn2d(x, None, padding=(0, 0, 0, 1))[1, 0].tolist() == [[3.0], [4.0], [0.0]]
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (2, 3, 0), (2, 0, 5)])
+def test_bias_act_of_nothing_is_nothing(ops_path: str, shape: tuple[int, ...]) -> None:
+    assert bias_act(torch.empty(shape), torch.zeros(shape[1]), act="lrelu").shape == shape
+
+
+def test_ops_keep_the_kind_of_the_picture_whatever_the_default_is(ops_path: str) -> None:
+    x, f, weight = torch.randn(1, 64, 20, 20), torch.randn(4), torch.randn(64, 64, 3, 3)
+    calls = [lambda: upfirdn2d(x, f, padding=2), lambda: filtered_lrelu(x, None, f), lambda: bias_act(x, act="lrelu")]
+    with torch.no_grad():
+        calls += [lambda: upfirdn2d(x, None), lambda: conv2d(x, weight, 1)]
+        expected = [call() for call in calls]
+        torch.set_default_dtype(torch.float64)
+        try:
+            found = [call() for call in calls]
+        finally:
+            torch.set_default_dtype(torch.float32)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((torch.ones(64, 32, 3, 3),), "weight has shape [64, 32, 3, 3]; it must be [K, 64, kernel, kernel]"),
+        ((torch.ones(64, 64, 3, 3).double(),), "weight is torch.float64 on cpu; it must be torch.float32 on cpu"),
+        ((torch.ones(64, 64, 3, 3), 1, torch.ones(1, 1)), "in_scale has shape [1, 1]; it must be [1, 64]"),
+        ((torch.ones(8, 64, 3, 3), 1, None, torch.ones(1, 64)), "out_scale has shape [1, 64]; it must be [1, 8]"),
+        ((torch.ones(8, 64, 3, 3), 1, torch.ones(1, 64).double()), "in_scale is torch.float64"),
+    ],
+)
+def test_convolutions_that_do_not_fit_are_refused(ops_path: str, arguments: tuple[Any, ...], problem: str) -> None:
+    with torch.no_grad(), pytest.raises(ConfigError) as caught:
+        conv2d(torch.ones(1, 64, 20, 20), *arguments)
+    assert problem in str(caught.value)
+
+
+def test_a_weight_whose_data_is_another_is_transformed_again() -> None:
+    x, weight = torch.randn(1, 64, 20, 20), torch.nn.Parameter(torch.randn(64, 64, 3, 3))
+    with torch.no_grad():
+        before = conv2d(x, weight, 1)
+        weight.data = weight.data * 2
+        torch.testing.assert_close(conv2d(x, weight, 1), 2 * before, rtol=0, atol=1e-4)

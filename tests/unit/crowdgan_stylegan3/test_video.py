@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 from dataclasses import replace
@@ -13,10 +14,11 @@ import torch
 from PIL import Image
 
 from crowdgan_core.errors import BuildError, ConfigError, DatasetError
+from crowdgan_core.generation.samples import arranged
 from crowdgan_stylegan3.generate import SeededGenerator
 from crowdgan_stylegan3.initialise import random_card, random_generator
 from crowdgan_stylegan3.presets import generator_preset
-from crowdgan_stylegan3.video import VideoSettings, in_grid, loop, make_video
+from crowdgan_stylegan3.video import VideoSettings, loop, make_video
 from crowdgan_stylegan3.video_files import FfmpegWriter, default_name, writer_for
 
 SPARSE, DENSE = (1.0, 0.0), (0.0, 1.0)
@@ -68,8 +70,8 @@ def test_a_grid_is_filled_row_by_row(generator: SeededGenerator, tmp_path: Path)
     frames = frames_of(settings.dest)
     assert [frame.shape for frame in frames] == [(32, 48, 3)] * 2
     exact = generator.generate(range(1, 7), np.array([SPARSE] * 6, np.float32))
-    assert np.abs(frames[0].astype(int) - in_grid(exact, (3, 2))).mean() < 8, "a GIF has 256 colours"
-    assert np.array_equal(in_grid(exact, (3, 2))[16:, 16:32], exact[4])
+    assert np.abs(frames[0].astype(int) - arranged(exact, (3, 2))).mean() < 8, "a GIF has 256 colours"
+    assert np.array_equal(arranged(exact, (3, 2))[16:, 16:32], exact[4])
 
 
 @pytest.mark.parametrize(
@@ -78,8 +80,10 @@ def test_a_grid_is_filled_row_by_row(generator: SeededGenerator, tmp_path: Path)
         ({"dest": Path("v.avi")}, "v.avi: the name of a video must end in .mp4, .webp, .gif"),
         ({"seeds": (1,)}, "one seed per cell and one label make no motion; take more seeds or change the label"),
         ({"seeds": (1, 2, 3), "grid": (2, 1)}, "3 seeds cannot be shared out to 2 cells"),
-        ({"frames_per_step": 0}, "0 frames per step at 30.0 per s make no video"),
-        ({"frames_per_s": 0.0}, "60 frames per step at 0.0 per s make no video"),
+        ({"frames_per_step": 0}, "0 frames per step at 30 per s make no video"),
+        ({"frames_per_s": math.inf}, "60 frames per step at inf per s make no video"),
+        ({"truncation_psi": math.nan}, "truncation psi is nan; it must be a finite number"),
+        ({"frames_per_s": 0.0}, "60 frames per step at 0 per s make no video"),
     ],
 )
 def test_what_makes_no_video_is_refused(changes: dict[str, object], problem: str) -> None:
@@ -117,6 +121,12 @@ def test_a_failing_ffmpeg_tells_its_last_line_and_leaves_nothing(generator: Seed
     with pytest.raises(BuildError, match=r"ffmpeg failed: unknown encoder$"):
         FfmpegWriter(str(program)).write(frames, tmp_path / "v.mp4", 30)
     assert not (tmp_path / "v.mp4").exists()
+
+
+def test_frames_that_the_form_cannot_hold_are_refused_first(generator: SeededGenerator) -> None:
+    settings = VideoSettings(dest=Path("v.webp"), seeds=tuple(range(2050)), labels=(SPARSE,), grid=(1025, 1))
+    with pytest.raises(ConfigError, match="frames of 16400 px are too large for it; take a smaller grid"):
+        make_video(generator, settings)
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed: no MP4 can be made")

@@ -69,6 +69,8 @@ class ModelCard:
             raise CheckpointError(f"model card: resolution is {self.resolution}; both sides must be at least 1 px")
         if (self.label_kind is None) != (self.label_dim == 0):
             raise CheckpointError(f"model card: label_dim is {self.label_dim} with label_kind {self.label_kind}")
+        if self.classes and self.label_kind != "class":
+            raise CheckpointError(f"model card: it has classes with label_kind {self.label_kind}")
         if self.classes and len(self.classes) != self.label_dim:
             raise CheckpointError(f"model card: {len(self.classes)} classes with label_dim {self.label_dim}")
         if len(set(self.classes)) != len(self.classes):

@@ -14,7 +14,7 @@ from crowdgan_core.atomic import write_file
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.model_card import CARD_KEY, ModelCard, read_card
 from crowdgan_stylegan3.backend import NAME
-from crowdgan_stylegan3.config import generator_settings
+from crowdgan_stylegan3.config import GeneratorSettings, generator_settings
 from crowdgan_stylegan3.legacy import checked_state
 from crowdgan_stylegan3.networks.generator import Generator
 
@@ -23,8 +23,12 @@ def save_generator(generator: Generator, card: ModelCard, dest: Path, *, overwri
     """Writes a generator and its card.
 
     Raises:
+        CheckpointError: the card is not the generator's.
         DatasetError: `dest` exists and is not to be replaced, or cannot be written.
     """
+    _check_card(card, generator.settings)
+    if generator_settings(card.settings) != generator.settings:
+        raise CheckpointError("the card and the generator differ in settings")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
     metadata = {CARD_KEY: json.dumps(card.to_json())}
     write_file(dest, safetensors.torch.save(state, metadata), overwrite=overwrite)
@@ -43,12 +47,16 @@ def load_generator(path: Path) -> tuple[Generator, ModelCard]:
         settings = generator_settings(card.settings)
         with torch.device("meta"):  # no random weights are drawn only to be replaced
             generator = Generator(settings)
+        _check_card(card, settings)
         generator.load_state_dict(checked_state(generator, _arrays(path)), assign=True)
     except (CheckpointError, ConfigError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-    if card.resolution != (settings.resolution, settings.resolution) or card.label_dim != settings.label_dim:
-        raise CheckpointError(f"{path}: its card and its settings differ in resolution or label_dim")
     return generator.eval().requires_grad_(False), card
+
+
+def _check_card(card: ModelCard, settings: GeneratorSettings) -> None:
+    if card.resolution != (settings.resolution, settings.resolution) or card.label_dim != settings.label_dim:
+        raise CheckpointError("the card and the settings differ in resolution or label_dim")
 
 
 def _arrays(path: Path) -> dict[str, Tensor]:

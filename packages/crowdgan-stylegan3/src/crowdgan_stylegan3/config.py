@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
@@ -44,6 +45,13 @@ class NetworkSettings:
             _check_at_least(self, name, 1)
         for name in ("label_dim", "num_fp16_res"):
             _check_at_least(self, name, 0)
+        if self.channel_base < self.resolution:
+            raise ConfigError(
+                f"channel_base is {self.channel_base}; it must be at least the resolution, {self.resolution}, for the "
+                "finest layers to have channels"
+            )
+        if self.conv_clamp is not None:
+            _check_positive(self, "conv_clamp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +106,11 @@ class StyleGan3Settings(GeneratorSettings):
             raise ConfigError(f"conv_kernel is {self.conv_kernel}; it must be 1 or 3")
         for name in ("num_layers", "filter_size", "lrelu_upsampling"):
             _check_at_least(self, name, 1)
+        _check_at_least(self, "margin_size", 0)
+        for name in ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale"):
+            _check_positive(self, name)
+        if self.use_radial_filters and self.filter_size * self.lrelu_upsampling % 2:
+            raise ConfigError("radial filters need an even number of taps: filter_size times lrelu_upsampling")
         if not 0 <= self.num_critical < self.num_layers:
             raise ConfigError(f"num_critical is {self.num_critical}; it must be below num_layers, {self.num_layers}")
 
@@ -177,6 +190,12 @@ def _check_kind(name: str, value: Any, annotation: str) -> None:
     wanted = bool if annotation.startswith("bool") else (int, float) if "float" in annotation else int
     if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
         raise ConfigError(f"{name} is {value!r}; it must be {annotation}")
+
+
+def _check_positive(settings: Any, name: str) -> None:
+    value = getattr(settings, name)
+    if not 0 < value < math.inf:
+        raise ConfigError(f"{name} is {value}; it must be above 0")
 
 
 def _check_at_least(settings: Any, name: str, least: int) -> None:

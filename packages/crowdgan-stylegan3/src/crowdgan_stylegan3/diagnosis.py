@@ -42,7 +42,8 @@ def _forms(device: str) -> dict[str, Path]:
         path = path_on(kind, choice())
     except BuildError as error:
         path = Path(name="plain PyTorch", reason=f"it will fail: {error}")
-    return dict.fromkeys(OPS, path)
+    convolution = path if kind == "cpu" else Path(name="plain PyTorch", reason="cuDNN convolves")
+    return {**dict.fromkeys(OPS, path), "conv2d": convolution}
 
 
 def _versions() -> dict[str, str]:

@@ -22,10 +22,13 @@ class SeededGenerator:
     """A generator that makes pictures by seed; crowdgan_core's `ImageGenerator`.
 
     Raises:
-        ConfigError: there is no such device.
+        ConfigError: there is no such device, or the pictures are neither grey nor coloured.
     """
 
     def __init__(self, generator: Generator, card: ModelCard, device: str = "auto") -> None:
+        channels = generator.settings.image_channels
+        if channels not in (1, 3):
+            raise ConfigError(f"the model's pictures have {channels} channels; 1 or 3 can be shown")
         self.device = chosen_device(device)
         self._generator = generator.to(self.device).eval()
         self._card = card
@@ -92,6 +95,8 @@ class SeededGenerator:
 
     def _z(self, seeds: Sequence[int]) -> Tensor:
         """Latents `[num_seeds, z_dim]`, those that the published tools draw for the seeds."""
+        if not len(seeds):
+            raise ConfigError("there are no seeds; give at least one")
         for seed in seeds:
             if not 0 <= seed < 2**32:
                 raise ConfigError(f"seed is {seed}; it must lie between 0 and {2**32 - 1}")
@@ -105,9 +110,11 @@ class SeededGenerator:
             if labels is not None:
                 raise ConfigError("the model has no labels, so it takes none")
             return None
-        if labels is None or labels.shape != (count, length) or not np.isfinite(labels).all():
+        if labels is None or labels.shape != (count, length):
             found = "missing" if labels is None else f"of shape {list(labels.shape)}"
-            raise ConfigError(f"labels are {found}; they must be finite, [{count}, {length}]")
+            raise ConfigError(f"labels are {found}; they must be [{count}, {length}]")
+        if not np.isfinite(labels).all():
+            raise ConfigError("labels are not finite; they must be numbers")
         return torch.tensor(np.ascontiguousarray(labels), dtype=torch.float32, device=self.device)
 
     def _move(self, translate: tuple[float, float], rotate_deg: float) -> None:

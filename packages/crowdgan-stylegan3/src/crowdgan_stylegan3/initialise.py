@@ -30,7 +30,7 @@ CONTRAST = 0.5
 def random_generator(settings: GeneratorSettings, seed: int) -> Generator:
     """A generator with random weights, with running means of its own pictures, so that these are not blank."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         generator = Generator(settings).eval()
         w = generator.mapping(*_latents(settings, MEAN_OVER))[:, 0]
         generator.mapping.w_avg.copy_(w.mean(dim=0))

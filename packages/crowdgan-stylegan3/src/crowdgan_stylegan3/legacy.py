@@ -85,7 +85,8 @@ def load_generator(config: Mapping[str, Any], state: Arrays) -> Generator:
     Raises:
         CheckpointError: unknown settings, or arrays that are missing, unknown or of another shape.
     """
-    generator = Generator(published_generator_settings(config, state))
+    with torch.device("meta"):  # no random weights are drawn only to be replaced
+        generator = Generator(published_generator_settings(config, state))
     return load_state(generator, state)
 
 
@@ -95,7 +96,9 @@ def load_discriminator(config: Mapping[str, Any], state: Arrays) -> Discriminato
     Raises:
         CheckpointError: unknown settings, or arrays that are missing, unknown or of another shape.
     """
-    return load_state(Discriminator(published_discriminator_settings(config)), state)
+    with torch.device("meta"):
+        discriminator = Discriminator(published_discriminator_settings(config))
+    return load_state(discriminator, state)
 
 
 def published_generator_settings(config: Mapping[str, Any], state: Arrays) -> GeneratorSettings:
@@ -143,7 +146,7 @@ def load_state(network: Network, state: Arrays) -> Network:
         CheckpointError: arrays that are missing, unknown or of another shape, by name.
     """
     tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in state.items()}
-    network.load_state_dict(checked_state(network, tensors))
+    network.load_state_dict(checked_state(network, tensors), assign=True)
     return network.eval()
 
 

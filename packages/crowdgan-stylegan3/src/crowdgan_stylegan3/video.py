@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,16 @@ from torch import Tensor
 
 from crowdgan_core.atomic import written_beside
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.generation.samples import arranged
 from crowdgan_core.progress import NoProgress, Progress
 from crowdgan_stylegan3.generate import SeededGenerator
-from crowdgan_stylegan3.video_files import SUFFIXES, Pixels, writer_for
+from crowdgan_stylegan3.video_files import MAX_SIDES_PX, SUFFIXES, Pixels, writer_for
 
 Label = tuple[float, ...]
+
+
+MIN_FRAMES_PER_S, MAX_FRAMES_PER_S = 0.1, 1000.0
+"""Speeds that all forms of video can hold: WebP and GIF count in milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +56,26 @@ class VideoSettings:
         cells = self.grid[0] * self.grid[1]
         if self.dest.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"{self.dest}: the name of a video must end in {', '.join(SUFFIXES)}")
-        if self.frames_per_step < 1 or not self.frames_per_s > 0:
-            raise ConfigError(f"{self.frames_per_step} frames per step at {self.frames_per_s} per s make no video")
+        if self.frames_per_step < 1 or not MIN_FRAMES_PER_S <= self.frames_per_s <= MAX_FRAMES_PER_S:
+            given = f"{self.frames_per_step} frames per step at {self.frames_per_s:g} per s"
+            allowed = f"at least 1 and {MIN_FRAMES_PER_S:g} to {MAX_FRAMES_PER_S:g} per s"
+            raise ConfigError(f"{given} make no video; there must be {allowed}")
+        if not math.isfinite(self.truncation_psi):
+            raise ConfigError(f"truncation psi is {self.truncation_psi}; it must be a finite number")
         if cells < 1 or len(self.seeds) % cells:
             raise ConfigError(f"{len(self.seeds)} seeds cannot be shared out to {cells} cells; take a multiple")
         if len(self.seeds) // cells * len(self.labels) < 2:
             raise ConfigError("one seed per cell and one label make no motion; take more seeds or change the label")
+
+    def check_size(self, resolution: tuple[int, int]) -> None:
+        """Checks that the file can hold frames of pictures `(height, width)` in the grid.
+
+        Raises:
+            ConfigError: they are too large.
+        """
+        most = max(resolution[1] * self.grid[0], resolution[0] * self.grid[1])
+        if most > MAX_SIDES_PX[self.dest.suffix.lower()]:
+            raise ConfigError(f"{self.dest}: frames of {most} px are too large for it; take a smaller grid")
 
     def keyframes(self) -> list[list[tuple[int, Label | None]]]:
         """Per cell, the seeds and labels that its loop passes through."""
@@ -73,13 +93,14 @@ def make_video(generator: SeededGenerator, settings: VideoSettings, progress: Pr
         DatasetError: the video exists and is not to be replaced, or cannot be written.
         BuildError: ffmpeg is needed and missing, or fails.
     """
+    settings.check_size(generator.card.resolution)
     reported = progress or NoProgress()
     paths = [loop(generator, keyframes, settings) for keyframes in settings.keyframes()]
     reported.start("making frames", len(paths[0]))
 
     def frames() -> Iterator[Pixels]:
         for index in range(len(paths[0])):
-            yield in_grid(generator.pictures(torch.stack([path[index] for path in paths])), settings.grid)
+            yield arranged(generator.pictures(torch.stack([path[index] for path in paths])), settings.grid)
             reported.advance()
 
     with written_beside(settings.dest, overwrite=settings.overwrite) as partial:
@@ -98,11 +119,3 @@ def loop(generator: SeededGenerator, keyframes: Sequence[tuple[int, Label | None
     spline = CubicSpline(np.arange(len(closed)), closed, bc_type="periodic")
     times = np.arange(len(ws) * settings.frames_per_step) / settings.frames_per_step
     return torch.from_numpy(spline(times)).to(ws)
-
-
-def in_grid(pictures: Pixels, grid: tuple[int, int]) -> Pixels:
-    """Pictures `[columns · rows, H, W, 3]` as one, row by row, `[rows · H, columns · W, 3]`."""
-    columns, rows = grid
-    _, height, width, channels = pictures.shape
-    cells = pictures.reshape(rows, columns, height, width, channels)
-    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)

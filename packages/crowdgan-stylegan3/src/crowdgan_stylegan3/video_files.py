@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -23,6 +24,9 @@ Pixels = npt.NDArray[np.uint8]
 
 SUFFIXES = (".mp4", ".webp", ".gif")
 """Forms of a video, by the end of its name."""
+
+MAX_SIDES_PX = {".mp4": 16384, ".webp": 16383, ".gif": 65535}
+"""Longest sides that the forms can hold (H.264 encoders, the WebP and the GIF specification)."""
 
 FFMPEG = "ffmpeg"
 CONSTANT_RATE_FACTOR = 18
@@ -94,12 +98,15 @@ class FfmpegWriter:
             try:
                 for frame in itertools.chain([first], frames):
                     ffmpeg.stdin.write(frame.tobytes())
-                ffmpeg.stdin.close()
+                ffmpeg.stdin.flush()
             except BrokenPipeError:
                 pass  # it has ended; why, it says
             except BaseException:
                 ffmpeg.kill()
                 raise
+            finally:
+                with suppress(BrokenPipeError):
+                    ffmpeg.stdin.close()
             if ffmpeg.wait():
                 said.seek(0)
                 lines = said.read().decode(errors="replace").strip().splitlines()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from crowdgan_core.backend import ImageGenerator
 from crowdgan_core.dataset import Pixels
 from crowdgan_core.errors import ConfigError, PluginError
 from crowdgan_core.generation.labels import LabelVector
+from crowdgan_core.generation.numbers import MAX_NUMBER, is_usable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,8 @@ class Rendering:
     """Pictures that are made at once; the pictures do not depend on it."""
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(number) for number in (self.truncation_psi, *self.translate, self.rotate_deg)):
-            raise ConfigError("truncation, translation and rotation must be finite numbers")
+        if not all(map(is_usable, (self.truncation_psi, *self.translate, self.rotate_deg))):
+            raise ConfigError(f"truncation, translation and rotation must be finite numbers, at most {MAX_NUMBER:g}")
         if self.batch_size < 1:
             raise ConfigError(f"batch size is {self.batch_size}; it must be at least 1")
 

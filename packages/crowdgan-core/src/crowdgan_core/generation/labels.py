@@ -84,7 +84,7 @@ def _class_by_name(card: ModelCard, name: str) -> LabelVector:
 def _class_by_number(card: ModelCard, text: str) -> LabelVector:
     """The class of a whole number, or the vector itself, whose classes may be mixed."""
     numbers = parse_numbers(text)
-    if text.strip().isdecimal() and int(text) < card.label_dim:
+    if numbers is not None and text.strip().isdecimal() and int(text) < card.label_dim:
         return one_hot(card, int(text))
     if numbers is None or len(numbers) != card.label_dim or card.label_dim == 1:
         mixed = f", or {card.label_dim} numbers with commas for a mixture" if card.label_dim > 1 else ""

@@ -11,6 +11,9 @@ from crowdgan_core.errors import ConfigError
 MAX_SEED = 2**32 - 1
 """Largest seed: 32 bits, unsigned."""
 
+MAX_NUMBER = 1e30
+"""Largest number for networks, whose single precision ends at 3e38."""
+
 MAX_SEEDS = 1_000_000
 """Most seeds in one run; a longer list is a slip of the pen."""
 
@@ -70,12 +73,17 @@ def parse_pair(text: str) -> tuple[float, float]:
 
 
 def parse_numbers(text: str) -> tuple[float, ...] | None:
-    """The finite numbers of a text with commas; None where it is none."""
+    """The numbers of a text with commas, none of them beyond what networks compute with; None where it is none."""
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         return None
-    return numbers if all(math.isfinite(number) for number in numbers) else None
+    return numbers if all(map(is_usable, numbers)) else None
+
+
+def is_usable(number: float) -> bool:
+    """Whether networks, which compute in single precision, can work with a number."""
+    return abs(number) <= MAX_NUMBER  # NaN is not
 
 
 def check_grid(grid: tuple[int, int], count: int) -> None:

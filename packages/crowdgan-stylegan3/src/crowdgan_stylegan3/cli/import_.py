@@ -8,6 +8,7 @@ import click
 
 from crowdgan_core.atomic import refuse_existing
 from crowdgan_core.cli.texts import printable
+from crowdgan_core.errors import ConfigError
 from crowdgan_stylegan3.cli.texts import class_names
 
 
@@ -41,6 +42,8 @@ def command(network: Path, dest: Path | None, classes: str, which: str, overwrit
     from crowdgan_stylegan3.snapshots import generator_of_snapshot
 
     dest = dest or network.with_suffix(".safetensors")
+    if dest.resolve() == network.resolve():
+        raise ConfigError(f"--dest {dest}: it would replace the snapshot that is read; choose another")
     refuse_existing(dest, overwrite=overwrite)
     generator, card = generator_of_snapshot(network, which=which, classes=class_names(classes))
     save_generator(generator, card, dest, overwrite=overwrite)

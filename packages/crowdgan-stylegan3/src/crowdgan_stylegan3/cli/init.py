@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from crowdgan_core.atomic import refuse_existing
+from crowdgan_core.cli.texts import printable
 from crowdgan_stylegan3.cli.texts import class_names
 
 
@@ -23,7 +24,7 @@ from crowdgan_stylegan3.cli.texts import class_names
 @click.option("--classes", default="", metavar="A,B,…", help="Names of the label classes; none for no labels.")
 @click.option("--cbase", type=int, default=16384, show_default=True, help="Capacity: channels times sampling rate.")
 @click.option("--cmax", type=int, default=512, show_default=True, help="Most channels of a layer.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides the weights.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Decides the weights.")
 @click.option(
     "--dest",
     type=click.Path(path_type=Path),
@@ -63,4 +64,4 @@ def command(
     dest = dest or Path(f"{variant}-{resolution}.safetensors")
     refuse_existing(dest, overwrite=overwrite)
     save_generator(random_generator(settings, seed), random_card(settings, names, seed), dest, overwrite=overwrite)
-    click.echo(dest)
+    click.echo(printable(f"made {dest}"))

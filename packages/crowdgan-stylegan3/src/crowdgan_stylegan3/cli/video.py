@@ -10,7 +10,7 @@ from crowdgan_core.atomic import refuse_existing
 from crowdgan_core.cli.progress import shown_progress
 from crowdgan_core.cli.texts import printable
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.model_card import ModelCard
+from crowdgan_core.model_card import ModelCard, read_card
 
 
 @click.command("video")
@@ -63,7 +63,7 @@ def command(
 
     dest = dest or Path(default_name())
     refuse_existing(dest, overwrite=overwrite)
-    generator, card = load_generator(network)
+    card = read_card(network)
     settings = VideoSettings(
         dest=dest,
         seeds=parse_seeds(seeds),
@@ -74,9 +74,11 @@ def command(
         truncation_psi=trunc,
         overwrite=overwrite,
     )
+    settings.check_size(card.resolution)
     writer_for(dest)  # fails now where ffmpeg is missing, not when the first frames are made
+    generator = SeededGenerator(*load_generator(network), device)
     with shown_progress() as progress:
-        make_video(SeededGenerator(generator, card, device), settings, progress)
+        make_video(generator, settings, progress)
     click.echo(printable(f"made {dest}"))
 
 

@@ -16,6 +16,7 @@ from crowdgan_stylegan3.ops.arguments import (
     Factor,
     FilteredLrelu,
     Padding,
+    check_convolution,
     checked_bias,
     checked_clamp,
     checked_filter,
@@ -173,8 +174,12 @@ def conv2d(
     Returns:
         `[N, K, H + 2 · padding - kernel + 1, W + 2 · padding - kernel + 1]`.
 
+    Raises:
+        ConfigError: an argument of the wrong form.
+
     Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, for the modulation.
     """
+    check_convolution(x, weight, in_scale, out_scale)
     if not (has_fast_path(x) and x.device.type == "cpu" and winograd.is_worthwhile(x, weight, padding)):
         return reference.conv2d(x, weight, padding, in_scale, out_scale)
     if not torch.is_grad_enabled() and not torch.compiler.is_compiling():

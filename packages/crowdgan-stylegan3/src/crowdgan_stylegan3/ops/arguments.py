@@ -149,7 +149,7 @@ def checked_filter(f: Tensor | None, x: Tensor) -> Tensor:
         ConfigError: another shape or kind.
     """
     if f is None or f.numel() == 0:
-        return torch.ones(1, device=x.device)
+        return torch.ones(1, dtype=torch.float32, device=x.device)
     if f.ndim not in (1, 2) or f.dtype != torch.float32 or f.requires_grad:
         raise ConfigError(
             f"a filter is {f.dtype} of shape {list(f.shape)}; it must be constant float32, [taps] or [h, w]"
@@ -178,6 +178,24 @@ def checked_bias(b: Tensor | None, x: Tensor, dim: int) -> Tensor | None:
         found, wanted = f"{b.dtype} {list(b.shape)} on {b.device}", f"{x.dtype} [{x.shape[dim]}] on {x.device}"
         raise ConfigError(f"b is {found}; it must be {wanted}")
     return b
+
+
+def check_convolution(x: Tensor, weight: Tensor, in_scale: Tensor | None, out_scale: Tensor | None) -> None:
+    """Checks what `conv2d` takes.
+
+    Raises:
+        ConfigError: shapes, kinds or devices that do not go together.
+    """
+    checked_picture(x)
+    if weight.ndim != 4 or weight.shape[1] != x.shape[1] or weight.shape[2] != weight.shape[3]:
+        raise ConfigError(f"weight has shape {list(weight.shape)}; it must be [K, {x.shape[1]}, kernel, kernel]")
+    scales = {"in_scale": (in_scale, x.shape[1]), "out_scale": (out_scale, weight.shape[0])}
+    for name, (scale, length) in scales.items():
+        if scale is not None and tuple(scale.shape) != (x.shape[0], length):
+            raise ConfigError(f"{name} has shape {list(scale.shape)}; it must be [{x.shape[0]}, {length}]")
+    for name, item in {"weight": weight, "in_scale": in_scale, "out_scale": out_scale}.items():
+        if item is not None and (item.dtype != x.dtype or item.device != x.device):
+            raise ConfigError(f"{name} is {item.dtype} on {item.device}; it must be {x.dtype} on {x.device}, as x is")
 
 
 def checked_gain(gain: float) -> float:

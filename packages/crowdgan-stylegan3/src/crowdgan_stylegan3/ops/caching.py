@@ -15,7 +15,8 @@ Derive = Callable[[Tensor], Tensor]
 def kept_per_weight(derive: Derive) -> Derive:
     """A function of a weight whose result is kept as long as the weight lives and does not change.
 
-    While gradients are recorded or a graph is traced, it is computed each time.
+    Changes are seen by the weight's version and place in memory; writing through `weight.data` in place hides them, as
+    from autograd. While gradients are recorded or a graph is traced, the result is computed each time.
     """
     kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
@@ -23,9 +24,10 @@ def kept_per_weight(derive: Derive) -> Derive:
     def derived(weight: Tensor) -> Tensor:
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or weight.is_inference():
             return derive(weight)
-        known: tuple[int, Tensor] | None = kept.get(weight)  # type: ignore[no-untyped-call]
-        if known is None or known[0] != weight._version:
-            known = (weight._version, derive(weight))
+        token = (weight._version, weight.data_ptr(), weight.dtype, weight.device)
+        known: tuple[object, Tensor] | None = kept.get(weight)  # type: ignore[no-untyped-call]
+        if known is None or known[0] != token:
+            known = (token, derive(weight))
             kept[weight] = known
         return known[1]
 

@@ -53,7 +53,8 @@ def convolve(
         out_scale: `[N, K]` that the result is multiplied by; None for none.
     """
     x = x.contiguous(memory_format=torch.channels_last)
-    y = torch.empty(out_shape(x, weight, padding), memory_format=torch.channels_last)
+    shape = out_shape(x, weight, padding)
+    y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     matrices = transformed(weight)
     for n in range(x.shape[0]):
         own_in, own_out = (None if scale is None else scale[n].contiguous() for scale in (in_scale, out_scale))
@@ -100,4 +101,4 @@ def _weight_matrix() -> Tensor:
         for other in POINTS:
             denominator *= point - other if other != point else 1.0
         rows.append([1 / denominator, point / denominator, point**2 / denominator])
-    return torch.tensor([*rows, [0.0, 0.0, 1.0]])
+    return torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float32, device="cpu")

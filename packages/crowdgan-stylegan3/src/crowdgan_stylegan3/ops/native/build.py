@@ -145,7 +145,7 @@ def _compiler() -> str:
         if found := shutil.which(name):
             return found
     tried = wanted or ", ".join(COMPILERS)
-    raise BuildError(f"no C++ compiler was found for the native ops (tried {tried}); install g++, or set CXX")
+    raise BuildError(f"no C++ compiler was found for the native ops (tried {tried}); install g++, or set CXX to one")
 
 
 def _version(compiler: str) -> str:

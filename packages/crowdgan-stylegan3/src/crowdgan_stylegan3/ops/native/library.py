@@ -71,7 +71,7 @@ def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
     """As `reference.upfirdn2d`."""
     packing = _Packing(x)
     packed, size = packing.pack(x), (x.shape[2], x.shape[3])
-    taps, one = _correlation(f, how), torch.ones(1)
+    taps, one = _correlation(f, how), x.new_ones(1)
     if how.up == (1, 1):
         job = _Job(rise=_stage(one, (1, 1), (0, 0, 0, 0)), fall=_stage(taps, how.down, how.padding))
         job.height, job.width = size
@@ -150,6 +150,8 @@ def bias_act(
     v: Tensor | None, x: Tensor, b: Tensor | None, dim: int, slopes: tuple[float, float], clamp: float | None
 ) -> Tensor:
     """`x` plus a bias along `dim`, times the slope above or below 0, clamped; or `v` times the derivative of that."""
+    if not x.numel():
+        return torch.empty_like(x)
     order = torch.channels_last if x.ndim == 4 and not x.is_contiguous() else torch.contiguous_format
     x = x.contiguous(memory_format=order)
     v = None if v is None else v.contiguous(memory_format=order)
@@ -159,7 +161,7 @@ def bias_act(
     outer, channels, inner = math.prod(sizes[:at]), sizes[at], math.prod(sizes[at + 1 :])
     if b is None:
         outer, channels, inner = 1, 1, x.numel()
-    b = torch.zeros(1) if b is None else b.contiguous()
+    b = x.new_zeros(1) if b is None else b.contiguous()
     _library().crowdgan_bias_act(
         x.data_ptr(),
         None if v is None else v.data_ptr(),
@@ -201,7 +203,9 @@ class _Packing:
 
 def _run(job: _Job, x: Tensor, out_size: tuple[int, int]) -> Tensor:
     """The result for a packed picture; `job` holds the stages and the activation."""
-    out = torch.empty((x.shape[0], x.shape[1], *out_size), memory_format=torch.channels_last)
+    out = torch.empty(
+        (x.shape[0], x.shape[1], *out_size), dtype=x.dtype, device=x.device, memory_format=torch.channels_last
+    )
     job.input, job.out = _picture(x), _picture(out)
     job.threads = torch.get_num_threads()
     if _library().crowdgan_resample(byref(job)):

@@ -61,7 +61,10 @@ class UpRows {
     void make_group() {
         if (stage_.identity) {
             float* to = place(y_.first_place(group_));
-            load_row(group_, to);
+            if (group_ < view_.height)
+                load_row(group_, to);
+            else
+                std::memset(to, 0, size_t(groups_) * LANES * sizeof(float));  // padding after the picture
             for (int x = 0; x < groups_; ++x) store(to + x * LANES, point_(load(to + x * LANES)));
             crop(y_.first_place(group_), to);
             ++group_;

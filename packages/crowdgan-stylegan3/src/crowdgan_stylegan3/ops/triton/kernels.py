@@ -230,7 +230,8 @@ def filtered_lrelu_kernel(
 
     The fine samples u = rise_left · (x + b) · rise_right live in registers. Without `linear` their activation goes on;
     with it, v_left · v · v_right times the derivative of the activation at u. Then last_left · … · last_right. One
-    kernel, so that a gradient's mask comes of the very instructions that the forward pass ran.
+    kernel, so that a gradient's mask comes of the very instructions that the forward pass ran. Sizes come
+    one by one, as kernels must take them.
     """
     first_plane, tile_y, tile_x = own_part(tiles_y, tiles_x, group)
     x_y, x_x = x_first_y + tile_y * x_move_y, x_first_x + tile_x * x_move_x
