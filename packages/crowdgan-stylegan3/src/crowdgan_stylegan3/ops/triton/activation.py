@@ -1,4 +1,8 @@
-"""`bias_act` and its derivatives on a GPU: one pass over memory, whatever the order of dimensions."""
+"""`bias_act` and its derivatives on a GPU: one pass over memory, whatever the order of dimensions.
+
+`ops.bias_act` takes it for linear, relu and lrelu, whose derivatives end with the first; with the others networks of
+StyleGAN have nothing to do, and they stay plain PyTorch, differentiable without end.
+"""
 
 from __future__ import annotations
 
