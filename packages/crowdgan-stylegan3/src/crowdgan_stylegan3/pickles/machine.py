@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, cast
@@ -36,12 +37,12 @@ class Constructor:
     """What is called in its place."""
 
 
-class Stateful:
+class Stateful(ABC):
     """A record that a pickle gives its state to after having made it."""
 
+    @abstractmethod
     def take_state(self, state: object) -> None:
         """Takes the state; called by `BUILD`."""
-        raise NotImplementedError
 
 
 def read_pickle(stream: Stream, find: Find, budget: Budget, persistent_load: PersistentLoad | None = None) -> object:
