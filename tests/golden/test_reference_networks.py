@@ -22,6 +22,11 @@ GENERATORS = ("stylegan3-t", "stylegan3-r", "stylegan2")
 STATE = "state/"
 
 
+@pytest.fixture(autouse=True, params=["reference", "native"])
+def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROWDGAN_OPS", request.param)
+
+
 def recorded(shared: Path, name: str) -> dict[str, npt.NDArray[Any]]:
     return dict(np.load(shared / "reference" / "networks" / f"{name}.npz"))
 
@@ -37,11 +42,7 @@ def agree(found: Tensor, expected: npt.NDArray[Any], tolerance: float = 1e-4) ->
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-@pytest.mark.parametrize("path", ["reference", "native"])
-def test_generators_equal_the_recorded_numbers(
-    shared: Path, name: str, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CROWDGAN_OPS", path)
+def test_generators_equal_the_recorded_numbers(shared: Path, name: str) -> None:
     data = recorded(shared, name)
     generator = load_generator(*parts(data))
     z, c = torch.from_numpy(data["z"]), torch.from_numpy(data["c"])
@@ -85,11 +86,7 @@ def test_running_means_are_updated_as_recorded(shared: Path, name: str) -> None:
             agree(buffers[key.removeprefix(STATE)], value)
 
 
-@pytest.mark.parametrize("path", ["reference", "native"])
-def test_the_discriminator_equals_the_recorded_numbers(
-    shared: Path, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CROWDGAN_OPS", path)
+def test_the_discriminator_equals_the_recorded_numbers(shared: Path) -> None:
     data = recorded(shared, "discriminator")
     discriminator = load_discriminator(*parts(data))
     pictures, c = torch.from_numpy(data["img"]).requires_grad_(), torch.from_numpy(data["c"])

@@ -14,6 +14,11 @@ from crowdgan_stylegan3.ops import bias_act, filtered_lrelu, upfirdn2d
 TOLERANCE = 1e-4
 
 
+@pytest.fixture(autouse=True, params=["reference", "native"])
+def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROWDGAN_OPS", request.param)
+
+
 def load(shared: Path, name: str) -> dict[str, Any]:
     data = np.load(shared / "reference" / "ops" / f"{name}.npz")
     return {key: data[key].tolist() if data[key].ndim == 0 else torch.from_numpy(data[key]) for key in data.files}
