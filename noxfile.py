@@ -6,6 +6,7 @@ import functools
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -111,6 +112,8 @@ def build(session: nox.Session) -> None:
         python = clean_environment(session, Path(folder))
         install_into(session, python, *map(str, dist.glob("*.whl")))
         try_out(session, python, Path(folder), density="grid")
+        small = ["--resolution", "16", "--cbase", "512", "--cmax", "32", "--classes", "sparse,medium,dense"]
+        try_out_model(session, python, Path(folder), ["stylegan3", "init", *small])
     session.log(f"built: {', '.join(sorted(path.name for path in dist.iterdir()))}")
 
 
@@ -121,7 +124,7 @@ def third_party(session: nox.Session) -> None:
         python = clean_environment(session, Path(folder))
         install_into(session, python, f"./packages/{CORE}", *(f"./{plugin}" for plugin in PLUGINS))
         try_out(session, python, Path(folder), density="nearest")
-        try_out_model(session, python, Path(folder))
+        try_out_model(session, python, Path(folder), ["train", "blobs"])
 
 
 @nox.session
@@ -175,11 +178,12 @@ def try_out(session: nox.Session, python: str, folder: Path, density: str) -> No
         run("inspect", str(dest))
 
 
-def try_out_model(session: nox.Session, python: str, folder: Path) -> None:
-    """A model of the toy backend is made, inspected, and makes pictures."""
-    run = functools.partial(session.run, str(Path(python).with_name("crowdgan")), external=True)
-    model, out = str(folder / "blobs.safetensors"), str(folder / "out")
-    run("train", "blobs", "--dest", model)
+def try_out_model(session: nox.Session, python: str, folder: Path, make: Sequence[str]) -> None:
+    """A model is made by a command that takes --dest, inspected, and makes pictures."""
+    environment = {"CROWDGAN_CACHE": str(folder / "cache"), "CROWDGAN_OPS": "native"}
+    run = functools.partial(session.run, str(Path(python).with_name("crowdgan")), external=True, env=environment)
+    model, out = str(folder / "model.safetensors"), str(folder / "out")
+    run(*make, "--dest", model)
     run("inspect", model)
     run("generate", "--network", model, "--seeds", "0-7", "--density", "dense", "--grid", "4x2", "--outdir", out)
     run("sweep", "--network", model, "--seed", "3", "--outdir", out)
