@@ -24,7 +24,7 @@ struct LeakyRelu {
     Vec derivative(Vec value) const {
         Vec factor = value > Vec{} ? splat(above) : splat(below);
         Vec y = value * factor;
-        return (y > splat(bound)) | (y < splat(-bound)) ? Vec{} : factor;
+        return ((y > splat(bound)) | (y < splat(-bound))) ? Vec{} : factor;
     }
 };
 
