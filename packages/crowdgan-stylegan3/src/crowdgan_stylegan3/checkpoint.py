@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -14,9 +16,22 @@ from crowdgan_core.atomic import write_file
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.model_card import CARD_KEY, ModelCard, read_card
 from crowdgan_stylegan3.backend import NAME
-from crowdgan_stylegan3.config import GeneratorSettings, generator_settings
+from crowdgan_stylegan3.config import GeneratorSettings, generator_settings, to_json
 from crowdgan_stylegan3.legacy import checked_state
 from crowdgan_stylegan3.networks.generator import Generator
+
+
+def generator_card(settings: GeneratorSettings, classes: Sequence[str], provenance: Mapping[str, Any]) -> ModelCard:
+    """The card of a generator whose labels are classes, with or without names, or that has none."""
+    return ModelCard(
+        backend=NAME,
+        resolution=(settings.resolution, settings.resolution),
+        settings=to_json(settings),
+        label_dim=settings.label_dim,
+        label_kind="class" if settings.label_dim else None,
+        classes=tuple(classes),
+        provenance=provenance,
+    )
 
 
 def save_generator(generator: Generator, card: ModelCard, dest: Path, *, overwrite: bool = False) -> None:

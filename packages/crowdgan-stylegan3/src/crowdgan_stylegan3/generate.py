@@ -43,11 +43,6 @@ class SeededGenerator:
         """Whether the picture can be moved: in StyleGAN3, not in StyleGAN2."""
         return isinstance(self._generator.synthesis, Synthesis3)
 
-    @property
-    def num_ws(self) -> int:
-        """Layers that take an intermediate latent."""
-        return self._generator.synthesis.num_ws
-
     def generate(
         self,
         seeds: Sequence[int],

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crowdgan_core.model_card import ModelCard
-from crowdgan_stylegan3.backend import NAME
-from crowdgan_stylegan3.config import GeneratorSettings, to_json
+from crowdgan_stylegan3.checkpoint import generator_card
+from crowdgan_stylegan3.config import GeneratorSettings
 from crowdgan_stylegan3.networks.generator import Generator
 from crowdgan_stylegan3.networks.synthesis2 import StyledToRgb
 from crowdgan_stylegan3.networks.synthesis3 import AliasFreeLayer
@@ -44,15 +44,7 @@ def random_generator(settings: GeneratorSettings, seed: int) -> Generator:
 
 def random_card(settings: GeneratorSettings, classes: Sequence[str], seed: int) -> ModelCard:
     """The card of such a generator; its classes are names alone, since nothing was learned."""
-    return ModelCard(
-        backend=NAME,
-        resolution=(settings.resolution, settings.resolution),
-        settings=to_json(settings),
-        label_dim=settings.label_dim,
-        label_kind="class" if settings.label_dim else None,
-        classes=tuple(classes),
-        provenance={"weights": "random", "seed": seed},
-    )
+    return generator_card(settings, classes, {"weights": "random", "seed": seed})
 
 
 def _latents(settings: GeneratorSettings, count: int) -> tuple[Tensor, Tensor | None]:

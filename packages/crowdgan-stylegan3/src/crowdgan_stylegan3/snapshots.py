@@ -7,8 +7,7 @@ from pathlib import Path
 
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.model_card import ModelCard
-from crowdgan_stylegan3.backend import NAME
-from crowdgan_stylegan3.config import to_json
+from crowdgan_stylegan3.checkpoint import generator_card
 from crowdgan_stylegan3.legacy import load_generator
 from crowdgan_stylegan3.networks.generator import Generator
 from crowdgan_stylegan3.pickles import read_networks
@@ -43,13 +42,4 @@ def generator_of_snapshot(
     settings = generator.settings
     if classes and len(classes) != settings.label_dim:
         raise ConfigError(f"{path}: its labels have {settings.label_dim} numbers; there are {len(classes)} class names")
-    card = ModelCard(
-        backend=NAME,
-        resolution=(settings.resolution, settings.resolution),
-        settings=to_json(settings),
-        label_dim=settings.label_dim,
-        label_kind="class" if settings.label_dim else None,
-        classes=tuple(classes),
-        provenance={"imported from": path.name, "network": which},
-    )
-    return generator, card
+    return generator, generator_card(settings, classes, {"imported from": path.name, "network": which})

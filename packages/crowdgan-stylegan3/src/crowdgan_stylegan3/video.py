@@ -14,11 +14,12 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from crowdgan_core.atomic import written_beside
+from crowdgan_core.dataset import Pixels
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.generation.samples import arranged
 from crowdgan_core.progress import NoProgress, Progress
 from crowdgan_stylegan3.generate import SeededGenerator
-from crowdgan_stylegan3.video_files import MAX_SIDES_PX, SUFFIXES, Pixels, writer_for
+from crowdgan_stylegan3.video_files import MAX_SIDES_PX, SUFFIXES, writer_for
 
 Label = tuple[float, ...]
 

@@ -13,14 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from crowdgan_core.atomic import os_errors_named
+from crowdgan_core.dataset import Pixels
 from crowdgan_core.errors import BuildError
-
-Pixels = npt.NDArray[np.uint8]
 
 SUFFIXES = (".mp4", ".webp", ".gif")
 """Forms of a video, by the end of its name."""

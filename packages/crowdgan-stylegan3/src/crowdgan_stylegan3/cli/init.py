@@ -9,13 +9,14 @@ import click
 from crowdgan_core.atomic import refuse_existing
 from crowdgan_core.cli.texts import printable
 from crowdgan_stylegan3.cli.texts import class_names
+from crowdgan_stylegan3.config import VARIANTS
 
 
 @click.command("init")
 @click.option(
     "--cfg",
     "variant",
-    type=click.Choice(["stylegan3-t", "stylegan3-r", "stylegan2"]),
+    type=click.Choice(VARIANTS),
     default="stylegan3-t",
     show_default=True,
     help="Kind of generator: equivariant to translation (t), to rotation too (r), or StyleGAN2's.",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from crowdgan_core.atomic import refuse_existing
+from crowdgan_core.cli.model_options import DEVICES, network_option
 from crowdgan_core.cli.progress import shown_progress
 from crowdgan_core.cli.texts import printable
 from crowdgan_core.errors import ConfigError
@@ -14,7 +15,7 @@ from crowdgan_core.model_card import ModelCard, read_card
 
 
 @click.command("video")
-@click.option("--network", type=click.Path(path_type=Path), required=True, help="Model file: NAME.safetensors.")
+@network_option
 @click.option("--seeds", required=True, help="Places that the video passes: 0-7 or 1,5,9-12.")
 @click.option("--density", help="How crowded: a class such as dense, or a number where that is the label.")
 @click.option("--label", help="The same by number: a class from 0, or all numbers of the label, as in 0.3,0.7,0.")
@@ -23,7 +24,7 @@ from crowdgan_core.model_card import ModelCard, read_card
 @click.option("--frames", type=int, default=60, show_default=True, help="Frames from one place to the next.")
 @click.option("--fps", type=float, default=30.0, show_default=True, help="Frames per second.")
 @click.option("--trunc", type=float, default=1.0, show_default=True, help="Truncation psi: below 1 more alike.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
 @click.option(
     "--dest",
     type=click.Path(path_type=Path),

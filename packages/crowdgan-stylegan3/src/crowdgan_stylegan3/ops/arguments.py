@@ -131,6 +131,12 @@ def resampling(
     )
 
 
+def picture_order(x: Tensor) -> torch.memory_format:
+    """The order of a picture `[N, C, H, W]` in memory: channels last, or contiguous, also where both would do."""
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
+
+
 def checked_picture(x: Tensor) -> Tensor:
     """`x`, once it is `[N, C, H, W]` of floats and not empty.
 

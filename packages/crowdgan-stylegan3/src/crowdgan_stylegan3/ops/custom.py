@@ -19,7 +19,7 @@ from torch.library import custom_op
 from torch.nn.grad import conv2d_weight
 
 from crowdgan_stylegan3.ops import winograd
-from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, picture_order, taps_of
 from crowdgan_stylegan3.ops.native import library as native
 
 Numbers = Sequence[int]
@@ -58,9 +58,8 @@ def _form(x: Tensor) -> ModuleType:
 
 def _like(x: Tensor, size: tuple[int, int]) -> Tensor:
     """An empty result of a size, in the memory order of `x`."""
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    order = torch.channels_last if last else torch.contiguous_format
-    return torch.empty((x.shape[0], x.shape[1], *size), dtype=x.dtype, device=x.device, memory_format=order)
+    shape = (x.shape[0], x.shape[1], *size)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=picture_order(x))
 
 
 def _size(x: Tensor) -> tuple[int, int]:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crowdgan_stylegan3.ops.arguments import Activation, FilteredLrelu, Resampling
+from crowdgan_stylegan3.ops.arguments import Activation, FilteredLrelu, Resampling, picture_order
 
 PLAIN_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
@@ -60,8 +60,7 @@ def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
         x_only = replace(how, up=(how.up[0], 1), down=(how.down[0], 1), padding=(*how.padding[:2], 0, 0))
         y_only = replace(how, up=(1, how.up[1]), down=(1, how.down[1]), padding=(0, 0, *how.padding[2:]))
         y = _resample(_resample(x, taps[None, :] * how.gain, x_only), taps[:, None], y_only)
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    return y.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    return y.contiguous(memory_format=picture_order(x))
 
 
 def filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from crowdgan_core.errors import BuildError
-from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, picture_order, taps_of
 from crowdgan_stylegan3.ops.native.build import built_library
 
 MAX_TAPS = 64
@@ -181,8 +181,9 @@ class _Packing:
     """How pictures lie in memory for the loops: neighbouring channels; of few channels, all of the batch as one."""
 
     def __init__(self, x: Tensor) -> None:
-        self._last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-        self._batch = x.shape[0] if x.shape[1] < FEW_CHANNELS and not self._last else 1
+        self._order = picture_order(x)
+        few = x.shape[1] < FEW_CHANNELS and self._order == torch.contiguous_format
+        self._batch = x.shape[0] if few else 1
 
     def pack(self, x: Tensor) -> Tensor:
         """A picture `[N, C, H, W]` with channels last in memory."""
@@ -198,7 +199,7 @@ class _Packing:
         """A result in the shape and memory order of the picture that came in."""
         if self._batch > 1:
             y = y.reshape(self._batch, -1, *y.shape[2:])
-        return y if self._last else y.contiguous()
+        return y.contiguous(memory_format=self._order)
 
 
 def _run(job: _Job, x: Tensor, out_size: tuple[int, int]) -> Tensor:

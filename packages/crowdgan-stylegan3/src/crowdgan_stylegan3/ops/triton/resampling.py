@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from crowdgan_stylegan3.ops import reference
-from crowdgan_stylegan3.ops.arguments import Resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import Resampling, picture_order, taps_of
 from crowdgan_stylegan3.ops.triton.bands import RANK_TOLERANCES, bands, factors
 from crowdgan_stylegan3.ops.triton.kernels import upfirdn2d_kernel
 from crowdgan_stylegan3.ops.triton.launch import Launch
@@ -127,10 +127,8 @@ def programs(out: Tensor, y: Span, x: Span) -> int:
 def empty_like_format(x: Tensor, size: tuple[int, int]) -> Tensor:
     """`[N, C, *size]`, unwritten, channels last where `x` is and planes do not reach too far so."""
     shape = (x.shape[0], x.shape[1], *size)
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    last = last and x.shape[1] * size[0] * size[1] <= MAX_REACH
-    memory_format = torch.channels_last if last else torch.contiguous_format
-    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format)
+    order = picture_order(x) if x.shape[1] * size[0] * size[1] <= MAX_REACH else torch.contiguous_format
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=order)
 
 
 def _reach(shape: Sequence[int], strides: Sequence[int]) -> int:
