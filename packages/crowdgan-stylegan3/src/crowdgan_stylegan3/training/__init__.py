@@ -1,0 +1,1 @@
+"""Training of StyleGAN3 and StyleGAN2."""

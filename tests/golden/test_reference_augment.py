@@ -1,0 +1,46 @@
+"""The augmentations against numbers recorded from the published implementation, relative to the largest value 1e-4.
+
+All draws are at one percentile of their distribution.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crowdgan_stylegan3.training.augment import AugmentPipe, AugmentPreset, augment_preset
+
+TOLERANCE = 1e-4
+
+PRESETS: tuple[AugmentPreset, ...] = ("bgc", "blit", "geom", "color", "filter", "cutout")
+PERCENTILES = (0.05, 0.3, 0.5, 0.8, 0.95)
+
+
+@pytest.fixture(autouse=True, params=["reference", "native"])
+def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROWDGAN_OPS", request.param)
+
+
+@pytest.fixture(scope="module")
+def recorded(shared: Path) -> dict[str, torch.Tensor]:
+    data = np.load(shared / "reference" / "augment" / "augment.npz")
+    return {name: torch.from_numpy(data[name]) for name in data.files}
+
+
+@pytest.mark.parametrize("percentile", PERCENTILES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_augmentations_equal_the_recorded_numbers(
+    recorded: dict[str, torch.Tensor], preset: AugmentPreset, percentile: float
+) -> None:
+    expected = recorded[f"{preset}_{percentile}"]
+    found = AugmentPipe(augment_preset(preset))(recorded["x"], debug_percentile=percentile)
+    torch.testing.assert_close(found, expected, rtol=0, atol=TOLERANCE * float(expected.abs().max()))
+
+
+def test_every_recorded_number_is_compared(recorded: dict[str, torch.Tensor]) -> None:
+    compared = {f"{preset}_{percentile}" for preset in PRESETS for percentile in PERCENTILES}
+    assert recorded.keys() == {"x", *compared}
+    assert all(len(item) == 3 for item in recorded.values())
