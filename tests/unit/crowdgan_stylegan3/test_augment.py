@@ -302,3 +302,10 @@ def test_reflection_goes_on_as_long_as_it_must() -> None:
     assert torch.equal(reflected(images, [2, 2, 1, 1]), expected)
     row = reflected(images, [7, 6, 0, 0])[0, 0, 0]
     assert row.tolist() == [1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0]
+
+
+def test_the_order_in_memory_does_not_matter(ops_path: str) -> None:
+    images = torch.randn(4, 3, 24, 16)
+    pipe = AugmentPipe(augment_preset(EVERYTHING))
+    last = images.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(pipe(last, generator=seeded()), pipe(images, generator=seeded()), rtol=0, atol=1e-5)
