@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def entry_names(path: Path) -> list[str]:
     Raises:
         DatasetError: the archive is damaged or encrypted, or an entry points outside of it.
     """
-    return list(_entries(path, path.stat().st_mtime_ns))
+    return list(_entries(path, path.stat().st_mtime_ns, os.getpid()))
 
 
 @contextmanager
@@ -53,8 +54,9 @@ def open_entry(path: Path, name: str, max_bytes: int = MAX_PICTURE_BYTES) -> Ite
         DatasetError: there is no such entry, it is damaged, or unpacks to more than `max_bytes`.
     """
     where = f"{path}:{name}"
-    archive = _archive(path, _modified(path))
-    info = _entries(path, _modified(path)).get(name)
+    key = (path, _modified(path), os.getpid())
+    archive = _archive(*key)
+    info = _entries(*key).get(name)
     if info is None:
         raise DatasetError(f"{where}: no such entry in the archive")
     if info.file_size > max_bytes:
@@ -88,8 +90,11 @@ def _modified(path: Path) -> int:
 
 
 @lru_cache(maxsize=16)
-def _archive(path: Path, _modified_ns: int) -> zipfile.ZipFile:
-    """The open archive, kept open: reading its directory again would cost more than the picture."""
+def _archive(path: Path, _modified_ns: int, _process: int) -> zipfile.ZipFile:
+    """The open archive, kept open: reading its directory again would cost more than the picture.
+
+    A forked process opens it anew, since both would move the one place in the file.
+    """
     try:
         return zipfile.ZipFile(path)
     except Exception as error:  # as in `open_entry`
@@ -97,9 +102,9 @@ def _archive(path: Path, _modified_ns: int) -> zipfile.ZipFile:
 
 
 @lru_cache(maxsize=16)
-def _entries(path: Path, modified_ns: int) -> dict[str, zipfile.ZipInfo]:
+def _entries(path: Path, modified_ns: int, process: int) -> dict[str, zipfile.ZipInfo]:
     entries = {}
-    for info in _archive(path, modified_ns).infolist():
+    for info in _archive(path, modified_ns, process).infolist():
         name = info.filename
         if not name:
             raise DatasetError(f"{path}: damaged zip archive (an entry without a name)")

@@ -21,6 +21,10 @@ class CheckpointError(CrowdganError, ValueError):
     """A model or training state that cannot be read."""
 
 
+class TrainingError(CrowdganError, RuntimeError):
+    """Training that cannot go on."""
+
+
 class BuildError(CrowdganError, RuntimeError):
     """Native code that could not be built."""
 

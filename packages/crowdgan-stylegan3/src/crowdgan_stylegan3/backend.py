@@ -9,6 +9,8 @@ from crowdgan_core.errors import CheckpointError
 from crowdgan_core.model_card import read_card
 
 if TYPE_CHECKING:
+    import click
+
     from crowdgan_stylegan3.generate import SeededGenerator
 
 NAME = "stylegan3"
@@ -20,8 +22,11 @@ class StyleGan3Backend:
 
     name = NAME
 
-    def train_command(self) -> None:
-        """None: it only loads models."""
+    def train_command(self) -> click.Command:
+        """`crowdgan train stylegan3`."""
+        from crowdgan_stylegan3.cli.train import command
+
+        return command
 
     def can_load(self, path: Path) -> bool:
         """Whether the file's card names this backend."""

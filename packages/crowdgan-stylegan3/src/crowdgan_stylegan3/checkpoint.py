@@ -1,4 +1,7 @@
-"""Generators in `*.safetensors` files with a card: written whole or not at all, read without running anything."""
+"""Networks in `*.safetensors` files: written whole or not at all, read without running anything.
+
+A generator is a model, with a card; a discriminator has its settings beside its weights.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,25 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from crowdgan_core.atomic import write_file
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.model_card import CARD_KEY, ModelCard, read_card
 from crowdgan_stylegan3.backend import NAME
-from crowdgan_stylegan3.config import GeneratorSettings, generator_settings, to_json
+from crowdgan_stylegan3.config import (
+    DiscriminatorSettings,
+    GeneratorSettings,
+    from_json,
+    generator_settings,
+    to_json,
+)
 from crowdgan_stylegan3.legacy import checked_state
+from crowdgan_stylegan3.networks.discriminator import Discriminator
 from crowdgan_stylegan3.networks.generator import Generator
+
+DISCRIMINATOR_KEY = "crowdgan-discriminator"
+"""Key under which the header's metadata holds a discriminator's settings, as JSON."""
 
 
 def generator_card(settings: GeneratorSettings, classes: Sequence[str], provenance: Mapping[str, Any]) -> ModelCard:
@@ -44,9 +57,17 @@ def save_generator(generator: Generator, card: ModelCard, dest: Path, *, overwri
     _check_card(card, generator.settings)
     if generator_settings(card.settings) != generator.settings:
         raise CheckpointError("the card and the generator differ in settings")
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    metadata = {CARD_KEY: json.dumps(card.to_json())}
-    write_file(dest, safetensors.torch.save(state, metadata), overwrite=overwrite)
+    _save(generator, {CARD_KEY: json.dumps(card.to_json())}, dest, overwrite=overwrite)
+
+
+def save_discriminator(discriminator: Discriminator, dest: Path, *, overwrite: bool = False) -> None:
+    """Writes a discriminator and its settings.
+
+    Raises:
+        DatasetError: `dest` exists and is not to be replaced, or cannot be written.
+    """
+    metadata = {DISCRIMINATOR_KEY: json.dumps(to_json(discriminator.settings))}
+    _save(discriminator, metadata, dest, overwrite=overwrite)
 
 
 def load_generator(path: Path) -> tuple[Generator, ModelCard]:
@@ -67,6 +88,30 @@ def load_generator(path: Path) -> tuple[Generator, ModelCard]:
     except (CheckpointError, ConfigError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     return generator.eval().requires_grad_(False), card
+
+
+def load_discriminator(path: Path) -> Discriminator:
+    """The discriminator in a file, on the CPU and in evaluation mode.
+
+    Raises:
+        CheckpointError: no discriminator, or a damaged one; the message names the file.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(DISCRIMINATOR_KEY)
+        if text is None:
+            raise CheckpointError("a safetensors file, but no discriminator of crowdgan")
+        with torch.device("meta"):
+            discriminator = Discriminator(from_json(DiscriminatorSettings, json.loads(text)))
+        discriminator.load_state_dict(checked_state(discriminator, _arrays(path)), assign=True)
+    except (safetensors.SafetensorError, OSError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return discriminator.eval().requires_grad_(False)
+
+
+def _save(network: nn.Module, metadata: dict[str, str], dest: Path, *, overwrite: bool) -> None:
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    write_file(dest, safetensors.torch.save(state, metadata), overwrite=overwrite)
 
 
 def _check_card(card: ModelCard, settings: GeneratorSettings) -> None:

@@ -42,16 +42,16 @@ class NetworkSettings:
                 f"resolution is {side}; it must be a power of two from {MIN_RESOLUTION} to {MAX_RESOLUTION}"
             )
         for name in ("image_channels", "channel_base", "channel_max"):
-            _check_at_least(self, name, 1)
+            check_at_least(self, name, 1)
         for name in ("label_dim", "num_fp16_res"):
-            _check_at_least(self, name, 0)
+            check_at_least(self, name, 0)
         if self.channel_base < self.resolution:
             raise ConfigError(
                 f"channel_base is {self.channel_base}; it must be at least the resolution, {self.resolution}, for the "
                 "finest layers to have channels"
             )
         if self.conv_clamp is not None:
-            _check_positive(self, "conv_clamp")
+            check_positive(self, "conv_clamp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class GeneratorSettings(NetworkSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("z_dim", "w_dim", "mapping_layers"):
-            _check_at_least(self, name, 1)
+            check_at_least(self, name, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +105,10 @@ class StyleGan3Settings(GeneratorSettings):
         if self.conv_kernel not in (1, 3):
             raise ConfigError(f"conv_kernel is {self.conv_kernel}; it must be 1 or 3")
         for name in ("num_layers", "filter_size", "lrelu_upsampling"):
-            _check_at_least(self, name, 1)
-        _check_at_least(self, "margin_size", 0)
+            check_at_least(self, name, 1)
+        check_at_least(self, "margin_size", 0)
         for name in ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale"):
-            _check_positive(self, name)
+            check_positive(self, name)
         if self.use_radial_filters and self.filter_size * self.lrelu_upsampling % 2:
             raise ConfigError("radial filters need an even number of taps: filter_size times lrelu_upsampling")
         if not 0 <= self.num_critical < self.num_layers:
@@ -139,8 +139,8 @@ class DiscriminatorSettings(NetworkSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("mapping_layers", "group_size"):
-            _check_at_least(self, name, 1)
-        _check_at_least(self, "num_frozen", 0)
+            check_at_least(self, name, 1)
+        check_at_least(self, "num_frozen", 0)
 
 
 Settings = TypeVar("Settings", bound=NetworkSettings)
@@ -192,13 +192,15 @@ def _check_kind(name: str, value: Any, annotation: str) -> None:
         raise ConfigError(f"{name} is {value!r}; it must be {annotation}")
 
 
-def _check_positive(settings: Any, name: str) -> None:
+def check_positive(settings: Any, name: str) -> None:
+    """Checks that a setting is above 0 and finite; raises `ConfigError`."""
     value = getattr(settings, name)
     if not 0 < value < math.inf:
         raise ConfigError(f"{name} is {value}; it must be above 0")
 
 
-def _check_at_least(settings: Any, name: str, least: int) -> None:
+def check_at_least(settings: Any, name: str, least: float) -> None:
+    """Checks that a setting is a finite number from `least` on; raises `ConfigError`."""
     value = getattr(settings, name)
-    if value < least:
+    if not least <= value < math.inf:
         raise ConfigError(f"{name} is {value}; it must be at least {least}")

@@ -12,9 +12,9 @@ from crowdgan_stylegan3.backend import NAME, StyleGan3Backend
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandOffer]:
     """The commands under `crowdgan stylegan3`."""
-    from crowdgan_stylegan3.cli import build, doctor, import_, init, video
+    from crowdgan_stylegan3.cli import build, doctor, export, import_, init, video
 
-    return [CommandOffer(NAME, module.command) for module in (init, import_, video, doctor, build)]
+    return [CommandOffer(NAME, module.command) for module in (init, import_, export, video, doctor, build)]
 
 
 @hookimpl

@@ -26,18 +26,17 @@ def main() -> None:
     for warning in plugins.warnings:
         click.echo(f"crowdgan: warning: {printable(warning)}", err=True)
     try:
-        build_tree(plugins).main(prog_name="crowdgan", standalone_mode=False)
+        code = build_tree(plugins).main(prog_name="crowdgan", standalone_mode=False)
     except CrowdganError as error:
         click.echo(f"crowdgan: error: {printable(str(error))}", err=True)
         sys.exit(1)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("crowdgan: interrupted; nothing was left half-written", err=True)
         sys.exit(INTERRUPTED)
+    sys.exit(code)  # None, or what the command exits with
 
 
 def _replace_what_cannot_be_shown() -> None:

@@ -14,11 +14,10 @@ from crowdgan_core.atomic import write_file
 from crowdgan_core.cli.model_report import print_model
 from crowdgan_core.cli.texts import printable
 from crowdgan_core.dataset import DatasetMetadata
-from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.formats import format_for
+from crowdgan_core.datasets import open_dataset
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.inspection import Report, contact_sheet, inspect_dataset
 from crowdgan_core.model_card import MODEL_SUFFIX
-from crowdgan_core.plugins import installed_plugins
 
 DOUBTFUL_SHOWN = 10
 """Doubtful pictures that are named."""
@@ -55,10 +54,7 @@ def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> N
 def _inspect_dataset(dataset: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ConfigError(f"--contact-sheet {sheet}: it is written as PNG, so its name must end in .png")
-    if not dataset.exists():
-        raise DatasetError(f"{dataset}: there is no such file or folder")
-    reader = format_for(dataset, installed_plugins().dataset_formats.values()).open(dataset)
-    with closing(reader):
+    with closing(open_dataset(dataset)) as reader:
         report = inspect_dataset(reader)
         if sheet is not None:
             data = io.BytesIO()

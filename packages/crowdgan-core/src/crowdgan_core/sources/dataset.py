@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image
 
 from crowdgan_core.archive import is_zip
-from crowdgan_core.dataset import DatasetFormat, DatasetReader
+from crowdgan_core.dataset import DatasetReader
+from crowdgan_core.datasets import format_of, open_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.formats import format_for
 from crowdgan_core.formats.tree import has_index
 from crowdgan_core.sources import Annotated, Problem
 from crowdgan_core.storage import open_store
@@ -31,20 +31,14 @@ class DatasetSource:
         try:
             if paths[0].is_dir() or is_zip(paths[0]):
                 return has_index(open_store(paths[0]))
-            _format(paths[0])
+            format_of(paths[0])
         except (ConfigError, DatasetError, OSError):
             return False
         return True
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> DatasetPictures:
         """Opens the dataset."""
-        return DatasetPictures(_format(paths[0]).open(paths[0]), paths[0])
-
-
-def _format(path: Path) -> DatasetFormat:
-    from crowdgan_core.plugins import installed_plugins  # here, since loading plugins loads this module
-
-    return format_for(path, installed_plugins().dataset_formats.values())
+        return DatasetPictures(open_dataset(paths[0]), paths[0])
 
 
 class DatasetPictures:

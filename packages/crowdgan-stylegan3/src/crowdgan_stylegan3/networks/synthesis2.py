@@ -19,8 +19,8 @@ from crowdgan_stylegan3.networks.linear import Linear
 from crowdgan_stylegan3.networks.modulation import demodulation
 from crowdgan_stylegan3.ops import bias_act, conv2d, upfirdn2d
 
-Noise = Literal["const", "random", "none"]
-"""Whether noise is the same for all pictures, drawn, or left out."""
+Noise = Literal["const", "random", "none"] | torch.Generator
+"""Whether noise is the same for all pictures, drawn (by a generator on the pictures' device), or left out."""
 
 FIRST = 4
 """Side of the constant in samples."""
@@ -51,8 +51,9 @@ class StyledConv(nn.Module):
         x = self._upsampled(x, *scales) if self.up == 2 else conv2d(x, self.weight.to(x.dtype), 1, *scales)
         if noise == "const":
             x = x + (self.noise_const * self.noise_strength).to(x.dtype)
-        elif noise == "random":
-            drawn = torch.randn(len(x), 1, self.size, self.size, device=x.device)
+        elif noise != "none":
+            source = noise if isinstance(noise, torch.Generator) else None
+            drawn = torch.randn(len(x), 1, self.size, self.size, device=x.device, generator=source)
             x = x + (drawn * self.noise_strength).to(x.dtype)
         return bias_act(x, self.bias.to(x.dtype), act="lrelu", clamp=self.clamp)
 
@@ -137,7 +138,7 @@ class Synthesis2(nn.Module):
         Args:
             ws: intermediate latents; a block's ToRGB shares its w with the next block's first convolution.
             update_emas: has no effect: there is nothing to track.
-            noise: the same for all pictures, drawn, or none.
+            noise: the same for all pictures, drawn by PyTorch's own or another generator, or none.
         """
         if is_one_by_one(ws, update_emas=update_emas):
             return torch.cat([self(own, noise=noise) for own in torch.split(ws, 1)])

@@ -1,1 +1,1 @@
-"""Training of StyleGAN3 and StyleGAN2."""
+"""Training: the recipe, its losses, one step of it, the loop around it, and what a run leaves on disk."""

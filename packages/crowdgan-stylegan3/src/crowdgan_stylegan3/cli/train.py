@@ -1,0 +1,259 @@
+"""`crowdgan train stylegan3`: training, with the official trainer's options."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from crowdgan_core.cli.model_options import DEVICES
+from crowdgan_core.cli.texts import printable
+from crowdgan_stylegan3.backend import NAME
+from crowdgan_stylegan3.config import VARIANTS
+
+if TYPE_CHECKING:
+    from crowdgan_stylegan3.training.data import TrainingData
+    from crowdgan_stylegan3.training.recipe import Choices
+    from crowdgan_stylegan3.training.run_folder import RunFolder
+    from crowdgan_stylegan3.training.settings import TrainingSettings
+
+SIGNALLED = 128
+"""Exit code after a signal, to which its number is added, as shells have it."""
+
+GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+"""Where options come from that a user gave."""
+
+AUGMENTATIONS, ON_NON_FINITE = ("noaug", "ada", "fixed"), ("stop", "skip")
+"""Choices that `crowdgan_stylegan3.training` has too, which loads torch."""
+
+
+class NumberOrAuto(click.ParamType[Any]):
+    """A number, or `auto` as None."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.name, self._kind = f"{'integer' if kind is int else 'float'}|auto", kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float | None:
+        """The number."""
+        if value == "auto":
+            return None
+        try:
+            return self._kind(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor auto", param, ctx)
+
+
+@click.command(NAME)
+@click.option("--outdir", type=click.Path(path_type=Path), help="Folder for run folders.  [required for a new run]")
+@click.option("--data", type=click.Path(path_type=Path), help="Dataset: zip, folder, HDF5.  [required for a new run]")
+@click.option(
+    "--cfg", "variant", type=click.Choice(VARIANTS), default="stylegan3-t", show_default=True, help="Kind of generator."
+)
+@click.option("--gpus", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs of this machine.")
+@click.option(
+    "--batch", type=NumberOrAuto(int), default="auto", show_default=True, help="Pictures per step, over all GPUs."
+)
+@click.option(
+    "--gamma",
+    "r1_gamma",
+    type=NumberOrAuto(float),
+    default="auto",
+    show_default=True,
+    help="Weight of R1: higher is steadier, lower is freer. Auto goes by resolution and batch.",
+)
+@click.option("--cond", "conditional", type=bool, help="Train on the labels.  [default: where the dataset has some]")
+@click.option("--mirror", type=bool, default=False, show_default=True, help="Show pictures mirrored too.")
+@click.option(
+    "--aug",
+    "augment",
+    type=click.Choice(AUGMENTATIONS),
+    default="ada",
+    show_default=True,
+    help="Augmentation of what D sees: none, adaptive, or with the probability --p.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="A run folder to go on with; or a model to start from: NAME.safetensors, or an official NETWORK.pkl.",
+)
+@click.option(
+    "--freezed", "num_frozen", type=click.IntRange(min=0), default=0, show_default=True, help="Layers of D that stay."
+)
+@click.option("--p", "augment_p", type=click.FloatRange(0, 1), help="Probability of --aug fixed.")
+@click.option("--target", "ada_target", type=float, help="Mean sign of D that --aug ada keeps.  [default: 0.6]")
+@click.option(
+    "--batch-gpu",
+    type=NumberOrAuto(int),
+    default="auto",
+    show_default=True,
+    help="Pictures that a GPU takes at once. Auto: as many as its memory holds.",
+)
+@click.option("--cbase", "channel_base", type=int, default=32768, show_default=True, help="Capacity of the networks.")
+@click.option("--cmax", "channel_max", type=int, default=512, show_default=True, help="Most channels of a layer.")
+@click.option("--glr", "generator_lr", type=float, help="Learning rate of G.  [default: 0.0025, for stylegan2 0.002]")
+@click.option("--dlr", "discriminator_lr", type=float, default=0.002, show_default=True, help="Learning rate of D.")
+@click.option(
+    "--map-depth", "mapping_layers", type=int, help="Layers of the mapping network.  [default: 2, for stylegan2 8]"
+)
+@click.option("--mbstd-group", "group_size", type=int, help="Pictures per standard deviation in D.  [default: 4]")
+@click.option("--desc", help="Ends the name of the run folder.")
+@click.option("--metrics", default="none", show_default=True, help="Quality metrics at snapshots.")
+@click.option(
+    "--kimg", "total_kimg", type=float, default=25000, show_default=True, help="Thousands of pictures to train on."
+)
+@click.option(
+    "--tick", "tick_kimg", type=float, help="Thousands of pictures per status line.  [default: 4, or 1/50 of --kimg]"
+)
+@click.option(
+    "--snap", "snapshot_ticks", type=int, help="Status lines per snapshot.  [default: 50; 10 where --tick is below 4]"
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all that is random.")
+@click.option("--fp32", type=bool, default=False, show_default=True, help="No half precision, on a GPU.")
+@click.option("--nobench", type=bool, default=False, show_default=True, help="No trials by cuDNN of what is fastest.")
+@click.option("--workers", type=int, help="Processes that read pictures.  [default: 3, or a core fewer than there are]")
+@click.option(
+    "--nan",
+    "on_non_finite",
+    type=click.Choice(ON_NON_FINITE),
+    default="stop",
+    show_default=True,
+    help="When a loss is not a number, stop, or go on without that step.",
+)
+@click.option(
+    "--save-minutes",
+    "checkpoint_minutes",
+    type=float,
+    default=15,
+    show_default=True,
+    help="Longest time between checkpoints.",
+)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to compute.")
+@click.option("--new", "anew", is_flag=True, help="Start another run, even where one with these options can go on.")
+@click.option("-n", "--dry-run", is_flag=True, help="Print all settings, memory and time, and exit.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    outdir: Path | None,
+    resume: Path | None,
+    desc: str | None,
+    metrics: str,
+    nobench: bool,
+    gpus: int,
+    device: str,
+    anew: bool,
+    dry_run: bool,
+    **values: Any,
+) -> None:
+    """Train a model on a dataset of crowdgan label or convert, conditional on its density labels.
+
+    A run has a folder OUTDIR/00000-…: settings, log, stats.jsonl, sample pictures with one row per class, models for
+    crowdgan generate (network-snapshot-….safetensors), and checkpoint.safetensors. The same command again goes on from
+    the checkpoint, exactly as if it had not stopped; Ctrl-C writes one. Options are the official trainer's.
+
+    \b
+    Examples:
+      crowdgan train stylegan3 --outdir runs --data crowds.zip --cfg stylegan3-t --batch 32 --cbase 16384
+      crowdgan train stylegan3 --outdir runs --data crowds.zip --cfg stylegan3-r --gpus 8 --batch 32 --mirror 1
+      crowdgan train stylegan3 --outdir runs --data crowds.zip --resume ffhq.pkl --kimg 5000 --snap 10
+      crowdgan train stylegan3 --resume runs/00000-stylegan3-t-crowds-batch32-gamma2 --kimg 30000
+      crowdgan train stylegan3 --outdir runs --data crowds.zip --dry-run
+    """
+    from crowdgan_stylegan3.training.data import opened_data
+    from crowdgan_stylegan3.training.distributed import check_gpus, joined_world, started_processes
+    from crowdgan_stylegan3.training.estimate import fitting_batch_gpu
+    from crowdgan_stylegan3.training.request import Request, chosen_metrics
+    from crowdgan_stylegan3.training.session import shared_plan, train
+
+    measured = chosen_metrics(metrics)
+    run, choices = _chosen(ctx, resume, {**values, "benchmark": not nobench, "gpus": started_processes() or gpus})
+    if run is None and outdir is None:
+        raise click.UsageError("a new run needs --outdir and --data; --resume RUN goes on with one", ctx)
+    request = Request(choices=choices, run=run, outdir=outdir, description=desc, anew=anew)
+    if started_processes() is None:
+        check_gpus(choices.gpus, device)
+    with opened_data(choices.data, conditional=choices.conditional) as data:
+        settings = request.settings(data)
+        if dry_run:
+            _print_plan(choices, settings, data, device)
+            return
+        if started_processes() is None and choices.gpus > 1:
+            _start_processes(choices.gpus)
+        with joined_world(device) as world:
+            if world.is_first:
+                _say_on_stderr()
+            schedule = choices.schedule(batch_gpu=fitting_batch_gpu(settings, choices.possible_batch_gpu, world))
+            plan = shared_plan(world, lambda: request.plan(settings, schedule))
+            stopped = train(plan, data, world, measured)
+    if stopped:
+        ctx.exit(SIGNALLED + stopped)
+
+
+def _chosen(ctx: click.Context, resume: Path | None, values: dict[str, Any]) -> tuple[RunFolder | None, Choices]:
+    """The run to go on with, if there is one, and the choices: of such a run those that it was started with, unless
+    the command line says otherwise.
+
+    Raises:
+        ConfigError: choices that do not go together, or no run to go on with.
+    """
+    from crowdgan_stylegan3.training.recipe import Choices
+    from crowdgan_stylegan3.training.request import choices_of_run
+    from crowdgan_stylegan3.training.run_folder import RunFolder
+
+    if values["data"] is not None:
+        values["data"] = values["data"].resolve()
+    if resume is not None and resume.is_dir():
+        names = {"nobench": "benchmark"}
+        given = {names.get(name, name) for name in ctx.params if ctx.get_parameter_source(name) in GIVEN}
+        run = RunFolder(resume)
+        return run, choices_of_run(run, {name: values[name] for name in given & values.keys()})
+    if values["data"] is None:
+        raise click.UsageError("a new run needs --outdir and --data; --resume RUN goes on with one", ctx)
+    return None, Choices(**values, source=None if resume is None else resume.resolve())
+
+
+def _print_plan(choices: Choices, settings: TrainingSettings, data: TrainingData, device: str) -> None:
+    """Prints all settings as JSON on stdout, and on stderr what training would take."""
+    from crowdgan_stylegan3.generate import chosen_device
+    from crowdgan_stylegan3.training.distributed import World
+    from crowdgan_stylegan3.training.estimate import estimated, fitting_batch_gpu
+
+    world = World(device=chosen_device(device))
+    schedule = choices.schedule(batch_gpu=fitting_batch_gpu(settings, choices.possible_batch_gpu, world))
+    click.echo(json.dumps({"training": settings.to_json(), "schedule": asdict(schedule)}, indent=2, ensure_ascii=False))
+    click.echo(printable(data.labels.describe()), err=True)
+    click.echo("measuring a step …", err=True)
+    click.echo(estimated(settings, schedule, data.labels, world, gpus=choices.gpus).describe(), err=True)
+
+
+def _start_processes(count: int) -> None:
+    """Replaces this process by torchrun, which runs the same command once per GPU."""
+    sys.stderr.flush()
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    command = [sys.executable, *torchrun, "-m", "crowdgan_core", *sys.argv[1:]]
+    os.execv(sys.executable, command)  # noqa: S606  # there is no shell to mistrust
+
+
+def _say_on_stderr() -> None:
+    """Shows what training says of itself; warnings as such."""
+    from crowdgan_stylegan3.training.session import logger
+
+    logger.addHandler(EchoHandler())
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+class EchoHandler(logging.Handler):
+    """Shows messages on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows one."""
+        start = "warning: " if record.levelno >= logging.WARNING else ""
+        click.echo(printable(start + record.getMessage()), err=True)

@@ -1,0 +1,160 @@
+"""What training takes: memory by the sizes of the layers, time by a step that is measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from crowdgan_core.errors import ConfigError
+from crowdgan_stylegan3.networks.discriminator import Conv, Discriminator
+from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.synthesis2 import StyledConv, StyledToRgb
+from crowdgan_stylegan3.networks.synthesis3 import AliasFreeLayer
+from crowdgan_stylegan3.training.distributed import World
+from crowdgan_stylegan3.training.labels import TrainingLabels
+from crowdgan_stylegan3.training.learner import Learner, Networks
+from crowdgan_stylegan3.training.schedule import Schedule
+from crowdgan_stylegan3.training.settings import TrainingSettings
+from crowdgan_stylegan3.training.ticks import GIB, duration
+
+LAYERS = (AliasFreeLayer, StyledConv, StyledToRgb, Conv)
+"""Modules whose inputs and results training keeps."""
+
+KEPT_PER_LAYER = 2.0
+"""Bytes that training keeps over those of the layers' inputs and results; measured, with what is freed later."""
+
+STATE_COPIES = 9
+"""Copies of the weights: G with its average, gradients and two moments each, and room for an exchange."""
+
+USABLE_SHARE = 0.8
+"""Share of the free memory that is counted with."""
+
+PROBE = 4
+"""Pictures of the measured step."""
+
+UNKNOWN_MEMORY_BYTES = 8 * GIB
+"""Free memory where the system does not tell it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What training takes."""
+
+    memory_bytes: float
+    """Of one process."""
+    sec_per_kimg: float
+    total_kimg: float
+
+    def describe(self) -> str:
+        """In one line."""
+        hours = duration(self.sec_per_kimg * self.total_kimg)
+        return (
+            f"about {self.memory_bytes / GIB:.1f} GiB of memory per process, {self.sec_per_kimg:.3g} s per kimg, "
+            f"{hours} for {self.total_kimg:g} kimg"
+        )
+
+
+def activation_bytes(settings: TrainingSettings) -> float:
+    """Bytes that one picture takes in training: in G's turn, through D, or in D's, twice for R1.
+
+    The networks run without data, which tells the sizes of all layers' inputs and results.
+    """
+    generator, discriminator = _without_data(settings)
+    z = torch.empty(1, settings.generator.z_dim, device="meta")
+    labels = torch.empty(1, settings.generator.label_dim, device="meta")
+    with torch.no_grad():
+        of_generator, picture = _layer_bytes(generator, z, labels)
+        of_discriminator, _ = _layer_bytes(discriminator, picture, labels)
+    return KEPT_PER_LAYER * max(of_generator + of_discriminator, 2 * of_discriminator)
+
+
+def state_bytes(settings: TrainingSettings) -> float:
+    """Bytes of the weights with all that is kept per weight."""
+    weights = sum(parameter.numel() for network in _without_data(settings) for parameter in network.parameters())
+    return STATE_COPIES / 2 * weights * torch.float32.itemsize
+
+
+def fitting_batch_gpu(settings: TrainingSettings, possible: Sequence[int], world: World) -> int:
+    """The largest of the possible numbers of pictures at once that the free memory holds.
+
+    Raises:
+        ConfigError: not even the smallest fits.
+    """
+    if len(possible) == 1:
+        return possible[0]
+    room = USABLE_SHARE * free_bytes(world.device) - state_bytes(settings)
+    each = activation_bytes(settings)
+    fitting = [count for count in possible if count * each <= room]
+    if not fitting:
+        fewest, needed = possible[-1], possible[-1] * each + state_bytes(settings)
+        raise ConfigError(
+            f"{fewest} pictures at once take about {needed / GIB:.1f} GiB; "
+            f"{free_bytes(world.device) / GIB:.1f} GiB are free; a lower --cbase or --cmax takes less, "
+            f"--batch-gpu {fewest} tries it all the same"
+        )
+    return fitting[0]
+
+
+def estimated(
+    settings: TrainingSettings, schedule: Schedule, labels: TrainingLabels, world: World, *, gpus: int
+) -> Estimate:
+    """What a run takes, by one step that is measured after another that is not."""
+    count = min(PROBE, schedule.batch_gpu)
+    group = settings.discriminator.group_size
+    count = max(count // group, 1) * group
+    probe = replace(settings, batch=count)
+    learner = Learner(
+        probe, Networks.random(probe), world, batch_gpu=count, labels=labels.vectors, classes=labels.classes
+    )
+    side = settings.generator.resolution
+    pictures = torch.zeros(count, 3, side, side, dtype=torch.uint8)
+    batch = pictures, torch.from_numpy(labels.vectors[:1].repeat(count, 0))
+    learner.step(batch)
+    learner.statistics.collect(world)
+    learner.stopwatch.collect_ms()
+    learner.step_count = 0  # all phases take their turn again
+    learner.step(batch)
+    learner.statistics.collect(world)
+    times = learner.stopwatch.collect_ms()
+    step_s = sum(sum(times[phase.name]) / 1000 / phase.interval for phase in learner.phases)
+    return Estimate(
+        memory_bytes=state_bytes(settings) + schedule.batch_gpu * activation_bytes(settings),
+        sec_per_kimg=step_s / count * 1000 / gpus,
+        total_kimg=schedule.total_kimg,
+    )
+
+
+def free_bytes(device: torch.device) -> float:
+    """Free memory where a process computes."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return UNKNOWN_MEMORY_BYTES
+
+
+def _without_data(settings: TrainingSettings) -> tuple[Generator, Discriminator]:
+    """The networks on PyTorch's meta device, their filters too."""
+    with torch.device("meta"):
+        networks = Generator(settings.generator), Discriminator(settings.discriminator)
+    return networks[0].to("meta"), networks[1].to("meta")
+
+
+def _layer_bytes(network: nn.Module, *inputs: Tensor) -> tuple[float, Tensor]:
+    """Bytes of the inputs and results of a network's convolutions in one pass, and its result."""
+    total = 0.0
+
+    def note(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+        nonlocal total
+        size = 2 if getattr(module, "is_half", False) else 4
+        total += size * (given[0].numel() + result.numel())
+
+    hooks = [module.register_forward_hook(note) for module in network.modules() if isinstance(module, LAYERS)]
+    result: Tensor = network(*inputs)
+    for hook in hooks:
+        hook.remove()
+    return total, result

@@ -1,0 +1,70 @@
+"""The losses of training, as functions of tensors.
+
+Source: Goodfellow et al., "Generative Adversarial Nets", 2014 (non-saturating); Mescheder et al., "Which Training
+Methods for GANs do actually Converge?", 2018 (R1); Karras et al., "Analyzing and Improving the Image Quality of
+StyleGAN", 2020 (path length), and "A Style-Based Generator Architecture for GANs", 2019 (style mixing).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crowdgan_stylegan3.ops import upfirdn2d
+
+BLUR_REACH = 3
+"""Standard deviations at which the blur is cut off."""
+
+
+def loss_of_real(logits: Tensor) -> Tensor:
+    """How little logits say "real": softplus(-logits), of their shape."""
+    return F.softplus(-logits)
+
+
+def loss_of_fake(logits: Tensor) -> Tensor:
+    """How little logits say "fake": softplus(logits), of their shape."""
+    return F.softplus(logits)
+
+
+def r1_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
+    """Squared length of the gradient of each picture's logit with respect to it, `[N]`; itself differentiable.
+
+    Args:
+        logits: `[N, 1]`, computed from `pictures`.
+        pictures: `[N, C, H, W]` that require gradients.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3))
+
+
+def path_lengths(pictures: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
+    """Lengths of the change of each w that noise in its picture stands for, `[N]`; themselves differentiable.
+
+    Args:
+        pictures: `[N, C, H, W]`, computed from `ws`.
+        ws: `[N, num_ws, w_dim]`.
+        noise: `[N, C, H, W]` of a standard normal distribution.
+    """
+    height, width = pictures.shape[2:]
+    projected = (pictures * noise).sum() / math.sqrt(height * width)
+    (gradient,) = torch.autograd.grad(projected, ws, create_graph=True)
+    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+
+
+def mixed_styles(first: Tensor, second: Tensor, crossover: Tensor) -> Tensor:
+    """`[N, num_ws, w_dim]` of the first before each picture's layer `crossover` `[N]`, of the second from it on."""
+    layer = torch.arange(first.shape[1], device=first.device)
+    return torch.where((layer < crossover[:, None])[:, :, None], first, second)
+
+
+def blurred(pictures: Tensor, sigma_px: float) -> Tensor:
+    """Pictures `[N, C, H, W]` through a Gaussian of a standard deviation in pixels; zeros lie around them."""
+    reach = math.floor(BLUR_REACH * sigma_px)
+    if reach < 1:
+        return pictures
+    taps = torch.arange(-reach, reach + 1, dtype=torch.float32, device=pictures.device)
+    taps = (-0.5 * (taps / sigma_px).square()).exp()
+    return upfirdn2d(pictures, taps / taps.sum(), padding=reach)

@@ -1,0 +1,85 @@
+"""The generator's running means, taken once per step over all pictures of all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.mapping import W_AVG_DECAY
+from crowdgan_stylegan3.networks.synthesis3 import AliasFreeLayer
+from crowdgan_stylegan3.training.distributed import World
+
+
+class RunningMeans:
+    """Collects the means of a step while pictures are made, and adds them at its end.
+
+    So they do not depend on how a batch is divided among processes and rounds: a step's pictures are made with the
+    means of the steps before.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self._mapping = generator.mapping
+        self._layers = [module for module in generator.modules() if isinstance(module, AliasFreeLayer)]
+        self._sums: list[Tensor] = []
+        self._rounds = 0
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Collects from the pictures of one round."""
+        found: dict[nn.Module, Tensor] = {}  # the first pass through the mapping counts: mixed styles come after it
+        hooks = [self._mapping.register_forward_hook(lambda own, _, ws: _note_w(found, own, ws))]
+        for layer in self._layers:
+            hooks += [layer.register_forward_pre_hook(lambda own, given: _note_magnitude(found, own, *given))]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if self._sums:
+            torch._foreach_add_(self._sums, list(found.values()))
+        else:
+            self._sums = list(found.values())
+        self._rounds += 1
+
+    def end_step(self, world: World) -> None:
+        """Adds the means over all rounds and processes."""
+        if not self._sums:
+            return
+        sizes = [mean.numel() for mean in self._sums]
+        flat = world.add_up(torch.cat([mean.flatten() for mean in self._sums])) / (self._rounds * world.size)
+        w_mean, *magnitudes = torch.split(flat, sizes)
+        with torch.no_grad():
+            self._mapping.w_avg.copy_(w_mean.lerp(self._mapping.w_avg, W_AVG_DECAY))
+            for layer, magnitude in zip(self._layers, magnitudes, strict=True):
+                layer.magnitude_ema.copy_(magnitude[0].lerp(layer.magnitude_ema, layer.decay))
+        self._sums, self._rounds = [], 0
+
+
+def _note_w(found: dict[nn.Module, Tensor], mapping: nn.Module, ws: Tensor) -> None:
+    found.setdefault(mapping, ws.detach()[:, 0].mean(dim=0))
+
+
+def _note_magnitude(found: dict[nn.Module, Tensor], layer: nn.Module, x: Tensor, _w: Tensor) -> None:
+    found[layer] = x.detach().float().square().mean().reshape(1)
+
+
+def averaged_towards(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Moves parameters of `average` towards the network's, keeping a share `decay` of what was; copies the buffers."""
+    with torch.no_grad():
+        torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+        torch._foreach_copy_(list(average.buffers()), list(network.buffers()))
+
+
+def ema_decay(nimg: int, batch: int, half_life_kimg: float, rampup: float | None) -> float:
+    """The share that stays in one step of `batch` pictures after `nimg` were seen: a half per half-life.
+
+    The half-life is at most `rampup` times the pictures seen, so that early weights are soon forgotten.
+    """
+    half_life_img = half_life_kimg * 1000
+    if rampup is not None:
+        half_life_img = min(half_life_img, nimg * rampup)
+    return 0.5 ** (batch / half_life_img) if half_life_img else 0.0

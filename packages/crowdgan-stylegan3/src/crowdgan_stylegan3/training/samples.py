@@ -1,0 +1,107 @@
+"""Grids of sample pictures: one row per class, or per step of a continuous label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crowdgan_core.dataset import DatasetReader, Pixels
+from crowdgan_core.generation.record import encode_png
+from crowdgan_core.generation.samples import arranged
+from crowdgan_stylegan3.generate import Labels, SeededGenerator
+from crowdgan_stylegan3.training.labels import TrainingLabels
+
+SHEET_PX = 2048
+"""About how wide a grid is."""
+
+COLUMNS = (8, 16)
+"""Fewest and most columns."""
+
+PLAIN_ROWS = 4
+"""Rows of a grid without labels."""
+
+MAX_ROWS = 32
+"""Most rows: of more classes the first are shown."""
+
+AT_ONCE = 16
+"""Pictures that are generated at once."""
+
+EMPTY = 128
+"""Grey level where a class has no further picture."""
+
+
+Numbers = npt.NDArray[np.intp]
+"""Of pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleGrid:
+    """What the grids of a run show; a column of generated pictures has one seed, so it is one place in all classes."""
+
+    rows: tuple[str, ...]
+    """Names of the rows; none without labels."""
+    labels: Labels
+    """`[num_rows, label_dim]`."""
+    columns: int
+
+    @classmethod
+    def of(cls, labels: TrainingLabels, resolution: int) -> SampleGrid:
+        """The grid for labels, of pictures of a side in pixels."""
+        names, vectors = labels.shown()
+        columns = int(np.clip(SHEET_PX // resolution, *COLUMNS))
+        return cls(rows=tuple(names[:MAX_ROWS]), labels=vectors[:MAX_ROWS], columns=columns)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self.rows) or PLAIN_ROWS, self.columns
+
+    def real(self, reader: DatasetReader, labels: TrainingLabels) -> list[Pixels]:
+        """Pictures of the dataset `[num_pictures, H, W, 3]`, a stack per row; fewer where a class has fewer."""
+        rows, columns = self.shape
+        if not self.rows:
+            every = _spread(np.arange(len(reader)), rows * columns)
+            return [_stack(reader, every[row * columns : (row + 1) * columns]) for row in range(rows)]
+        distances = np.abs(labels.vectors[:, None] - self.labels).sum(axis=2)
+        if labels.kind == "class":
+            found = [_spread(np.flatnonzero(distances[:, row] == 0), columns) for row in range(rows)]
+        else:
+            found = [np.argsort(distances[:, row], kind="stable")[:columns] for row in range(rows)]
+        return [_stack(reader, numbers) for numbers in found]
+
+    def fake(self, generator: SeededGenerator) -> list[Pixels]:
+        """Generated pictures `[columns, H, W, 3]`, a stack per row: those of `crowdgan generate` for the same seeds."""
+        rows, columns = self.shape
+        seeds = list(range(columns)) * rows if self.rows else list(range(rows * columns))
+        labels = self.labels.repeat(columns, axis=0) if self.rows else None
+        parts = [
+            generator.generate(seeds[at : at + AT_ONCE], None if labels is None else labels[at : at + AT_ONCE])
+            for at in range(0, len(seeds), AT_ONCE)
+        ]
+        return np.split(np.concatenate(parts), rows)
+
+    def encode(self, stacks: Sequence[Pixels]) -> bytes:
+        """The rows as one PNG file."""
+        rows, columns = self.shape
+        size = next(stack.shape[1:] for stack in stacks if len(stack))
+        sheet = np.full((rows, columns, *size), EMPTY, np.uint8)
+        for row, stack in zip(sheet, stacks, strict=True):
+            row[: len(stack)] = stack
+        return encode_png(arranged(sheet.reshape(-1, *size), (columns, rows)), {"rows": list(self.rows)})
+
+
+def _spread(numbers: Numbers, count: int) -> Numbers:
+    """At most `count` of the numbers, evenly spread."""
+    if len(numbers) <= count:
+        return numbers
+    chosen: Numbers = numbers[np.linspace(0, len(numbers) - 1, count).round().astype(int)]
+    return chosen
+
+
+def _stack(reader: DatasetReader, numbers: Numbers) -> Pixels:
+    if not len(numbers):
+        return np.zeros((0, *reader.image(0).shape), np.uint8)
+    return np.stack([reader.image(int(number)) for number in numbers])

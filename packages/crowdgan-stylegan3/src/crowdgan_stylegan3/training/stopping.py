@@ -1,0 +1,41 @@
+"""Ctrl-C and polite kills: training ends after its step and keeps all it has learned."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """While the context lasts, the first signal asks to stop and the second stops at once."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        """Number of the signal that asked to stop; 0 for none."""
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        """Takes over the signals, in the main thread: only there they arrive."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hands the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+        logger.info("stopping after this step; once more stops at once and loses what came after the last checkpoint")
