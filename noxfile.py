@@ -19,7 +19,7 @@ nox.options.error_on_missing_interpreters = False  # versions of Python that are
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 CORE = "crowdgan-core"
-DEMO_PACKAGES = [CORE, "crowdgan-density"]
+DEMO_PACKAGES = [CORE, "crowdgan-density", "crowdgan-stylegan3"]
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = ["pytest", "pytest-timeout", "hypothesis", "lmdb"]
@@ -129,19 +129,9 @@ def third_party(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """The main job on made-up crowds: pictures, density labels, a contact sheet to look at."""
+    """The whole story on made-up crowds: labels, training, pictures of each density, and a measure of them."""
     install_packages(session, DEMO_PACKAGES)
-    out = ROOT / "demo"
-    crowds, dataset, sheet = out / "crowds", out / "crowds.zip", out / "crowds.png"
-    session.run("crowdgan", "synth", str(crowds), "--images", "60", "--overwrite")
-    session.run(
-        "crowdgan", "label", "--source", str(crowds), "--dest", str(dataset), "--density", "grid", "--overwrite"
-    )
-    session.run("crowdgan", "inspect", str(dataset), "--contact-sheet", str(sheet), "--overwrite")
-    session.log(f"Look at {sheet.relative_to(ROOT)}: made-up crowds, one row per density class.")
-    session.log(
-        f"The dataset is {dataset.relative_to(ROOT)}; the pictures it was made of are in {crowds.relative_to(ROOT)}."
-    )
+    session.run("python", "examples/demo.py", "demo")
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""The ops on a GPU, in one run: right, how fast against the memory they move, and pictures per second.
+"""The ops and training on a GPU, in one run: right, how fast against the memory they move, how fast in use.
 
 Without a GPU it says so and exits with 2; with --compile-only it compiles the kernels for an H100 and says what they
 take, which needs none. With --checks-only it does not time. Results go to a JSON file. Times are medians after warm-up,
@@ -11,6 +11,7 @@ import argparse
 import datetime
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import triton
 from gpu_checks import check_all
 from gpu_compile import SHARED_LIMIT, compile_all
 from gpu_layers import Layer, layers
+from training_steps import Case, measure
 from triton.testing import do_bench
 
 from crowdgan_stylegan3.initialise import random_generator
@@ -32,6 +34,17 @@ COPY_BYTES = 2**30
 """Size of the copy that measures the bandwidth, several times the cache."""
 
 WARM_UP_MS, REPEAT_MS = 20, 60
+
+TRAINING = {
+    "t 256², --batch 32": Case(variant="stylegan3-t", resolution=256, channel_base=16384, batch=32, batch_gpu=32),
+    "r 256², --batch 32": Case(variant="stylegan3-r", resolution=256, channel_base=16384, batch=32, batch_gpu=32),
+    "r 256², --batch 32 --batch-gpu 8 --gamma 2, as published": Case(
+        variant="stylegan3-r", resolution=256, channel_base=16384, batch=32, batch_gpu=8, r1_gamma=2.0
+    ),
+}
+"""What is trained; at 256² the layers of R take twice the channels, as the preset has it."""
+
+TRAINING_STEPS, TRAINING_P, TRAINING_WORKERS = 4, 0.2, 3
 
 
 def main() -> int:
@@ -60,6 +73,7 @@ def main() -> int:
             "copy_bandwidth": bandwidth,
             "layers": time_layers(device, bandwidth),
             "generators": generators(device),
+            "training": training(device),
         }
     options.out.write_text(json.dumps(result, indent=1))
     return 1 if failed else 0
@@ -146,6 +160,20 @@ def generators(device: torch.device) -> dict[str, float]:
             rates[f"{variant} {resolution}"] = rate
             print(f"{variant} {resolution}², batch {batch}: {rate:.1f} pictures/s")
     return rates
+
+
+def training(device: torch.device) -> dict[str, Any]:
+    """Seconds per thousand pictures of training, memory, and where the time goes."""
+    results = {}
+    for name, case in TRAINING.items():
+        found = measure(replace(case, augment_p=TRAINING_P, workers=TRAINING_WORKERS), device, TRAINING_STEPS)
+        results[name] = found
+        phases = ", ".join(f"{phase} {ms:.0f} ms" for phase, ms in found["phases_ms"].items())
+        print(
+            f"training {name}: {found['sec_per_kimg']:.2f} s per kimg, {found['peak_gib']:.1f} GiB, "
+            f"data wait {found['data_wait']:.1%}; {phases}"
+        )
+    return results
 
 
 if __name__ == "__main__":

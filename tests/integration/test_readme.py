@@ -25,7 +25,7 @@ PYTHON = ROOT / "packages" / "crowdgan-stylegan3" / "README.md"
 
 SHORT = {
     ("synth",): ["--images", "6", "--resolution", "64x64", "--workers", "1"],
-    ("train", "stylegan3"): ["--kimg", "0.001", "--cbase", "64", "--cmax", "4", "--workers", "0", "--batch-gpu", "4"],
+    ("train", "stylegan3"): ["--kimg", "0.001", "--cbase", "256", "--cmax", "4", "--workers", "0", "--batch-gpu", "4"],
 }
 """Options that keep commands short."""
 

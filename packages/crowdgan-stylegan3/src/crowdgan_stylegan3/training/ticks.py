@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,8 @@ GIB = 2**30
 NAMED_SCORES = 6
 """Classes whose scores the status line shows at most."""
 
-WEIGHT_OF_LAST = 0.3
-"""Share of the last tick in the speed that the remaining time is reckoned with."""
+RECENT_TICKS = 10
+"""Ticks whose speed the remaining time is reckoned with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,17 +133,16 @@ class TickClock:
 
     def __init__(self, learner: Learner, total_img: int, earlier: Mapping[str, float]) -> None:
         self._learner, self._total_img = learner, total_img
-        self._is_first = True
-        self._number = int(earlier.get("tick", 0))
+        self._first = self._number = int(earlier.get("tick", 0))
         self._earlier_s = float(earlier.get("seconds", 0.0))
-        self._per_kimg: float | None = None
+        self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT_TICKS)
         self._began = self._tick_began = time.monotonic()
         self._maintenance_s = self._waited_s = 0.0
         self._tick_nimg = learner.nimg
 
     def is_due(self, tick_kimg: float) -> bool:
         """Whether a tick of so many thousands of pictures is full; the first one is after one step."""
-        return self._is_first or self._images >= tick_kimg * IMAGES_PER_KIMG
+        return self._number == self._first or self._images >= tick_kimg * IMAGES_PER_KIMG
 
     @property
     def _images(self) -> int:
@@ -159,9 +159,7 @@ class TickClock:
         statistics = learner.statistics.collect(learner.world)
         now = time.monotonic()
         seconds = now - self._tick_began
-        per_kimg = seconds / max(self._images, 1) * 1000
-        smoothed = per_kimg if self._per_kimg is None else self._per_kimg
-        self._per_kimg = per_kimg * WEIGHT_OF_LAST + smoothed * (1 - WEIGHT_OF_LAST)
+        recent_s, recent_img = self._add_to_recent(seconds)
         tick = Tick(
             number=self._number,
             nimg=learner.nimg,
@@ -171,7 +169,7 @@ class TickClock:
             data_wait_s=self._waited_s,
             images=self._images,
             total_s=self._earlier_s + now - self._began,
-            sec_per_kimg=self._per_kimg,
+            sec_per_kimg=recent_s / max(recent_img, 1) * 1000,
             statistics=statistics,
             times_ms=learner.stopwatch.collect_ms(),
             memory=memory_gib(learner.world.device),
@@ -179,9 +177,15 @@ class TickClock:
             classes=learner.classes,
         )
         self._number += 1
-        self._is_first = False
         self._tick_began = now
         return tick
+
+    def _add_to_recent(self, seconds: float) -> tuple[float, int]:
+        """Seconds and pictures of the recent ticks, with the one that ends now; the first one warms up."""
+        if self._number == self._first + 1:
+            self._recent.clear()
+        self._recent.append((seconds, self._images))
+        return sum(item[0] for item in self._recent), sum(item[1] for item in self._recent)
 
     def begin(self) -> None:
         """The next tick begins; what was done since the last one ended was maintenance."""
