@@ -16,6 +16,7 @@ from crowdgan_core.synthetic import SynthSettings, write_download
 from crowdgan_stylegan3.initialise import random_generator
 from crowdgan_stylegan3.presets import generator_preset
 from tests.made_up import add_shanghaitech
+from tests.made_up_runs import stats_lines, write_run, write_stats
 from tests.made_up_snapshots import write_official
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("CrowdHuman", "DIR"):
         write_download(SynthSettings(images=6, size=(64, 64)), tmp_path / name)
     add_shanghaitech(tmp_path / "ShanghaiTech" / "part_A_final" / "test_data", 1, 2)
+    write_run(tmp_path / "runs" / "00000-first")
+    write_stats(tmp_path / "runs" / "00001-resumed", stats_lines(40, seed=1))
     settings = generator_preset("stylegan3-t", resolution=16, label_dim=3, channel_base=256, channel_max=8)
     write_official(tmp_path / "network-snapshot-025000.pkl", random_generator(settings, seed=0))
     return tmp_path
