@@ -115,10 +115,6 @@ def test_converting_keeps_labels(tmp_path: Path, crowds: Path) -> None:
             ["--dest", "x.zip", "--density", "grid", "--resolution", "9", "--source", "S"],
             "9 is no size; write width and",
         ),
-        (
-            ["--dest", "x.zip", "--density", "grid", "--plot", "p", "--source", "S"],
-            "error: --plot needs a plugin that dra",
-        ),
     ],
 )
 def test_mistakes_are_one_clear_line(crowds: Path, arguments: list[str], message: str) -> None:
@@ -128,6 +124,13 @@ def test_mistakes_are_one_clear_line(crowds: Path, arguments: list[str], message
     assert message in run.stderr
     assert "Traceback" not in run.stderr
     assert run.stdout == ""
+
+
+def test_a_plot_without_a_plugin_that_draws_says_how_to_get_one(tmp_path: Path, crowds: Path) -> None:
+    label = ("label", "--source", crowds, "--dest", tmp_path / "out.zip", "--density", "grid", "--plot", tmp_path / "p")
+    run = crowdgan(*label, code=1, CROWDGAN_PLUGINS="density")
+    assert run.stderr == "crowdgan: error: --plot needs a plugin that draws: pip install crowdgan-plot\n"
+    assert not (tmp_path / "out.zip").exists()
 
 
 def test_an_existing_destination_is_kept(tmp_path: Path, crowds: Path) -> None:

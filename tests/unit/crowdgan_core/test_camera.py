@@ -35,6 +35,7 @@ def test_ground_that_a_pixel_shows_projects_back_to_the_pixel(view: Camera) -> N
     ground = view.ground_from_pixels(pixels)
     back = view.project(np.column_stack([ground, np.zeros(len(ground))]))
     np.testing.assert_allclose(back, pixels, atol=1e-6)
+    np.testing.assert_array_equal(view.pixels_from_ground(ground), back)
 
 
 @pytest.mark.parametrize("view", CAMERAS)

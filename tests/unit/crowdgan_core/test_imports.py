@@ -38,7 +38,7 @@ def test_packages_import_core_alone_and_click_stays_at_the_edge(path: Path) -> N
 
 LIGHT = [
     *("--help", "label --help", "density", "plugins", "generate --help", "sweep --help", "calibrate --help"),
-    *("plot --help", "plot loss --help"),
+    *("plot --help", "plot loss --help", "plot density --help"),
 ]
 
 

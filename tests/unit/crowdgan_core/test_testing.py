@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from crowdgan_core.density import Density, DensityEstimator, option
+from crowdgan_core.layers import Layer, MapLayer, PointLayer
 from crowdgan_core.scene import Scene
 from crowdgan_core.testing import EXAMPLE_CAMERA, EXAMPLE_GROUND_M, check_density_estimator, example_scene
 
@@ -33,6 +35,20 @@ def test_a_good_estimator_passes() -> None:
     check_density_estimator(Good, {"limit": "3"})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Explaining(Good):
+    """Persons in the picture, with layers."""
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """A point and a map with a hole."""
+        return [POINT, HOLED]
+
+
+def test_layers_may_be_offered_and_a_map_may_have_holes() -> None:
+    check_density_estimator(Explaining)
+    assert Good().explain(example_scene(3)) == ()
+
+
 def _broken(**overrides: Any) -> type[DensityEstimator]:
     made = type("Broken", (Good,), {"__doc__": "A breach.", **overrides})
     return dataclass(frozen=True, kw_only=True)(made)
@@ -50,6 +66,26 @@ def _first_width(self: Good, scene: Scene) -> Density:
 def _moves_people(self: Good, scene: Scene) -> Density:
     scene.full_boxes[:] += 1
     return Good.estimate(self, scene)
+
+
+POINT = PointLayer(label="people", points=np.zeros((1, 2)))
+
+NO_PLACE = PointLayer(label="lost", points=np.full((1, 2), np.nan))
+
+HOLED = MapLayer(label="map", unit="persons", values=np.array([[1.0, np.nan]]), extent=(0, 0, 2, 1))
+
+NO_VALUE = PointLayer(label="odd", unit="persons", points=np.zeros((1, 2)), values=np.array([np.nan]))
+
+ENDLESS = MapLayer(label="map", unit="persons", values=np.array([[np.inf]]), extent=(0, 0, 1, 1))
+
+
+def _offer(*layers: Any) -> Any:
+    return lambda self, scene: layers
+
+
+def _moves_people_to_explain(self: Good, scene: Scene) -> Any:
+    scene.full_boxes[:] += 1
+    return ()
 
 
 def _spacing(self: Good, scene: Scene) -> Density:
@@ -71,6 +107,12 @@ def _spacing(self: Good, scene: Scene) -> Density:
         ({"estimate": _first_width}, "the order of persons must not matter"),
         ({"estimate": _moves_people}, "estimate must not change the scene"),
         ({"estimate": _spacing}, "the value must grow with crowding"),
+        ({"explain": lambda self, scene: POINT}, "explain returned PointLayer, not a list or tuple"),
+        ({"explain": _offer(POINT, "a map")}, "explain offers 'a map', no layer of crowdgan_core.layers"),
+        ({"explain": _offer(NO_PLACE)}, "the layer 'lost' has coordinates that are not finite"),
+        ({"explain": _offer(NO_VALUE)}, "the layer 'odd' has values that are not finite"),
+        ({"explain": _offer(ENDLESS)}, "the layer 'map' has values that are not finite"),
+        ({"explain": _moves_people_to_explain}, "explain must not change the scene"),
         ({}, "it cannot be sent to worker processes"),
         ({"fit": lambda self, scenes: type("Other", (), {"name": "other"})()}, "an estimator of the same name"),
     ],

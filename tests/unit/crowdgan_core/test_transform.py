@@ -116,6 +116,10 @@ def test_boxes_follow_the_pixels(transform: Transform) -> None:
     moved = transform.scene(scene, geometry)
     assert moved.size == geometry.canvas_size
     assert moved.full_boxes[0] == pytest.approx(extent(transformed(transform, painted(box, size))), abs=1.0)
+    assert moved.window is not None
+    x, y, w, h = moved.full_boxes[0]
+    corners = np.array([[64.0, 44.0], [96.0, 84.0]])
+    assert moved.window.shown(corners) == pytest.approx(np.array([[x, y], [x + w, y + h]]))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -11,7 +11,11 @@ from crowdgan_plot import plugin
 
 def test_the_commands_are_complete() -> None:
     offers = plugin.crowdgan_register_commands()
-    assert [(offer.group, offer.command.name) for offer in offers] == [("plot", "loss")]
+    assert [(offer.group, offer.command.name) for offer in offers] == [("plot", "loss"), ("plot", "density")]
+
+
+def test_what_draws_for_label_is_offered() -> None:
+    assert [plotter.name for plotter in plugin.crowdgan_register_scene_plotters()] == ["overlay"]
 
 
 def test_the_module_is_an_entry_point() -> None:
@@ -23,6 +27,7 @@ def test_registering_loads_no_heavy_library() -> None:
     """The subprocess starts clean; this one has loaded matplotlib for other tests."""
     program = (
         "import sys; from crowdgan_plot import plugin; plugin.crowdgan_register_commands(); "
+        "plugin.crowdgan_register_scene_plotters(); "
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'scipy', 'matplotlib', 'torch', 'rich'}))"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

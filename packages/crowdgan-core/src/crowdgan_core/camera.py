@@ -136,6 +136,14 @@ class Camera:
         y_m = depth * (math.cos(self.pitch_rad) - tangents * math.sin(self.pitch_rad))
         return np.stack([x_m, y_m], axis=1)
 
+    def pixels_from_ground(self, ground_m: Points) -> Points:
+        """Where ground is seen, `[num_points, 2]` pixels (u, v); NaN for ground that is not before the camera.
+
+        Args:
+            ground_m: `[num_points, 2]` points (x, y) on the ground in metres.
+        """
+        return self.project(np.hstack([ground_m, np.zeros((len(ground_m), 1))]))
+
     def visible_ground(self, max_distance_m: float) -> Points:
         """The ground that the picture shows up to a forward distance: a trapezoid in metres, `[4, 2]` or `[0, 2]`.
 

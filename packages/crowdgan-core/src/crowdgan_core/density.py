@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from crowdgan_core.errors import ConfigError, PluginError
+from crowdgan_core.layers import Layer
 from crowdgan_core.scene import Scene
 
 T = TypeVar("T")
@@ -78,6 +79,16 @@ class DensityEstimator(Protocol):
             DensityError: the estimator needs `fit` first, or is defined to fail on such a scene.
         """
         ...
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """What to draw over the scene's picture to show how the density comes about; nothing by default.
+
+        Layers hold what `estimate` computes with. A scene whose density cannot be told may have none.
+
+        Raises:
+            DensityError: as `estimate`.
+        """
+        return ()
 
 
 def option(default: T, help: str) -> T:

@@ -38,7 +38,7 @@ KINDS = {
 
 NEEDED_ATTRIBUTES = {
     "scene source": ("name", "description", "general", "fits", "open"),
-    "density estimator": ("name", "unit", "classes", "fit", "estimate"),
+    "density estimator": ("name", "unit", "classes", "fit", "estimate", "explain"),
     "dataset format": ("name", "suffixes", "fits", "encode", "create", "open"),
     "model backend": ("name", "train_command", "can_load", "load_generator"),
     "command": ("group", "command"),

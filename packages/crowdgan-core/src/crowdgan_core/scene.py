@@ -106,6 +106,16 @@ class Window:
     size: tuple[float, float]
     """`(height, width)`; all in pixels of the whole."""
 
+    scale_xy: tuple[float, float]
+    """Pixels of the scene per pixel of the whole, horizontally and vertically."""
+
+    bars_xy: tuple[float, float] = (0.0, 0.0)
+    """Width of a left bar and height of a top bar beside the part, in pixels of the scene."""
+
+    def shown(self, points_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Where the scene shows points of the whole photograph, `[num_points, 2]` x, y in pixels of the scene."""
+        return np.asarray((points_px - [self.left, self.top]) * np.array(self.scale_xy) + self.bars_xy, float)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene(People):

@@ -63,8 +63,7 @@ def voronoi_cells(
         DensityError: the ground is no convex polygon, or the disc is none.
     """
     cells = _cells(positions_m, ground_m, cutoff_m, quad_segments)
-    real = (cells.polygons_m != np.roll(cells.polygons_m, 1, axis=1)).any(axis=2)
-    polygons = [polygon[corners] for polygon, corners in zip(cells.polygons_m, real, strict=True)]
+    polygons = _corners(cells)
     return [polygons[cell] if cell >= 0 else np.empty((0, 2)) for cell in cells.cell_of_person.tolist()]
 
 
@@ -86,14 +85,26 @@ def whole_cell_areas(positions_m: Points, ground_m: Points) -> Floats:
         positions_m: `[num_people, 2]`, at least one.
         ground_m: `[num_corners, 2]` convex polygon.
     """
+    cells, whole = _uncut_cells(positions_m, ground_m)
+    return np.where(whole[cells.cell_of_person], _shares(cells, missing=np.nan), np.nan)
+
+
+def whole_cells(positions_m: Points, ground_m: Points) -> list[Points]:
+    """The cell of each person as corners in metres; `[0, 2]` where `whole_cell_areas`, with these arguments, is NaN."""
+    cells, whole = _uncut_cells(positions_m, ground_m)
+    polygons = _corners(cells)
+    return [polygons[cell] if whole[cell] else np.empty((0, 2)) for cell in cells.cell_of_person.tolist()]
+
+
+def _uncut_cells(positions_m: Points, ground_m: Points) -> tuple[_Cells, npt.NDArray[np.bool_]]:
+    """Cells that nothing but other people bounds, and which of them lie within the ground."""
     ground = _anticlockwise(ground_m)
     low, high = positions_m.min(axis=0), positions_m.max(axis=0)
     middle, half = (low + high) / 2, FAR * float((high - low).max())
     cells = _cells(positions_m, middle + half * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]), None, QUAD_SEGMENTS)
     corners = cells.polygons_m
     inside = _inside(corners.reshape(-1, 2), ground).reshape(corners.shape[:2])
-    whole = np.asarray(inside.all(axis=1))
-    return np.where(whole[cells.cell_of_person], _shares(cells, missing=np.nan), np.nan)
+    return cells, np.asarray(inside.all(axis=1))
 
 
 def local_densities_per_m2(
@@ -121,6 +132,12 @@ class _Cells:
     """`[num_cells, num_corners, 2]` anticlockwise; those with fewer corners repeat the last one."""
     cell_of_person: Indices
     """`[num_people]`; -1 outside the visible ground."""
+
+
+def _corners(cells: _Cells) -> list[Points]:
+    """Corners of each cell without the repeated ones, `[num_corners, 2]` each."""
+    real = (cells.polygons_m != np.roll(cells.polygons_m, 1, axis=1)).any(axis=2)
+    return [polygon[corners] for polygon, corners in zip(cells.polygons_m, real, strict=True)]
 
 
 def _shares(cells: _Cells, *, missing: float) -> Floats:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -17,9 +17,11 @@ import numpy as np
 
 from crowdgan_core.density import Density, option
 from crowdgan_core.errors import DensityError
+from crowdgan_core.layers import Layer
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.classes import ThreeClassEstimator
 from crowdgan_density.counting import check_count_range, count_range, fitted_range
+from crowdgan_density.explaining import counted_cells, counted_people, spaced_people
 from crowdgan_density.grid import (
     Cells,
     Counts,
@@ -29,7 +31,7 @@ from crowdgan_density.grid import (
     relative_cell_px,
     whole_cells,
 )
-from crowdgan_density.spacing import mean_distance_px
+from crowdgan_density.spacing import distances_to_others_px, mean_distance_px
 
 MAX_CELLS = 10_000_000
 """Cells above which the grids give up, ours: a guard of memory, far above what boxes of people lead to."""
@@ -62,7 +64,12 @@ def floored_spacing(boxes_xywh: Boxes) -> float:
     mean_width_px = float(boxes_xywh[:, 2].mean())
     if not mean_width_px > 0:
         raise DensityError(f"sg3-euclidean: the mean box width is {mean_width_px:g} px; it must be above 0")
-    return mean_distance_px(boxes_xywh[:, :2] + boxes_xywh[:, 2:] // 2) / mean_width_px
+    return mean_distance_px(floored_centres(boxes_xywh)) / mean_width_px
+
+
+def floored_centres(boxes_xywh: Boxes) -> Boxes:
+    """Middles of boxes with their halves by floor division, `[num_boxes, 2]` x, y in pixels."""
+    return boxes_xywh[:, :2] + boxes_xywh[:, 2:] // 2
 
 
 def wrapped_counts(boxes_xywh: Boxes, size: tuple[int, int], cell_px: float) -> Counts:
@@ -97,6 +104,10 @@ class Sg3Threshold(ThreeClassEstimator):
     def estimate(self, scene: Scene) -> Density:
         """The number of annotated rows, ignore regions included."""
         return self.answer(len(scene), above_sparse=len(scene) > 10, dense=len(scene) > 30)
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """A point for each annotated row, ignore regions included."""
+        return counted_people(scene, scene.size, "boxes counted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +147,10 @@ class Sg3Normalised(ThreeClassEstimator):
         value = (len(scene) - count_min) / (count_max - count_min)
         return self.answer(value, above_sparse=value >= 0.333, dense=value > 0.666)
 
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """A point for each annotated row, ignore regions included."""
+        return counted_people(scene, scene.size, "boxes counted")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sg3Euclidean(ThreeClassEstimator):
@@ -162,6 +177,14 @@ class Sg3Euclidean(ThreeClassEstimator):
             return self.answer(0.0, above_sparse=True, dense=False)
         return self.answer(spacing, above_sparse=spacing >= 1.5, dense=spacing >= 3)
 
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """Each row's mean distance to the others; the value is their mean."""
+        boxes = annotated_boxes(scene)
+        if len(boxes) < 2 or not boxes[:, 2].mean() > 0:
+            return ()
+        points = floored_centres(boxes)
+        return (spaced_people(points, distances_to_others_px(points), float(boxes[:, 2].mean())),)
+
 
 class _Sg3GridEstimator(ThreeClassEstimator):
     """What the two original grids share: they differ in the side of a cell."""
@@ -177,18 +200,34 @@ class _Sg3GridEstimator(ThreeClassEstimator):
             DensityError: there are no boxes, they have no size, no whole cell is occupied (where the original stopped
                 with an error), or there are too many cells.
         """
-        boxes = annotated_boxes(scene)
-        if len(scene) and not len(boxes):
+        if len(scene) and not len(annotated_boxes(scene)):
             return self.cannot_tell(NO_BOXES)
+        value = largest_cluster_mean(self._counts(scene)[0])
+        return self.answer(value, above_sparse=value >= 2, dense=value >= 3)
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """The occupied cells with their counts, and the border of the fullest cluster, whose mean is the value.
+
+        Raises:
+            DensityError: as `estimate`.
+        """
+        if len(scene) and not len(annotated_boxes(scene)):
+            return ()
+        counts, cell_px = self._counts(scene)
+        return counted_cells(counts, cell_px, self.unit)
+
+    def _counts(self, scene: Scene) -> tuple[Counts, float]:
+        """Boxes per whole cell, and the side of a cell in pixels; raises as `estimate`."""
+        boxes = annotated_boxes(scene)
         cell_px = self.cell_px(boxes, scene.size) if len(boxes) else 0.0
         if not cell_px > 0:
             raise DensityError(f"{self.name}: no boxes with a size; the original stops with an error there")
-        value = largest_cluster_mean(wrapped_counts(boxes, scene.size, cell_px))
-        if value == 0:
+        counts = wrapped_counts(boxes, scene.size, cell_px)
+        if not counts.any():
             raise DensityError(
                 f"{self.name}: no box touches a whole cell of {cell_px:.3g} px; the original stops with an error there"
             )
-        return self.answer(value, above_sparse=value >= 2, dense=value >= 3)
+        return counts, cell_px
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from crowdgan_core.density import Density, option
 from crowdgan_core.errors import ConfigError, DensityError
+from crowdgan_core.layers import Layer
 from crowdgan_core.scene import Scene
 from crowdgan_density.classes import ThreeClassEstimator, check_bounds
+from crowdgan_density.explaining import counted_people
 
 
 def normalised_count(count: int, count_min: int, count_max: int) -> float:
@@ -49,6 +51,10 @@ class Threshold(ThreeClassEstimator):
         """The number of persons; 0 and sparse for an empty scene."""
         count = scene.person_count
         return self.answer(count, above_sparse=count > self.sparse_up_to, dense=count > self.medium_up_to)
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """The persons counted: a point each, or the density map of heads."""
+        return persons_counted(scene)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +96,15 @@ class Normalised(ThreeClassEstimator):
         count_min, count_max = fitted_range(self.name, self.count_min, self.count_max)
         value = normalised_count(scene.person_count, count_min, count_max)
         return self.answer(value, above_sparse=value >= self.medium_from, dense=value > self.dense_above)
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """The persons counted: a point each, or the density map of heads."""
+        return persons_counted(scene)
+
+
+def persons_counted(scene: Scene) -> Sequence[Layer]:
+    """What shows the persons of a scene that were counted, ignore regions left out."""
+    return counted_people(scene.select(~scene.ignore), scene.size, "persons counted")
 
 
 def check_count_range(estimator_name: str, count_min: int | None, count_max: int | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,9 +19,11 @@ import numpy.typing as npt
 from crowdgan_core.camera import MEAN_HEIGHT_M
 from crowdgan_core.density import Density, option
 from crowdgan_core.errors import DensityError
+from crowdgan_core.layers import Layer
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.boxes import cut_to_picture, lack_of_boxes, usable_full_boxes
 from crowdgan_density.classes import ThreeClassEstimator, check_bounds
+from crowdgan_density.explaining import counted_cells
 
 Counts = npt.NDArray[np.int32]
 """`[rows, columns]` boxes per cell."""
@@ -127,18 +130,22 @@ def touch_counts(boxes_xywh: Boxes, size: tuple[int, int], cell_px: float) -> Co
 def largest_cluster_mean(counts: Counts) -> float:
     """Largest mean count over a cluster of occupied cells, in persons per cell; 0 when no cell is occupied.
 
-    Cells belong to one cluster when they share a side.
-
     Source: the published tool's methods `grid` and `grid-metres`.
+    """
+    return float(clusters(counts)[1].max()) if counts.any() else 0.0
+
+
+def clusters(counts: Counts) -> tuple[Counts, npt.NDArray[np.float64]]:
+    """The number of each cell's cluster, from 1, 0 for an empty cell, and the mean count of each cluster.
+
+    Cells belong to one cluster when they share a side.
     """
     from scipy import ndimage  # here, because `crowdgan --help` shall not load scipy
 
-    if not counts.any():
-        return 0.0
-    clusters, _ = ndimage.label(counts > 0)
-    persons = np.bincount(clusters.ravel(), weights=counts.ravel())[1:]
-    cells = np.bincount(clusters.ravel())[1:]
-    return float((persons / cells).max())
+    labels = np.asarray(ndimage.label(counts > 0)[0], np.int32)
+    persons = np.bincount(labels.ravel(), weights=counts.ravel())[1:]
+    cells = np.bincount(labels.ravel())[1:]
+    return labels, persons / cells
 
 
 def grid_crowding(boxes_xywh: Boxes, size: tuple[int, int], cell_px: float) -> float:
@@ -157,9 +164,14 @@ def grid_crowding(boxes_xywh: Boxes, size: tuple[int, int], cell_px: float) -> f
 
     Source: the published tool's methods `grid` and `grid-metres`; boxes beyond the border are handled our way.
     """
+    return largest_cluster_mean(considered_counts(boxes_xywh, size, cell_px))
+
+
+def considered_counts(boxes_xywh: Boxes, size: tuple[int, int], cell_px: float) -> Counts:
+    """Boxes that touch each cell, of the cells that `grid_crowding` considers: arguments and errors are its own."""
     counts = touch_counts(boxes_xywh, size, cell_px)
     whole = counts[:-1, :-1]
-    return largest_cluster_mean(whole if whole.any() else counts)
+    return whole if whole.any() else counts
 
 
 class _GridEstimator(ThreeClassEstimator):
@@ -188,6 +200,14 @@ class _GridEstimator(ThreeClassEstimator):
         except DensityError:
             return self.cannot_tell("the boxes are too small for the picture: there would be too many cells")
         return self.answer(value, above_sparse=value >= self.medium_from, dense=value >= self.dense_from)
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """The occupied cells with their counts, and the border of the fullest cluster, whose mean is the value."""
+        boxes = usable_full_boxes(scene)
+        if self.estimate(scene).value is None or not len(boxes):
+            return ()
+        cell_px = self.cell_px(boxes, scene.size)
+        return counted_cells(considered_counts(boxes, scene.size, cell_px), cell_px, self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)

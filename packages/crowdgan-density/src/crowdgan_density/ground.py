@@ -20,6 +20,7 @@ import numpy.typing as npt
 from crowdgan_core.camera import Camera, focal_length_px
 from crowdgan_core.density import Density, DensityEstimator, option
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.layers import Layer
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.boxes import lack_of_boxes, usable_full_boxes
 from crowdgan_density.calibration import LOG_HEIGHT_SD, calibrate, fitting, relative_heights, residual
@@ -81,6 +82,8 @@ class GroundMeasure:
     """The most probable camera, or the given homography."""
     positions_m: Points
     """`[num_positions, 2]` of those whose feet are seen and whose boxes fit, by the most probable camera."""
+    groups_m: tuple[Points, ...]
+    """Of each group that occupies ground, its people's positions, `[num_people, 2]`, by the most probable camera."""
     people_per_position: float
     """At least 1: people whose boxes do not fit, and whom nearer ones hide, are somewhere among the others."""
     residual: float | None
@@ -122,6 +125,7 @@ def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
         interval_per_m2=(low, high),
         view=best,
         positions_m=positions,
+        groups_m=tuple(_group_positions(frame, best, among)),
         people_per_position=float(_people_per_fitting(frame, fits) / seen_share),
         residual=None if isinstance(best, Homography) else residual(frame.boxes_xywh[fits], best),
     )
@@ -150,6 +154,12 @@ def _groups(frame: Frame, view: View, fits: npt.NDArray[np.bool_]) -> list[Indic
     positions = view.ground_from_pixels(frame.feet_px[shown])
     on_ground = np.isfinite(positions).all(axis=1)
     return [shown[on_ground][group] for group in groups(positions[on_ground])]
+
+
+def _group_positions(frame: Frame, view: View, among: Sequence[Indices]) -> list[Points]:
+    """Positions of each group's people in metres; those of the view that formed the groups are all usable."""
+    positions = view.ground_from_pixels(frame.feet_px)
+    return [positions[group] for group in among]
 
 
 def _density_under(frame: Frame, view: View, among: Sequence[Indices]) -> tuple[float, int] | None:
@@ -258,6 +268,13 @@ class Ground(DensityEstimator):
             class_index=self.class_index(found.density_per_m2),
             interval=found.interval_per_m2,
         )
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """The ground that groups of people occupy, in the picture and from above, with a grid of metres."""
+        from crowdgan_density.ground_layers import occupied_ground  # here, since it uses what this module measures
+
+        found = self.measured(scene)
+        return () if isinstance(found, str) else occupied_ground(scene, found, found.density_per_m2, self.unit)
 
     def measured(self, scene: Scene) -> GroundMeasure | str:
         """All that is told of the ground under a scene; or why it cannot be told."""

@@ -31,6 +31,11 @@ class Homography:
         image = np.hstack([pixels, np.ones((len(pixels), 1))]) @ np.array(self.matrix).T
         return np.asarray(image[:, :2] / np.where(image[:, 2:] != 0, image[:, 2:], np.nan))
 
+    def pixels_from_ground(self, ground_m: Points) -> Points:
+        """Pixels that show ground, `[num_points, 2]`; NaN for ground that is nowhere in the plane of the picture."""
+        plane = np.hstack([ground_m, np.ones((len(ground_m), 1))]) @ np.linalg.inv(np.array(self.matrix)).T
+        return np.asarray(plane[:, :2] / np.where(plane[:, 2:] != 0, plane[:, 2:], np.nan))
+
 
 @lru_cache(maxsize=8)
 def read_homography(path: Path, size: tuple[int, int]) -> Homography:

@@ -21,7 +21,7 @@ over the other people j whose box height is within a factor r of that of i. Deci
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,9 +31,12 @@ import numpy.typing as npt
 from crowdgan_core.camera import MEAN_HEIGHT_M
 from crowdgan_core.density import Density, option
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.layers import Layer, MapLayer, PointLayer
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.boxes import cut_to_picture, lack_of_boxes, usable_full_boxes
 from crowdgan_density.classes import ThreeClassEstimator, check_bounds
+from crowdgan_density.explaining import centres, map_extent
+from crowdgan_density.head_map import MAP_CELLS, axis_shares, map_cells
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,7 +64,7 @@ def local_densities(
     disasters", Physical Review E 75 (2007), use it on the ground; the scale, the sum and the border are ours (above).
     """
     _, boxes = cut_to_picture(boxes_xywh, size)
-    points, heights = boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 3]
+    points, heights = centres(boxes), boxes[:, 3]
     sigmas_px = bandwidth_m * heights / MEAN_HEIGHT_M
     sums = np.zeros(len(points))
     for block in _compact_blocks(points):
@@ -93,6 +96,29 @@ def seen_shares(boxes_xywh: Boxes, sigmas_px: Floats, size: tuple[int, int]) -> 
     spread = math.sqrt(2) * sigmas_px[:, None]
     shares: Floats = ((erf(to_low / spread) + erf(to_high / spread)) / 2).prod(axis=1)
     return shares
+
+
+def density_map(
+    boxes_xywh: Boxes, size: tuple[int, int], bandwidth_m: float, cells: int = MAP_CELLS
+) -> tuple[Floats, float]:
+    """A map of the density in persons/m² of the picture plane, `[rows, columns]`, and the side of a cell in pixels.
+
+    Every person adds a Gaussian at the own scale: what of a person lies in a cell over the cell's area in that
+    person's m². At a person it therefore holds that person, too, unlike `local_densities`; people of other sizes are
+    neighbours, and nothing is made up for what lies beyond the border.
+
+    Args:
+        boxes_xywh: `[num_persons, 4]` full boxes in pixels, widths and heights above 0.
+        size: `(height, width)` of the picture in pixels.
+        bandwidth_m: standard deviation of the Gaussian in metres.
+        cells: cells along the longer side.
+    """
+    cell_px, (rows, columns) = map_cells(size, cells)
+    points, scales = centres(boxes_xywh), boxes_xywh[:, 3] / MEAN_HEIGHT_M
+    across = axis_shares(points[:, 0], bandwidth_m * scales, cell_px, columns)
+    down = axis_shares(points[:, 1], bandwidth_m * scales, cell_px, rows)
+    values: Floats = (down * ((scales / cell_px) ** 2)[:, None]).T @ across
+    return values, cell_px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +155,18 @@ class KernelDensity(ThreeClassEstimator):
         densities = local_densities(boxes, scene.size, bandwidth_m=self.bandwidth_m, height_ratio=self.height_ratio)
         value = float(densities.mean()) if len(densities) else 0.0
         return self.answer(value, above_sparse=value >= self.medium_from, dense=value >= self.dense_from)
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """A map of the density, and at each person what that one feels of the others: the value is their mean."""
+        boxes = cut_to_picture(usable_full_boxes(scene), scene.size)[1]
+        if self.estimate(scene).value is None or not len(boxes):
+            return ()
+        felt = local_densities(boxes, scene.size, bandwidth_m=self.bandwidth_m, height_ratio=self.height_ratio)
+        values, cell_px = density_map(boxes, scene.size, self.bandwidth_m)
+        return (
+            MapLayer(label="density", unit=self.unit, values=values, extent=map_extent(values, cell_px)),
+            PointLayer(label="felt by a person", unit=self.unit, points=centres(boxes), values=felt),
+        )
 
 
 def _compact_blocks(points: Floats) -> Iterator[npt.NDArray[np.intp]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,9 +11,11 @@ import numpy.typing as npt
 
 from crowdgan_core.density import Density, option
 from crowdgan_core.errors import DensityError
+from crowdgan_core.layers import Layer
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.boxes import lack_of_boxes, usable_full_boxes
 from crowdgan_density.classes import ThreeClassEstimator, check_bounds
+from crowdgan_density.explaining import centres, spaced_people
 
 BLOCK = 1024
 """Points whose distances are held at once; all pairs of 10,000 would take 400 MB."""
@@ -38,6 +41,18 @@ def mean_distance_px(points: npt.NDArray[np.float64]) -> float:
     return total_px / (len(points) * (len(points) - 1) / 2)
 
 
+def distances_to_others_px(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Mean distance in pixels from each point to the others, `[num_points]`; their mean is `mean_distance_px`.
+
+    Args:
+        points: `[num_points, 2]` x, y in pixels, num_points >= 2.
+    """
+    from scipy.spatial.distance import cdist
+
+    blocks = [points[start : start + BLOCK] for start in range(0, len(points), BLOCK)]
+    return np.concatenate([cdist(block, points).sum(axis=1) for block in blocks]) / (len(points) - 1)
+
+
 def mean_spacing(boxes_xywh: Boxes) -> float:
     """Mean distance between the centres of two boxes, in mean box widths.
 
@@ -51,8 +66,7 @@ def mean_spacing(boxes_xywh: Boxes) -> float:
 
     Source: the published tool's method `euclidean`.
     """
-    centres = boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2
-    return mean_distance_px(centres) / float(boxes_xywh[:, 2].mean())
+    return mean_distance_px(centres(boxes_xywh)) / float(boxes_xywh[:, 2].mean())
 
 
 def pairwise_crowding(boxes_xywh: Boxes) -> float:
@@ -106,3 +120,11 @@ class Euclidean(ThreeClassEstimator):
         except DensityError as error:
             return self.cannot_tell(str(error))
         return self.answer(value, above_sparse=value > self.medium_above, dense=value > self.dense_above)
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """Each person's mean distance to the others; the value is the inverse of their mean."""
+        boxes = usable_full_boxes(scene)
+        if lack_of_boxes(scene, boxes) or len(boxes) < 2:
+            return ()
+        points = centres(boxes)
+        return (spaced_people(points, distances_to_others_px(points), float(boxes[:, 2].mean())),)

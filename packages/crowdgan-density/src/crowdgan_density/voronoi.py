@@ -8,6 +8,7 @@ where nobody was looked for: the scene's density is that of the others, or where
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.density import Density
+from crowdgan_core.layers import Layer
 from crowdgan_core.scene import Scene
-from crowdgan_density.cells import whole_cell_areas
+from crowdgan_density.cells import whole_cell_areas, whole_cells
 from crowdgan_density.ground import CHANCE, Ground, GroundMeasure
-from crowdgan_density.occupied import MIN_GROUP, Points, convex_hull, groups
+from crowdgan_density.occupied import MIN_GROUP, Indices, Points, convex_hull, groups
 
 BOUND_SDS = 1.96
 """Standard deviations from the middle of a normal distribution between which 95 % of it lie, as for `ground`."""
@@ -32,13 +34,26 @@ def inner_areas_m2(positions_m: Points) -> npt.NDArray[np.float64]:
     Args:
         positions_m: `[num_people, 2]`.
     """
-    inner = []
+    found = [whole_cell_areas(positions_m, hull)[group] for group, hull in _hulls(positions_m)]
+    areas: npt.NDArray[np.float64] = np.concatenate([np.empty(0), *found])
+    return np.asarray(areas[np.isfinite(areas)])
+
+
+def inner_cells_m(positions_m: Points) -> list[Points]:
+    """Corners in metres of the cells whose areas `inner_areas_m2` gives, `[num_corners, 2]` each, in its order."""
+    found: list[Points] = []
+    for group, hull in _hulls(positions_m):
+        cells = whole_cells(positions_m, hull)
+        found += [cells[person] for person in group.tolist() if len(cells[person])]
+    return found
+
+
+def _hulls(positions_m: Points) -> Iterator[tuple[Indices, Points]]:
+    """People of each group that spans an area, and its convex hull."""
     for group in groups(positions_m):
         hull = convex_hull(positions_m[group])
         if hull is not None:
-            areas = whole_cell_areas(positions_m, hull)[group]
-            inner.append(areas[np.isfinite(areas)])
-    return np.concatenate(inner) if inner else np.empty(0)
+            yield group, hull
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +79,17 @@ class Voronoi(Ground):
             value = found.people_per_position * len(areas) / float(areas.sum())
             interval = _moved(found, value, len(areas))
         return Density(value=value, unit=self.unit, class_index=self.class_index(value), interval=interval)
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """The cells of people inside the crowd with their local densities, in the picture and from above."""
+        from crowdgan_density.ground_layers import occupied_cells
+
+        found = self.measured(scene)
+        areas = np.empty(0) if isinstance(found, str) else inner_areas_m2(found.positions_m)
+        if isinstance(found, str) or len(areas) < MIN_GROUP:
+            return super().explain(scene)
+        values = found.people_per_position / areas
+        return occupied_cells(scene, found, inner_cells_m(found.positions_m), values, self.unit)
 
 
 def _moved(found: GroundMeasure, density_per_m2: float, people: int) -> tuple[float, float]:

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crowdgan_core.hookspecs import CommandOffer, hookimpl
+from crowdgan_core.hookspecs import CommandOffer, ScenePlotter, hookimpl
+from crowdgan_plot.plotter import OverlayPlotter
 
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandOffer]:
     """The commands under `crowdgan plot`."""
-    from crowdgan_plot.cli import loss
+    from crowdgan_plot.cli import density, loss
 
-    return [CommandOffer("plot", module.command) for module in (loss,)]
+    return [CommandOffer("plot", module.command) for module in (loss, density)]
+
+
+@hookimpl
+def crowdgan_register_scene_plotters() -> Sequence[ScenePlotter]:
+    """What draws the overlay pictures of `crowdgan label --plot`."""
+    return [OverlayPlotter()]

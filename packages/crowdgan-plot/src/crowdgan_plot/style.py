@@ -21,6 +21,9 @@ SLIDE_IN = (10.0, 5.6)
 DPI = 150
 """Pixels per inch of a PNG: a slide is 1500 px wide."""
 
+PNG_LEVEL = 4
+"""Compression of PNGs, 0 to 9: a third of the time of the default for a twentieth more bytes."""
+
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours of lines that people of every colour vision tell apart, yellow left out, which white swallows.
 
@@ -103,7 +106,8 @@ def slide(height_share: float = 1.0) -> Figure:
 def encoded(figure: Figure, kind: str, *, dpi: float = DPI) -> bytes:
     """The figure as a file of a kind: png, svg or pdf. Equal figures give equal bytes."""
     file = io.BytesIO()
-    figure.savefig(file, format=kind, dpi=dpi, metadata=PLAIN[kind])
+    options: dict[str, Any] = {"pil_kwargs": {"compress_level": PNG_LEVEL}} if kind == "png" else {}
+    figure.savefig(file, format=kind, dpi=dpi, metadata=PLAIN[kind], **options)
     return file.getvalue()
 
 

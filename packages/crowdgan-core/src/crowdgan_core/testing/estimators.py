@@ -12,6 +12,7 @@ import numpy as np
 
 from crowdgan_core.camera import MEAN_HEIGHT_M, Camera
 from crowdgan_core.density import Density, DensityEstimator, configure
+from crowdgan_core.layers import Layer, MapLayer, coordinates, values_of
 from crowdgan_core.scene import BOX_FIELDS, FLAG_FIELDS, Scene
 from crowdgan_core.testing.require import require
 
@@ -58,7 +59,8 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
 
     It has a name, a unit and two or more classes; it is a frozen dataclass that can be pickled; scenes without
     people, with one, with many and with heads alone get an answer, in its unit and classes; the order of people does
-    not matter; scenes are not changed; a more crowded scene gets a larger value.
+    not matter; scenes are not changed; a more crowded scene gets a larger value. What `explain` offers are layers of
+    finite coordinates and values.
 
     Args:
         estimator_class: the class, as the plugin's hook returns it.
@@ -75,6 +77,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
     _check_classes(estimator)
     for scene in (*scenes, _heads_alone(example_scene(5))):
         _check_answer(estimator, scene)
+        _check_layers(estimator, scene)
     _check_order(estimator, crowded)
     low, high = estimator.estimate(sparse).value, estimator.estimate(crowded).value
     require(low is not None and high is not None, "6 and 80 persons in a picture must get a value")
@@ -118,6 +121,25 @@ def _check_answer(estimator: DensityEstimator, scene: Scene) -> None:
         require(low <= density.value <= high, f"{where}: the value {density.value} is outside of its interval")
     unchanged = all(np.array_equal(array, getattr(scene, key), equal_nan=True) for key, array in before.items())
     require(unchanged, f"{where}: estimate must not change the scene")
+
+
+def _check_layers(estimator: DensityEstimator, scene: Scene) -> None:
+    before = _copied(scene)
+    layers = estimator.explain(scene)
+    where = f"scene of {len(scene)} persons"
+    require(
+        isinstance(layers, (list, tuple)), f"{where}: explain returned {type(layers).__name__}, not a list or tuple"
+    )
+    for layer in layers:
+        require(isinstance(layer, Layer), f"{where}: explain offers {layer!r:.60}, no layer of crowdgan_core.layers")
+        found = f"{where}: the layer {layer.label!r} has"
+        require(bool(np.isfinite(coordinates(layer)).all()), f"{found} coordinates that are not finite")
+        values = values_of(layer)
+        may_be_nan = isinstance(layer, MapLayer)
+        finite = values is None or bool((np.isfinite(values) | (np.isnan(values) & may_be_nan)).all())
+        require(finite, f"{found} values that are not finite")
+    unchanged = all(np.array_equal(array, getattr(scene, key), equal_nan=True) for key, array in before.items())
+    require(unchanged, f"{where}: explain must not change the scene")
 
 
 def _check_order(estimator: DensityEstimator, scene: Scene) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from crowdgan_core.density import Density, DensityEstimator, option
 from crowdgan_core.hookspecs import hookimpl
+from crowdgan_core.layers import Layer, LineLayer
 from crowdgan_core.scene import Scene
 
 
@@ -30,11 +31,28 @@ class Nearest(DensityEstimator):
             return Density.unknown(self.unit, "it needs full boxes of all persons")
         value = 0.0
         if len(boxes) > 1:
-            centres = boxes[:, :2] + boxes[:, 2:] / 2
-            distances = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1))
-            np.fill_diagonal(distances, np.inf)
-            value = float(boxes[:, 2].mean() / max(distances.min(axis=1).mean(), 1.0))
+            value = float(boxes[:, 2].mean() / max(_distances(_centres(boxes)).min(axis=1).mean(), 1.0))
         return Density(value=value, unit=self.unit, class_index=int(value >= self.crowded_from))
+
+    def explain(self, scene: Scene) -> Sequence[Layer]:
+        """A line from each person to the nearest neighbour."""
+        boxes = scene.person_full_boxes
+        if np.isnan(boxes).any() or len(boxes) < 2:
+            return ()
+        centres = _centres(boxes)
+        nearest = _distances(centres).argmin(axis=1)
+        return [LineLayer(label="to the nearest neighbour", lines=list(np.stack([centres, centres[nearest]], axis=1)))]
+
+
+def _centres(boxes: np.ndarray) -> np.ndarray:
+    return boxes[:, :2] + boxes[:, 2:] / 2
+
+
+def _distances(centres: np.ndarray) -> np.ndarray:
+    """Between all pairs; infinite from a person to that person."""
+    distances = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1))
+    np.fill_diagonal(distances, np.inf)
+    return distances
 
 
 @hookimpl
