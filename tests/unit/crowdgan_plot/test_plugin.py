@@ -11,7 +11,8 @@ from crowdgan_plot import plugin
 
 def test_the_commands_are_complete() -> None:
     offers = plugin.crowdgan_register_commands()
-    assert [(offer.group, offer.command.name) for offer in offers] == [("plot", "loss"), ("plot", "density")]
+    names = ("loss", "density", "labels")
+    assert [(offer.group, offer.command.name) for offer in offers] == [("plot", name) for name in names]
 
 
 def test_what_draws_for_label_is_offered() -> None:
