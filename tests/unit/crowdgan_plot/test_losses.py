@@ -82,7 +82,7 @@ def test_keys_of_one_unit_share_a_panel(figure: Figure) -> None:
     assert labels == [
         ["generator G"],
         ["real, dense", "generated pictures"],
-        ["augmentation p (0 to 1)"],
+        ["augmentation p (0–1)"],
         ["Resources/cpu_mem_gb"],
     ]
     assert figure.axes[3].get_ylabel().replace("\n", " ") == "Resources/cpu_mem_gb: memory (GB)"

@@ -21,7 +21,7 @@ NAMES = {
     "Loss/scores/fake": ("generated pictures", SCORE_AXIS),
     "Loss/signs/real": ("sign, real pictures", "mean sign of D's output (−1 to 1)"),
     "Loss/signs/fake": ("sign, generated pictures", "mean sign of D's output (−1 to 1)"),
-    "Progress/augment": ("augmentation p (0 to 1)", "augmentation p (0 to 1)"),
+    "Progress/augment": ("augmentation p (0–1)", "augmentation p (0–1)"),
     "Timing/sec_per_kimg": ("time (s per kimg)", "time (s per kimg)"),
 }
 """Key to the name of the line and the text of the axis, unit included."""
