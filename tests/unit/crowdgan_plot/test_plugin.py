@@ -11,7 +11,7 @@ from crowdgan_plot import plugin
 
 def test_the_commands_are_complete() -> None:
     offers = plugin.crowdgan_register_commands()
-    names = ("loss", "run", "density", "labels")
+    names = ("loss", "run", "density", "labels", "spectra")
     assert [(offer.group, offer.command.name) for offer in offers] == [("plot", name) for name in names]
 
 

@@ -14,9 +14,9 @@ from crowdgan_plot.plotter import OverlayPlotter
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandOffer]:
     """The commands under `crowdgan plot`."""
-    from crowdgan_plot.cli import density, labels, loss, run
+    from crowdgan_plot.cli import density, labels, loss, run, spectra
 
-    return [CommandOffer("plot", module.command) for module in (loss, run, density, labels)]
+    return [CommandOffer("plot", module.command) for module in (loss, run, density, labels, spectra)]
 
 
 @hookimpl
