@@ -135,6 +135,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def gallery(session: nox.Session) -> None:
+    """The pictures of crowdgan-plot's README, by the commands beside them; look at gallery/."""
+    install_packages(session, PACKAGES)
+    session.run("python", "bench/gallery.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Benchmarks: speed as ratios within one run, and memory."""
     install_packages(session, PACKAGES)

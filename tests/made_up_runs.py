@@ -61,18 +61,23 @@ def write_stats(folder: Path, lines: Sequence[Line], *, more: str = "") -> Path:
     return folder
 
 
-def write_run(folder: Path, *, lines: int = 60, snapshots: Sequence[int] = (0, 100, 200), tiles: int = 4) -> Path:
-    """Writes a whole run folder: statistics, options, log, and grids of `tiles` x `tiles` pictures of 32 px."""
-    write_stats(folder, stats_lines(lines))
+def write_options(folder: Path, *, resolution: int) -> None:
+    """Writes the settings of a run whose pictures have that side in pixels."""
     options = {
         "data": "crowds.zip",
         "batch_size": 32,
         "loss_kwargs": {"r1_gamma": 2.0},
-        "training_set_kwargs": {"path": "crowds.zip", "resolution": 32, "use_labels": True},
+        "training_set_kwargs": {"path": "crowds.zip", "resolution": resolution, "use_labels": True},
         "augment_kwargs": None,
         "random_seed": 0,
     }
     (folder / "training_options.json").write_text(json.dumps(options, indent=2), encoding="utf-8")
+
+
+def write_run(folder: Path, *, lines: int = 60, snapshots: Sequence[int] = (0, 100, 200), tiles: int = 4) -> Path:
+    """Writes a whole run folder: statistics, options, log, and grids of `tiles` x `tiles` pictures of 32 px."""
+    write_stats(folder, stats_lines(lines))
+    write_options(folder, resolution=32)
     (folder / "log.txt").write_text("tick 0\n", encoding="utf-8")
     for name, seed in {"reals": 1, "fakes_init": 2, **{f"fakes{kimg:06d}": kimg + 3 for kimg in snapshots}}.items():
         tile = picture_bytes(seed, (32 * tiles, 32 * tiles), "PNG")

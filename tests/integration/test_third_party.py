@@ -67,6 +67,8 @@ def test_a_plugin_that_pip_installs_is_listed_and_labels(site: Path, crowdgan: R
     assert (metadata.estimator, metadata.options) == ("nearest", {"crowded_from": 1.5})
     found = {item.source: (pytest.approx(item.density), item.label) for item in metadata.pictures}
     assert found == {"near": (2.0, 1), "far": (0.2, 0)}
+    crowdgan("plot", "density", "--source", crowds, "--density", "nearest", "--out", tmp_path, "--format", "svg")
+    assert "to the nearest neighbour" in (tmp_path / "near.svg").read_text()
     truth = tmp_path / "truth.json"
     truth.write_text('{"near": 3.0, "far": 0.1}')
     shown = crowdgan("density", "evaluate", "--source", crowds, "--truth", truth, "--density", "nearest", "--json")

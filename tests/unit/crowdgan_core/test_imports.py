@@ -36,10 +36,7 @@ def test_packages_import_core_alone_and_click_stays_at_the_edge(path: Path) -> N
     assert is_edge or "click" not in tops, "click belongs in cli/ and plugin.py"
 
 
-LIGHT = [
-    *("--help", "label --help", "density", "plugins", "generate --help", "sweep --help", "calibrate --help"),
-    *("plot --help", "plot loss --help", "plot density --help"),
-]
+LIGHT = ["--help", "label --help", "density", "plugins", "generate --help", "sweep --help", "calibrate --help"]
 
 
 @pytest.mark.parametrize("arguments", LIGHT)

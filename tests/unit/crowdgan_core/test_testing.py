@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,6 +51,20 @@ class Explaining(Good):
 def test_layers_may_be_offered_and_a_map_may_have_holes() -> None:
     check_density_estimator(Explaining)
     assert Good().explain(example_scene(3)) == ()
+
+
+def test_the_estimators_of_the_guide_keep_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text(encoding="utf-8")
+    programs = [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "(DensityEstimator)" in text]
+    programs += [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "(Headcount)" in text]
+    module = ModuleType("guide")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for program in programs:
+        exec(program, module.__dict__)
+    check_density_estimator(module.Headcount)
+    check_density_estimator(module.ShownHeadcount)
+    [people] = module.ShownHeadcount().explain(example_scene(7))
+    assert len(people.points) == 7
 
 
 def _broken(**overrides: Any) -> type[DensityEstimator]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
 
 from crowdgan_plot import plugin
+
+COMMANDS = ("loss", "run", "density", "labels", "spectra")
+
+PACKAGE = Path(__file__).parents[3] / "packages" / "crowdgan-plot"
 
 
 def test_the_commands_are_complete() -> None:
     offers = plugin.crowdgan_register_commands()
-    names = ("loss", "run", "density", "labels", "spectra")
-    assert [(offer.group, offer.command.name) for offer in offers] == [("plot", name) for name in names]
+    assert [(offer.group, offer.command.name) for offer in offers] == [("plot", name) for name in COMMANDS]
 
 
 def test_what_draws_for_label_is_offered() -> None:
@@ -33,3 +40,24 @@ def test_registering_loads_no_heavy_library() -> None:
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("words", [["plot"], *(["plot", name] for name in COMMANDS)], ids=" ".join)
+def test_help_texts_have_examples_and_load_no_heavy_library(words: list[str]) -> None:
+    program = (
+        f"import sys; sys.argv = ['crowdgan', *{words!r}, '--help']\n"
+        "from crowdgan_core.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'scipy', 'matplotlib', 'h5py', 'rich'} & set(sys.modules)), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stderr.strip() == "[]"
+    assert words == ["plot"] or f"  crowdgan {' '.join(words)} " in run.stdout
+
+
+def test_the_readme_shows_a_small_picture_of_every_command() -> None:
+    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]+\]\((pictures/[\w-]+\.webp)\)", text)
+    assert {Path(name).stem.partition("-")[0] for name in shown} == set(COMMANDS)
+    assert sorted(path.name for path in (PACKAGE / "pictures").iterdir()) == sorted(Path(name).name for name in shown)
+    assert all((PACKAGE / name).stat().st_size < 150_000 for name in shown)

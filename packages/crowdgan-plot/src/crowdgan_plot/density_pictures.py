@@ -14,7 +14,7 @@ import numpy as np
 
 from crowdgan_core.atomic import files_into, refuse_existing
 from crowdgan_core.density import Density, DensityEstimator
-from crowdgan_core.errors import ConfigError, CrowdganError
+from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
 from crowdgan_core.parallel import ordered_map
 from crowdgan_core.pictures import SUFFIXES, upright_rgb
 from crowdgan_core.picturework import Unusable, open_scene, whole_scene
@@ -77,12 +77,14 @@ def draw_scenes(
 
     Raises:
         ConfigError: the source has no annotations of people, or no such picture.
-        DatasetError: something cannot be read or written.
+        DatasetError: something cannot be read or written, or the source is empty.
     """
     refuse_without_annotations(source, source_name)
     skipped = known_problems(source, settings.on_error)
     progress = progress or NoProgress()
     items = list(itertools.islice(source, settings.max_images))
+    if not items:
+        raise DatasetError(f"{source_name}: there is no picture to draw")
     chosen = chosen_items(items, settings.ids, settings.sample)
     paths = figure_paths([item.source_name for item in chosen], settings.outdir, settings.kind)
     for path in paths:
