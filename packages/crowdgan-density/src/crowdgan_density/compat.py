@@ -21,10 +21,11 @@ from crowdgan_core.layers import Layer
 from crowdgan_core.scene import Boxes, Scene
 from crowdgan_density.classes import ThreeClassEstimator
 from crowdgan_density.counting import check_count_range, count_range, fitted_range
-from crowdgan_density.explaining import counted_cells, counted_people, spaced_people
+from crowdgan_density.explaining import counted_people, spaced_people
 from crowdgan_density.grid import (
     Cells,
     Counts,
+    cell_layers,
     cover_counts,
     largest_cluster_mean,
     metre_cell_px,
@@ -214,7 +215,7 @@ class _Sg3GridEstimator(ThreeClassEstimator):
         if len(scene) and not len(annotated_boxes(scene)):
             return ()
         counts, cell_px = self._counts(scene)
-        return counted_cells(counts, cell_px, self.unit)
+        return cell_layers(counts, cell_px, self.unit)
 
     def _counts(self, scene: Scene) -> tuple[Counts, float]:
         """Boxes per whole cell, and the side of a cell in pixels; raises as `estimate`."""

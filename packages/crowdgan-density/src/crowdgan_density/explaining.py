@@ -11,6 +11,9 @@ from crowdgan_density.head_map import MAP_CELLS, head_map
 
 Values = npt.NDArray[np.float64]
 
+Counts = npt.NDArray[np.int32]
+"""`[rows, columns]`."""
+
 
 def counted_people(people: People, size: tuple[int, int], label: str) -> tuple[Layer, ...]:
     """What shows who was counted: a point each, or where all have heads alone a map that sums to their number.
@@ -45,26 +48,23 @@ def spaced_people(points: Points, distances_px: Values, mean_width_px: float) ->
     )
 
 
-def counted_cells(counts: npt.NDArray[np.int32], cell_px: float, unit: str) -> tuple[Layer, ...]:
+def counted_cells(counts: Counts, labels: Counts, means: Values, cell_px: float, unit: str) -> tuple[Layer, ...]:
     """The occupied cells of a grid with their counts, and the border of the fullest cluster.
 
     Args:
         counts: `[rows, columns]` boxes per cell, as they are counted.
+        labels: `[rows, columns]` number of each cell's cluster, from 1; 0 for an empty cell.
+        means: `[num_clusters]` mean count of each, at least one.
         cell_px: side of a cell in pixels.
         unit: of the counts.
     """
-    from crowdgan_density.grid import clusters  # here, since the grids use this module
-
-    if not counts.any():
-        return ()
     values = np.where(counts > 0, counts, np.nan)
-    labels, means = clusters(counts)
-    fullest = int(means.argmax()) + 1
-    cells = int((labels == fullest).sum())
+    fullest = labels == int(means.argmax()) + 1
+    cells = int(fullest.sum())
     label = f"fullest cluster: {means.max():.3g} {unit} over {cells} {'cell' if cells == 1 else 'cells'}"
     return (
         MapLayer(label="occupied cells", unit=unit, values=values, extent=map_extent(values, cell_px), is_cells=True),
-        LineLayer(label=label, lines=[edge * cell_px for edge in borders(labels == fullest)]),
+        LineLayer(label=label, lines=[edge * cell_px for edge in borders(fullest)]),
     )
 
 

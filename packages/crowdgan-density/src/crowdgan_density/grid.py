@@ -148,6 +148,11 @@ def clusters(counts: Counts) -> tuple[Counts, npt.NDArray[np.float64]]:
     return labels, persons / cells
 
 
+def cell_layers(counts: Counts, cell_px: float, unit: str) -> Sequence[Layer]:
+    """What shows the counts of a grid whose cells have a side of `cell_px`; nothing where no cell is occupied."""
+    return counted_cells(counts, *clusters(counts), cell_px, unit) if counts.any() else ()
+
+
 def grid_crowding(boxes_xywh: Boxes, size: tuple[int, int], cell_px: float) -> float:
     """Largest mean number of persons per cell over a cluster of occupied cells; 0 when nobody is in the picture.
 
@@ -207,7 +212,7 @@ class _GridEstimator(ThreeClassEstimator):
         if self.estimate(scene).value is None or not len(boxes):
             return ()
         cell_px = self.cell_px(boxes, scene.size)
-        return counted_cells(considered_counts(boxes, scene.size, cell_px), cell_px, self.unit)
+        return cell_layers(considered_counts(boxes, scene.size, cell_px), cell_px, self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)

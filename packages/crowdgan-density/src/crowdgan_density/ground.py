@@ -125,7 +125,7 @@ def measure(frame: Frame, views: Sequence[View]) -> GroundMeasure | str:
         interval_per_m2=(low, high),
         view=best,
         positions_m=positions,
-        groups_m=tuple(_group_positions(frame, best, among)),
+        groups_m=tuple(best.ground_from_pixels(frame.feet_px[group]) for group in among),
         people_per_position=float(_people_per_fitting(frame, fits) / seen_share),
         residual=None if isinstance(best, Homography) else residual(frame.boxes_xywh[fits], best),
     )
@@ -154,12 +154,6 @@ def _groups(frame: Frame, view: View, fits: npt.NDArray[np.bool_]) -> list[Indic
     positions = view.ground_from_pixels(frame.feet_px[shown])
     on_ground = np.isfinite(positions).all(axis=1)
     return [shown[on_ground][group] for group in groups(positions[on_ground])]
-
-
-def _group_positions(frame: Frame, view: View, among: Sequence[Indices]) -> list[Points]:
-    """Positions of each group's people in metres; those of the view that formed the groups are all usable."""
-    positions = view.ground_from_pixels(frame.feet_px)
-    return [positions[group] for group in among]
 
 
 def _density_under(frame: Frame, view: View, among: Sequence[Indices]) -> tuple[float, int] | None:
