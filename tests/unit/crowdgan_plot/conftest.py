@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -17,6 +18,9 @@ from crowdgan_plot.style import encoded, slide, styled
 BASELINE = Path(__file__).parent / "baseline"
 
 BASELINE_DPI = 50
+
+MADE_WITH = "3.11"
+"""Version of matplotlib that made the pictures; others place and draw letters otherwise."""
 
 WRITE = "CROWDGAN_WRITE_BASELINE"
 """Environment variable: set it to write the pictures anew after a figure was changed on purpose; then look at them."""
@@ -39,6 +43,8 @@ def looks_like() -> LooksLike:
     """Compares a figure with the picture of a name; `looks_like(figure, "losses")`."""
 
     def compare(figure: Figure, name: str) -> None:
+        if not mpl.__version__.startswith(f"{MADE_WITH}."):
+            pytest.skip(f"the pictures were made by matplotlib {MADE_WITH}; this is {mpl.__version__}")
         data = encoded(figure, "png", dpi=BASELINE_DPI)
         found = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float)
         path = BASELINE / f"{name}.png"

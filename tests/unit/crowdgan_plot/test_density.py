@@ -95,7 +95,7 @@ def test_the_photograph_has_a_box_per_person_and_its_ignore_regions_hatched() ->
     assert len(boxes.get_paths()) == 10
     assert len(ignored.get_paths()) == 2
     assert ignored.get_hatch() == "///"
-    assert labels(axes) == ["10 full boxes", "2 ignore regions"]
+    assert labels(axes) == ["10 boxes", "2 ignore regions"]
     x, y, w, h = scene.full_boxes[2]
     assert boxes.get_paths()[0].get_extents().bounds == pytest.approx((x, y, w, h))
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x (px)", "y (px)")

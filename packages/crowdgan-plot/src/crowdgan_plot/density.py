@@ -168,7 +168,7 @@ def draw_people(axes: Axes, found: Measured) -> None:
     entries: list[Any] = []
     if len(boxes):
         axes.add_collection(PolyCollection(_corners(boxes), facecolors="none", edgecolors=BOX_COLOUR, linewidths=1.1))
-        entries.append(Patch(facecolor="none", edgecolor=BOX_COLOUR, label=_counted(len(boxes), "full box", "es")))
+        entries.append(Patch(facecolor="none", edgecolor=BOX_COLOUR, label=_counted(len(boxes), "box", "es")))
     bare = ~scene.ignore & ~_is_box(rows) & np.isfinite(scene.head_boxes).all(axis=1)
     if bare.any():
         heads = scene.head_boxes[bare]
