@@ -19,8 +19,12 @@ from bench.bench_surveyed import (
     surveyed_frames,
 )
 from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.density import configure
 from crowdgan_core.formats.tree import ZipFormat
+from crowdgan_core.layers import MapLayer
 from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.reading import ReadSettings, read_scenes
+from crowdgan_core.sources import source_for
 
 
 @pytest.fixture
@@ -52,6 +56,18 @@ def test_head_points_of_real_crowds_are_counted(data: Path, tmp_path: Path, name
     assert len(records) == count
     least = {"part_A_final": 40, "part_B_final": 9, "ucf_cc_50": 90}[Path(name).name]
     assert min(record.person_count or 0 for record in records) >= least
+
+
+@pytest.mark.parametrize(("name", "count"), [("ucf_cc_50", 4), ("shanghaitech/part_B_final", 6)])
+def test_maps_of_real_heads_sum_to_the_count(data: Path, name: str, count: int) -> None:
+    plugins = installed_plugins()
+    kind = source_for([data / name], None, None, plugins.scene_sources)
+    settings = ReadSettings(workers=1, max_images=count)
+    threshold = configure(plugins.density_estimators["threshold"], {})
+    for scene in read_scenes(kind.open([data / name], None), name, settings).scenes:
+        [heads] = threshold.explain(scene)
+        assert isinstance(heads, MapLayer)
+        assert heads.values.sum() == pytest.approx(threshold.estimate(scene).value)
 
 
 def test_the_frames_of_a_street_with_more_people_are_denser(data: Path, tmp_path: Path) -> None:

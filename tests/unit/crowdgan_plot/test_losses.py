@@ -17,7 +17,8 @@ from tests.made_up_runs import stats_lines
 
 def made_up(name: str, count: int, seed: int = 0, **changes: np.ndarray) -> Stats:
     lines = stats_lines(count, seed=seed)
-    means = {key: np.array([line[key]["mean"] for line in lines]) for key in lines[0] if key != "timestamp"}  # type: ignore[index]
+    told = [{key: entry["mean"] for key, entry in line.items() if isinstance(entry, dict)} for line in lines]
+    means = {key: np.array([line.get(key, np.nan) for line in told]) for key in told[0]}
     return Stats(name=name, kimg=means[KIMG], means={**means, **changes})
 
 
@@ -96,6 +97,17 @@ def test_a_logarithmic_axis_and_a_title_are_drawn_when_asked_for(figure: Figure)
     assert axes.get_yscale() == "log"
     assert "$" not in "".join(label.get_text() for label in axes.get_yticklabels(which="both"))
     assert figure.get_suptitle() == "$x$ of 7"
+
+
+def test_what_is_told_at_snapshots_alone_is_drawn_from_one_to_the_next(figure: Figure) -> None:
+    key = "Collapse/spread/dense"
+    run = made_up("one", 45)
+    drawn(figure, [run], LossSettings(keys=(key,)))
+    [line] = figure.axes[0].get_lines()
+    assert line.get_xdata().tolist() == [0, 40, 80, 120, 160]
+    assert line.get_ydata().tolist() == run.means[key][::10].tolist()
+    assert line.get_marker() == "o"
+    assert usable_runs([run], LossSettings(keys=(key,)))[1] == []
 
 
 def test_a_single_value_is_seen(figure: Figure) -> None:

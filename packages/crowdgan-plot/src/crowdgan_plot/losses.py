@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_plot.quantities import DISCRIMINATOR_LOSS, GENERATOR_LOSS, quantity
 from crowdgan_plot.series import Arrangement, Part, joined, separate, windowed_means
-from crowdgan_plot.stats_file import Stats
+from crowdgan_plot.stats_file import Floats, Stats
 from crowdgan_plot.style import (
     FAINT,
     SLIDE_IN,
@@ -31,6 +31,9 @@ KIMG_AXIS = "length of the training (kimg: thousands of real images)"
 
 RAW_ALPHA = 0.25
 """Opacity of values behind their means over a window."""
+
+SELDOM = 0.5
+"""Share of the lines below which a key is drawn from one finite value to the next, each marked."""
 
 PANEL_HEIGHT = 0.5
 """Least height of a panel, in slides."""
@@ -158,21 +161,28 @@ def _axis_of_one(key: str) -> str:
 
 
 def _draw_line(axes: Axes, part: Part, key: str, label: str, look: dict[str, Any], smooth_kimg: float) -> None:
-    values = part.means.get(key)
-    if values is None:
+    if key not in part.means:
         return
-    marker = "o" if np.count_nonzero(np.isfinite(values)) == 1 else ""
+    kimg, values = part.kimg, part.means[key]
+    if is_seldom(values):
+        kimg, values = kimg[np.isfinite(values)], values[np.isfinite(values)]
+    marker = "o" if len(kimg) < len(part.kimg) or np.count_nonzero(np.isfinite(values)) == 1 else ""
     if smooth_kimg:
-        axes.plot(part.kimg, values, **look, alpha=RAW_ALPHA, linewidth=1.0, label="_raw")
-        values = windowed_means(part.kimg, values, smooth_kimg)
-    axes.plot(part.kimg, values, **look, label=label or "_more", marker=marker)
+        axes.plot(kimg, values, **look, alpha=RAW_ALPHA, linewidth=1.0, label="_raw")
+        values = windowed_means(kimg, values, smooth_kimg)
+    axes.plot(kimg, values, **look, label=label or "_more", marker=marker, markersize=4)
+
+
+def is_seldom(values: Floats) -> bool:
+    """Whether a key is told in fewer than half of the lines, as what is measured at snapshots alone: no gaps then."""
+    return bool(np.isfinite(values).mean() < SELDOM) if len(values) else False
 
 
 def _gaps(run: Stats, key: str, *, log: bool) -> str | None:
     """What is to be said of values that cannot be drawn."""
     values = run.means[key] if key in run.means else np.empty(0)
     missing = int(np.count_nonzero(~np.isfinite(values)))
-    if missing and missing < len(values):
+    if missing and not is_seldom(values):
         return f"{run.name}: {key} has no finite value in {missing} of {len(values)} lines: gaps"
     if log and (hidden := int(np.count_nonzero(values <= 0))):
         return f"{run.name}: {key} is 0 or below in {hidden} lines, which a logarithmic axis does not show"

@@ -13,6 +13,7 @@ from string import Template
 import numpy as np
 
 from crowdgan_core.errors import CrowdganError, DatasetError
+from crowdgan_core.progress import NoProgress, Progress
 from crowdgan_plot.charts import KINDS, chart
 from crowdgan_plot.quantities import DISCRIMINATOR_LOSS, GENERATOR_LOSS
 from crowdgan_plot.run_folder import Grid, ShownGrid, flat, read_options, sample_grids, shown_grid, spread, tile_size
@@ -40,12 +41,13 @@ class Page:
     """What was missing or left out."""
 
 
-def run_page(run: Path, smooth_kimg: float | None = None) -> Page:
+def run_page(run: Path, smooth_kimg: float | None = None, progress: Progress | None = None) -> Page:
     """The page of a run.
 
     Args:
         run: its folder.
         smooth_kimg: window of the means that are drawn over the values; None chooses one for long runs.
+        progress: told of each grid of samples; large ones take a second each.
 
     Raises:
         DatasetError: it is no folder of a run, its statistics are empty, or its settings are damaged.
@@ -62,7 +64,10 @@ def run_page(run: Path, smooth_kimg: float | None = None) -> Page:
     if len(chosen) < len(fakes):
         notes.append(f"{len(chosen)} of {len(fakes)} sample grids are shown, evenly spread")
     tile = tile_size(options)
-    real_shown, shown = (list(_shown(grids, tile, notes)) for grids in ([reals] if reals else [], chosen))
+    progress = progress or NoProgress()
+    progress.start("reading samples", len(chosen) + (reals is not None))
+    both = ([reals] if reals else [], chosen)
+    real_shown, shown = (list(_shown(grids, tile, notes, progress)) for grids in both)
     window = _window(stats) if smooth_kimg is None else smooth_kimg
     drawn = [(kind, chart(kind, stats, number, window)) for number, kind in enumerate(KINDS)]
     notes += [f"no chart of {kind.title.lower()}: stats.jsonl has no such values" for kind, svg in drawn if not svg]
@@ -79,13 +84,16 @@ def run_page(run: Path, smooth_kimg: float | None = None) -> Page:
     return Page(text=text, notes=tuple(notes))
 
 
-def _shown(grids: Iterable[Grid], tile: tuple[int, int] | None, notes: list[str]) -> Iterable[ShownGrid]:
+def _shown(
+    grids: Iterable[Grid], tile: tuple[int, int] | None, notes: list[str], progress: Progress
+) -> Iterable[ShownGrid]:
     """Grids that can be read; a note is made of the others, such as one that is being written."""
     for grid in grids:
         try:
             yield shown_grid(grid, tile)
         except CrowdganError as error:
             notes.append(f"{error}: left out")
+        progress.advance()
 
 
 def _window(stats: Stats) -> float:

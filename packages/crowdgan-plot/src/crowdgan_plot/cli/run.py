@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from crowdgan_core.atomic import refuse_existing, write_file
+from crowdgan_core.cli.progress import shown_progress
 from crowdgan_core.cli.texts import printable
 from crowdgan_core.errors import ConfigError
 from crowdgan_plot.cli.figures import say
@@ -40,7 +41,8 @@ def command(run: Path, out: Path, smooth: float | None, overwrite: bool) -> None
     refuse_existing(out, overwrite=overwrite)
     from crowdgan_plot.run_page import run_page
 
-    page = run_page(run, smooth)
+    with shown_progress() as progress:
+        page = run_page(run, smooth, progress)
     write_file(out, page.text.encode("utf-8"), overwrite=overwrite)
     say(page.notes)
     click.echo(printable(f"written: {out}"), err=True)
