@@ -88,9 +88,7 @@ def print_measure(dataset: Path, generator: ImageGenerator) -> None:
     labels = np.array([record.label for record in reader.metadata.pictures])
     real = [meter.persons(pictures(reader, np.flatnonzero(labels == label))) for label in range(len(names))]
     fake = [meter.persons(made(generator, label, MEASURED)) for label in range(len(names))]
-    print(
-        f"\nPersons in the fullest cell, judged from the pixels alone (rank correlation with the truth {agreement:.2f}):"
-    )
+    print(f"\nPersons in the fullest cell, judged from the pixels; rank correlation {agreement:.2f}:")
     for name, of_real, of_fake in zip(names, real, fake, strict=True):
         print(f"  {name:8} dataset {of_real.mean():5.1f}   made {of_fake.mean():5.1f}")
     means = [of_fake.mean() for of_fake in fake]

@@ -135,6 +135,22 @@ def test_two_processes_train_together_and_one_goes_on(dataset: Path, tmp_path: P
     assert checkpoint_in(tmp_path / "two").nimg == 24
 
 
+def test_what_a_run_leaves_is_drawn(dataset: Path, tmp_path: Path) -> None:
+    train("--outdir", tmp_path / "runs", "--data", dataset, *TINY, "--kimg", 4 * STEP, "--snap", 2)
+    (run,) = (tmp_path / "runs").iterdir()
+    page, figure = tmp_path / "run.html", tmp_path / "loss.png"
+    crowdgan = [sys.executable, "-m", "crowdgan_core", "plot"]
+    for command in (["run", str(run), "--out", str(page)], ["loss", str(run), "--out", str(figure)]):
+        said = subprocess.run([*crowdgan, *command], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+        assert "written" in said.stderr + said.stdout
+    text = page.read_text()
+    assert "Rows from above: sparse, medium, dense." in text
+    assert "Collapse" not in text  # every key has words and a unit
+    assert "no chart of" not in text
+    with Image.open(figure) as image:
+        assert min(image.size) > 300
+
+
 def test_a_dry_run_prints_all_settings_and_what_training_takes(dataset: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", "--outdir", str(tmp_path / "runs")]
     run = subprocess.run(

@@ -171,6 +171,8 @@ def test_settings_inside_others_are_named_with_dots() -> None:
     [
         ({"training_set_kwargs": {"resolution": 256}}, (256, 256)),
         ({"resolution": [144, 256]}, (144, 256)),
+        ({"training": {"generator": {"resolution": 64}}}, (64, 64)),
+        ({"training": []}, None),
         ({"training_set_kwargs": {"resolution": None}, "resolution": 64}, (64, 64)),
         ({"training_set_kwargs": None}, None),
         ({"resolution": [1, 2, 3]}, None),

@@ -29,7 +29,7 @@ NAMES = {
 PREFIXES = {
     "Loss/scores/real/": ("real, {}", SCORE_AXIS),
     "Loss/scores/fake/": ("generated, {}", SCORE_AXIS),
-    "Collapse/spread/": ("{}", "spread of the pictures of a class"),
+    "Collapse/spread/": ("{}", "r.m.s. difference of two pictures (0–1)"),
 }
 """The same for keys that go on with the name of a class."""
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from crowdgan_core.dataset import strict_json
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.generation.record import read_record
 from crowdgan_core.pictures import FilePicture, upright_rgb
 
 OPTIONS = "training_options.json"
@@ -90,14 +91,28 @@ def sample_grids(run: Path) -> tuple[Grid | None, list[Grid]]:
 
 
 def tile_size(options: Mapping[str, Any]) -> tuple[int, int] | None:
-    """`(height, width)` of the pictures in a run's grids, as its settings tell; None where they do not."""
-    for holder in (options.get("training_set_kwargs"), options):
+    """`(height, width)` of the pictures in a run's grids, as its settings tell, ours or the official trainer's."""
+    own = options.get("training")
+    for holder in (
+        own.get("generator") if isinstance(own, dict) else None,
+        options.get("training_set_kwargs"),
+        options,
+    ):
         resolution = holder.get("resolution") if isinstance(holder, dict) else None
         sides = resolution if isinstance(resolution, list) else [resolution, resolution]
         whole = [side for side in sides if isinstance(side, int) and side > 0]
         if len(whole) == len(sides) == 2:
             return whole[0], whole[1]
     return None
+
+
+def row_names(grid: Grid) -> list[str]:
+    """What the rows of a grid show, as its file says; empty where it does not."""
+    try:
+        rows = read_record(grid.path).get("rows", [])
+    except DatasetError:
+        return []
+    return [str(name) for name in rows] if isinstance(rows, list) else []
 
 
 def shown_grid(grid: Grid, tile: tuple[int, int] | None) -> ShownGrid:

@@ -16,7 +16,17 @@ from crowdgan_core.errors import CrowdganError, DatasetError
 from crowdgan_core.progress import NoProgress, Progress
 from crowdgan_plot.charts import KINDS, chart
 from crowdgan_plot.quantities import DISCRIMINATOR_LOSS, GENERATOR_LOSS
-from crowdgan_plot.run_folder import Grid, ShownGrid, flat, read_options, sample_grids, shown_grid, spread, tile_size
+from crowdgan_plot.run_folder import (
+    Grid,
+    ShownGrid,
+    flat,
+    read_options,
+    row_names,
+    sample_grids,
+    shown_grid,
+    spread,
+    tile_size,
+)
 from crowdgan_plot.stats_file import Stats, read_stats
 
 MAX_FRAMES = 60
@@ -74,7 +84,7 @@ def run_page(run: Path, smooth_kimg: float | None = None, progress: Progress | N
     text = Template(files("crowdgan_plot").joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(stats.name),
         facts="\n".join(f"<li><b>{html.escape(value)}</b><span>{name}</span></li>" for name, value in _facts(stats)),
-        samples=_samples(real_shown, shown),
+        samples=_samples(real_shown, shown, row_names(reals) if reals else []),
         charts="\n".join(
             f"<article><h3>{kind.title}</h3><p>{kind.text}</p>{svg}</article>" for kind, svg in drawn if svg
         ),
@@ -124,10 +134,12 @@ def _duration(seconds: float) -> str:
     return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"
 
 
-def _samples(reals: Sequence[ShownGrid], fakes: Sequence[ShownGrid]) -> str:
+def _samples(reals: Sequence[ShownGrid], fakes: Sequence[ShownGrid], rows: Sequence[str]) -> str:
     if not reals and not fakes:
         return "<p>The folder holds no grids of samples.</p>"
-    parts = [f'<figure class="{_sharpness(reals)}">{_image(reals[0])}<p>Real pictures.</p></figure>'] if reals else []
+    named = f" Rows from above: {html.escape(', '.join(rows))}." if rows else ""
+    text = f"<p>Real pictures.{named}</p>"
+    parts = [f'<figure class="{_sharpness(reals)}">{_image(reals[0])}{text}</figure>'] if reals else []
     if fakes:
         parts.append(
             f'<figure class="{_sharpness(fakes)}"><div id="film">{"".join(map(_image, fakes))}</div>'

@@ -36,7 +36,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("crowdgan: interrupted; nothing was left half-written", err=True)
         sys.exit(INTERRUPTED)
-    sys.exit(code)  # None, or what the command exits with
+    if code:
+        sys.exit(code)
 
 
 def _replace_what_cannot_be_shown() -> None:

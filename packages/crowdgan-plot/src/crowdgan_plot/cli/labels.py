@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from crowdgan_core.dataset import DatasetMetadata
+from crowdgan_core.datasets import open_dataset
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.formats import format_for
-from crowdgan_core.plugins import installed_plugins
 from crowdgan_plot.cli.figures import check_target, finish
 from crowdgan_plot.cli.options import PATH, figure_options
 
@@ -43,5 +42,5 @@ def command(datasets: tuple[Path, ...], out: Path, title: str | None, show: bool
 def _metadata(path: Path) -> DatasetMetadata:
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file or folder")
-    with closing(format_for(path, installed_plugins().dataset_formats.values()).open(path)) as reader:
+    with closing(open_dataset(path)) as reader:
         return reader.metadata
