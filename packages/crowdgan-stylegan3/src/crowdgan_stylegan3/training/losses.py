@@ -13,8 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crowdgan_stylegan3.ops import upfirdn2d
-
 BLUR_REACH = 3
 """Standard deviations at which the blur is cut off."""
 
@@ -61,10 +59,15 @@ def mixed_styles(first: Tensor, second: Tensor, crossover: Tensor) -> Tensor:
 
 
 def blurred(pictures: Tensor, sigma_px: float) -> Tensor:
-    """Pictures `[N, C, H, W]` through a Gaussian of a standard deviation in pixels; zeros lie around them."""
+    """Pictures `[N, C, H, W]` through a Gaussian of a standard deviation in pixels; zeros lie around them.
+
+    The filter is another one at every step, so that `ops.upfirdn2d`, which keeps what it makes of filters, is no help.
+    """
     reach = math.floor(BLUR_REACH * sigma_px)
     if reach < 1:
         return pictures
-    taps = torch.arange(-reach, reach + 1, dtype=torch.float32, device=pictures.device)
-    taps = (-0.5 * (taps / sigma_px).square()).exp()
-    return upfirdn2d(pictures, taps / taps.sum(), padding=reach)
+    channels, places = pictures.shape[1], torch.arange(-reach, reach + 1, dtype=torch.float32, device=pictures.device)
+    taps = (-0.5 * (places / sigma_px).square()).exp()
+    kernel = (taps / taps.sum()).expand(channels, 1, 1, -1)
+    along_x = F.conv2d(pictures, kernel, padding=(0, reach), groups=channels)
+    return F.conv2d(along_x, kernel.mT, padding=(reach, 0), groups=channels)
