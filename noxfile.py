@@ -114,6 +114,7 @@ def build(session: nox.Session) -> None:
         try_out(session, python, Path(folder), density="grid")
         small = ["--resolution", "16", "--cbase", "512", "--cmax", "32", "--classes", "sparse,medium,dense"]
         try_out_model(session, python, Path(folder), ["stylegan3", "init", *small])
+        try_out_training(session, python, Path(folder))
     session.log(f"built: {', '.join(sorted(path.name for path in dist.iterdir()))}")
 
 
@@ -184,3 +185,15 @@ def try_out_model(session: nox.Session, python: str, folder: Path, make: Sequenc
     run("inspect", model)
     run("generate", "--network", model, "--seeds", "0-7", "--density", "dense", "--grid", "4x2", "--outdir", out)
     run("sweep", "--network", model, "--seed", "3", "--outdir", out)
+
+
+def try_out_training(session: nox.Session, python: str, folder: Path) -> None:
+    """A tiny network is trained on labelled crowds, by one step and then another, and the run is drawn."""
+    environment = {"CROWDGAN_CACHE": str(folder / "cache"), "CROWDGAN_OPS": "native"}
+    run = functools.partial(session.run, str(Path(python).with_name("crowdgan")), external=True, env=environment)
+    runs = folder / "runs"
+    tiny = ["--data", str(folder / "crowds.zip"), "--cbase", "64", "--cmax", "4", "--batch", "4", "--workers", "0"]
+    for kimg in ("0.004", "0.008"):
+        run("train", "stylegan3", "--outdir", str(runs), *tiny, "--kimg", kimg)
+    (made,) = runs.iterdir()
+    run("plot", "run", str(made), "--out", str(folder / "run.html"))

@@ -17,10 +17,11 @@ from PIL import Image
 
 from crowdgan_core.dataset import DatasetMetadata, PictureRecord
 from crowdgan_core.formats.tree import ZipFormat
+from crowdgan_stylegan3.training.choices import Choices
 from crowdgan_stylegan3.training.data import PictureOrder, TrainingPictures, batches, opened_data
 from crowdgan_stylegan3.training.distributed import World
 from crowdgan_stylegan3.training.learner import Learner, Networks
-from crowdgan_stylegan3.training.recipe import Choices, recipe
+from crowdgan_stylegan3.training.recipe import recipe
 
 PICTURES = 256
 """Pictures of the made-up dataset."""

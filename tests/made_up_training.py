@@ -8,8 +8,9 @@ import numpy as np
 
 from crowdgan_core.dataset import DatasetMetadata, PictureRecord, Pixels
 from crowdgan_core.datasets import format_of
+from crowdgan_stylegan3.training.choices import Choices
 from crowdgan_stylegan3.training.labels import TrainingLabels
-from crowdgan_stylegan3.training.recipe import Choices, recipe
+from crowdgan_stylegan3.training.recipe import recipe
 from crowdgan_stylegan3.training.settings import TrainingSettings
 
 CLASSES = ("sparse", "medium", "dense")

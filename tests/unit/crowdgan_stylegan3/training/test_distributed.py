@@ -47,7 +47,7 @@ def test_a_process_alone_is_a_world_of_its_own() -> None:
         assert (world.rank, world.size, world.is_first, world.device.type) == (0, 1, True, "cpu")
     tensor = torch.tensor([1.0, 2.0])
     assert World().add_up(tensor) is tensor
-    assert World().agree(3) == 3
+    assert World().largest(3) == World().smallest(3) == 3
 
 
 def test_gpus_that_are_missing_are_refused() -> None:

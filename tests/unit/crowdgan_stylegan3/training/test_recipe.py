@@ -8,7 +8,8 @@ import pytest
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_stylegan3.config import StyleGan3Settings
-from crowdgan_stylegan3.training.recipe import Choices, auto_gamma, recipe
+from crowdgan_stylegan3.training.choices import Choices
+from crowdgan_stylegan3.training.recipe import auto_gamma, recipe
 from crowdgan_stylegan3.training.settings import TrainingSettings, differences
 
 DATA = Path("crowds.zip")
@@ -109,6 +110,7 @@ def test_choices_that_make_no_sense_are_refused_with_what_would_work(changes: di
     [
         ({"ada_target": 1.0}, "target is 1.0; it must lie between -1 and 1, without the two"),
         ({"generator_lr": -1.0}, "generator_lr is -1.0; it must be above 0"),
+        ({"generator_lr": 0.0}, "generator_lr is 0.0; it must be above 0"),
         ({"r1_gamma": -1.0}, "r1_gamma is -1.0; it must be at least 0"),
         ({"r1_gamma": float("nan")}, "r1_gamma is nan; it must be at least 0"),
         ({"channel_base": 8}, "channel_base is 8; it must be at least the resolution, 64"),
@@ -133,6 +135,11 @@ def test_settings_and_choices_are_the_same_after_json(variant: str) -> None:
 def test_what_are_no_settings_is_refused(data: object) -> None:
     with pytest.raises(ConfigError):
         TrainingSettings.from_json(data)
+
+
+def test_what_is_chosen_counts_even_where_it_is_nothing() -> None:
+    settings = recipe(Choices(data=DATA, ada_target=0.0, r1_gamma=0.0), resolution=64, label_dim=0)
+    assert (settings.augment.target, settings.loss.r1_gamma) == (0, 0)
 
 
 def test_settings_that_differ_are_named() -> None:

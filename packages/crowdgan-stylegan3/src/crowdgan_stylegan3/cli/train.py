@@ -19,8 +19,8 @@ from crowdgan_stylegan3.backend import NAME
 from crowdgan_stylegan3.config import VARIANTS
 
 if TYPE_CHECKING:
+    from crowdgan_stylegan3.training.choices import Choices
     from crowdgan_stylegan3.training.data import TrainingData
-    from crowdgan_stylegan3.training.recipe import Choices
     from crowdgan_stylegan3.training.run_folder import RunFolder
     from crowdgan_stylegan3.training.settings import TrainingSettings
 
@@ -203,7 +203,7 @@ def _chosen(ctx: click.Context, resume: Path | None, values: dict[str, Any]) -> 
     Raises:
         ConfigError: choices that do not go together, or no run to go on with.
     """
-    from crowdgan_stylegan3.training.recipe import Choices
+    from crowdgan_stylegan3.training.choices import Choices
     from crowdgan_stylegan3.training.request import choices_of_run
     from crowdgan_stylegan3.training.run_folder import RunFolder
 

@@ -60,13 +60,17 @@ class World:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
-    def agree(self, number: int) -> int:
+    def largest(self, number: int) -> int:
         """The largest of the numbers that the processes give; without waiting for a GPU."""
         if self.size == 1:
             return number
         shared = torch.tensor(number)
         dist.all_reduce(shared, dist.ReduceOp.MAX, group=self.control)
         return int(shared)
+
+    def smallest(self, number: int) -> int:
+        """The smallest of the numbers that the processes give."""
+        return -self.largest(-number)
 
 
 def started_processes() -> int | None:

@@ -82,7 +82,7 @@ def state_bytes(settings: TrainingSettings) -> float:
 
 
 def fitting_batch_gpu(settings: TrainingSettings, possible: Sequence[int], world: World) -> int:
-    """The largest of the possible numbers of pictures at once that the free memory holds.
+    """The largest of the possible numbers of pictures at once that the free memory of every process holds.
 
     Raises:
         ConfigError: not even the smallest fits.
@@ -99,7 +99,7 @@ def fitting_batch_gpu(settings: TrainingSettings, possible: Sequence[int], world
             f"{free_bytes(world.device) / GIB:.1f} GiB are free; a lower --cbase or --cmax takes less, "
             f"--batch-gpu {fewest} tries it all the same"
         )
-    return fitting[0]
+    return world.smallest(fitting[0])
 
 
 def estimated(

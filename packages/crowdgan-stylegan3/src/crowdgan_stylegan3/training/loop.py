@@ -59,7 +59,7 @@ class Loop:
         with StopRequest() as stop:
             while True:
                 self._clock.waited(_timed_step(self.learner, batches))
-                stopped = self.learner.world.agree(stop.signal)
+                stopped = self.learner.world.largest(stop.signal)
                 is_last = self.learner.nimg >= self.schedule.total_img or bool(stopped)
                 if is_last or self._clock.is_due(self.schedule.tick_kimg):
                     self._end_tick(is_last=is_last)

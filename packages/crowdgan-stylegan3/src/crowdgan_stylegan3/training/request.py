@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_stylegan3.training.choices import Choices
 from crowdgan_stylegan3.training.data import TrainingData
-from crowdgan_stylegan3.training.recipe import Choices, recipe
+from crowdgan_stylegan3.training.recipe import recipe
 from crowdgan_stylegan3.training.run_folder import RunFolder, new_run, runs_in
 from crowdgan_stylegan3.training.schedule import Schedule
 from crowdgan_stylegan3.training.settings import TrainingSettings, differences
