@@ -25,7 +25,10 @@ CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = ["pytest", "pytest-timeout", "hypothesis", "lmdb"]
 PACKAGE_TEST_TOOLS = {
     "crowdgan-density": ['pedpy; python_version >= "3.11"'],  # older ones do not go with numpy 2
-    "crowdgan-stylegan3": ['triton; sys_platform == "linux"'],  # its interpreter runs GPU kernels without a GPU
+    "crowdgan-stylegan3": [
+        'triton; sys_platform == "linux"',  # its interpreter runs GPU kernels without a GPU
+        'tensorboard; python_version >= "3.11"',
+    ],
 }
 DEFAULT_TESTS = ["-m", "not slow and not gpu"]
 PLUGINS = ["tests/plugins/crowdgan-density-nearest", "tests/plugins/crowdgan-blobs"]

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from crowdgan_stylegan3.training.distributed import torchrun_command
 from crowdgan_stylegan3.training.state import Checkpoint, read_checkpoint
 from tests.made_up_training import write_dataset
 
@@ -119,8 +120,7 @@ def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
 
 def test_two_processes_train_together_and_one_goes_on(dataset: Path, tmp_path: Path) -> None:
     options = ["train", "stylegan3", "--data", str(dataset), *TINY, "--aug", "noaug", "--mbstd-group", "2"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*torchrun, "-m", "crowdgan_core", *options, "--outdir", str(tmp_path / "two"), "--kimg", str(4 * STEP)]
+    command = torchrun_command(2, [*options, "--outdir", str(tmp_path / "two"), "--kimg", str(4 * STEP)])
     run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=TIMEOUT_S)
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("stylegan3-t on 2 x cpu") == 1

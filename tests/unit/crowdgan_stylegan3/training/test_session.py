@@ -71,7 +71,8 @@ def test_a_run_leaves_everything_that_it_should(tmp_path: Path, name: str, varia
     plan = run(tmp_path / "runs", data, variant=variant)
     names = {"checkpoint.safetensors", "fakes000000.png", "fakes_init.png", "log.txt", "reals.png", "stats.jsonl"}
     names |= {"network-snapshot-000000.safetensors", "training_options.json"}
-    assert {path.name for path in plan.run.path.iterdir() if path.name != ".lock"} == names
+    found = {path.name for path in plan.run.path.iterdir() if not path.name.startswith((".lock", "events.out"))}
+    assert found == names
     lines = stats(plan)
     assert [line["Progress/kimg"]["mean"] for line in lines] == pytest.approx([STEP, 2 * STEP, 3 * STEP, 4 * STEP])
     assert all(math.isfinite(line["Loss/G/loss"]["mean"]) for line in lines)
@@ -215,6 +216,17 @@ def test_training_goes_on_past_such_losses_where_that_is_asked_for(dataset: Path
     assert read_checkpoint(plan.run.checkpoint).nimg == 24
     assert "SKIPPED" in plan.run.log.read_text()
     assert stats(plan)[-1]["Progress/skipped"]["mean"] > 0
+
+
+def test_tensorboard_gets_what_the_statistics_have(dataset: Path, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
+    )
+    plan = run(tmp_path, dataset)
+    events = accumulator.EventAccumulator(str(plan.run.path))
+    events.Reload()
+    written = [item.value for item in events.Scalars("Loss/G/loss")]
+    assert written == pytest.approx([line["Loss/G/loss"]["mean"] for line in stats(plan)], rel=1e-6)
 
 
 def test_collapse_is_watched_at_snapshots(dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

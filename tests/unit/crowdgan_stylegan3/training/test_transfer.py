@@ -17,6 +17,7 @@ from crowdgan_stylegan3.training.learner import Learner, Networks
 from crowdgan_stylegan3.training.snapshots import training_card
 from crowdgan_stylegan3.training.state import save_checkpoint
 from crowdgan_stylegan3.training.transfer import read_source, transfer
+from tests.made_up_snapshots import Discriminator, Generator, network_of, snapshot, write_snapshot
 from tests.made_up_training import CLASS_LABELS, small_settings
 
 
@@ -90,6 +91,19 @@ def test_a_checkpoint_gives_all_networks(tmp_path: Path) -> None:
     save_checkpoint(path, own, training_card(settings, CLASS_LABELS), {})
     found = transfer(read_source(path), networks(3, 2))
     assert [part.left for part in found] == [(), (), ()]
+
+
+def test_an_official_snapshot_gives_all_networks(tmp_path: Path) -> None:
+    source, into = networks(0, 1), networks(3, 2)
+    states = {name: {key: tensor.numpy() for key, tensor in state.items()} for name, state in all_of(source).items()}
+    kinds = {"G": Generator, "D": Discriminator, "G_ema": Generator}
+    official = {name: network_of(kinds[name], state, c_dim=0) for name, state in states.items()}
+    path = write_snapshot(tmp_path / "network-snapshot-000100.pkl", snapshot(**official))
+    found = transfer(read_source(path), into)
+    assert found[0].left == found[2].left
+    assert [name.split(" ")[0] for name in found[0].left] == ["mapping.embed.weight", "mapping.embed.bias"]
+    weight = "b16.conv0.weight"
+    assert torch.equal(into.discriminator.state_dict()[weight], source.discriminator.state_dict()[weight])
 
 
 @pytest.mark.parametrize("name", ["no.safetensors", "no.pkl"])

@@ -235,10 +235,10 @@ def _print_plan(choices: Choices, settings: TrainingSettings, data: TrainingData
 
 def _start_processes(count: int) -> None:
     """Replaces this process by torchrun, which runs the same command once per GPU."""
+    from crowdgan_stylegan3.training.distributed import torchrun_command
+
     sys.stderr.flush()
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    command = [sys.executable, *torchrun, "-m", "crowdgan_core", *sys.argv[1:]]
-    os.execv(sys.executable, command)  # noqa: S606  # there is no shell to mistrust
+    os.execv(sys.executable, torchrun_command(count, sys.argv[1:]))  # noqa: S606  # there is no shell to mistrust
 
 
 def _say_on_stderr() -> None:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,12 @@ class World:
 def started_processes() -> int | None:
     """How many processes torchrun has started; None when it has not started this one."""
     return int(os.environ[WORLD_SIZE]) if WORLD_SIZE in os.environ else None
+
+
+def torchrun_command(count: int, arguments: Sequence[str]) -> list[str]:
+    """What runs `crowdgan` with these arguments in so many processes on this machine."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    return [sys.executable, *torchrun, "-m", "crowdgan_core", *arguments]
 
 
 def check_gpus(count: int, device: str) -> None:
