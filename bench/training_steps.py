@@ -21,6 +21,7 @@ from crowdgan_stylegan3.training.choices import Choices
 from crowdgan_stylegan3.training.data import PictureOrder, TrainingPictures, batches, opened_data
 from crowdgan_stylegan3.training.distributed import World
 from crowdgan_stylegan3.training.learner import Learner, Networks
+from crowdgan_stylegan3.training.precision import precision
 from crowdgan_stylegan3.training.recipe import recipe
 
 PICTURES = 256
@@ -46,7 +47,11 @@ class Case:
 
 def measure(case: Case, device: torch.device, steps: int) -> dict[str, Any]:
     """Seconds per thousand pictures with R1 at its interval, what the phases take, the share that waits for data."""
-    with made_up_dataset(case.resolution) as path, opened_data(path, conditional=True) as data:
+    with (
+        made_up_dataset(case.resolution) as path,
+        opened_data(path, conditional=True) as data,
+        precision(benchmark=True),
+    ):
         choices = Choices(
             variant=case.variant,  # type: ignore[arg-type]
             data=path,

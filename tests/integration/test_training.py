@@ -49,7 +49,9 @@ def train(*arguments: str | Path | float, code: int = 0) -> str:
 def started(*arguments: str | Path | float) -> subprocess.Popen[str]:
     """The command while it runs."""
     command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True
+    )
 
 
 def wait_for(process: subprocess.Popen[str], outdir: Path, pattern: str) -> Path:
@@ -104,10 +106,10 @@ def test_a_run_that_is_killed_goes_on_bit_for_bit_and_makes_pictures(dataset: Pa
 def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
     dataset: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    options = ["--outdir", tmp_path, "--data", dataset, *TINY, "--kimg", 100, "--snap", 10_000]
+    options = ["--outdir", tmp_path, "--data", dataset, *TINY, "--kimg", 100, "--snap", 10_000, "--workers", 1]
     process = started(*options)
     wait_for(process, tmp_path, "stats.jsonl")
-    process.send_signal(number)
+    os.killpg(process.pid, number)  # as a terminal or a cluster does: its worker too
     _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 128 + number
     (run,) = tmp_path.iterdir()
@@ -178,7 +180,7 @@ def test_a_dry_run_prints_all_settings_and_what_training_takes(dataset: Path, tm
         (["--metrics", "fid50k_full"], "--metrics fid50k_full: there is no such metric; there are none"),
         (["--aug", "fixed"], "--aug fixed needs --p"),
         (["--data", "no.zip"], "no.zip: there is no such file or folder"),
-        (["--resume", "no.pkl"], "no.pkl: there is no such file"),
+        (["--resume", "no.pkl"], "no.pkl: there is no such run folder or model"),
     ],
 )
 def test_what_makes_no_sense_is_one_clear_line(
@@ -187,6 +189,15 @@ def test_what_makes_no_sense_is_one_clear_line(
     said = train("--outdir", tmp_path, "--data", dataset, *TINY, *arguments, code=1)
     (line,) = (line for line in said.splitlines() if line.startswith("crowdgan: error: "))
     assert message in line
+
+
+def test_a_run_that_goes_on_stays_in_its_folder(dataset: Path, tmp_path: Path) -> None:
+    said = train("--resume", tmp_path, "--outdir", tmp_path, code=1)
+    assert f"{tmp_path}: it holds no checkpoint.safetensors" in said
+    train("--outdir", tmp_path / "runs", "--data", dataset, *TINY, "--kimg", STEP)
+    (run,) = (tmp_path / "runs").iterdir()
+    said = train("--resume", run, "--outdir", tmp_path, code=2)
+    assert "--resume RUN goes on in that folder; leave out --outdir, --desc and --new" in said
 
 
 def test_a_new_run_needs_to_know_its_data(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -42,6 +44,15 @@ def test_as_many_pictures_are_taken_at_once_as_the_memory_holds(monkeypatch: pyt
 
 def test_the_free_memory_is_that_of_the_machine() -> None:
     assert 2**24 < free_bytes(torch.device("cpu")) < 2**46
+
+
+def test_a_container_has_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate, "CONTROL_GROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("9000000\n")
+    (tmp_path / "memory.current").write_text("4000000\n")
+    assert free_bytes(torch.device("cpu")) == 5_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_bytes(torch.device("cpu")) > 2**24
 
 
 def test_the_time_is_that_of_a_step() -> None:

@@ -142,9 +142,8 @@ def test_a_picture_that_is_no_number_changes_nothing_and_is_counted() -> None:
     found = own.statistics.collect(own.world)
     assert found["Progress/skipped"].mean == 1
     assert found["Loss/D/loss"].nonfinite > 0
-    assert changed(before[0], weights(own.generator)) <= {"mapping.w_avg"} | {
-        name for name in before[0] if name.endswith("magnitude_ema")
-    }
+    means = {"mapping.w_avg"} | {name for name in before[0] if name.endswith("magnitude_ema")}
+    assert changed(before[0], weights(own.generator)) <= means
     with torch.no_grad():
         poisoned.copy_(kept)
     after = weights(own.discriminator)
@@ -219,12 +218,40 @@ def test_the_average_follows_closely_at_first() -> None:
     assert ema_decay(6400, 32, 10, 0.05) == 0.5 ** (32 / 320)
 
 
-def test_buffers_of_the_average_are_those_of_the_network() -> None:
-    network, average = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
-    network.running_mean = torch.tensor([3.0, 4.0])
+def test_the_average_has_the_running_means_of_the_network_and_keeps_its_filters() -> None:
+    made = Networks.random(small_settings())
+    average, network = made.generator_ema, made.generator
+    filters = {name: buffer for name, buffer in average.named_buffers() if name.endswith("filter")}
+    versions = {name: buffer._version for name, buffer in filters.items()}
     with torch.no_grad():
-        network.weight.fill_(3)
+        network.mapping.w_avg.fill_(3)
+        network.mapping.get_submodule("fc0").bias.fill_(4)
     averaged_towards(average, network, 0.75)
-    assert average.weight.tolist() == [1.5, 1.5]
-    assert average.running_mean is not None
-    assert average.running_mean.tolist() == [3, 4]
+    assert (average.mapping.w_avg == 3).all()
+    assert (average.mapping.get_submodule("fc0").bias == 1).all()
+    assert {name: buffer._version for name, buffer in filters.items()} == versions
+
+
+def test_running_means_that_are_no_numbers_are_left_out() -> None:
+    generator = Networks.random(small_settings()).generator
+    before = weights(generator)
+    means = RunningMeans(generator)
+    with means.collecting():
+        generator(torch.full((2, generator.settings.z_dim), float("nan")), torch.eye(3)[:2])
+    means.end_step(World())
+    assert changed(before, weights(generator)) == set()
+
+
+def test_styles_are_mixed_with_other_latents(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs: list[tuple[Tensor, Tensor]] = []
+
+    def noting(first: Tensor, second: Tensor, crossover: Tensor) -> Tensor:
+        pairs.append((first.detach(), second.detach()))
+        return first
+
+    monkeypatch.setattr("crowdgan_stylegan3.training.learner.mixed_styles", noting)
+    settings = small_settings(variant="stylegan2")
+    learner(settings).step(batch(settings))
+    assert len(pairs) == 3
+    for first, second in pairs:
+        assert (first - second).abs().amax(dim=(1, 2)).min() > 0.01

@@ -47,7 +47,7 @@ def run(outdir: Path, data: Path, *, resume: Path | None = None, **changes: Any)
         request = Request(choices=choices_of_run(known, {"data": data, **changes}), run=known)
     with opened_data(request.choices.data, conditional=request.choices.conditional) as own:
         settings = request.settings(own)
-        plan = request.plan(settings, request.choices.schedule(batch_gpu=settings.batch))
+        plan = request.plan(settings, settings.batch)
         assert train(plan, own, World()) == 0
     return plan
 
@@ -138,6 +138,16 @@ def test_a_run_goes_on_by_its_folder_with_its_own_options(dataset: Path, tmp_pat
         run(tmp_path, dataset, resume=plan.run.path, total_kimg=4 * STEP, r1_gamma=0.7)
 
 
+def test_a_run_that_goes_on_takes_as_many_pictures_at_once_as_before(dataset: Path, tmp_path: Path) -> None:
+    plan = run(tmp_path, dataset, total_kimg=2 * STEP, batch=8)
+    request = Request(choices=choices_of_run(plan.run, {"total_kimg": 1}), run=plan.run)
+    with opened_data(dataset, conditional=None) as own:
+        settings = request.settings(own)
+        assert request.plan(settings, 4).schedule.batch_gpu == 8
+        fewer = replace(request, choices=choices_of_run(plan.run, {"total_kimg": 1, "batch_gpu": 4}))
+        assert fewer.plan(settings, 4).schedule.batch_gpu == 4
+
+
 def test_a_run_whose_dataset_has_moved_goes_on(dataset: Path, tmp_path: Path) -> None:
     first = tmp_path / "first.zip"
     first.write_bytes(dataset.read_bytes())
@@ -207,6 +217,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(dataset: P
     with pytest.raises(TrainingError) as caught:
         run(tmp_path, dataset, total_kimg=20 * STEP, augment="noaug", generator_lr=1e30)
     assert "not finite at" in str(caught.value)
+    assert "not finite at" in plan.run.log.read_text()
     assert f"the last good checkpoint is {plan.run.checkpoint}" in str(caught.value)
     assert plan.run.checkpoint.read_bytes() == before
 
@@ -258,7 +269,7 @@ def test_metrics_are_taken_at_snapshots(dataset: Path, tmp_path: Path) -> None:
     with opened_data(dataset, conditional=None) as own:
         request = Request(choices=small_choices(data=dataset, tick_kimg=STEP, total_kimg=2 * STEP), outdir=tmp_path)
         settings = request.settings(own)
-        plan = request.plan(settings, request.choices.schedule(batch_gpu=4))
+        plan = request.plan(settings, 4)
         train(plan, own, World(), [Pictures()])
     assert [line.get("Metrics/pictures") for line in stats(plan)] == [None, {"num": 1, "mean": 24.0, "std": 0.0}]
 
@@ -266,16 +277,16 @@ def test_metrics_are_taken_at_snapshots(dataset: Path, tmp_path: Path) -> None:
 def test_a_checkpoint_comes_also_without_a_snapshot(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[bool] = []
-    end_tick = Loop._end_tick
+    seen: list[int] = []
+    save = Loop._save
 
-    def noting(self: Loop, *, is_last: bool) -> None:
-        end_tick(self, is_last=is_last)
-        seen.append(self.run.checkpoint.exists())
+    def noting(self: Loop) -> None:
+        save(self)
+        seen.append(read_checkpoint(self.run.checkpoint).nimg)
 
-    monkeypatch.setattr(Loop, "_end_tick", noting)
-    run(tmp_path, dataset, snapshot_ticks=100, checkpoint_minutes=1e-9)
-    assert seen == [True] * 4
+    monkeypatch.setattr(Loop, "_save", noting)
+    run(tmp_path, dataset, snapshot_ticks=100, tick_kimg=100, checkpoint_minutes=1e-9)
+    assert seen == [4, 8, 12, 16, 16]
 
 
 def test_the_settings_of_a_run_are_kept(dataset: Path, tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_the_line_of_a_tick_has_the_official_keys() -> None:
     assert line["Timing/Gmain"] == {"num": 2, "mean": 12.0, "std": 2.0}
     assert line["Progress/skipped"]["mean"] == 2
     assert isinstance(line["timestamp"], float)
+    assert "Loss/scores/real/dense" not in line  # there were no such pictures
+    json.dumps(line, allow_nan=False)
 
 
 def test_the_status_says_how_it_goes() -> None:

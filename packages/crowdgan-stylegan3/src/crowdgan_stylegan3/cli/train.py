@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,12 +19,14 @@ from click.core import ParameterSource
 
 from crowdgan_core.cli.model_options import DEVICES
 from crowdgan_core.cli.texts import printable
+from crowdgan_core.errors import ConfigError, CrowdganError
 from crowdgan_stylegan3.backend import NAME
 from crowdgan_stylegan3.config import VARIANTS
 
 if TYPE_CHECKING:
     from crowdgan_stylegan3.training.choices import Choices
     from crowdgan_stylegan3.training.data import TrainingData
+    from crowdgan_stylegan3.training.distributed import World
     from crowdgan_stylegan3.training.run_folder import RunFolder
     from crowdgan_stylegan3.training.settings import TrainingSettings
 
@@ -29,6 +35,8 @@ SIGNALLED = 128
 
 GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 """Where options come from that a user gave."""
+
+NEEDED = "a new run needs --outdir and --data; --resume RUN goes on with one"
 
 AUGMENTATIONS, ON_NON_FINITE = ("noaug", "ada", "fixed"), ("stop", "skip")
 """Choices that `crowdgan_stylegan3.training` has too, which loads torch."""
@@ -175,7 +183,9 @@ def command(
     measured = chosen_metrics(metrics)
     run, choices = _chosen(ctx, resume, {**values, "benchmark": not nobench, "gpus": started_processes() or gpus})
     if run is None and outdir is None:
-        raise click.UsageError("a new run needs --outdir and --data; --resume RUN goes on with one", ctx)
+        raise click.UsageError(NEEDED, ctx)
+    if run is not None and (anew or outdir is not None or desc is not None):
+        raise click.UsageError("--resume RUN goes on in that folder; leave out --outdir, --desc and --new", ctx)
     request = Request(choices=choices, run=run, outdir=outdir, description=desc, anew=anew)
     if started_processes() is None:
         check_gpus(choices.gpus, device)
@@ -185,12 +195,10 @@ def command(
             _print_plan(choices, settings, data, device)
             return
         if started_processes() is None and choices.gpus > 1:
-            _start_processes(choices.gpus)
-        with joined_world(device) as world:
-            if world.is_first:
-                _say_on_stderr()
-            schedule = choices.schedule(batch_gpu=fitting_batch_gpu(settings, choices.possible_batch_gpu, world))
-            plan = shared_plan(world, lambda: request.plan(settings, schedule))
+            ctx.exit(_run_processes(choices.gpus))
+        with joined_world(device) as world, _said_once(world):
+            batch_gpu = fitting_batch_gpu(settings, choices.possible_batch_gpu, world)
+            plan = shared_plan(world, lambda: request.plan(settings, batch_gpu))
             stopped = train(plan, data, world, measured)
     if stopped:
         ctx.exit(SIGNALLED + stopped)
@@ -204,18 +212,22 @@ def _chosen(ctx: click.Context, resume: Path | None, values: dict[str, Any]) -> 
         ConfigError: choices that do not go together, or no run to go on with.
     """
     from crowdgan_stylegan3.training.choices import Choices
+    from crowdgan_stylegan3.training.distributed import started_processes
     from crowdgan_stylegan3.training.request import choices_of_run
     from crowdgan_stylegan3.training.run_folder import RunFolder
 
+    if resume is not None and not resume.exists():
+        raise ConfigError(f"{resume}: there is no such run folder or model")
     if values["data"] is not None:
         values["data"] = values["data"].resolve()
     if resume is not None and resume.is_dir():
         names = {"nobench": "benchmark"}
         given = {names.get(name, name) for name in ctx.params if ctx.get_parameter_source(name) in GIVEN}
+        given |= {"gpus"} if started_processes() is not None else set()
         run = RunFolder(resume)
         return run, choices_of_run(run, {name: values[name] for name in given & values.keys()})
     if values["data"] is None:
-        raise click.UsageError("a new run needs --outdir and --data; --resume RUN goes on with one", ctx)
+        raise click.UsageError(NEEDED, ctx)
     return None, Choices(**values, source=None if resume is None else resume.resolve())
 
 
@@ -233,21 +245,45 @@ def _print_plan(choices: Choices, settings: TrainingSettings, data: TrainingData
     click.echo(estimated(settings, schedule, data.labels, world, gpus=choices.gpus).describe(), err=True)
 
 
-def _start_processes(count: int) -> None:
-    """Replaces this process by torchrun, which runs the same command once per GPU."""
+def _run_processes(count: int) -> int:
+    """Runs the same command once per GPU, by torchrun; returns the exit code, after a signal as one process has it."""
     from crowdgan_stylegan3.training.distributed import torchrun_command
 
-    sys.stderr.flush()
-    os.execv(sys.executable, torchrun_command(count, sys.argv[1:]))  # noqa: S606  # there is no shell to mistrust
+    received: list[int] = []
+    command = torchrun_command(count, sys.argv[1:])
+    # in a session of its own: a terminal's Ctrl-C then reaches it through this process alone, once
+    with subprocess.Popen(command, start_new_session=True) as torchrun:  # noqa: S603  # this process's own arguments
+
+        def hand_on(number: int, frame: FrameType | None) -> None:
+            received.append(number)
+            torchrun.send_signal(number)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, hand_on)
+        code = torchrun.wait()
+    return SIGNALLED + received[0] if received else code
 
 
-def _say_on_stderr() -> None:
-    """Shows what training says of itself; warnings as such."""
+@contextmanager
+def _said_once(world: World) -> Iterator[None]:
+    """Shows what training says on stderr, and errors, by the first process alone; all processes have the same."""
+    if not world.is_first:
+        try:
+            yield
+        except CrowdganError:
+            sys.exit(1)
+        return
     from crowdgan_stylegan3.training.session import logger
 
-    logger.addHandler(EchoHandler())
+    handler, before = EchoHandler(), (logger.level, logger.propagate)
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
 
 
 class EchoHandler(logging.Handler):

@@ -28,6 +28,7 @@ class AdaptiveProbability:
         self.p = settings.p
         self._settings = settings
         self._step = batch * settings.interval / (settings.ramp_kimg * IMAGES_PER_KIMG)
+        self._seen: Tensor | None = None
         self._sums: Tensor | None = None
         self._arriving: tuple[Tensor, torch.cuda.Event | None] | None = None
 
@@ -35,15 +36,17 @@ class AdaptiveProbability:
         """Takes in D's logits of real pictures, of any shape; what is no number has the sign 0."""
         signs = real_logits.detach().sign()
         sums = torch.stack([torch.ones_like(signs).sum(), signs.sum()])
-        self._sums = sums if self._sums is None else self._sums + sums
+        self._seen = sums if self._seen is None else self._seen + sums
 
     def end_step(self, step: int, world: World) -> None:
-        """Moves p at the end of an interval; `step` counts from 0."""
-        if self._settings.mode != "ada" or (step + 1) % self._settings.interval or self._sums is None:
+        """Takes in what all processes observed, and moves p at the end of an interval; `step` counts from 0."""
+        if self._settings.mode != "ada" or self._seen is None:
             return
-        self._move()
-        self._arriving = _on_its_way(world.add_up(self._sums))
-        self._sums = None
+        seen, self._seen = world.add_up(self._seen), None
+        self._sums = seen if self._sums is None else self._sums + seen
+        if (step + 1) % self._settings.interval == 0:
+            self._move()
+            self._arriving, self._sums = _on_its_way(self._sums), None
 
     def state(self) -> dict[str, Any]:
         """What a run that goes on needs, at the end of any step; JSON-ready."""

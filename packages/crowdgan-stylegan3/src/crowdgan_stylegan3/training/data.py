@@ -160,6 +160,6 @@ def batches(pictures: TrainingPictures, order: PictureOrder, *, workers: int, de
 
 
 def _leave_signals_alone(_worker: int) -> None:
-    """Leaves Ctrl-C to the process that trains, which then ends its workers."""
+    """Leaves signals, which may reach all processes at once, to the one that trains: it then ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

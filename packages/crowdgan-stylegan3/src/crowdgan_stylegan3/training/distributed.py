@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -21,6 +22,10 @@ from crowdgan_stylegan3.generate import chosen_device
 
 WORLD_SIZE, LOCAL_RANK = "WORLD_SIZE", "LOCAL_RANK"
 """Environment variables that torchrun sets."""
+
+
+PATIENCE = timedelta(days=1)
+"""How long processes wait for one another where one of them may be writing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,10 @@ class World:
         shared = torch.tensor(number)
         dist.all_reduce(shared, dist.ReduceOp.MAX, group=self.control)
         return int(shared)
+
+    def meet(self) -> None:
+        """Waits for all processes, however long the first one writes."""
+        self.largest(0)
 
     def smallest(self, number: int) -> int:
         """The smallest of the numbers that the processes give."""
@@ -118,7 +127,7 @@ def joined_world(device: str) -> Iterator[World]:
         torch.cuda.set_device(chosen)
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        control = dist.new_group(backend="gloo")
+        control = dist.new_group(backend="gloo", timeout=PATIENCE)
         yield World(rank=dist.get_rank(), size=dist.get_world_size(), device=chosen, control=control)
     finally:
         dist.destroy_process_group()

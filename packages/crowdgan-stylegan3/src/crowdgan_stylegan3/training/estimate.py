@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from crowdgan_stylegan3.networks.synthesis3 import AliasFreeLayer
 from crowdgan_stylegan3.training.distributed import World
 from crowdgan_stylegan3.training.labels import TrainingLabels
 from crowdgan_stylegan3.training.learner import Learner, Networks
+from crowdgan_stylegan3.training.precision import precision
 from crowdgan_stylegan3.training.schedule import Schedule
 from crowdgan_stylegan3.training.settings import TrainingSettings
 from crowdgan_stylegan3.training.ticks import GIB, duration
@@ -38,6 +40,9 @@ USABLE_SHARE = 0.8
 
 PROBE = 4
 """Pictures of the measured step."""
+
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""Where Linux tells the limits of a container."""
 
 UNKNOWN_MEMORY_BYTES = 8 * GIB
 """Free memory where the system does not tell it."""
@@ -116,12 +121,12 @@ def estimated(
     side = settings.generator.resolution
     pictures = torch.zeros(count, 3, side, side, dtype=torch.uint8)
     batch = pictures, torch.from_numpy(labels.vectors[:1].repeat(count, 0))
-    learner.step(batch)
-    learner.statistics.collect(world)
-    learner.stopwatch.collect_ms()
-    learner.step_count = 0  # all phases take their turn again
-    learner.step(batch)
-    learner.statistics.collect(world)
+    with precision(benchmark=schedule.benchmark):
+        for _ in range(2):
+            learner.stopwatch.collect_ms()
+            learner.step_count = 0  # all phases take their turn
+            learner.step(batch)
+            learner.statistics.collect(world)
     times = learner.stopwatch.collect_ms()
     step_s = sum(sum(times[phase.name]) / 1000 / phase.interval for phase in learner.phases)
     return Estimate(
@@ -135,9 +140,26 @@ def free_bytes(device: torch.device) -> float:
     """Free memory where a process computes."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return UNKNOWN_MEMORY_BYTES
+    try:
+        available = _available_bytes()
+    except (OSError, LookupError, ValueError):  # another system than Linux
+        return UNKNOWN_MEMORY_BYTES
+    return min(available, _container_bytes())
+
+
+def _available_bytes() -> float:
+    """What Linux can hand out, its page cache included."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    return float(lines["MemAvailable"].split()[0]) * 1024
+
+
+def _container_bytes() -> float:
+    """What a container may still take; infinite where there is no limit."""
+    try:
+        limit, used = (int((CONTROL_GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # no such group, or "max"
+        return math.inf
+    return float(limit - used)
 
 
 def _without_data(settings: TrainingSettings) -> tuple[Generator, Discriminator]:

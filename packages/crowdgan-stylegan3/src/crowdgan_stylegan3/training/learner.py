@@ -93,6 +93,7 @@ class Learner:
         self.stopwatch = Stopwatch(world.device)
         self._labels = torch.from_numpy(labels)
         self._rounds = settings.batch // world.size // batch_gpu
+        assert self._rounds * world.size * batch_gpu == settings.batch, "the choices' batches divide into one another"
         self._means = RunningMeans(self.generator)
         self.phases = self._phases()
         for network in (self.generator, self.discriminator, self.generator_ema):
@@ -109,7 +110,7 @@ class Learner:
                 continue
             with self.stopwatch.measuring(phase.name):
                 overflow = phase.take_turn(self._divided(index, real, labels), count, self.world)
-            self.statistics.report("Progress/skipped", overflow)
+            self.statistics.report("Progress/skipped", overflow / self.world.size)  # all processes agree on it
         self._means.end_step(self.world)
         self._average()
         self.ada.end_step(self.step_count, self.world)
@@ -146,8 +147,8 @@ class Learner:
     def _divided(self, phase: int, real: Tensor, labels: Tensor) -> Iterator[Round]:
         """The rounds of a phase: round and process take every so-manieth picture of the whole batch.
 
-        So the groups over which D takes standard deviations, and what is drawn for each picture, are the same however
-        the batch is divided.
+        So the groups over which D takes standard deviations, and latents and labels, are the same however the batch is
+        divided; augmentations and noise are drawn per round.
         """
         random = stream(self.settings.seed, Place.PHASE, self.nimg, phase)
         z = torch.randn(self.settings.batch, self.settings.generator.z_dim, generator=random)
@@ -174,12 +175,12 @@ class Learner:
     def _path_length_penalty(self, some: Round) -> Iterator[Tensor]:
         """The squared distance of path lengths from their running mean (Karras et al. 2020)."""
         share = max(len(some.z) // PATH_LENGTH_SHARE, 1)
-        with torch.enable_grad():
-            pictures, ws = self._generated(some, some.z[:share], some.labels[:share])
-        random = self._random(Place.NOISE, some, on_device=True)
+        pictures, ws = self._generated(some, some.z[:share], some.labels[:share])
+        random = self._random(Place.PATH_LENGTH, some, on_device=True)
         noise = torch.randn(pictures.shape, generator=random, device=pictures.device)
         lengths = path_lengths(pictures, ws, noise)
         mean = self.world.add_up(lengths.detach().mean()) / self.world.size
+        mean = torch.where(mean.isfinite(), mean, self.path_length_mean)
         decay = self.settings.loss.path_length_decay / self._rounds
         self.path_length_mean = self.path_length_mean.lerp(mean, decay)
         penalty = (lengths - self.path_length_mean).square()
@@ -224,7 +225,7 @@ class Learner:
     def _mixed(self, some: Round, ws: Tensor, labels: Tensor) -> Tensor:
         """`ws` that change to those of other latents at a random layer, for a share of the pictures."""
         assert isinstance(self.settings.generator, StyleGan2Settings)
-        random = self._random(Place.PHASE, some)
+        random = self._random(Place.MIXING, some)
         num_ws, count = ws.shape[1], len(ws)
         others = torch.randn(count, self.settings.generator.z_dim, generator=random)
         crossover = torch.randint(1, num_ws, (count,), generator=random)

@@ -60,29 +60,38 @@ class Loop:
             while True:
                 self._clock.waited(_timed_step(self.learner, batches))
                 stopped = self.learner.world.largest(stop.signal)
+                if stopped or time.monotonic() - self._saved_s > self.schedule.checkpoint_minutes * 60:
+                    self._save()  # before anything that takes its time
                 is_last = self.learner.nimg >= self.schedule.total_img or bool(stopped)
                 if is_last or self._clock.is_due(self.schedule.tick_kimg):
-                    self._end_tick(is_last=is_last)
+                    self._end_tick(is_last=is_last, stopped=bool(stopped))
                 if is_last:
                     return stopped
 
-    def _end_tick(self, *, is_last: bool) -> None:
+    def _end_tick(self, *, is_last: bool, stopped: bool) -> None:
         """Tells how it goes, and writes what is due."""
         tick = self._clock.end()
         self._check_finite(tick)
         if self.snapshots is not None and self._recorder is not None:
             is_snapshot = is_last or (tick.number > 0 and tick.number % self.schedule.snapshot_ticks == 0)
-            self._recorder.write(tick, self.snapshots.take() if is_snapshot else {})
-            if is_snapshot or time.monotonic() - self._saved_s > self.schedule.checkpoint_minutes * 60:
-                save_checkpoint(self.run.checkpoint, self.learner, self.snapshots.card, self._clock.state())
-                self._saved_s = time.monotonic()
+            self._recorder.write(tick, self.snapshots.take(with_metrics=not stopped) if is_snapshot else {})
+            if is_snapshot:
+                self._save()
+        self.learner.world.meet()
         self._clock.begin()
+
+    def _save(self) -> None:
+        """Writes the whole state, on the first process."""
+        if self.snapshots is not None:
+            save_checkpoint(self.run.checkpoint, self.learner, self.snapshots.card, self._clock.state())
+        self._saved_s = time.monotonic()
 
     def _check_finite(self, tick: Tick) -> None:
         if tick.non_finite_losses and self.schedule.on_non_finite == "stop":
             raise TrainingError(
                 f"{self.run.path}: not finite at {tick.kimg:g} kimg: {', '.join(tick.non_finite_losses)}; "
-                f"{self._last_good()}; a lower --glr, --dlr or a higher --gamma may help, --nan skip goes on"
+                f"{self._last_good()}; --nan skip goes on without such steps, and another run may start from the "
+                f"checkpoint with other rates: --resume {self.run.checkpoint} --glr, --dlr or --gamma"
             )
 
     def _last_good(self) -> str:
@@ -109,7 +118,7 @@ class Recorder:
         if self._board is not None:
             for name, found in line.items():
                 if name != "timestamp":
-                    self._board.add_scalar(name, found["mean"], int(tick.kimg), walltime=line["timestamp"])
+                    self._board.add_scalar(name, found["mean"], tick.nimg, walltime=line["timestamp"])
             self._board.flush()
 
 

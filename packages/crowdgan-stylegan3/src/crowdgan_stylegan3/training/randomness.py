@@ -19,6 +19,8 @@ class Place(IntEnum):
     PHASE = 2
     AUGMENTATION = 3
     NOISE = 4
+    MIXING = 5
+    PATH_LENGTH = 6
 
 
 def stream(seed: int, *place: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -57,13 +57,19 @@ class Request:
                 raise ConfigError(f"{self.run.path}: a run that goes on keeps its settings: {'; '.join(changed)}")
         return settings
 
-    def plan(self, settings: TrainingSettings, schedule: Schedule) -> Plan:
+    def plan(self, settings: TrainingSettings, batch_gpu: int) -> Plan:
         """The run; makes its folder if it is new.
+
+        Args:
+            settings: of the run.
+            batch_gpu: pictures that a process takes at once; a run that goes on keeps its number where that can be,
+                since augmentations are drawn for as many.
 
         Raises:
             ConfigError: the run has ended, so that there is nothing to do.
             DatasetError: the folder cannot be made.
         """
+        schedule = self.choices.schedule(batch_gpu=batch_gpu)
         run = self.run or (None if self.anew else self._same_run(settings))
         if run is None:
             assert self.outdir is not None, "a request names a run or a folder for runs"
@@ -73,6 +79,8 @@ class Request:
             raise ConfigError(
                 f"{run.path}: this run has ended, at {nimg / 1000:g} kimg; a higher --kimg goes on, --new starts anew"
             )
+        if checkpoint is not None and (kept := _kept_batch_gpu(run)) in self.choices.possible_batch_gpu:
+            schedule = replace(schedule, batch_gpu=kept)
         return Plan(run=run, choices=self.choices, settings=settings, schedule=schedule, checkpoint=checkpoint)
 
     def _same_run(self, settings: TrainingSettings) -> RunFolder | None:
@@ -103,6 +111,12 @@ def chosen_metrics(names: str) -> Sequence[Metric]:
         if name != "none" and name not in METRICS:
             raise ConfigError(f"--metrics {name}: there is no such metric; there are {', '.join(['none', *METRICS])}")
     return [METRICS[name] for name in wanted if name != "none"]
+
+
+def _kept_batch_gpu(run: RunFolder) -> int:
+    """Pictures that a process of a run took at once; 0 where that is not known."""
+    schedule = run.settings().get("schedule", {})
+    return int(schedule.get("batch_gpu", 0)) if isinstance(schedule, dict) else 0
 
 
 def _settings_of(run: RunFolder) -> TrainingSettings | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class RunFolder:
     def append_stats(self, line: Mapping[str, Any]) -> None:
         """Appends a line to `stats.jsonl`."""
         with os_errors_named(self.stats), self.stats.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(line, allow_nan=False) + "\n")
 
     def forget_stats_after(self, nimg: int) -> None:
         """Removes lines of `stats.jsonl` beyond a checkpoint, which the run will write again, and half a line."""
@@ -134,14 +135,17 @@ def new_run(outdir: Path, training: TrainingSettings, description: str | None) -
     Raises:
         DatasetError: it cannot be made.
     """
-    known = runs_in(outdir)
-    number = 1 + int(known[0].path.name.split("-")[0]) if known else 0
     data = re.sub(r"[^\w.-]+", "_", Path(training.data).stem)
     facts = [training.variant, data, f"batch{training.batch}", f"gamma{training.loss.r1_gamma:g}"]
-    path = outdir / "-".join([f"{number:05d}", *facts, *([description] if description else [])])
-    with os_errors_named(path):
-        path.mkdir(parents=True)
-    return RunFolder(path)
+    name = "-".join([*facts, *([description] if description else [])])
+    known = runs_in(outdir)
+    first = 1 + int(known[0].path.name.split("-")[0]) if known else 0
+    for number in itertools.count(first):
+        path = outdir / f"{number:05d}-{name}"
+        with os_errors_named(path), suppress(FileExistsError):  # another one was made just now
+            path.mkdir(parents=True)
+            return RunFolder(path)
+    raise AssertionError("there is always a next number")
 
 
 def _nimg_of(line: str) -> float:

@@ -52,10 +52,9 @@ class RunningMeans:
         sizes = [mean.numel() for mean in self._sums]
         flat = world.add_up(torch.cat([mean.flatten() for mean in self._sums])) / (self._rounds * world.size)
         w_mean, *magnitudes = torch.split(flat, sizes)
-        with torch.no_grad():
-            self._mapping.w_avg.copy_(w_mean.lerp(self._mapping.w_avg, W_AVG_DECAY))
-            for layer, magnitude in zip(self._layers, magnitudes, strict=True):
-                layer.magnitude_ema.copy_(magnitude[0].lerp(layer.magnitude_ema, layer.decay))
+        _take_in(self._mapping.w_avg, w_mean, W_AVG_DECAY)
+        for layer, magnitude in zip(self._layers, magnitudes, strict=True):
+            _take_in(layer.magnitude_ema, magnitude[0], layer.decay)
         self._sums, self._rounds = [], 0
 
 
@@ -67,11 +66,24 @@ def _note_magnitude(found: dict[nn.Module, Tensor], layer: nn.Module, x: Tensor,
     found[layer] = x.detach().float().square().mean().reshape(1)
 
 
-def averaged_towards(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Moves parameters of `average` towards the network's, keeping a share `decay` of what was; copies the buffers."""
+def _take_in(running: Tensor, mean: Tensor, decay: float) -> None:
+    """Moves a running mean, unless the new one is no number."""
+    running.copy_(torch.where(mean.isfinite().all(), mean.lerp(running, decay), running))
+
+
+def averaged_towards(average: Generator, network: Generator, decay: float) -> None:
+    """Moves parameters of `average` towards the network's, keeping a share `decay` of what was; copies running means.
+
+    Other buffers, filters above all, never change, and what is kept of them stays valid.
+    """
     with torch.no_grad():
         torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
-        torch._foreach_copy_(list(average.buffers()), list(network.buffers()))
+        torch._foreach_copy_(_running_means(average), _running_means(network))
+
+
+def _running_means(network: Generator) -> list[Tensor]:
+    layers = [module.magnitude_ema for module in network.modules() if isinstance(module, AliasFreeLayer)]
+    return [network.mapping.w_avg, *layers]
 
 
 def ema_decay(nimg: int, batch: int, half_life_kimg: float, rampup: float | None) -> float:

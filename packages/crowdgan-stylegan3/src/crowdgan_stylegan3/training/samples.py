@@ -65,12 +65,7 @@ class SampleGrid:
         if not self.rows:
             every = _spread(np.arange(len(reader)), rows * columns)
             return [_stack(reader, every[row * columns : (row + 1) * columns]) for row in range(rows)]
-        distances = np.abs(labels.vectors[:, None] - self.labels).sum(axis=2)
-        if labels.kind == "class":
-            found = [_spread(np.flatnonzero(distances[:, row] == 0), columns) for row in range(rows)]
-        else:
-            found = [np.argsort(distances[:, row], kind="stable")[:columns] for row in range(rows)]
-        return [_stack(reader, numbers) for numbers in found]
+        return [_stack(reader, _with_label(labels, label, columns)) for label in self.labels]
 
     def fake(self, generator: SeededGenerator) -> list[Pixels]:
         """Generated pictures `[columns, H, W, 3]`, a stack per row: those of `crowdgan generate` for the same seeds."""
@@ -91,6 +86,14 @@ class SampleGrid:
         for row, stack in zip(sheet, stacks, strict=True):
             row[: len(stack)] = stack
         return encode_png(arranged(sheet.reshape(-1, *size), (columns, rows)), {"rows": list(self.rows)})
+
+
+def _with_label(labels: TrainingLabels, label: Labels, count: int) -> Numbers:
+    """Numbers of at most `count` pictures of a class, spread over the dataset; or of those with the nearest label."""
+    distances = np.abs(labels.vectors - label).sum(axis=1)
+    if labels.kind == "class":
+        return _spread(np.flatnonzero(distances == 0), count)
+    return np.argsort(distances, kind="stable")[:count]
 
 
 def _spread(numbers: Numbers, count: int) -> Numbers:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 
 from crowdgan_core.errors import CheckpointError
@@ -17,8 +16,8 @@ from crowdgan_stylegan3.training.data import PictureOrder, TrainingData, Trainin
 from crowdgan_stylegan3.training.distributed import World
 from crowdgan_stylegan3.training.learner import Learner, Networks
 from crowdgan_stylegan3.training.loop import Loop
+from crowdgan_stylegan3.training.precision import precision
 from crowdgan_stylegan3.training.request import Plan
-from crowdgan_stylegan3.training.schedule import Schedule
 from crowdgan_stylegan3.training.snapshots import Metric, Snapshots
 from crowdgan_stylegan3.training.state import Checkpoint, read_checkpoint, restore
 from crowdgan_stylegan3.training.transfer import read_source, transfer
@@ -52,7 +51,7 @@ def train(plan: Plan, data: TrainingData, world: World, metrics: Sequence[Metric
         ConfigError: another process trains in the run's folder.
         TrainingError: a loss is not finite, and that is to stop the run.
     """
-    with _kept(plan, world), _convolutions(plan.schedule):
+    with _kept(plan, world), precision(benchmark=plan.schedule.benchmark):
         if world.is_first:
             plan.run.write_settings(
                 options=plan.choices.to_json(), training=plan.settings.to_json(), schedule=asdict(plan.schedule)
@@ -63,6 +62,7 @@ def train(plan: Plan, data: TrainingData, world: World, metrics: Sequence[Metric
         snapshots = Snapshots(plan.run, learner, data.reader, data.labels, metrics) if world.is_first else None
         if snapshots is not None:
             _begin(plan, snapshots, checkpoint)
+        world.meet()
         pictures = TrainingPictures(data.path, data.labels, mirror=plan.settings.mirror)
         order = PictureOrder(
             count=len(pictures),
@@ -143,14 +143,6 @@ def _say_end(plan: Plan, learner: Learner, stopped: int) -> None:
         logger.info(f"done, {kimg}: {plan.run.snapshot(learner.nimg / 1000)}")
 
 
-def _convolutions(schedule: Schedule) -> AbstractContextManager[None]:
-    """How cuDNN convolves: in full precision, as in the recipe."""
-    made: AbstractContextManager[None] = torch.backends.cudnn.flags(
-        enabled=True, benchmark=schedule.benchmark, allow_tf32=False
-    )
-    return made
-
-
 @contextmanager
 def _kept(plan: Plan, world: World) -> Iterator[None]:
     """On the first process, keeps the run's folder from other runs, and in `log.txt` what this one says.
@@ -169,6 +161,9 @@ def _kept(plan: Plan, world: World) -> Iterator[None]:
         logger.setLevel(logging.INFO)
         try:
             yield
+        except Exception as error:
+            handler.handle(logger.makeRecord(logger.name, logging.ERROR, __file__, 0, str(error), (), None))
+            raise
         finally:
             logger.setLevel(before)
             logger.removeHandler(handler)

@@ -67,8 +67,12 @@ class Snapshots:
         fakes = self._grid.fake(self._generator())
         write_file(self._run.fakes(None), self._grid.encode(fakes), overwrite=True)
 
-    def take(self) -> dict[str, float]:
-        """Writes sample pictures and the model; returns measures by their names in `stats.jsonl`."""
+    def take(self, *, with_metrics: bool = True) -> dict[str, float]:
+        """Writes sample pictures and the model; returns measures by their names in `stats.jsonl`.
+
+        Args:
+            with_metrics: whether quality is measured, which takes its time.
+        """
         kimg = self._learner.nimg / 1000
         generator = self._generator()
         fakes = self._grid.fake(generator)
@@ -78,7 +82,7 @@ class Snapshots:
         measures = self._watch.measures(fakes)
         for warning in self._watch.warnings(measures):
             logger.warning(warning)
-        for metric in self._metrics:
+        for metric in self._metrics if with_metrics else ():
             logger.info(f"measuring {metric.name}")
             measures |= metric.measure(generator, self._reader)
         return measures

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_core.atomic import os_errors_named, written_beside
-from crowdgan_core.errors import CheckpointError
+from crowdgan_core.errors import CheckpointError, DatasetError
 from crowdgan_core.model_card import ModelCard
 from crowdgan_stylegan3.legacy import checked_state
 from crowdgan_stylegan3.training.learner import Learner
@@ -92,7 +92,10 @@ def save_checkpoint(dest: Path, learner: Learner, card: ModelCard, clock: Mappin
         "clock": dict(clock),
     }
     with written_beside(dest, overwrite=True) as partial, os_errors_named(dest):
-        safetensors.torch.save_file(tensors, partial, {KEY: json.dumps(record)})
+        try:
+            safetensors.torch.save_file(tensors, partial, {KEY: json.dumps(record)})
+        except safetensors.SafetensorError as error:  # a full disk among others
+            raise DatasetError(f"{dest}: cannot be written ({error})") from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

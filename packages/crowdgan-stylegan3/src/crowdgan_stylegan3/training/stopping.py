@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 logger = logging.getLogger(__name__)
 
+ONE_REQUEST_S = 3.0
+"""Time in which further signals belong to the first: torchrun hands on what a terminal has sent to all."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """While the context lasts, the first signal asks to stop and the second stops at once."""
+    """While the context lasts, the first signal asks to stop, and another one later stops at once."""
 
     def __init__(self) -> None:
         self.signal = 0
         """Number of the signal that asked to stop; 0 for none."""
+        self._asked_s = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -36,6 +41,8 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
-            raise KeyboardInterrupt
-        self.signal = number
+            if time.monotonic() - self._asked_s > ONE_REQUEST_S:
+                raise KeyboardInterrupt
+            return
+        self.signal, self._asked_s = number, time.monotonic()
         logger.info("stopping after this step; once more stops at once and loses what came after the last checkpoint")

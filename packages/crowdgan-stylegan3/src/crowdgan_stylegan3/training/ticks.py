@@ -89,7 +89,8 @@ class Tick:
             "Timing/total_days": self.total_s / 86400,
             **{f"Resources/{name}": value for name, value in self.memory.items()},
         }
-        found = {name: item.to_json() for name, item in self.statistics.items() if name not in single}
+        told = {name: item for name, item in self.statistics.items() if item.num and name not in single}
+        found = {name: item.to_json() for name, item in told.items()}
         found |= {name: Statistic.of(value).to_json() for name, value in single.items()}
         found |= {f"Timing/{name}": _summary(times).to_json() for name, times in self.times_ms.items()}
         return {**found, "timestamp": time.time()}
