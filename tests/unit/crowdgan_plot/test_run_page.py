@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.spreading import evenly_spread
 from crowdgan_plot.charts import KINDS, chart
-from crowdgan_plot.run_folder import Grid, flat, read_options, sample_grids, shown_grid, spread, tile_size
+from crowdgan_plot.run_folder import Grid, flat, read_options, sample_grids, shown_grid, tile_size
 from crowdgan_plot.run_page import MAX_FRAMES, run_page
 from crowdgan_plot.stats_file import read_stats
 from tests.made_up import picture_bytes
@@ -213,7 +214,7 @@ def test_grids_come_in_the_order_of_the_training(tmp_path: Path) -> None:
     reals, fakes = sample_grids(tmp_path)
     assert reals is None
     assert [grid.label for grid in fakes] == ["before the training", "200 kimg", "1,000 kimg"]
-    assert [grid.label for grid in spread(fakes, 2)] == ["before the training", "1,000 kimg"]
+    assert [grid.label for grid in evenly_spread(fakes, 2)] == ["before the training", "1,000 kimg"]
 
 
 def test_a_run_without_settings_has_none(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from crowdgan_core.dataset import DatasetMetadata, DatasetReader, PictureRecord
+from crowdgan_core.spreading import evenly_spread
 
 DOUBTFUL_SHARE = 0.05
 """A picture is doubtful when its density is nearer to a border than this share of the interquartile range of all."""
@@ -146,16 +147,9 @@ def _sample_rows(metadata: DatasetMetadata, columns: int) -> list[tuple[str, lis
         if isinstance(record.label, int):
             by_class[class_name(metadata, record.label)].append(index)
     if not any(by_class.values()):
-        chosen = _spread(list(range(len(metadata.pictures))), 4 * columns)
+        chosen = evenly_spread(range(len(metadata.pictures)), 4 * columns)
         return [("", chosen[start : start + columns]) for start in range(0, len(chosen), columns)]
-    return [(f"{name}: {len(found)} pictures", _spread(found, columns)) for name, found in by_class.items()]
-
-
-def _spread(items: list[int], count: int) -> list[int]:
-    """At most `count` of the items, evenly spread."""
-    if len(items) <= count:
-        return items
-    return [items[round(position)] for position in np.linspace(0, len(items) - 1, count)]
+    return [(f"{name}: {len(found)} pictures", evenly_spread(found, columns)) for name, found in by_class.items()]
 
 
 def _caption(record: PictureRecord) -> str:

@@ -22,6 +22,7 @@ from crowdgan_core.progress import NoProgress, Progress
 from crowdgan_core.reading import ReadSettings, known_problems, refuse_unusable, refuse_without_annotations
 from crowdgan_core.scene import Scene
 from crowdgan_core.sources import Annotated, OpenSource
+from crowdgan_core.spreading import evenly_spread
 from crowdgan_plot.density import DPI, density_figure, measured
 from crowdgan_plot.style import encoded, styled
 
@@ -118,8 +119,7 @@ def chosen_items(items: Sequence[Annotated], ids: Sequence[str], sample: int) ->
         ConfigError: no picture has such a name, or several have.
     """
     if not ids:
-        count = min(sample, len(items))
-        return [items[round(place)] for place in np.linspace(0, len(items) - 1, count)] if count else []
+        return evenly_spread(items, sample)
     chosen = []
     for name in ids:
         exact = [item for item in items if name in (item.source_name, Path(item.source_name).stem)]

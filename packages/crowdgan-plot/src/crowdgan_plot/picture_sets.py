@@ -22,6 +22,7 @@ from crowdgan_core.pictures import upright_rgb
 from crowdgan_core.plugins import installed_plugins
 from crowdgan_core.progress import Progress
 from crowdgan_core.sources import source_for
+from crowdgan_core.spreading import evenly_spread
 from crowdgan_plot.spectrum import SpectrumMean
 
 
@@ -52,7 +53,7 @@ class StoredPictures:
             DatasetError: it cannot be read, or is empty.
         """
         source = source_for([self.path], None, None, installed_plugins().scene_sources).open([self.path], None)
-        chosen = {round(place) for place in np.linspace(0, len(source) - 1, min(most, len(source)))}
+        chosen = set(evenly_spread(range(len(source)), most))
         if not chosen:
             raise DatasetError(f"{self.path}: it holds no pictures")
         for index, item in enumerate(source):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from crowdgan_core.dataset import strict_json
@@ -131,10 +130,3 @@ def shown_grid(grid: Grid, tile: tuple[int, int] | None) -> ShownGrid:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=JPEG_QUALITY)
     return ShownGrid(label=grid.label, jpeg=file.getvalue(), size=(image.height, image.width))
-
-
-def spread(grids: list[Grid], count: int) -> list[Grid]:
-    """At most `count` of the grids, evenly spread, the first and the last among them."""
-    if len(grids) <= count:
-        return grids
-    return [grids[round(place)] for place in np.linspace(0, len(grids) - 1, count)]

@@ -14,6 +14,7 @@ import numpy as np
 
 from crowdgan_core.errors import CrowdganError, DatasetError
 from crowdgan_core.progress import NoProgress, Progress
+from crowdgan_core.spreading import evenly_spread
 from crowdgan_plot.charts import KINDS, chart
 from crowdgan_plot.quantities import DISCRIMINATOR_LOSS, GENERATOR_LOSS
 from crowdgan_plot.run_folder import (
@@ -24,7 +25,6 @@ from crowdgan_plot.run_folder import (
     row_names,
     sample_grids,
     shown_grid,
-    spread,
     tile_size,
 )
 from crowdgan_plot.stats_file import Stats, read_stats
@@ -70,7 +70,7 @@ def run_page(run: Path, smooth_kimg: float | None = None, progress: Progress | N
     options = read_options(run)
     notes = list(stats.notes)
     reals, fakes = sample_grids(run)
-    chosen = spread(fakes, MAX_FRAMES)
+    chosen = evenly_spread(fakes, MAX_FRAMES)
     if len(chosen) < len(fakes):
         notes.append(f"{len(chosen)} of {len(fakes)} sample grids are shown, evenly spread")
     tile = tile_size(options)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from crowdgan_core.dataset import DatasetReader, Pixels
 from crowdgan_core.generation.record import encode_png
 from crowdgan_core.generation.samples import arranged
+from crowdgan_core.spreading import evenly_spread
 from crowdgan_stylegan3.generate import Labels, SeededGenerator
 from crowdgan_stylegan3.training.labels import TrainingLabels
 
@@ -31,10 +31,6 @@ AT_ONCE = 16
 
 EMPTY = 128
 """Grey level where a class has no further picture."""
-
-
-Numbers = npt.NDArray[np.intp]
-"""Of pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +59,7 @@ class SampleGrid:
         """Pictures of the dataset `[num_pictures, H, W, 3]`, a stack per row; fewer where a class has fewer."""
         rows, columns = self.shape
         if not self.rows:
-            every = _spread(np.arange(len(reader)), rows * columns)
+            every = evenly_spread(range(len(reader)), rows * columns)
             return [_stack(reader, every[row * columns : (row + 1) * columns]) for row in range(rows)]
         return [_stack(reader, _with_label(labels, label, columns)) for label in self.labels]
 
@@ -88,23 +84,15 @@ class SampleGrid:
         return encode_png(arranged(sheet.reshape(-1, *size), (columns, rows)), {"rows": list(self.rows)})
 
 
-def _with_label(labels: TrainingLabels, label: Labels, count: int) -> Numbers:
+def _with_label(labels: TrainingLabels, label: Labels, count: int) -> list[int]:
     """Numbers of at most `count` pictures of a class, spread over the dataset; or of those with the nearest label."""
     distances = np.abs(labels.vectors - label).sum(axis=1)
     if labels.kind == "class":
-        return _spread(np.flatnonzero(distances == 0), count)
-    return np.argsort(distances, kind="stable")[:count]
+        return evenly_spread(np.flatnonzero(distances == 0).tolist(), count)
+    return [int(number) for number in np.argsort(distances, kind="stable")[:count]]
 
 
-def _spread(numbers: Numbers, count: int) -> Numbers:
-    """At most `count` of the numbers, evenly spread."""
-    if len(numbers) <= count:
-        return numbers
-    chosen: Numbers = numbers[np.linspace(0, len(numbers) - 1, count).round().astype(int)]
-    return chosen
-
-
-def _stack(reader: DatasetReader, numbers: Numbers) -> Pixels:
-    if not len(numbers):
+def _stack(reader: DatasetReader, numbers: Sequence[int]) -> Pixels:
+    if not numbers:
         return np.zeros((0, *reader.image(0).shape), np.uint8)
-    return np.stack([reader.image(int(number)) for number in numbers])
+    return np.stack([reader.image(number) for number in numbers])

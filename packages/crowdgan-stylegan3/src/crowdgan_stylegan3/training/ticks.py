@@ -57,6 +57,11 @@ class Tick:
         return self.nimg / 1000
 
     @property
+    def own_sec_per_kimg(self) -> float:
+        """Seconds per thousand pictures in this tick."""
+        return self.seconds / max(self.images, 1) * 1000
+
+    @property
     def eta_s(self) -> float:
         """Seconds that are left."""
         return self.remaining_img / 1000 * self.sec_per_kimg
@@ -74,7 +79,6 @@ class Tick:
 
     def line(self) -> dict[str, Any]:
         """The line of `stats.jsonl`: the official keys, and ours."""
-        per_kimg = self.seconds / max(self.images, 1) * 1000
         single = {
             "Progress/tick": self.number,
             "Progress/kimg": self.kimg,
@@ -82,7 +86,7 @@ class Tick:
             "Progress/skipped": self.skipped,
             "Timing/total_sec": self.total_s,
             "Timing/sec_per_tick": self.seconds,
-            "Timing/sec_per_kimg": per_kimg,
+            "Timing/sec_per_kimg": self.own_sec_per_kimg,
             "Timing/data_wait_sec": self.data_wait_s,
             "Timing/maintenance_sec": self.maintenance_s,
             "Timing/total_hours": self.total_s / 3600,
@@ -101,7 +105,7 @@ class Tick:
             f"tick {self.number:<4d}",
             f"kimg {self.kimg:<8g}",
             f"time {duration(self.total_s):<11}",
-            f"sec/kimg {self.seconds / max(self.images, 1) * 1000:<7.3g}",
+            f"sec/kimg {self.own_sec_per_kimg:<7.3g}",
             f"data wait {self.data_wait_s / max(self.seconds, 1e-9):<4.0%}",
             f"mem {' + '.join(f'{value:.1f}' for value in self._shown_memory())} GiB",
             f"augment {self.augment_p:.3f}",
