@@ -133,14 +133,14 @@ def third_party(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """The whole story on made-up crowds: labels, training, pictures of each density, and a measure of them."""
+    """The whole story on made-up crowds: labels, training, images of each density, and a measure of them."""
     install_packages(session, DEMO_PACKAGES)
     session.run("python", "examples/demo.py", "demo")
 
 
 @nox.session
 def gallery(session: nox.Session) -> None:
-    """The pictures of crowdgan-plot's README, by the commands beside them; look at gallery/."""
+    """The images of crowdgan-plot's README, by the commands beside them; look at gallery/."""
     install_packages(session, PACKAGES)
     session.run("python", "bench/gallery.py")
 
@@ -180,7 +180,7 @@ def try_out(session: nox.Session, python: str, folder: Path, density: str) -> No
 
 
 def try_out_model(session: nox.Session, python: str, folder: Path, make: Sequence[str]) -> None:
-    """A model is made by a command that takes --dest, inspected, and makes pictures."""
+    """A model is made by a command that takes --dest, inspected, and makes images."""
     environment = {"CROWDGAN_CACHE": str(folder / "cache"), "CROWDGAN_OPS": "native"}
     run = functools.partial(session.run, str(Path(python).with_name("crowdgan")), external=True, env=environment)
     model, out = str(folder / "model.safetensors"), str(folder / "out")

@@ -16,17 +16,18 @@ from functools import partial
 
 import numpy as np
 
-from crowdgan_core.density import configure
-from crowdgan_core.parallel import ordered_map, usable_cores
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.scene import Scene
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.crowdhuman import parse_line
-from crowdgan_core.synthetic import SynthSettings
-from crowdgan_core.synthetic.download import make_picture
-from crowdgan_density.cells import peak_per_m2
-from crowdgan_density.evaluation import Evaluation, evaluate_all, rank_correlation, relative_errors
-from crowdgan_density.ground import Ground, GroundMeasure
-from crowdgan_density.level_of_service import SCALES
+from crowdgan_core.synthetic import SyntheticConfig
+from crowdgan_core.synthetic.writer import render_image
+from crowdgan_core.utils.parallel import available_cpus, parallel_map
+from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate_all, rank_correlation, relative_errors
+from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.measurement import GroundMeasurement
+from crowdgan_density.ground_plane.voronoi_cells import peak_per_m2
+from crowdgan_density.level_of_service import LEVEL_OF_SERVICE_SCALES
 
 SCENES = 300
 BOX_NOISE = 0.02
@@ -50,8 +51,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=SCENES)
     count = parser.parse_args().scenes
-    settings = SynthSettings(images=count, seed=11)
-    known = list(ordered_map(partial(known_scene, settings), range(count), workers=usable_cores()))
+    settings = SyntheticConfig(images=count, seed=11)
+    known = list(parallel_map(partial(known_scene, settings), range(count), workers=available_cpus()))
     scenes, truth = [item.scene for item in known], {item.scene.source_name: item.density_per_m2 for item in known}
     wrong = [with_wrong_boxes(scene, index) for index, scene in enumerate(scenes)]
     low, high = min(truth.values()), max(truth.values())
@@ -67,12 +68,12 @@ def main() -> None:
     report_time(scenes)
 
 
-def known_scene(settings: SynthSettings, index: int) -> Known:
-    made = make_picture(settings, index)
+def known_scene(settings: SyntheticConfig, index: int) -> Known:
+    made = render_image(settings, index)
     camera, people = made.truth["camera"], made.truth["people"]
-    scene = Scene.of(
-        parse_line(json.dumps(made.record), made.picture_id)[1],
-        source_name=made.picture_id,
+    scene = Scene.from_annotations(
+        parse_line(json.dumps(made.record), made.image_id)[1],
+        source_name=made.image_id,
         size=tuple(camera["size"]),
         focal_length_px=camera["focal_length_px"],
     )
@@ -88,7 +89,7 @@ def known_scene(settings: SynthSettings, index: int) -> Known:
 
 
 def with_wrong_boxes(scene: Scene, seed: int) -> Scene:
-    """The scene with a fifth of the boxes anywhere in the picture and of any size."""
+    """The scene with a fifth of the boxes anywhere in the image and of any size."""
     rng = np.random.default_rng([seed, 2])
     boxes = scene.full_boxes.copy()
     wrong = rng.random(len(scene)) < WRONG_SHARE
@@ -102,20 +103,20 @@ def with_wrong_boxes(scene: Scene, seed: int) -> Scene:
 
 def report(given: str, names: Sequence[str], scenes: list[Scene], truth: dict[str, float]) -> None:
     classes = installed_plugins().density_estimators
-    estimators = [configure(classes[name], {}) for name in names]
-    scale = SCALES["fruin-walkway"]
-    for name, found in evaluate_all(estimators, scenes, truth, scale, workers=usable_cores()).items():
-        print(f"| `{name}`{given} | {found.pictures - found.told} | {' | '.join(figures(found))} |")
+    estimators = [configure_estimator(classes[name], {}) for name in names]
+    scale = LEVEL_OF_SERVICE_SCALES["fruin-walkway"]
+    for name, found in evaluate_all(estimators, scenes, truth, scale, workers=available_cpus()).items():
+        print(f"| `{name}`{given} | {found.images - found.told} | {' | '.join(figures(found))} |")
 
 
-def figures(found: Evaluation) -> list[str]:
+def figures(found: EvaluationResult) -> list[str]:
     shares = (found.median_error, found.high_error, found.exact_class, found.within_one_class, found.coverage)
     return [f"{found.rank_correlation:.3f}", *("–" if share is None else f"{share:.1%}" for share in shares)]
 
 
 def report_peaks(known: list[Known]) -> None:
-    measured = [(Ground().measured(item.scene), item.peak_per_m2) for item in known]
-    pairs = [(found.peak_per_m2, true) for found, true in measured if isinstance(found, GroundMeasure)]
+    measured = [(GroundPlaneEstimator().measured(item.scene), item.peak_per_m2) for item in known]
+    pairs = [(found.peak_per_m2, true) for found, true in measured if isinstance(found, GroundMeasurement)]
     peaks, true = np.array(pairs).T
     errors = relative_errors(peaks, true)
     print(
@@ -127,7 +128,7 @@ def report_peaks(known: list[Known]) -> None:
 def report_time(scenes: list[Scene]) -> None:
     started = time.perf_counter()
     for scene in scenes:
-        Ground().estimate(scene)
+        GroundPlaneEstimator().estimate(scene)
     print(f"`ground`: {(time.perf_counter() - started) / len(scenes) * 1e3:.0f} ms per scene")
 
 

@@ -1,8 +1,8 @@
 """Speed and memory of `crowdgan label`, against plain Pillow in the same run.
 
-Prints, for a few hundred JPEGs of 1 to 2 megapixels: pictures per second of plain Pillow (decode, crop, Lanczos, PNG in
+Prints, for a few hundred JPEGs of 1 to 2 megapixels: images per second of plain Pillow (decode, crop, Lanczos, PNG in
 a zip), of the pipeline with one worker and with all cores, with and without --fast-decode; the pixel difference of
---fast-decode; and resident memory for 500 and 5,000 pictures. Runs alternate, and ratios are of medians.
+--fast-decode; and resident memory for 500 and 5,000 images. Runs alternate, and ratios are of medians.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from crowdgan_core.density import configure
-from crowdgan_core.formats.tree import ZipFormat
-from crowdgan_core.labelling import LabelSettings, make_dataset
-from crowdgan_core.parallel import usable_cores
-from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
-from crowdgan_core.synthetic import SynthSettings, write_download
-from crowdgan_core.transform import Transform
+from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
+from crowdgan_core.utils.parallel import available_cpus
 
 SIDE = 256
 SIZES = [(900, 1200), (1000, 1500), (1080, 1920), (1400, 1050)]
 """`(height, width)` of the photographs: 1.1 to 2.1 megapixels."""
 
 MAX_PEOPLE = 60
-"""Persons in the largest crowd: most pictures have fewer than 40, as in CrowdHuman."""
+"""Persons in the largest crowd: most images have fewer than 40, as in CrowdHuman."""
 
-PICTURES = 400
+IMAGES = 400
 ROUNDS = 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=PICTURES)
+    parser.add_argument("--pictures", type=int, default=IMAGES)
     parser.add_argument("--memory", type=int, nargs=2, default=(500, 5000), metavar=("FEW", "MANY"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         photographs = make_photographs(folder)
-        compare_speed(folder, repeat(photographs, options.pictures, folder / "speed"), options.pictures)
+        compare_speed(folder, repeat(photographs, options.images, folder / "speed"), options.images)
         for count in options.memory:
             source = repeat(photographs, count, folder / f"memory{count}")
-            peak = peak_memory_mib(lambda source=source: label(source, folder / "m.zip", workers=usable_cores()))
-            print(f"resident memory, {count:5} pictures, all processes: {peak:.0f} MiB")
+            peak = peak_memory_mib(lambda source=source: label(source, folder / "m.zip", workers=available_cpus()))
+            print(f"resident memory, {count:5} images, all processes: {peak:.0f} MiB")
 
 
 def make_photographs(folder: Path) -> dict[str, tuple[bytes, list[dict[str, object]]]]:
@@ -62,8 +62,8 @@ def make_photographs(folder: Path) -> dict[str, tuple[bytes, list[dict[str, obje
     made = {}
     for size in SIZES:
         dest = folder / f"{size[0]}"
-        write_download(
-            SynthSettings(images=12, size=size, seed=size[0], max_people=MAX_PEOPLE, workers=usable_cores()), dest
+        write_synthetic_dataset(
+            SyntheticConfig(images=12, size=size, seed=size[0], max_people=MAX_PEOPLE, workers=available_cpus()), dest
         )
         with zipfile.ZipFile(dest / "CrowdHuman_train01.zip") as archive:
             for line in (dest / "annotation_train.odgt").read_text().splitlines():
@@ -73,7 +73,7 @@ def make_photographs(folder: Path) -> dict[str, tuple[bytes, list[dict[str, obje
 
 
 def repeat(photographs: dict[str, tuple[bytes, list[dict[str, object]]]], count: int, folder: Path) -> Path:
-    """A download of `count` pictures, the photographs over and over."""
+    """A download of `count` images, the photographs over and over."""
     folder.mkdir()
     items = list(photographs.items())
     with (
@@ -88,7 +88,7 @@ def repeat(photographs: dict[str, tuple[bytes, list[dict[str, object]]]], count:
 
 
 def compare_speed(folder: Path, source: Path, count: int) -> None:
-    cores = usable_cores()
+    cores = available_cpus()
     runs: dict[str, Callable[[], object]] = {
         "plain Pillow": lambda: plain_pillow(source / "CrowdHuman_train01.zip", folder / "plain.zip"),
         "1 worker": lambda: label(source, folder / "one.zip", workers=1),
@@ -104,7 +104,7 @@ def compare_speed(folder: Path, source: Path, count: int) -> None:
     rates = {name: count / statistics.median(values) for name, values in seconds.items()}
     print(f"{count} JPEGs of 1.1 to 2.1 megapixels to {SIDE}x{SIDE}, medians of {ROUNDS} runs in turn:")
     for name, rate in rates.items():
-        print(f"  {name:24} {rate:7.1f} pictures/s")
+        print(f"  {name:24} {rate:7.1f} images/s")
     plain, one, every, fast = rates.values()
     print(f"  one worker over plain Pillow: {one / plain:.2f}")
     print(f"  scaling over {cores} cores: {every / one / cores:.2f} of linear")
@@ -129,16 +129,16 @@ def plain_pillow(source: Path, dest: Path) -> None:
 
 
 def label(source: Path, dest: Path, *, workers: int, fast_decode: bool = False) -> None:
-    settings = LabelSettings(
+    settings = BuildConfig(
         dest=dest,
         format=ZipFormat(),
-        estimator=configure(installed_plugins().density_estimators["grid"], {}),
-        transform=Transform(name="center-crop", size=(SIDE, SIDE)),
+        estimator=configure_estimator(installed_plugins().density_estimators["grid"], {}),
+        transform=ImageTransform(name="center-crop", size=(SIDE, SIDE)),
         workers=workers,
         overwrite=True,
         fast_decode=fast_decode,
     )
-    make_dataset(CrowdHumanSource().open([source], None), "bench", settings)
+    build_dataset(CrowdHumanSource().open([source], None), "bench", settings)
 
 
 def peak_memory_mib(run: Callable[[], object]) -> float:

@@ -1,8 +1,8 @@
-"""How fast StyleGAN3 makes pictures on a CPU: native ops, plain PyTorch, and the classic zero-inserting formulation.
+"""How fast StyleGAN3 makes images on a CPU: native ops, plain PyTorch, and the classic zero-inserting formulation.
 
 Each case runs in a process of its own, so that its peak memory is its own; ratios are those of one run. The classic
 formulation is written here for comparison: zeros are inserted and multiplied, filters run at the full rate, and each
-picture's convolution has weights of its own, as in implementations that have no fused kernels to fall back from.
+image's convolution has weights of its own, as in implementations that have no fused kernels to fall back from.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crowdgan_stylegan3.networks import synthesis3
+from crowdgan_stylegan3.config import generator_preset
+from crowdgan_stylegan3.networks import synthesis_stylegan3
 from crowdgan_stylegan3.networks.generator import Generator
-from crowdgan_stylegan3.presets import generator_preset
 
 RESOLUTION, CHANNEL_BASE = 256, 16384
 VARIANTS = ("stylegan3-t", "stylegan3-r")
 FORMS = ("native", "reference", "zero-inserting")
 GMAC = {"stylegan3-t": (105.0, 4.1), "stylegan3-r": (44.5, 19.1)}
-"""GMAC of convolutions and of filters per picture."""
+"""GMAC of convolutions and of filters per image."""
 
 REPEATS = 3
 
@@ -51,7 +51,7 @@ def main() -> None:
                 found = in_own_process(variant, form, batch)
                 base = base or found["seconds"]
                 print(
-                    f"  {variant} {form:14} batch {batch}: {found['seconds']:6.2f} s per picture, "
+                    f"  {variant} {form:14} batch {batch}: {found['seconds']:6.2f} s per image, "
                     f"{base / found['seconds']:5.1f} times as fast as zero-inserting, {found['peak_mib']:5.0f} MiB"
                 )
         gmac = sum(GMAC[variant])
@@ -85,7 +85,7 @@ def measure(variant: str, form: str, batch: str) -> dict[str, float]:
     settings = generator_preset(variant, resolution=RESOLUTION, channel_base=CHANNEL_BASE)  # type: ignore[arg-type]
     generator = Generator(settings).eval()
     if form == "zero-inserting":
-        synthesis3.filtered_lrelu, synthesis3.conv2d = classic_filtered_lrelu, classic_conv2d
+        synthesis_stylegan3.filtered_lrelu, synthesis_stylegan3.conv2d = classic_filtered_lrelu, classic_conv2d
     z = torch.randn(int(batch), settings.z_dim)
     with torch.no_grad():
         seconds = best_s(lambda: generator(z)) / int(batch)
@@ -93,7 +93,7 @@ def measure(variant: str, form: str, batch: str) -> dict[str, float]:
 
 
 def classic_conv2d(x: Tensor, weight: Tensor, padding: int, in_scale: Tensor, out_scale: Tensor | None) -> Tensor:
-    """One grouped convolution with the weights of each picture."""
+    """One grouped convolution with the weights of each image."""
     n, channels, height, width = x.shape
     weights = weight[None] * in_scale[:, None, :, None, None]
     if out_scale is not None:

@@ -14,20 +14,21 @@ from pathlib import Path
 
 import numpy as np
 
-from crowdgan_core.camera import Camera
-from crowdgan_core.density import Density, DensityEstimator, configure
-from crowdgan_core.picturework import open_scene
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.reading import estimates
-from crowdgan_core.scene import Scene
+from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.pipeline.estimation import estimate_densities
+from crowdgan_core.pipeline.image_job import load_scene
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.scenes.camera import Camera
+from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
-from crowdgan_density.boxes import usable_full_boxes
-from crowdgan_density.calibration import calibrate
-from crowdgan_density.evaluation import Evaluation, evaluate, rank_correlation
-from crowdgan_density.ground import Ground
-from crowdgan_density.kernel import local_densities
-from crowdgan_density.level_of_service import scale_of
-from crowdgan_density.occupied import groups, occupied_density
+from crowdgan_density.boxes import valid_full_boxes
+from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate, rank_correlation
+from crowdgan_density.ground_plane.calibration import calibrate_camera
+from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.groups import find_groups, hull_density
+from crowdgan_density.image_plane.kernel import local_densities
+from crowdgan_density.level_of_service import parse_scale
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "pets2009"
 FOCAL_PX = 1185.0
@@ -64,11 +65,11 @@ def main() -> None:
 
 def surveyed_frames(folder: Path) -> list[SurveyedFrame]:
     scenes = [
-        replace(open_scene(item)[0], focal_length_px=FOCAL_PX) for item in CrowdHumanSource().open([folder], None)
+        replace(load_scene(item)[0], focal_length_px=FOCAL_PX) for item in CrowdHumanSource().open([folder], None)
     ]
     with (folder / "ground_positions.csv").open() as file:
         rows = list(csv.DictReader(file))
-    shared = Ground(shared_camera=True).fit(scenes).given_cameras(scenes[0].size)[0]
+    shared = GroundPlaneEstimator(shared_camera=True).fit(scenes).given_cameras(scenes[0].size)[0]
     return [surveyed_frame(scene, rows, shared) for scene in scenes]
 
 
@@ -76,7 +77,7 @@ def surveyed_frame(scene: Scene, rows: list[dict[str, str]], shared: Camera) -> 
     number = int(scene.source_name.split("_")[1])
     surveyed = [(row["ground_x_m"], row["ground_y_m"]) for row in rows if int(row["frame"]) == number]
     feet = scene.full_boxes[:, :2] + scene.full_boxes[:, 2:] * [0.5, 1.0]
-    single = calibrate(scene.full_boxes, scene.size, scene.focal_length_px).best()
+    single = calibrate_camera(scene.full_boxes, scene.size, scene.focal_length_px).best()
     return SurveyedFrame(
         scene=scene,
         surveyed_m=np.array(surveyed, float),
@@ -111,12 +112,12 @@ def over_all_people(frames: list[SurveyedFrame], positions: str) -> tuple[float 
 def kde_over_all_people(frames: list[SurveyedFrame]) -> tuple[float | None, float, float]:
     """The same for `kde` at each person, which leaves the person out: ratios where somebody is within 1.5 m."""
     true = np.concatenate([disc_densities(frame.surveyed_m, with_self=False) for frame in frames])
-    found = np.concatenate([local_densities(usable_full_boxes(frame.scene), frame.scene.size) for frame in frames])
+    found = np.concatenate([local_densities(valid_full_boxes(frame.scene), frame.scene.size) for frame in frames])
     ratios = found[true > 0] / true[true > 0]
     return rank_correlation(found, true), float(np.median(ratios)), float(np.mean(ratios))
 
 
-def method_evaluations(frames: list[SurveyedFrame]) -> dict[str, tuple[Evaluation, Evaluation]]:
+def method_evaluations(frames: list[SurveyedFrame]) -> dict[str, tuple[EvaluationResult, EvaluationResult]]:
     """How each method agrees with a frame's mean surveyed disc density, and with that on the occupied ground.
 
     The latter is persons over the ground that they occupy, as `ground` defines it, at the surveyed positions; frames in
@@ -127,21 +128,21 @@ def method_evaluations(frames: list[SurveyedFrame]) -> dict[str, tuple[Evaluatio
     using = {name: estimator(name, scenes) for name in (*PUBLISHED, "ground", "voronoi")}
     using |= {f"{name}, one camera": estimator(name, scenes, **shared) for name in ("ground", "voronoi")}
     discs = [float(disc_densities(frame.surveyed_m).mean()) for frame in frames]
-    occupied = [occupied_density(frame.surveyed_m, groups(frame.surveyed_m)) for frame in frames]
-    answers = estimates(list(using.values()), scenes)
+    occupied = [hull_density(frame.surveyed_m, find_groups(frame.surveyed_m)) for frame in frames]
+    answers = estimate_densities(list(using.values()), scenes)
     return {
         name: (agreement(of_one, discs), agreement(of_one, [found and found[0] for found in occupied]))
         for name, of_one in zip(using, answers, strict=True)
     }
 
 
-def agreement(densities: list[Density], truth: Sequence[float | None]) -> Evaluation:
+def agreement(densities: list[DensityEstimate], truth: Sequence[float | None]) -> EvaluationResult:
     known = [(density, true) for density, true in zip(densities, truth, strict=True) if true is not None]
-    return evaluate([density for density, _ in known], [true for _, true in known], scale_of("fruin-walkway"))
+    return evaluate([density for density, _ in known], [true for _, true in known], parse_scale("fruin-walkway"))
 
 
 def estimator(name: str, scenes: list[Scene], **settings: str) -> DensityEstimator:
-    return configure(installed_plugins().density_estimators[name], settings).fit(scenes)
+    return configure_estimator(installed_plugins().density_estimators[name], settings).fit(scenes)
 
 
 def print_frames(frames: list[SurveyedFrame]) -> None:

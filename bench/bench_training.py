@@ -1,4 +1,4 @@
-"""How fast StyleGAN3 trains on a CPU: seconds per thousand pictures with native ops and with plain PyTorch.
+"""How fast StyleGAN3 trains on a CPU: seconds per thousand images with native ops and with plain PyTorch.
 
 Each case runs in a process of its own; ratios are those of one run. The share that waits for data is that of the native
 ops, whose steps are the shortest.

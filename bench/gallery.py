@@ -1,7 +1,7 @@
-"""Makes the pictures of crowdgan-plot's README by the very commands that stand beside them there.
+"""Makes the images of crowdgan-plot's README by the very commands that stand beside them there.
 
 They run in gallery/, which git ignores, on made-up crowds and made-up runs. What the README shows of them is made small
-and written to packages/crowdgan-plot/pictures/. Where ../shared/data holds real photographs, a few figures of those
+and written to packages/crowdgan-plot/images/. Where ../shared/data holds real photographs, a few figures of those
 are drawn too, into gallery/real/ alone: they are never part of the project.
 """
 
@@ -22,8 +22,8 @@ from PIL import Image, ImageFilter
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from crowdgan_core.formats.tree import ZipFormat  # noqa: E402  the path comes first
-from tests.made_up_runs import stats_lines, write_options, write_stats  # noqa: E402
+from crowdgan_core.datasets.zip_folder import ZipFormat  # noqa: E402  the path comes first
+from tests.support.run_folders import stats_lines, write_options, write_stats  # noqa: E402
 
 PACKAGE = ROOT / "packages" / "crowdgan-plot"
 WORKPLACE = ROOT / "gallery"
@@ -31,10 +31,10 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 CROWDGAN = [sys.executable, "-c", "from crowdgan_core.cli import main; main()"]
 
 MAX_BYTES = 150_000
-"""Size of a picture of the README."""
+"""Size of an image of the README."""
 
 WIDTHS_PX = (1400, 1200, 1000, 800)
-"""Widths that are tried, the largest first, until a picture is small enough."""
+"""Widths that are tried, the largest first, until an image is small enough."""
 
 QUALITY = 88
 
@@ -47,7 +47,7 @@ SHOWN = {
     "labels.webp": "labels.png",
     "spectra.webp": "spectra.png",
 }
-"""Name of a picture in the README to what the commands make."""
+"""Name of an image in the README to what the commands make."""
 
 REAL = (
     ("pets2009", "voronoi", "2"),
@@ -55,10 +55,10 @@ REAL = (
     ("shanghaitech", "threshold", "4"),
     ("ucf_cc_50", "threshold", "2"),
 )
-"""Folder, estimator and number of pictures of what is drawn of real photographs."""
+"""Folder, estimator and number of images of what is drawn of real photographs."""
 
 TILE_PX, TILES = 96, (4, 6)
-"""Side of a made-up run's pictures, and rows and columns of its grids."""
+"""Side of a made-up run's images, and rows and columns of its grids."""
 
 SNAPSHOTS = (0, 200, 400, 600, 800, 1000)
 
@@ -81,8 +81,8 @@ def main() -> None:
     for name, pattern in SHOWN.items():
         for path in sorted(WORKPLACE.glob(pattern))[:1]:
             data = small(path)
-            (PACKAGE / "pictures").mkdir(exist_ok=True)
-            (PACKAGE / "pictures" / name).write_bytes(data)
+            (PACKAGE / "images").mkdir(exist_ok=True)
+            (PACKAGE / "images" / name).write_bytes(data)
             print(f"{name}: {len(data) / 1000:.0f} kB")
     draw_real()
 
@@ -117,7 +117,7 @@ def make_runs() -> None:
 
 
 def grid(tiles: list[np.ndarray], share: float) -> Image.Image:
-    """Pictures side by side, blurred and noisy but for a share of what they show."""
+    """Images side by side, blurred and noisy but for a share of what they show."""
     rows, columns = TILES
     sheet = Image.new("RGB", (columns * TILE_PX, rows * TILE_PX))
     noise = np.random.default_rng(0).normal(0, 70 * (1 - share), (len(tiles), 12, 12, 3))
@@ -129,10 +129,10 @@ def grid(tiles: list[np.ndarray], share: float) -> Image.Image:
 
 
 def photograph_page(page: Path, dest: Path) -> None:
-    """A picture of a page as a browser shows it; without a browser none."""
+    """An image of a page as a browser shows it; without a browser none."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        print(f"no picture of {page.name}: none of {', '.join(BROWSERS)} is installed")
+        print(f"no image of {page.name}: none of {', '.join(BROWSERS)} is installed")
         return
     with tempfile.TemporaryDirectory() as profile:
         options = [*QUIET, f"--user-data-dir={profile}", f"--screenshot={dest}", page.as_uri()]
@@ -140,7 +140,7 @@ def photograph_page(page: Path, dest: Path) -> None:
 
 
 def small(path: Path) -> bytes:
-    """A picture as a WebP that is small enough for a page."""
+    """An image as a WebP that is small enough for a page."""
     data = b""
     with Image.open(path) as image:
         for width in WIDTHS_PX:
@@ -151,7 +151,7 @@ def small(path: Path) -> bytes:
             data = file.getvalue()
             if len(data) <= MAX_BYTES:
                 return data
-    raise SystemExit(f"{path}: {len(data)} bytes at {WIDTHS_PX[-1]} px; the README's pictures have {MAX_BYTES} at most")
+    raise SystemExit(f"{path}: {len(data)} bytes at {WIDTHS_PX[-1]} px; the README's images have {MAX_BYTES} at most")
 
 
 def draw_real() -> None:

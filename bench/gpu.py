@@ -23,12 +23,12 @@ from gpu_layers import Layer, layers
 from training_steps import Case, measure
 from triton.testing import do_bench
 
-from crowdgan_stylegan3.initialise import random_generator
+from crowdgan_stylegan3.config import generator_preset
+from crowdgan_stylegan3.inference.random_init import random_generator
 from crowdgan_stylegan3.ops import triton as ops
-from crowdgan_stylegan3.presets import generator_preset
 
 BATCHES = {256: 8, 1024: 2}
-"""Pictures per batch, by resolution."""
+"""Images per batch, by resolution."""
 
 COPY_BYTES = 2**30
 """Size of the copy that measures the bandwidth, several times the cache."""
@@ -149,7 +149,7 @@ def time_layer(layer: Layer, batch: int, bandwidth: float) -> dict[str, Any]:
 
 
 def generators(device: torch.device) -> dict[str, float]:
-    """Pictures per second of the generators."""
+    """Images per second of the generators."""
     rates = {}
     for variant in ("stylegan3-t", "stylegan3-r"):
         for resolution, batch in BATCHES.items():
@@ -158,12 +158,12 @@ def generators(device: torch.device) -> dict[str, float]:
             with torch.no_grad():
                 rate = batch / (median_ms(lambda g=generator, z=z: g(z)) * 1e-3)
             rates[f"{variant} {resolution}"] = rate
-            print(f"{variant} {resolution}², batch {batch}: {rate:.1f} pictures/s")
+            print(f"{variant} {resolution}², batch {batch}: {rate:.1f} images/s")
     return rates
 
 
 def training(device: torch.device) -> dict[str, Any]:
-    """Seconds per thousand pictures of training, memory, and where the time goes."""
+    """Seconds per thousand images of training, memory, and where the time goes."""
     results = {}
     for name, case in TRAINING.items():
         found = measure(replace(case, augment_p=TRAINING_P, workers=TRAINING_WORKERS), device, TRAINING_STEPS)

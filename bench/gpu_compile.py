@@ -15,10 +15,10 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from crowdgan_stylegan3.ops.arguments import resampling, taps_of
-from crowdgan_stylegan3.ops.triton.activation import plan_bias_act
+from crowdgan_stylegan3.ops.triton.bias_act import plan_bias_act
+from crowdgan_stylegan3.ops.triton.filtered_lrelu import plan_filtered_lrelu
 from crowdgan_stylegan3.ops.triton.launch import OPTIONS, Launch
-from crowdgan_stylegan3.ops.triton.lrelu import plan_filtered_lrelu
-from crowdgan_stylegan3.ops.triton.resampling import plan_upfirdn2d
+from crowdgan_stylegan3.ops.triton.upfirdn2d import plan_upfirdn2d
 
 CAPABILITY = 90
 """Hopper: H100, H200."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from crowdgan_stylegan3.config import StyleGan3Settings
-from crowdgan_stylegan3.networks.geometry import LayerGeometry
-from crowdgan_stylegan3.networks.geometry import layers as geometry_of
+from crowdgan_stylegan3.config import StyleGan3Config, generator_preset
+from crowdgan_stylegan3.networks.layer_geometry import LayerGeometry
+from crowdgan_stylegan3.networks.layer_geometry import layers as geometry_of
 from crowdgan_stylegan3.ops.arguments import FilteredLrelu, resampling
-from crowdgan_stylegan3.presets import generator_preset
 
 GAIN, SLOPE, CLAMP = 2**0.5, 0.2, 256.0
 
@@ -35,7 +34,7 @@ class Layer:
 def layers(config: str, resolution: int, device: torch.device) -> list[Layer]:
     """The layers of configuration "t" or "r" that have filters: all but ToRGB."""
     settings = generator_preset("stylegan3-t" if config == "t" else "stylegan3-r", resolution=resolution)
-    assert isinstance(settings, StyleGan3Settings)
+    assert isinstance(settings, StyleGan3Config)
     return [_layer(geometry, device) for geometry in geometry_of(settings) if not geometry.is_torgb]
 
 

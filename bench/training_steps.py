@@ -15,17 +15,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from crowdgan_core.dataset import DatasetMetadata, PictureRecord
-from crowdgan_core.formats.tree import ZipFormat
-from crowdgan_stylegan3.training.choices import Choices
-from crowdgan_stylegan3.training.data import PictureOrder, TrainingPictures, batches, opened_data
-from crowdgan_stylegan3.training.distributed import World
-from crowdgan_stylegan3.training.learner import Learner, Networks
-from crowdgan_stylegan3.training.precision import precision
-from crowdgan_stylegan3.training.recipe import recipe
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_stylegan3.training.config.options import TrainOptions
+from crowdgan_stylegan3.training.config.recipe import resolve_config
+from crowdgan_stylegan3.training.data.dataset import ImageDataset, batches, open_training_data
+from crowdgan_stylegan3.training.data.sampler import ImageSampler
+from crowdgan_stylegan3.training.runtime.cudnn import precision
+from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
+from crowdgan_stylegan3.training.trainer import Networks, Trainer
 
-PICTURES = 256
-"""Pictures of the made-up dataset."""
+IMAGES = 256
+"""Images of the made-up dataset."""
 
 CLASSES = ("sparse", "medium", "dense")
 
@@ -46,13 +47,13 @@ class Case:
 
 
 def measure(case: Case, device: torch.device, steps: int) -> dict[str, Any]:
-    """Seconds per thousand pictures with R1 at its interval, what the phases take, the share that waits for data."""
+    """Seconds per thousand images with R1 at its interval, what the phases take, the share that waits for data."""
     with (
         made_up_dataset(case.resolution) as path,
-        opened_data(path, conditional=True) as data,
+        open_training_data(path, conditional=True) as data,
         precision(benchmark=True),
     ):
-        choices = Choices(
+        choices = TrainOptions(
             variant=case.variant,  # type: ignore[arg-type]
             data=path,
             batch=case.batch,
@@ -62,9 +63,9 @@ def measure(case: Case, device: torch.device, steps: int) -> dict[str, Any]:
             augment="fixed" if case.augment_p else "noaug",
             augment_p=case.augment_p or None,
         )
-        settings = recipe(choices, resolution=data.resolution, label_dim=data.labels.dim)
-        world = World(device=device)
-        learner = Learner(
+        settings = resolve_config(choices, resolution=data.resolution, label_dim=data.labels.dim)
+        world = DistributedContext(device=device)
+        learner = Trainer(
             settings,
             Networks.random(settings),
             world,
@@ -72,8 +73,8 @@ def measure(case: Case, device: torch.device, steps: int) -> dict[str, Any]:
             labels=data.labels.vectors,
             classes=data.labels.classes,
         )
-        order = PictureOrder(count=PICTURES, batch=case.batch, seed=0)
-        supply = batches(TrainingPictures(path, data.labels, mirror=False), order, workers=case.workers, device=device)
+        order = ImageSampler(count=IMAGES, batch=case.batch, seed=0)
+        supply = batches(ImageDataset(path, data.labels, mirror=False), order, workers=case.workers, device=device)
         for _ in range(2):  # kernels are built and chosen, pools of memory filled, R1 too
             learner.step_count = 0
             learner.step(next(supply))
@@ -104,7 +105,7 @@ def measure(case: Case, device: torch.device, steps: int) -> dict[str, Any]:
         return found
 
 
-def finish(learner: Learner) -> None:
+def finish(learner: Trainer) -> None:
     """Waits for all that is under way, and forgets what was measured."""
     learner.statistics.collect(learner.world)
     learner.stopwatch.collect_ms()
@@ -112,17 +113,17 @@ def finish(learner: Learner) -> None:
 
 @contextmanager
 def made_up_dataset(side: int) -> Iterator[Path]:
-    """A zip of pictures of smooth noise in three classes, without the time of making crowds."""
+    """A zip of images of smooth noise in three classes, without the time of making crowds."""
     form = ZipFormat()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.zip"
         with form.create(path, overwrite=False) as writer:
             records = []
-            for number in range(PICTURES):
+            for number in range(IMAGES):
                 name = writer.add(form.encode(smooth_noise(number, side)), (side, side))
-                records.append(PictureRecord(name=name, label=number % len(CLASSES)))
+                records.append(ImageRecord(name=name, label=number % len(CLASSES)))
             metadata = DatasetMetadata(classes=CLASSES, label_kind="class")
-            writer.finish(metadata.with_pictures(records))
+            writer.finish(metadata.with_images(records))
         yield path
 
 

@@ -1,4 +1,4 @@
-"""The whole story on made-up crowds: pictures, labels, training, pictures of each density, and a measure of them.
+"""The whole story on made-up crowds: images, labels, training, images of each density, and a measure of them.
 
 `nox -s demo` runs it; on two cores it takes some eight minutes. Every step but the last is a command of crowdgan's.
 """
@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from crowdgan_core.backend import ImageGenerator
-from crowdgan_core.dataset import DatasetReader, Pixels
-from crowdgan_core.datasets import open_dataset
-from crowdgan_core.generation.labels import class_names
-from crowdgan_core.generation.strips import captioned, strip
-from crowdgan_core.models import load_generator
+from crowdgan_core.api import load_generator, open_dataset
+from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.models.backend import ImageGenerator
+from crowdgan_core.models.generation.conditioning import class_names
+from crowdgan_core.models.generation.strips import add_captions, image_strip
+from crowdgan_core.utils.arrays import ImageArray
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ TRAINING = ["--batch", "16", "--gamma", "0.1", "--glr", "0.003", "--dlr", "0.003
 TRUNCATION = 0.8
 
 SHOWN, MEASURED = 8, 64
-"""Pictures per class on the sheet, and for the measure."""
+"""Images per class on the sheet, and for the measure."""
 
 
 def main() -> None:
@@ -55,8 +55,8 @@ def main() -> None:
     generator = load_generator(model)
     Image.fromarray(sheet_of_classes(generator)).save(out / "made.png")
     print_measure(dataset, generator)
-    print(f"Look at {out / 'labelled.png'}: the pictures that were labelled, one row per density class.")
-    print(f"Look at {out / 'made.png'}: pictures that the model made, one row per class, one place per column.")
+    print(f"Look at {out / 'labelled.png'}: the images that were labelled, one row per density class.")
+    print(f"Look at {out / 'made.png'}: images that the model made, one row per class, one place per column.")
     print(f"The model is {model}; crowdgan generate --network takes it.")
 
 
@@ -66,34 +66,34 @@ def crowdgan(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "crowdgan_core", *map(str, arguments)], check=True)
 
 
-def made(generator: ImageGenerator, label: int, count: int) -> Pixels:
-    """Pictures `[count, H, W, 3]` of a class."""
+def made(generator: ImageGenerator, label: int, count: int) -> ImageArray:
+    """Images `[count, H, W, 3]` of a class."""
     labels = np.eye(generator.card.label_dim, dtype=np.float32)[[label] * count]
     return generator.generate(range(count), labels, truncation_psi=TRUNCATION)
 
 
-def sheet_of_classes(generator: ImageGenerator) -> Pixels:
+def sheet_of_classes(generator: ImageGenerator) -> ImageArray:
     """One row per class, one seed per column."""
     rows = []
     for label, name in enumerate(class_names(generator.card)):
-        rows.append(strip(captioned(list(made(generator, label, SHOWN)), [[name]] * SHOWN)))
+        rows.append(image_strip(add_captions(list(made(generator, label, SHOWN)), [[name]] * SHOWN)))
     return np.concatenate(rows)
 
 
 def print_measure(dataset: Path, generator: ImageGenerator) -> None:
-    """Prints how crowded pictures of each class are: of the dataset, and made."""
+    """Prints how crowded images of each class are: of the dataset, and made."""
     reader = open_dataset(dataset)
     meter, agreement = CrowdMeter.fitted(reader)
     names = class_names(generator.card)
-    labels = np.array([record.label for record in reader.metadata.pictures])
-    real = [meter.persons(pictures(reader, np.flatnonzero(labels == label))) for label in range(len(names))]
+    labels = np.array([record.label for record in reader.metadata.images])
+    real = [meter.persons(images(reader, np.flatnonzero(labels == label))) for label in range(len(names))]
     fake = [meter.persons(made(generator, label, MEASURED)) for label in range(len(names))]
     print(f"\nPersons in the fullest cell, judged from the pixels; rank correlation {agreement:.2f}:")
     for name, of_real, of_fake in zip(names, real, fake, strict=True):
         print(f"  {name:8} dataset {of_real.mean():5.1f}   made {of_fake.mean():5.1f}")
     means = [of_fake.mean() for of_fake in fake]
     verdict = "grows from class to class" if (np.diff(means) > 0).all() else "does NOT grow from class to class"
-    print(f"The crowding of the made pictures {verdict}.\n")
+    print(f"The crowding of the made images {verdict}.\n")
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ class CrowdMeter:
 
     @classmethod
     def fitted(cls, reader: DatasetReader) -> tuple[CrowdMeter, float]:
-        """A meter fitted to a dataset, and the rank correlation of others with the truth on pictures left out."""
-        features = described(pictures(reader, np.arange(len(reader))))
-        truth = np.log([record.density or 1 for record in reader.metadata.pictures])
+        """A meter fitted to a dataset, and the rank correlation of others with the truth on images left out."""
+        features = described(images(reader, np.arange(len(reader))))
+        truth = np.log([record.density or 1 for record in reader.metadata.images])
         fold = np.arange(len(truth)) % 5
         guessed = np.empty(len(truth))
         for left_out in range(5):
@@ -130,13 +130,13 @@ class CrowdMeter:
         """Logarithms of persons `[N]`."""
         return (features - self.mean) / self.scale @ self.weights + self.offset
 
-    def persons(self, some: Pixels) -> Floats:
-        """Persons `[N]` in the fullest cell of pictures `[N, H, W, 3]`."""
+    def persons(self, some: ImageArray) -> Floats:
+        """Persons `[N]` in the fullest cell of images `[N, H, W, 3]`."""
         return np.exp(self.log_persons(described(some)))
 
 
-def described(some: Pixels) -> Floats:
-    """Features `[N, values]` of pictures `[N, H, W, 3]`: means over squares of colours, saturation and edges."""
+def described(some: ImageArray) -> Floats:
+    """Features `[N, values]` of images `[N, H, W, 3]`: means over squares of colours, saturation and edges."""
     colours = some / 255
     grey = colours.mean(axis=3, keepdims=True)
     edges = [np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (1, 2)]
@@ -146,8 +146,8 @@ def described(some: Pixels) -> Floats:
     return maps.reshape(count, 4, side, 4, width // 4, channels).mean(axis=(2, 4)).reshape(count, -1)
 
 
-def pictures(reader: DatasetReader, numbers: npt.NDArray[np.intp]) -> Pixels:
-    """Pictures `[N, H, W, 3]` of a dataset."""
+def images(reader: DatasetReader, numbers: npt.NDArray[np.intp]) -> ImageArray:
+    """Images `[N, H, W, 3]` of a dataset."""
     return np.stack([reader.image(int(number)) for number in numbers])
 
 

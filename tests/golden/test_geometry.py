@@ -8,9 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from crowdgan_stylegan3.config import StyleGan3Settings, Variant
-from crowdgan_stylegan3.networks.geometry import LayerGeometry, layers
-from crowdgan_stylegan3.presets import generator_preset
+from crowdgan_stylegan3.config import StyleGan3Config, Variant, generator_preset
+from crowdgan_stylegan3.networks.layer_geometry import LayerGeometry, layers
 
 CASES = [f"stylegan3-{kind}-{size}" for kind in "tr" for size in (16, 32, 64, 128, 256, 512, 1024)]
 HEAD = 4
@@ -53,7 +52,7 @@ def test_geometry_equals_the_recorded_one(shared: Path, case: str) -> None:
     recorded = json.loads((shared / "reference" / "geometry.json").read_text())[case]
     variant, size = case.rsplit("-", 1)
     settings = generator_preset(cast("Variant", variant), resolution=int(size))
-    assert isinstance(settings, StyleGan3Settings)
+    assert isinstance(settings, StyleGan3Config)
     found = layers(settings)
     assert len(found) == len(recorded["layers"])
     for layer, expected in zip(found, recorded["layers"], strict=True):

@@ -14,14 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crowdgan_core.density import Density, DensityEstimator
+from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import DensityError
-from crowdgan_core.scene import Scene
-from crowdgan_density.compat import Sg3Euclidean, Sg3Grid, Sg3GridMetres, Sg3Normalised, Sg3Threshold
-from crowdgan_density.grid import Grid, GridMetres
+from crowdgan_core.scenes.scene import Scene
+from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
+from crowdgan_density.image_plane.sg3_compat import (
+    Sg3Euclidean,
+    Sg3Grid,
+    Sg3GridMetres,
+    Sg3Normalised,
+    Sg3ThresholdEstimator,
+)
 
 COMPAT = {
-    "threshold": Sg3Threshold,
+    "threshold": Sg3ThresholdEstimator,
     "normalised": Sg3Normalised,
     "euclidean": Sg3Euclidean,
     "grid": Sg3Grid,
@@ -62,7 +68,7 @@ def scene_of(record: dict[str, Any], image_sizes: dict[str, list[int]]) -> Scene
     )
 
 
-def outcome(estimator: DensityEstimator, scene: Scene) -> Density | None:
+def outcome(estimator: DensityEstimator, scene: Scene) -> DensityEstimate | None:
     try:
         return estimator.estimate(scene)
     except DensityError:
@@ -105,7 +111,7 @@ def test_the_records_have_the_cases_that_the_quirks_are_about(
     assert sum(bool((scene.full_boxes[:, :2] < 0).any()) for scene in scenes.values()) > 10
 
 
-@pytest.mark.parametrize(("native", "compat"), [(Grid, Sg3Grid), (GridMetres, Sg3GridMetres)])
+@pytest.mark.parametrize(("native", "compat"), [(GridEstimator, Sg3Grid), (MetricGridEstimator, Sg3GridMetres)])
 def test_native_grids_equal_the_original_on_ordinary_scenes(
     native: type[DensityEstimator], compat: type[DensityEstimator], scenes: dict[str, Scene]
 ) -> None:
@@ -118,12 +124,12 @@ def test_native_grids_equal_the_original_on_ordinary_scenes(
 
 def test_native_grid_answers_where_the_original_stops(scenes: dict[str, Scene], recorded: dict[str, Any]) -> None:
     stopped = [name for name in scenes if "error" in recorded["reference"][name]["grid-metres"]]
-    answers = [GridMetres().estimate(scenes[name]) for name in stopped]
-    assert answers == [Density(value=1.0, unit="persons per 1 m cell", class_index=0)]
+    answers = [MetricGridEstimator().estimate(scenes[name]) for name in stopped]
+    assert answers == [DensityEstimate(value=1.0, unit="persons per 1 m cell", class_index=0)]
 
 
 def is_ordinary(scene: Scene) -> bool:
-    """Whether all boxes are persons' and inside the picture."""
+    """Whether all boxes are persons' and inside the image."""
     ends = scene.full_boxes[:, :2] + scene.full_boxes[:, 2:]
     inside = (scene.full_boxes[:, :2] >= 0).all() and (ends <= [scene.size[1], scene.size[0]]).all()
     return bool(inside and not scene.ignore.any())

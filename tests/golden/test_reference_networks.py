@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from crowdgan_stylegan3.legacy import load_discriminator, load_generator
+from crowdgan_stylegan3.io.official_weights import discriminator_from_official, generator_from_official
 from crowdgan_stylegan3.networks.generator import Generator
 
 GENERATORS = ("stylegan3-t", "stylegan3-r", "stylegan2")
@@ -44,7 +44,7 @@ def agree(found: Tensor, expected: npt.NDArray[Any], tolerance: float = 1e-4) ->
 @pytest.mark.parametrize("name", GENERATORS)
 def test_generators_equal_the_recorded_numbers(shared: Path, name: str) -> None:
     data = recorded(shared, name)
-    generator = load_generator(*parts(data))
+    generator = generator_from_official(*parts(data))
     z, c = torch.from_numpy(data["z"]), torch.from_numpy(data["c"])
     ws = generator.mapping(z, c)
     agree(ws, data["ws"])
@@ -56,10 +56,10 @@ def test_generators_equal_the_recorded_numbers(shared: Path, name: str) -> None:
 
 
 def gradients_agree(generator: Generator, ws: Tensor, data: dict[str, npt.NDArray[Any]]) -> Tensor:
-    """Whether each picture's gradient agrees with the recorded one.
+    """Whether each image's gradient agrees with the recorded one.
 
-    In some pictures a sample lies at the kink of a leaky ReLU, where rounding decides the slope. Latents that differ by
-    as much as rounding are tried, until each picture was on the recorded side of its kinks.
+    In some images a sample lies at the kink of a leaky ReLU, where rounding decides the slope. Latents that differ by
+    as much as rounding are tried, until each image was on the recorded side of its kinks.
     """
     tolerance = 1e-4 * float(np.abs(data["dws"]).max())
     agreed = torch.zeros(len(ws), dtype=torch.bool)
@@ -77,7 +77,7 @@ def gradients_agree(generator: Generator, ws: Tensor, data: dict[str, npt.NDArra
 @pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r"])
 def test_running_means_are_updated_as_recorded(shared: Path, name: str) -> None:
     data, after = recorded(shared, name), recorded(shared, f"{name}_after_ema")
-    generator = load_generator(*parts(data))
+    generator = generator_from_official(*parts(data))
     z, c = torch.from_numpy(data["z"]), torch.from_numpy(data["c"])
     agree(generator(z, c, update_emas=True), after["img"])
     buffers = generator.state_dict()
@@ -88,11 +88,11 @@ def test_running_means_are_updated_as_recorded(shared: Path, name: str) -> None:
 
 def test_the_discriminator_equals_the_recorded_numbers(shared: Path) -> None:
     data = recorded(shared, "discriminator")
-    discriminator = load_discriminator(*parts(data))
-    pictures, c = torch.from_numpy(data["img"]).requires_grad_(), torch.from_numpy(data["c"])
-    logits = discriminator(pictures, c)
+    discriminator = discriminator_from_official(*parts(data))
+    images, c = torch.from_numpy(data["img"]).requires_grad_(), torch.from_numpy(data["c"])
+    logits = discriminator(images, c)
     agree(logits, data["logits"])
-    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     agree(gradient, data["dimg"])
     penalty = gradient.square().sum(dim=(1, 2, 3))
     agree(penalty, data["r1_penalty"])
@@ -109,4 +109,4 @@ def test_the_discriminator_equals_the_recorded_numbers(shared: Path) -> None:
 
 def test_the_unconditional_discriminator_equals_the_recorded_numbers(shared: Path) -> None:
     data = recorded(shared, "discriminator_uncond")
-    agree(load_discriminator(*parts(data))(torch.from_numpy(data["img"])), data["logits"])
+    agree(discriminator_from_official(*parts(data))(torch.from_numpy(data["img"])), data["logits"])

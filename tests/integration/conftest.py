@@ -22,8 +22,8 @@ RunBlobs = Callable[..., subprocess.CompletedProcess[str]]
 PLUGINS = Path(__file__).parents[1] / "plugins"
 
 
-def noise_picture(seed: int, size: tuple[int, int], kind: str = "JPEG", **options: Any) -> bytes:
-    """An encoded picture of smooth noise, `size` (height, width) in pixels."""
+def noise_image(seed: int, size: tuple[int, int], kind: str = "JPEG", **options: Any) -> bytes:
+    """An encoded image of smooth noise, `size` (height, width) in pixels."""
     generator = np.random.default_rng(seed)
     small = generator.integers(0, 256, (max(1, size[0] // 8), max(1, size[1] // 8), 3), dtype=np.uint8)
     image = Image.fromarray(small).resize((size[1], size[0]), Image.Resampling.BILINEAR)
@@ -33,7 +33,7 @@ def noise_picture(seed: int, size: tuple[int, int], kind: str = "JPEG", **option
 
 
 def crowd_line(name: str, persons: int, seed: int, size: tuple[int, int]) -> str:
-    """One CrowdHuman annotation line: persons and one ignore region in a picture of `size` (height, width)."""
+    """One CrowdHuman annotation line: persons and one ignore region in an image of `size` (height, width)."""
     generator = np.random.default_rng(seed)
     boxes: list[dict[str, Any]] = []
     for _ in range(persons):
@@ -83,8 +83,8 @@ def blob_models(blobs: RunBlobs, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def encode_noise() -> Callable[..., bytes]:
-    """Makes an encoded picture: `encode_noise(seed, size, kind, **options_of_pillow)`."""
-    return noise_picture
+    """Makes an encoded image: `encode_noise(seed, size, kind, **options_of_pillow)`."""
+    return noise_image
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +96,7 @@ def write_crowd() -> CrowdWriter:
         lines = [crowd_line(f"crowd{index:03d}", 2 + 3 * (index % 13), index, size) for index in range(count)]
         (folder / "annotation_train.odgt").write_text("\n".join(lines) + "\n")
         for index in range(count):
-            (folder / f"crowd{index:03d}.jpg").write_bytes(noise_picture(index, size))
+            (folder / f"crowd{index:03d}.jpg").write_bytes(noise_image(index, size))
         return folder
 
     return write

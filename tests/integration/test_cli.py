@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from crowdgan_core.cli.report import print_summary
-from crowdgan_core.formats.hdf5 import Hdf5Format
-from crowdgan_core.formats.tree import ZipFormat
-from crowdgan_core.summary import Summary
-from tests.made_up import odgt, person, picture_bytes, write_tree
+from crowdgan_core.cli.common.output import print_summary
+from crowdgan_core.datasets.hdf5 import Hdf5Format
+from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.pipeline.summary import BuildSummary
+from tests.support.sources import image_bytes, odgt, person, write_tree
 
 COMMANDS = ["synth", "label", "convert", "inspect", "generate", "sweep", "density", "plugins", "calibrate"]
 
@@ -31,9 +31,9 @@ def crowdgan(*arguments: str | Path, code: int = 0, **environment: str) -> subpr
 
 @pytest.fixture
 def crowds(tmp_path: Path) -> Path:
-    """Pictures with 5, 20 and 40 persons."""
+    """Images with 5, 20 and 40 persons."""
     records = {f"{count},a": [person(20 + n, 10 + n % 20) for n in range(count)] for count in (5, 20, 40)}
-    entries = {f"Images/{name}.jpg": picture_bytes(index) for index, name in enumerate(records)}
+    entries = {f"Images/{name}.jpg": image_bytes(index) for index, name in enumerate(records)}
     return write_tree(tmp_path / "crowds", {**entries, "annotation_train.odgt": odgt(records).encode()})
 
 
@@ -57,11 +57,11 @@ def test_labelling_to_zip_and_hdf5_gives_equal_datasets(tmp_path: Path, crowds: 
             *("label", "--source", crowds, "--dest", tmp_path / name, "--density", "threshold"),
             *("--resolution", "32x32", "--transform", "center-crop"),
         )
-        assert "pictures out" in run.stdout
+        assert "images out" in run.stdout
         assert run.stdout.count("1 (33%)") == 3
     one, other = ZipFormat().open(tmp_path / "out.zip"), Hdf5Format().open(tmp_path / "out.h5")
-    assert [item.label for item in one.metadata.pictures] == [0, 1, 2]
-    assert [item.label for item in other.metadata.pictures] == [0, 1, 2]
+    assert [item.label for item in one.metadata.images] == [0, 1, 2]
+    assert [item.label for item in other.metadata.images] == [0, 1, 2]
     assert all((one.image(index) == other.image(index)).all() for index in range(3))
     other.close()
 
@@ -70,7 +70,7 @@ def test_a_dataset_is_inspected(tmp_path: Path, crowds: Path) -> None:
     dest, sheet = tmp_path / "out.zip", tmp_path / "sheet.png"
     crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", "--set", "sparse_up_to=5")
     shown = crowdgan("inspect", dest, "--contact-sheet", sheet).stdout
-    assert "3 pictures, 256x256 px" in shown
+    assert "3 images, 256x256 px" in shown
     assert "sparse_up_to=5" in shown
     assert sheet.read_bytes().startswith(b"\x89PNG")
     report = json.loads(crowdgan("inspect", dest, "--json").stdout)
@@ -83,7 +83,7 @@ def test_converting_keeps_labels(tmp_path: Path, crowds: Path) -> None:
     crowdgan("convert", "--source", tmp_path / "a.zip", "--dest", tmp_path / "b")
     crowdgan("convert", "--source", tmp_path / "b", "--dest", tmp_path / "c.h5")
     reader = Hdf5Format().open(tmp_path / "c.h5")
-    assert [item.label for item in reader.metadata.pictures] == [0, 1, 2]
+    assert [item.label for item in reader.metadata.images] == [0, 1, 2]
     assert reader.metadata.classes == ("sparse", "medium", "dense")
     reader.close()
 
@@ -207,14 +207,14 @@ def test_commands_that_are_proposed_can_be_pasted(tmp_path: Path, crowds: Path) 
 
 
 def test_a_summary_of_no_measurable_time_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    print_summary(Summary(pictures_in=1, pictures_out=1, elapsed_s=0.0), Path("a.zip"))
+    print_summary(BuildSummary(num_read=1, num_written=1, elapsed_s=0.0), Path("a.zip"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["time", "0.0", "s"] in lines
 
 
 def test_synth_says_what_can_be_made() -> None:
     shown = " ".join(crowdgan("synth", "--help").stdout.split())
-    assert "the fullest picture, from 0.01 to 6." in shown
+    assert "the fullest image, from 0.01 to 6." in shown
     assert "Persons in the largest crowd, from 1 to 5000." in shown
 
 

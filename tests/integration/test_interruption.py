@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from crowdgan_core.atomic import write_file, written_beside
-from crowdgan_core.dataset import DatasetFormat
-from crowdgan_core.formats.hdf5 import Hdf5Format
-from crowdgan_core.formats.tree import FolderFormat, ZipFormat
-from crowdgan_core.labelling import LabelSettings, make_dataset
+from crowdgan_core.datasets.hdf5 import Hdf5Format
+from crowdgan_core.datasets.protocols import DatasetFormat
+from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
+from crowdgan_core.io.atomic import atomic_path, write_file
+from crowdgan_core.pipeline.build import BuildConfig, build_dataset
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
 
 if sys.platform == "win32":
@@ -31,9 +31,9 @@ import resource
 FORMATS: dict[str, DatasetFormat] = {"out.zip": ZipFormat(), "out.h5": Hdf5Format(), "out": FolderFormat()}
 """Destinations and their formats."""
 
-PICTURES = 60
+IMAGES = 60
 SIZE = (900, 1200)
-"""Number and (height, width) of the source's pictures: some two seconds of work."""
+"""Number and (height, width) of the source's images: some two seconds of work."""
 
 KILLS = 4
 """Runs that are killed per destination."""
@@ -113,8 +113,8 @@ def start(crowdgan: list[str]) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory, write_crowd: Callable[..., Path]) -> Path:
-    """The source: enough large pictures that a kill lands while they are worked on."""
-    return write_crowd(tmp_path_factory.mktemp("source") / "crowd", count=PICTURES, size=SIZE)
+    """The source: enough large images that a kill lands while they are worked on."""
+    return write_crowd(tmp_path_factory.mktemp("source") / "crowd", count=IMAGES, size=SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -136,18 +136,18 @@ def olds(tmp_path_factory: pytest.TempPathFactory, crowd: Path) -> dict[str, Pat
 
 
 def make_in_process(crowd: Path, dest: Path, max_images: int | None = None) -> None:
-    from crowdgan_core.plugins import installed_plugins
-    from crowdgan_core.transform import Transform
+    from crowdgan_core.plugins.discovery import installed_plugins
+    from crowdgan_core.scenes.transform import ImageTransform
 
-    label_settings = LabelSettings(
+    label_settings = BuildConfig(
         dest=dest,
         format=FORMATS[dest.name],
         estimator=installed_plugins().density_estimators["grid"](),
-        transform=Transform(name="center-crop", size=(128, 128)),
+        transform=ImageTransform(name="center-crop", size=(128, 128)),
         workers=2,
         max_images=max_images,
     )
-    make_dataset(CrowdHumanSource().open([crowd], None), f"crowdhuman: {crowd.name}", label_settings)
+    build_dataset(CrowdHumanSource().open([crowd], None), f"crowdhuman: {crowd.name}", label_settings)
 
 
 def label_command(crowd: Path, dest: Path, *more: object) -> tuple[object, ...]:
@@ -214,13 +214,13 @@ def test_a_killed_run_leaves_the_destination_absent_or_old_or_whole_and_the_next
     assert names(tmp_path) == [dest_name]
     assert content(dest) == whole
     with closing(FORMATS[dest_name].open(dest)) as reader:
-        assert [reader.image(index).shape for index in range(len(reader))] == [(128, 128, 3)] * PICTURES
+        assert [reader.image(index).shape for index in range(len(reader))] == [(128, 128, 3)] * IMAGES
 
 
 def test_a_killed_run_whose_number_comes_again_does_not_stand_in_the_way(tmp_path: Path) -> None:
     """In a container every run may have the same process number, so that the leftover has the name of the new one."""
     dest = tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt), written_beside(dest, overwrite=False) as partial:
+    with pytest.raises(KeyboardInterrupt), atomic_path(dest, overwrite=False) as partial:
         partial_name = partial.name
         raise KeyboardInterrupt
     (tmp_path / partial_name).mkdir()
@@ -235,7 +235,7 @@ def test_a_folder_that_was_put_aside_by_a_killed_run_is_removed(tmp_path: Path) 
     dest, ended = tmp_path / "out", subprocess.Popen(["true"])
     ended.wait()
     dest.mkdir()
-    with pytest.raises(KeyboardInterrupt), written_beside(dest, overwrite=True) as partial:
+    with pytest.raises(KeyboardInterrupt), atomic_path(dest, overwrite=True) as partial:
         leftover = partial.with_name(partial.name.replace(f"-{os.getpid()}.", f"-{ended.pid}.old."))
         raise KeyboardInterrupt
     leftover.mkdir()
@@ -257,7 +257,7 @@ def test_a_folder_is_put_back_when_the_new_one_cannot_take_its_place(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt), written_beside(dest, overwrite=True) as partial:
+    with pytest.raises(KeyboardInterrupt), atomic_path(dest, overwrite=True) as partial:
         partial.mkdir()
     assert content(dest) == {"old.png": b"old"}
     assert names(tmp_path) == ["out"]

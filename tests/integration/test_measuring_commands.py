@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.cli.app import build_tree
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.synthetic import SynthSettings, write_download
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
 from crowdgan_core.testing import EXAMPLE_CAMERA
-from tests.made_up import odgt, person, picture_bytes, write_tree
-from tests.unit.crowdgan_density.test_ground import places, scene_of
+from tests.support.sources import image_bytes, odgt, person, write_tree
+from tests.unit.crowdgan_density.ground_plane.test_ground import places, scene_of
 
 
 @pytest.fixture(scope="module")
 def crowds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten pictures of made-up crowds with their truth."""
+    """Ten images of made-up crowds with their truth."""
     folder = tmp_path_factory.mktemp("made") / "crowds"
-    write_download(SynthSettings(images=10, size=(240, 320), max_people=60, seed=5), folder)
+    write_synthetic_dataset(SyntheticConfig(images=10, size=(240, 320), max_people=60, seed=5), folder)
     return folder
 
 
@@ -49,7 +49,7 @@ def test_all_estimators_are_evaluated(crowds: Path) -> None:
     assert by_name["ground"]["median_error"] < 0.2
     assert by_name["ground"]["coverage"] > 0.7
     assert by_name["threshold"]["median_error"] is None
-    assert all(item["pictures"] == 10 for item in by_name.values())
+    assert all(item["images"] == 10 for item in by_name.values())
 
 
 def test_the_table_names_what_was_compared(crowds: Path) -> None:
@@ -65,7 +65,7 @@ def test_the_table_names_what_was_compared(crowds: Path) -> None:
     assert rows["kde"][-1] == "–"
     assert "–" not in rows["ground"]
     assert "classes: 0.5,1 (below 0.5, 0.5 to 1, above 1); errors are relative to the truth" in lines
-    assert "in persons/m² of the picture plane: kde" in lines
+    assert "in persons/m² of the image plane: kde" in lines
     assert "in persons/m²: ground" in lines
 
 
@@ -78,15 +78,15 @@ def test_options_reach_the_estimators_that_have_them(crowds: Path) -> None:
         evaluated(crowds, "--density", "ground", "--density", "grid", "--set", "focal=120")
 
 
-def test_pictures_without_a_truth_are_left_out_and_named(crowds: Path, tmp_path: Path) -> None:
-    pictures = json.loads((crowds / "truth.json").read_text())["pictures"]
+def test_images_without_a_truth_are_left_out_and_named(crowds: Path, tmp_path: Path) -> None:
+    images = json.loads((crowds / "truth.json").read_text())["pictures"]
     truth = tmp_path / "truth.json"
-    truth.write_text(json.dumps({name: entry["density_per_m2"] for name, entry in list(pictures.items())[:7]}))
+    truth.write_text(json.dumps({name: entry["density_per_m2"] for name, entry in list(images.items())[:7]}))
     result = run("density", "evaluate", "--source", crowds, "--truth", truth, "--density", "threshold", "--json")
-    assert json.loads(result.stdout)["estimators"][0]["pictures"] == 7
-    assert "left out: pictures whose true density is not known: 3 (900000," in result.stderr
+    assert json.loads(result.stdout)["estimators"][0]["images"] == 7
+    assert "left out: images whose true density is not known: 3 (900000," in result.stderr
     truth.write_text('{"other": 1}')
-    with pytest.raises(CrowdganError, match="truth.json: it names no picture of the source: other, not 900000,"):
+    with pytest.raises(CrowdganError, match="truth.json: it names no image of the source: other, not 900000,"):
         run("density", "evaluate", "--source", crowds, "--truth", truth)
 
 
@@ -95,15 +95,15 @@ def test_the_group_density_lists_its_command() -> None:
     assert "evaluate  Show how well estimators agree" in shown
 
 
-def test_each_picture_shows_its_camera_density_and_level(crowds: Path) -> None:
+def test_each_image_shows_its_camera_density_and_level(crowds: Path) -> None:
     found = run_json("calibrate", "--source", crowds)
     truth = json.loads((crowds / "truth.json").read_text())["pictures"]
     assert (found["scale"], found["classes"], found["shared_camera"]) == ("fruin-walkway", [*"ABCDEF"], None)
-    assert [item["picture"] for item in found["pictures"]] == list(truth)
+    assert [item["image"] for item in found["pictures"]] == list(truth)
     told = [item for item in found["pictures"] if item["reason"] is None]
     assert len(told) >= 8
     for item in told:
-        true = truth[item["picture"]]
+        true = truth[item["image"]]
         assert item["camera"]["focal_length_px"] == pytest.approx(true["camera"]["focal_length_px"], rel=0.01)
         assert item["camera"]["pitch_deg"] == pytest.approx(true["camera"]["pitch_deg"], abs=5)
         assert item["camera"]["focal_length_known"]
@@ -113,9 +113,9 @@ def test_each_picture_shows_its_camera_density_and_level(crowds: Path) -> None:
         assert item["level"] in "ABCDEF"
 
 
-def test_pictures_that_cannot_be_told_have_a_numbered_reason(tmp_path: Path) -> None:
+def test_images_that_cannot_be_told_have_a_numbered_reason(tmp_path: Path) -> None:
     records = {"a": [person(9, 9)], "b": [person(10 * n, 20, 8, 24) for n in range(7)], "c": [person(9, 9)]}
-    entries = {f"{name}.jpg": picture_bytes(1) for name in records}
+    entries = {f"{name}.jpg": image_bytes(1) for name in records}
     source = write_tree(tmp_path / "few", {**entries, "a.odgt": odgt(records).encode()})
     lines = run("calibrate", "--source", source).stdout.splitlines()
     assert [line.split()[-1] for line in lines if line.startswith((" a ", " b ", " c "))] == ["(1)", "(2)", "(1)"]
@@ -129,7 +129,7 @@ def test_one_camera_is_shown_for_all(tmp_path: Path) -> None:
     for seed in range(4):
         boxes = scene_of(places(30, seed), seed=seed).full_boxes.tolist()
         records[f"frame{seed}"] = [person(*box) for box in boxes]
-    entries = {f"{name}.jpg": picture_bytes(1, EXAMPLE_CAMERA.size) for name in records}
+    entries = {f"{name}.jpg": image_bytes(1, EXAMPLE_CAMERA.size) for name in records}
     source = write_tree(tmp_path / "station", {**entries, "a.odgt": odgt(records).encode()})
     options = ("calibrate", "--source", source, "--set", "shared_camera=true")
     found = run_json(*options, "--set", f"focal_mm35={560 / 640 * 36}")

@@ -34,7 +34,7 @@ def test_the_card_of_a_model_is_shown(blobs: Run, blob_models: Path) -> None:
     path = blob_models / "class.safetensors"
     shown = blobs("inspect", path).stdout
     first, _, rest = shown.partition("\n")
-    assert first == f"{path}: a model for pictures of 32x32 px, 0.00154 MB"
+    assert first == f"{path}: a model for images of 32x32 px, 0.00154 MB"
     assert rest == CARD_LINES
     assert "  labels       the density itself\n" in blobs("inspect", blob_models / "value.safetensors").stdout
     assert "  labels       none\n" in blobs("inspect", blob_models / "none.safetensors").stdout
@@ -78,7 +78,7 @@ def test_a_model_that_is_cut_off_is_one_clear_line(blobs: Run, blob_models: Path
 
 def test_a_model_has_no_contact_sheet(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
     run = blobs("inspect", blob_models / "class.safetensors", "--contact-sheet", tmp_path / "a.png", code=1)
-    assert "class.safetensors is a model; crowdgan generate makes pictures of it" in run.stderr
+    assert "class.safetensors is a model; crowdgan generate makes images of it" in run.stderr
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -86,10 +86,10 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def test_pictures_are_generated(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
+def test_images_are_generated(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
     network = ("--network", blob_models / "class.safetensors")
     made = blobs("generate", *network, "--seeds", "1,5-6", "--density", "dense", "--outdir", tmp_path / "a")
-    assert made.stdout == f"made 3 pictures in {tmp_path / 'a'}\n"
+    assert made.stdout == f"made 3 images in {tmp_path / 'a'}\n"
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["seed0001.png", "seed0005.png", "seed0006.png"]
     same = ("--label", "2", "--batch", "1", "--grid", "3x1")
     made = blobs("generate", *network, "--seeds", "1,5-6", *same, "--outdir", tmp_path / "b")
@@ -102,7 +102,7 @@ def test_pictures_are_generated(blobs: Run, blob_models: Path, tmp_path: Path) -
     assert np.abs(left[:, :-8].astype(int) - alone[0][:, 8:]).max() <= 1, "a quarter of 32 px"
 
 
-def test_pictures_of_a_density_and_of_no_label_are_generated(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
+def test_images_of_a_density_and_of_no_label_are_generated(blobs: Run, blob_models: Path, tmp_path: Path) -> None:
     value = ("generate", "--network", blob_models / "value.safetensors", "--seeds", "4")
     blobs(*value, "--density", "2.5", "--outdir", tmp_path / "a")
     blobs(*value, "--label", "2.5", "--outdir", tmp_path / "b")
@@ -120,7 +120,7 @@ def test_pictures_of_a_density_and_of_no_label_are_generated(blobs: Run, blob_mo
         ("class", "--seeds 0 --density dense --label 2", "both a density and a label are given"),
         ("value", "--seeds 0", "the model needs a label: it is the density in persons/m², for example --density 1.5"),
         ("none", "--seeds 0 --label 0", "the model has no labels; leave out the density and the label"),
-        ("none", "--seeds 0-3 --grid 3x1", "grid 3x1: it holds 3 pictures, and there are 4 seeds; 2x2, 4x1, 1x4 would"),
+        ("none", "--seeds 0-3 --grid 3x1", "grid 3x1: it holds 3 images, and there are 4 seeds; 2x2, 4x1, 1x4 would"),
         ("none", "--seeds 5-0", "seeds '5-0': 5-0 runs backwards; write 0-5"),
         ("none", "--seeds 0 --trunc nan", "truncation, translation and rotation must be finite numbers"),
         ("none", "--seeds 0 --device cuda", "device cuda: blobs are drawn on the cpu"),

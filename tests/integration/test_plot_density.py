@@ -11,20 +11,20 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.cli.app import build_tree
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.synthetic import SynthSettings, write_download
-from tests.made_up import add_shanghaitech
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
+from tests.support.sources import add_shanghaitech
 
 ESTIMATORS = list(installed_plugins().density_estimators)
 
 
 @pytest.fixture(scope="module")
 def crowds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five pictures of made-up crowds."""
+    """Five images of made-up crowds."""
     folder = tmp_path_factory.mktemp("made") / "crowds"
-    write_download(SynthSettings(images=5, size=(120, 160), seed=5), folder)
+    write_synthetic_dataset(SyntheticConfig(images=5, size=(120, 160), seed=5), folder)
     return folder
 
 
@@ -67,7 +67,7 @@ def test_head_points_are_drawn_as_a_map(tmp_path: Path) -> None:
     assert "density map of heads" in next(out.iterdir()).read_text()
 
 
-def test_pictures_that_cannot_be_read_are_left_out_when_asked_for(crowds: Path, tmp_path: Path) -> None:
+def test_images_that_cannot_be_read_are_left_out_when_asked_for(crowds: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     lines = (crowds / "annotation_train.odgt").read_text().splitlines()[:2]
@@ -76,11 +76,11 @@ def test_pictures_that_cannot_be_read_are_left_out_when_asked_for(crowds: Path, 
     Image.new("RGB", (160, 120)).save(source / f"{names[0]}.jpg")
     (source / f"{names[1]}.jpg").write_bytes((source / f"{names[0]}.jpg").read_bytes()[:400])
     arguments = ("--source", source, "--density", "grid", "--out", tmp_path / "out")
-    with pytest.raises(CrowdganError, match="to leave such pictures out, add --on-error skip"):
+    with pytest.raises(CrowdganError, match="to leave such images out, add --on-error skip"):
         plot_density(*arguments)
     result = plot_density(*arguments, "--on-error", "skip", "--overwrite")
     assert [path.stem for path in (tmp_path / "out").iterdir()] == [names[0]]
-    assert "left out: damaged or unfit pictures: 1" in result.stderr
+    assert "left out: damaged or unfit images: 1" in result.stderr
 
 
 def test_a_source_without_annotations_is_refused(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_source_without_annotations_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_labelling_draws_each_picture_that_it_labels(crowds: Path, tmp_path: Path) -> None:
+def test_labelling_draws_each_image_that_it_labels(crowds: Path, tmp_path: Path) -> None:
     label = ["label", "--source", str(crowds), "--dest", str(tmp_path / "out.zip"), "--density", "grid"]
     program = [sys.executable, "-c", "from crowdgan_core.cli import main; main()"]
     more = ["--plot", str(tmp_path / "plots"), "--resolution", "64x64", "--workers", "2"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.cli.app import build_tree
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.synthetic import SynthSettings, write_download
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
 
 VALUES = ("value", "grid", "value")
 """Name, estimator and kind of labels of the last one."""
@@ -18,9 +18,9 @@ VALUES = ("value", "grid", "value")
 
 @pytest.fixture(scope="module")
 def datasets(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three labelled versions of eight pictures, the last one labelled by values."""
+    """Three labelled versions of eight images, the last one labelled by values."""
     folder = tmp_path_factory.mktemp("made")
-    write_download(SynthSettings(images=8, size=(120, 160), seed=5), folder / "crowds")
+    write_synthetic_dataset(SyntheticConfig(images=8, size=(120, 160), seed=5), folder / "crowds")
     paths = []
     for name, density, kind in (("grid.zip", "grid", "class"), ("threshold.h5", "threshold", "class"), VALUES):
         label = ["label", "--source", str(folder / "crowds"), "--dest", str(folder / name), "--density", density]

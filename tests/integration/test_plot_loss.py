@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.made_up_runs import stats_line, stats_lines, write_stats
+from tests.support.run_folders import stats_line, stats_lines, write_stats
 
 PROGRAM = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", "plot", "loss"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.cli.app import build_tree
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.plugins import installed_plugins
-from tests.made_up_runs import write_run
+from crowdgan_core.plugins.discovery import installed_plugins
+from tests.support.run_folders import write_run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -96,7 +96,7 @@ def test_other_names_than_those_of_pages_are_refused(tmp_path: Path) -> None:
         plot_run(tmp_path / "nowhere", "--out", tmp_path / "page.pdf")
 
 
-def test_a_browser_shows_every_picture_and_chart_without_an_error(tmp_path: Path, browser: list[str]) -> None:
+def test_a_browser_shows_every_image_and_chart_without_an_error(tmp_path: Path, browser: list[str]) -> None:
     out = tmp_path / "page.html"
     plot_run(write_run(tmp_path / "run"), "--out", out)
     out.write_text(out.read_text(encoding="utf-8").replace("</body>", f"{LOOK}</body>"), encoding="utf-8")

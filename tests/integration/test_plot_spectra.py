@@ -8,25 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.made_up import picture_bytes
+from tests.support.sources import image_bytes
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """A folder of pictures as large as those of the models."""
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    """A folder of images as large as those of the models."""
+    folder = tmp_path / "images"
     folder.mkdir()
     for index in range(6):
-        (folder / f"{index}.png").write_bytes(picture_bytes(index, (32, 32), "PNG"))
+        (folder / f"{index}.png").write_bytes(image_bytes(index, (32, 32), "PNG"))
     return folder
 
 
-def test_pictures_and_a_model_are_compared(blobs: Run, blob_models: Path, pictures: Path, tmp_path: Path) -> None:
+def test_images_and_a_model_are_compared(blobs: Run, blob_models: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "spectra.svg"
     models = ("--network", blob_models / "class.safetensors", "--network", f"free={blob_models / 'none.safetensors'}")
-    shown = blobs("plot", "spectra", "--images", f"real={pictures}", *models, "--pictures", "12", "--out", out)
+    shown = blobs("plot", "spectra", "--images", f"real={images}", *models, "--pictures", "12", "--out", out)
     assert shown.stdout == ""
     [normalised, written] = shown.stderr.splitlines()
     assert normalised.startswith("normalised by real: mean ")
@@ -34,27 +34,27 @@ def test_pictures_and_a_model_are_compared(blobs: Run, blob_models: Path, pictur
     text = out.read_text()
     for name, count in (("real", 6), ("class", 12), ("free", 12)):
         assert f">{name}<" in text
-        assert f">{count} pictures<" in text
+        assert f">{count} images<" in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "nothing to draw: name pictures by --images, or a model by --network"),
+        ((), "nothing to draw: name images by --images, or a model by --network"),
         (("--images", "nowhere"), "nowhere: there is no such file or folder"),
         (("--network", "x=nowhere.safetensors"), "nowhere.safetensors: there is no such file"),
         (("--network", "VALUE"), "value.safetensors: the model needs a label: it is the density"),
         (("--network", "CLASS", "--density", "packed"), "class.safetensors: density 'packed': the model has no such"),
-        (("--images", "PICTURES", "--out", "a.bmp"), "--out a.bmp: its name must end in one of .png, .svg, .pdf"),
+        (("--images", "IMAGES", "--out", "a.bmp"), "--out a.bmp: its name must end in one of .png, .svg, .pdf"),
     ],
 )
 def test_mistakes_are_one_clear_line(
-    blobs: Run, blob_models: Path, pictures: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+    blobs: Run, blob_models: Path, images: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     places = {
         "VALUE": blob_models / "value.safetensors",
         "CLASS": blob_models / "class.safetensors",
-        "PICTURES": pictures,
+        "IMAGES": images,
     }
     out = () if "--out" in arguments else ("--out", tmp_path / "a.png")
     shown = blobs("plot", "spectra", *(places.get(item, item) for item in arguments), *out, code=1)

@@ -10,14 +10,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from crowdgan_core.cli.tree import build_tree
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.synthetic import SynthSettings, write_download
-from crowdgan_stylegan3.initialise import random_generator
-from crowdgan_stylegan3.presets import generator_preset
-from tests.made_up import add_shanghaitech
-from tests.made_up_runs import stats_lines, write_run, write_stats
-from tests.made_up_snapshots import write_official
+from crowdgan_core.cli.app import build_tree
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
+from crowdgan_stylegan3.config import generator_preset
+from crowdgan_stylegan3.inference.random_init import random_generator
+from tests.support.official_snapshots import write_official
+from tests.support.run_folders import stats_lines, write_run, write_stats
+from tests.support.sources import add_shanghaitech
 
 ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
@@ -49,7 +49,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to run in, with downloads under the names that the pages use."""
     monkeypatch.chdir(tmp_path)
     for name in ("CrowdHuman", "DIR"):
-        write_download(SynthSettings(images=6, size=(64, 64)), tmp_path / name)
+        write_synthetic_dataset(SyntheticConfig(images=6, size=(64, 64)), tmp_path / name)
     add_shanghaitech(tmp_path / "ShanghaiTech" / "part_A_final" / "test_data", 1, 2)
     write_run(tmp_path / "runs" / "00000-first")
     write_stats(tmp_path / "runs" / "00001-resumed", stats_lines(40, seed=1))
@@ -73,7 +73,7 @@ def test_the_program_of_a_readme_runs_after_its_commands(workplace: Path) -> Non
     (program,) = re.findall(r"^```python\n(.*?)^```", PYTHON.read_text(), re.MULTILINE | re.DOTALL)
     found: dict[str, object] = {}
     exec(program, found)
-    assert getattr(found["pictures"], "shape", None) == (2, 64, 64, 3)
+    assert getattr(found["images"], "shape", None) == (2, 64, 64, 3)
 
 
 def test_the_first_commands_of_the_help_text_run(workplace: Path) -> None:

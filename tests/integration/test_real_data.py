@@ -1,4 +1,4 @@
-"""Real pictures and annotations go through `crowdgan label`; skipped where they are absent."""
+"""Real images and annotations go through `crowdgan label`; skipped where they are absent."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bench.bench_surveyed import (
     over_all_people,
     surveyed_frames,
 )
-from crowdgan_core.cli.tree import build_tree
-from crowdgan_core.density import configure
-from crowdgan_core.formats.tree import ZipFormat
-from crowdgan_core.layers import MapLayer
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.reading import ReadSettings, read_scenes
-from crowdgan_core.sources import source_for
+from crowdgan_core.cli.app import build_tree
+from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.density.layers import HeatmapLayer
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.sources.detection import find_source
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def label(source: Path, dest: Path, *options: str) -> None:
 def test_boxes_of_real_streets_are_labelled(data: Path, tmp_path: Path, name: str, count: int, density: str) -> None:
     label(data / name, tmp_path / "a.zip", "--density", density, "--region", "full")
     metadata = ZipFormat().open(tmp_path / "a.zip").metadata
-    assert len(metadata.pictures) == count
-    assert all(record.density is not None and record.density > 0 for record in metadata.pictures)
+    assert len(metadata.images) == count
+    assert all(record.density is not None and record.density > 0 for record in metadata.images)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_boxes_of_real_streets_are_labelled(data: Path, tmp_path: Path, name: st
 )
 def test_head_points_of_real_crowds_are_counted(data: Path, tmp_path: Path, name: str, count: int) -> None:
     label(data / name, tmp_path / "a.zip", "--density", "threshold", "--region", "full", "--transform", "none")
-    records = ZipFormat().open(tmp_path / "a.zip").metadata.pictures
+    records = ZipFormat().open(tmp_path / "a.zip").metadata.images
     assert len(records) == count
     least = {"part_A_final": 40, "part_B_final": 9, "ucf_cc_50": 90}[Path(name).name]
     assert min(record.person_count or 0 for record in records) >= least
@@ -61,18 +61,18 @@ def test_head_points_of_real_crowds_are_counted(data: Path, tmp_path: Path, name
 @pytest.mark.parametrize(("name", "count"), [("ucf_cc_50", 4), ("shanghaitech/part_B_final", 6)])
 def test_maps_of_real_heads_sum_to_the_count(data: Path, name: str, count: int) -> None:
     plugins = installed_plugins()
-    kind = source_for([data / name], None, None, plugins.scene_sources)
-    settings = ReadSettings(workers=1, max_images=count)
-    threshold = configure(plugins.density_estimators["threshold"], {})
+    kind = find_source([data / name], None, None, plugins.scene_sources)
+    settings = ReadConfig(workers=1, max_images=count)
+    threshold = configure_estimator(plugins.density_estimators["threshold"], {})
     for scene in read_scenes(kind.open([data / name], None), name, settings).scenes:
         [heads] = threshold.explain(scene)
-        assert isinstance(heads, MapLayer)
+        assert isinstance(heads, HeatmapLayer)
         assert heads.values.sum() == pytest.approx(threshold.estimate(scene).value)
 
 
 def test_the_frames_of_a_street_with_more_people_are_denser(data: Path, tmp_path: Path) -> None:
     label(data / "mot17", tmp_path / "a.zip", "--density", "threshold", "--region", "full")
-    records = ZipFormat().open(tmp_path / "a.zip").metadata.pictures
+    records = ZipFormat().open(tmp_path / "a.zip").metadata.images
     assert [record.person_count for record in records] == [22] * 3 + [42] * 3
     assert [record.label for record in records] == [1] * 3 + [2] * 3
 

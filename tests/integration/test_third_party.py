@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from crowdgan_core.formats.tree import ZipFormat
-from tests.made_up import odgt, person, picture_bytes, write_tree
+from crowdgan_core.datasets.zip_folder import ZipFormat
+from tests.support.sources import image_bytes, odgt, person, write_tree
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "crowdgan-density-nearest"
 
@@ -59,13 +59,13 @@ def test_a_plugin_that_pip_installs_is_listed_and_labels(site: Path, crowdgan: R
     listed = {item["distribution"]: item for item in json.loads(crowdgan("plugins", "--json").stdout)["loaded"]}
     assert listed["crowdgan-density-nearest"]["offers"]["density estimator"] == ["nearest"]
     records = {"near": [person(20, 9), person(24, 9)], "far": [person(12, 9), person(52, 9)]}
-    entries = {f"{name}.jpg": picture_bytes(1) for name in records}
+    entries = {f"{name}.jpg": image_bytes(1) for name in records}
     crowds = write_tree(tmp_path / "crowds", {**entries, "a.odgt": odgt(records).encode()})
     dest = tmp_path / "out.zip"
     crowdgan("label", "--source", crowds, "--dest", dest, "--density", "nearest", "--set", "crowded_from=1.5")
     metadata = ZipFormat().open(dest).metadata
     assert (metadata.estimator, metadata.options) == ("nearest", {"crowded_from": 1.5})
-    found = {item.source: (pytest.approx(item.density), item.label) for item in metadata.pictures}
+    found = {item.source: (pytest.approx(item.density), item.label) for item in metadata.images}
     assert found == {"near": (2.0, 1), "far": (0.2, 0)}
     crowdgan("plot", "density", "--source", crowds, "--density", "nearest", "--out", tmp_path, "--format", "svg")
     assert "to the nearest neighbour" in (tmp_path / "near.svg").read_text()

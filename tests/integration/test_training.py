@@ -15,9 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
-from crowdgan_stylegan3.training.distributed import torchrun_command
-from crowdgan_stylegan3.training.state import Checkpoint, read_checkpoint
-from tests.made_up_training import write_dataset
+from crowdgan_stylegan3.training.checkpoints.training_state import Checkpoint, read_checkpoint
+from crowdgan_stylegan3.training.runtime.distributed import torchrun_command
+from tests.support.training import write_dataset
 
 if sys.platform == "win32":
     pytest.skip("signals as POSIX has them", allow_module_level=True)
@@ -25,7 +25,7 @@ if sys.platform == "win32":
 TINY = ["--cbase", "64", "--cmax", "8", "--map-depth", "1", "--batch", "4", "--workers", "0", "--tick", "0.004"]
 
 STEP = 0.004
-"""Thousands of pictures of a step."""
+"""Thousands of images of a step."""
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -34,7 +34,7 @@ TIMEOUT_S = 240
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip of pictures of three classes."""
+    """A zip of images of three classes."""
     return write_dataset(tmp_path_factory.mktemp("data") / "crowds.zip")
 
 
@@ -82,7 +82,7 @@ def stats(outdir: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_run_that_is_killed_goes_on_bit_for_bit_and_makes_pictures(dataset: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_goes_on_bit_for_bit_and_makes_images(dataset: Path, tmp_path: Path) -> None:
     options = ["--data", dataset, *TINY, "--kimg", 30 * STEP, "--snap", 2]
     train("--outdir", tmp_path / "straight", *options)
     process = started("--outdir", tmp_path / "killed", *options)

@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
-from crowdgan_core.sources.plain import ZipSource
+from crowdgan_core.sources.folder import ZipSource
 from tests.integration.fuzz.tools import Pipeline, mutated, opened, zipped
 
 
 @pytest.mark.parametrize(
     "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=str
 )
-def test_mutated_zips_of_pictures_are_refused_or_made_into_datasets_of_what_is_left(
+def test_mutated_zips_of_images_are_refused_or_made_into_datasets_of_what_is_left(
     compression: int, tmp_path: Path, pipeline: Pipeline, encode_noise: Callable[..., bytes]
 ) -> None:
     dice = random.Random(20 + compression)
     files = {f"a/{index}.png": encode_noise(index, (8, 8), "PNG") for index in range(3)}
     valid = zipped(files, compression)
     for case in range(200):
-        path = tmp_path / f"pictures{case}.zip"
+        path = tmp_path / f"images{case}.zip"
         path.write_bytes(mutated(valid, dice))
         pipeline.run(opened(ZipSource(), path), case)
     assert min(pipeline.outcomes.values()) > 5, pipeline.outcomes

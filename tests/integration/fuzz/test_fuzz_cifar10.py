@@ -26,7 +26,7 @@ from tests.integration.fuzz.tools import Pipeline, mutated, one_case, opened
 def cifar_batch(count: int = 2) -> dict[str, Any]:
     """What a batch holds."""
     data = np.arange(count * 3072, dtype=np.int64).astype(np.uint8).reshape(count, 3072)
-    names = [f"picture{index}.png" for index in range(count)]
+    names = [f"image{index}.png" for index in range(count)]
     return {"batch_label": "batch", "labels": list(range(count)), "data": data, "filenames": names}
 
 
@@ -49,11 +49,11 @@ def write_cifar(path: Path, batches: list[bytes]) -> Path:
 @pytest.mark.parametrize("protocol", range(5))
 def test_a_cifar_archive_of_any_pickle_protocol_is_read(protocol: int, tmp_path: Path, pipeline: Pipeline) -> None:
     path = write_cifar(tmp_path / "cifar-10-python.tar.gz", [pickle.dumps(cifar_batch(), protocol)] * 5)
-    pictures_read = list(Cifar10Source().open([path], None))
-    assert [item.record.label for item in pictures_read if item.record] == [0, 1] * 5
+    images_read = list(Cifar10Source().open([path], None))
+    assert [item.record.label for item in images_read if item.record] == [0, 1] * 5
     expected = np.array(cifar_batch()["data"]).reshape(2, 3, 32, 32).transpose(0, 2, 3, 1)
     for index in range(2):
-        np.testing.assert_array_equal(np.asarray(pictures_read[index].picture.open()), expected[index])
+        np.testing.assert_array_equal(np.asarray(images_read[index].image.open()), expected[index])
 
 
 def test_mutated_cifar_archives_are_refused_or_read(tmp_path: Path, pipeline: Pipeline) -> None:

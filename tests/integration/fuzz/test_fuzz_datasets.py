@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from crowdgan_core.cli.inspect import command as inspect_command
+from crowdgan_core.datasets.hdf5 import Hdf5Format
+from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.formats.hdf5 import Hdf5Format
-from crowdgan_core.formats.tree import FolderFormat, ZipFormat
-from crowdgan_core.labelling import LabelSettings, make_dataset
-from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
 from crowdgan_core.sources.dataset import DatasetSource
 from tests.integration.fuzz.tools import SMALL, Pipeline, mutated, mutated_json, one_case, opened, zipped
@@ -35,7 +35,7 @@ def datasets(tmp_path: Path, write_crowd: Callable[..., Path]) -> dict[str, Path
     formats = {"made.zip": ZipFormat(), "made": FolderFormat(), "made.h5": Hdf5Format(), "values.zip": ZipFormat()}
     for name, made_format in formats.items():
         kind = "value" if name.startswith("values") else "class"
-        label_settings = LabelSettings(
+        label_settings = BuildConfig(
             dest=tmp_path / name,
             format=made_format,
             estimator=estimator,
@@ -43,7 +43,7 @@ def datasets(tmp_path: Path, write_crowd: Callable[..., Path]) -> dict[str, Path
             label_kind=kind,
             workers=1,
         )
-        make_dataset(crowd, "crowdhuman: crowd", label_settings)
+        build_dataset(crowd, "crowdhuman: crowd", label_settings)
     return {name: tmp_path / name for name in formats}
 
 
@@ -60,7 +60,7 @@ def read_every_way(path: Path, name: object, pipeline: Pipeline, folder: Path) -
     """Inspects a dataset, and makes another one of it."""
     with one_case(name):
         inspect_like_a_user(path, folder)
-    pipeline.run(opened(DatasetSource(), path), name)
+    pipeline.run(opened(DatasetSource(lambda: installed_plugins().dataset_formats.values()), path), name)
 
 
 @pytest.mark.parametrize("name", ["made.zip", "values.zip", "made"])
@@ -69,10 +69,10 @@ def test_datasets_with_weird_metadata_are_refused_or_read(
 ) -> None:
     dice = random.Random(24)
     with closing(ZipFormat().open(datasets[name])) as reader:
-        images = {record.name: reader.image(index) for index, record in enumerate(reader.metadata.pictures)}
-        labels = [[record.name, record.label] for record in reader.metadata.pictures]
+        images = {record.name: reader.image(index) for index, record in enumerate(reader.metadata.images)}
+        labels = [[record.name, record.label] for record in reader.metadata.images]
         index = {"labels": labels, "crowdgan": json.loads(json.dumps(reader.metadata.to_json()))}
-    files = {picture: ZipFormat().encode(pixels) for picture, pixels in images.items()}
+    files = {image: ZipFormat().encode(pixels) for image, pixels in images.items()}
     for case in range(300):
         weird = mutated_json(index if case % 3 else {"labels": labels}, dice)
         if name == "made":
@@ -124,7 +124,7 @@ def put(name: str, **options: Any) -> Callable[[h5py.File], None]:
 
 
 def link(target: Any) -> Callable[[h5py.File], None]:
-    """Replaces the pictures by a link."""
+    """Replaces the images by a link."""
 
     def change(file: h5py.File) -> None:
         del file["images"]
@@ -145,14 +145,14 @@ def attribute(value: Any) -> Callable[[h5py.File], None]:
 STRUCTURES: dict[str, Callable[[h5py.File], None]] = {
     "no pictures": lambda file: file.pop("images"),
     "no metadata": lambda file: file.attrs.pop("crowdgan"),
-    "pictures without data": put("images", data=h5py.Empty("u1")),
+    "images without data": put("images", data=h5py.Empty("u1")),
     "one number": put("images", data=np.uint8(3)),
     "floats": put("images", data=np.zeros((3, 8, 8, 3))),
     "texts": put("images", data=["a", "b", "c"]),
     "one channel": put("images", data=np.zeros((3, 8, 8, 1), np.uint8)),
-    "pictures of size 0": put("images", shape=(3, 0, 8, 3), dtype="u1"),
+    "images of size 0": put("images", shape=(3, 0, 8, 3), dtype="u1"),
     "two pictures": put("images", data=np.zeros((2, 8, 8, 3), np.uint8)),
-    "pictures of a terabyte": put("images", shape=(3, 2**19, 2**19, 3), dtype="u1", chunks=(1, 64, 64, 3)),
+    "images of a terabyte": put("images", shape=(3, 2**19, 2**19, 3), dtype="u1", chunks=(1, 64, 64, 3)),
     "a group": lambda file: (file.pop("images"), file.create_group("images")),
     "a link to itself": link(h5py.SoftLink("/images")),
     "a link to nothing": link(h5py.SoftLink("/nothing")),
@@ -183,8 +183,9 @@ import sys, warnings
 from contextlib import closing
 from pathlib import Path
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.formats.hdf5 import Hdf5Format
-from crowdgan_core.inspection import contact_sheet, inspect_dataset
+from crowdgan_core.datasets.hdf5 import Hdf5Format
+from crowdgan_core.datasets.contact_sheet import contact_sheet
+from crowdgan_core.datasets.inspection import inspect_dataset
 warnings.simplefilter("error")
 for path in sys.argv[1:]:
     print(path, flush=True)

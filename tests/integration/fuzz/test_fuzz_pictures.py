@@ -1,4 +1,4 @@
-"""Damaged and hostile pictures, and weird names of files."""
+"""Damaged and hostile images, and weird names of files."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.formats.tree import ZipFormat
-from crowdgan_core.pictures import focal_length_35mm, open_bytes, upright_rgb
-from crowdgan_core.sources.plain import FolderSource
-from tests.integration.fuzz.tools import Pipeline, mutated, one_case, opened, pictures
+from crowdgan_core.io.images import focal_length_35mm, open_bytes, to_upright_rgb
+from crowdgan_core.sources.folder import FolderSource
+from tests.integration.fuzz.tools import Pipeline, images, mutated, one_case, opened
 
 
-def test_mutated_pictures_are_refused_or_decoded_whole(encode_noise: Callable[..., bytes]) -> None:
+def test_mutated_images_are_refused_or_decoded_whole(encode_noise: Callable[..., bytes]) -> None:
     dice = random.Random(18)
     decoded = 0
-    valid = pictures(encode_noise)
+    valid = images(encode_noise)
     for case in range(1500):
         name = dice.choice(list(valid))
         data = mutated(valid[name], dice)
         with one_case(f"{case} ({name})"):
             image = open_bytes(data, name)
             focal_length_35mm(image)
-            upright = upright_rgb(image, name)
+            upright = to_upright_rgb(image, name)
             assert upright.mode == "RGB"
             assert min(upright.size) > 0
             decoded += 1
     assert 100 < decoded < 1400
 
 
-def test_folders_of_mutated_pictures_are_made_into_datasets_of_what_is_left(
+def test_folders_of_mutated_images_are_made_into_datasets_of_what_is_left(
     tmp_path: Path, pipeline: Pipeline, encode_noise: Callable[..., bytes]
 ) -> None:
     dice = random.Random(19)
-    valid = pictures(encode_noise)
+    valid = images(encode_noise)
     for case in range(60):
-        folder = tmp_path / f"pictures{case}"
+        folder = tmp_path / f"images{case}"
         folder.mkdir()
         for name, data in valid.items():
             (folder / name).write_bytes(mutated(data, dice))
@@ -78,11 +78,11 @@ def _typed(exif: Image.Exif, value: Any) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(0, 8), (8, 0), (0, 0)])
-def test_a_picture_without_pixels_is_refused(size: tuple[int, int], encode_noise: Callable[..., bytes]) -> None:
+def test_a_image_without_pixels_is_refused(size: tuple[int, int], encode_noise: Callable[..., bytes]) -> None:
     data = bytearray(encode_noise(1, (8, 8), "BMP"))
     data[18:26] = struct.pack("<ii", size[1], size[0])
     with pytest.raises(DatasetError, match=r"^a\.bmp: "):
-        upright_rgb(open_bytes(bytes(data), "a.bmp"), "a.bmp")
+        to_upright_rgb(open_bytes(bytes(data), "a.bmp"), "a.bmp")
 
 
 AS_IN_MOST_LOCALES = {"PYTHONIOENCODING": "utf-8:strict"}
@@ -103,7 +103,7 @@ AS_IN_MOST_LOCALES = {"PYTHONIOENCODING": "utf-8:strict"}
         (b"two\nlines.jpg", "fail"),
     ],
 )
-def test_a_damaged_picture_with_a_weird_name_is_reported_in_one_line_or_skipped(
+def test_a_damaged_image_with_a_weird_name_is_reported_in_one_line_or_skipped(
     name: bytes, on_error: str, tmp_path: Path, crowdgan: list[str], encode_noise: Callable[..., bytes]
 ) -> None:
     damaged = tmp_path / "photos" / os.fsdecode(name)

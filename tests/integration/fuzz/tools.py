@@ -1,6 +1,6 @@
 """What the fuzz tests share: mutations of files and JSON, and the checks of one case.
 
-Damaged and hostile input gives an error of crowdgan's own, a skipped picture, or success: never anything else. Every
+Damaged and hostile input gives an error of crowdgan's own, a skipped image, or success: never anything else. Every
 loop is seeded, so that a failing case comes again; its number is in the message.
 """
 
@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from crowdgan_core.dataset import DatasetFormat
-from crowdgan_core.density import DensityEstimator
+from crowdgan_core.datasets.hdf5 import Hdf5Format
+from crowdgan_core.datasets.protocols import DatasetFormat
+from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.formats.hdf5 import Hdf5Format
-from crowdgan_core.formats.tree import ZipFormat
-from crowdgan_core.labelling import LabelSettings, make_dataset
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.sources import OpenSource, SceneSource
-from crowdgan_core.transform import Transform
+from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.scenes.transform import ImageTransform
+from crowdgan_core.sources.base import SceneSource, SourceReader
 
 HANG_S = 20
 """Seconds after which one case counts as a hang; the slowest takes a tenth of one."""
@@ -36,7 +36,7 @@ HANG_S = 20
 FORMATS: list[tuple[DatasetFormat, str]] = [(ZipFormat(), "out.zip"), (Hdf5Format(), "out.h5")]
 """Formats to write to, in turn, with the destination's name."""
 
-SMALL = Transform(name="center-crop", size=(8, 8))
+SMALL = ImageTransform(name="center-crop", size=(8, 8))
 
 INTERESTING = (b"\0", b"\xff", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\xff" * 8, b"\n")
 """Numbers at the border of their range, as lengths and offsets in binary files like least."""
@@ -169,7 +169,7 @@ def _spoil(place: Any, key: Any, dice: random.Random) -> None:
 
 
 class Pipeline:
-    """`make_dataset` in a folder of its own, with the promise checked that a destination is whole or absent."""
+    """`build_dataset` in a folder of its own, with the promise checked that a destination is whole or absent."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -178,14 +178,14 @@ class Pipeline:
         self.outcomes = {"made": 0, "refused": 0}
         folder.mkdir()
 
-    def run(self, open_source: Callable[[], OpenSource], name: object, *, density: bool = False) -> None:
+    def run(self, open_source: Callable[[], SourceReader], name: object, *, density: bool = False) -> None:
         """Makes a dataset of a source; formats, estimators and `on_error` take turns."""
         self._turn += 1
         out_format, dest_name = FORMATS[self._turn % len(FORMATS)]
         dest = self._folder / dest_name
         done = False
         with one_case(name):
-            label_settings = LabelSettings(
+            label_settings = BuildConfig(
                 dest=dest,
                 format=out_format,
                 estimator=self._estimator() if density else None,
@@ -193,13 +193,13 @@ class Pipeline:
                 on_error="fail" if self._turn % 5 == 0 else "skip",
                 workers=1,
             )
-            summary = make_dataset(open_source(), "fuzz", label_settings)
+            summary = build_dataset(open_source(), "fuzz", label_settings)
             done = True
         left = [path.name for path in self._folder.iterdir()]
         assert left == ([dest_name] if done else []), f"case {name}: {left} left behind"
         if done:
             with closing(out_format.open(dest)) as reader:
-                assert len(reader) == summary.pictures_out > 0
+                assert len(reader) == summary.num_written > 0
                 reader.image(0)
             dest.unlink()
         self.outcomes["made" if done else "refused"] += 1
@@ -208,18 +208,18 @@ class Pipeline:
         return self._estimators[self._turn % len(self._estimators)]()
 
 
-def opened(source: SceneSource, path: Path) -> Callable[[], OpenSource]:
+def opened(source: SceneSource, path: Path) -> Callable[[], SourceReader]:
     """Opening a source at a path, if it takes the path at all."""
 
-    def attempt() -> OpenSource:
-        source.fits([path], None)
+    def attempt() -> SourceReader:
+        source.matches([path], None)
         return source.open([path], None)
 
     return attempt
 
 
-def pictures(encode_noise: Callable[..., bytes]) -> dict[str, bytes]:
-    """Small valid pictures of every kind that is read, by file name."""
+def images(encode_noise: Callable[..., bytes]) -> dict[str, bytes]:
+    """Small valid images of every kind that is read, by file name."""
     exif = Image.Exif()
     exif[0x0112] = 6
     exif.get_ifd(0x8769)[0xA405] = 35

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from crowdgan_core.scene import Scene
+from crowdgan_core.scenes.scene import Scene
 
 MakeScene = Callable[..., Scene]
 

@@ -9,25 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crowdgan_core.camera import MEAN_HEIGHT_M
-from crowdgan_core.density import DensityEstimator
-from crowdgan_core.layers import Layer, LineLayer, MapLayer, PointLayer, PolygonLayer
-from crowdgan_core.scene import Scene
+from crowdgan_core.density.estimator import DensityEstimator
+from crowdgan_core.density.layers import HeatmapLayer, Layer, LineLayer, PointLayer, PolygonLayer
+from crowdgan_core.scenes.camera import MEAN_HEIGHT_M
+from crowdgan_core.scenes.scene import Scene
+from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.testing import example_scene
-from crowdgan_core.transform import Transform
 from crowdgan_density import plugin
-from crowdgan_density.cells import voronoi_cells, whole_cell_areas, whole_cells
-from crowdgan_density.compat import Sg3Euclidean, Sg3Grid, Sg3Threshold
-from crowdgan_density.counting import Normalised, Threshold
-from crowdgan_density.explaining import borders
-from crowdgan_density.grid import Grid, GridMetres
-from crowdgan_density.ground import Ground
-from crowdgan_density.head_map import head_map
-from crowdgan_density.homography import Homography
-from crowdgan_density.kernel import KernelDensity, density_map
-from crowdgan_density.occupied import occupied_density
-from crowdgan_density.spacing import Euclidean, distances_to_others_px, mean_distance_px
-from crowdgan_density.voronoi import Voronoi
+from crowdgan_density.count_layers import borders
+from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.groups import hull_density
+from crowdgan_density.ground_plane.homography import Homography
+from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
+from crowdgan_density.ground_plane.voronoi_cells import interior_cells, voronoi_cells, whole_cell_areas
+from crowdgan_density.heatmap import head_map
+from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
+from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
+from crowdgan_density.image_plane.kernel import KernelDensityEstimator, density_map
+from crowdgan_density.image_plane.pairwise import EuclideanEstimator, distances_to_others_px, mean_distance_px
+from crowdgan_density.image_plane.sg3_compat import Sg3Euclidean, Sg3Grid, Sg3ThresholdEstimator
 
 CROWD = example_scene(60)
 
@@ -38,12 +38,14 @@ HEADS = Scene(
 )
 
 
-def layer_of(layers: object, kind: type[Layer], space: str = "picture") -> Layer:
+def layer_of(layers: object, kind: type[Layer], space: str = "image") -> Layer:
     found = [layer for layer in layers if isinstance(layer, kind) and layer.space == space]  # type: ignore[attr-defined]
     return found[0]
 
 
-@pytest.mark.parametrize("estimator", [Threshold(), Normalised(count_min=0, count_max=100), Sg3Threshold()])
+@pytest.mark.parametrize(
+    "estimator", [ThresholdEstimator(), NormalisedCountEstimator(count_min=0, count_max=100), Sg3ThresholdEstimator()]
+)
 def test_each_counted_person_is_a_point(estimator: DensityEstimator) -> None:
     [points] = estimator.explain(CROWD)
     assert isinstance(points, PointLayer)
@@ -54,7 +56,7 @@ def test_each_counted_person_is_a_point(estimator: DensityEstimator) -> None:
 def test_ignore_regions_are_points_only_where_they_count() -> None:
     boxes = CROWD.full_boxes
     scene = Scene(source_name="x", size=CROWD.size, full_boxes=boxes, ignore=np.arange(60) < 7)
-    for estimator in (Threshold(), Sg3Threshold()):
+    for estimator in (ThresholdEstimator(), Sg3ThresholdEstimator()):
         points = layer_of(estimator.explain(scene), PointLayer)
         assert len(points.points) == estimator.estimate(scene).value  # type: ignore[attr-defined]
 
@@ -62,15 +64,15 @@ def test_ignore_regions_are_points_only_where_they_count() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 250])
 def test_the_map_of_heads_sums_to_the_count(count: int) -> None:
     scene = HEADS.select(np.arange(count))
-    [density] = Threshold().explain(scene)
-    assert isinstance(density, MapLayer)
-    assert density.values.sum() == pytest.approx(Threshold().estimate(scene).value)
+    [density] = ThresholdEstimator().explain(scene)
+    assert isinstance(density, HeatmapLayer)
+    assert density.values.sum() == pytest.approx(ThresholdEstimator().estimate(scene).value)
     assert density.values.shape == (240, 320)
     assert density.extent == (0, 0, 400, 300)
     assert density.unit == "persons per cell of 1.25 px"
 
 
-def test_heads_outside_of_the_picture_are_in_the_map_too() -> None:
+def test_heads_outside_of_the_image_are_in_the_map_too() -> None:
     values, _ = head_map(np.array([[-40.0, 20], [500, 900], [10, 10]]), (100, 200), 50)
     assert values.sum() == pytest.approx(3)
 
@@ -82,7 +84,7 @@ def test_a_head_is_spread_as_wide_as_its_neighbours_are_far() -> None:
     assert values[:100].max() > 1.5 * values[100:].max()
 
 
-@pytest.mark.parametrize(("estimator", "scene"), [(Euclidean(), CROWD), (Sg3Euclidean(), CROWD)])
+@pytest.mark.parametrize(("estimator", "scene"), [(EuclideanEstimator(), CROWD), (Sg3Euclidean(), CROWD)])
 def test_the_mean_of_the_distances_is_the_spacing(estimator: DensityEstimator, scene: Scene) -> None:
     [points] = estimator.explain(scene)
     assert isinstance(points, PointLayer)
@@ -100,20 +102,20 @@ def test_distances_to_others_have_the_mean_of_all_pairs(count: int) -> None:
     assert distances_to_others_px(points).mean() == pytest.approx(mean_distance_px(points))
 
 
-@pytest.mark.parametrize("estimator", [Grid(), GridMetres(), Sg3Grid()], ids=lambda item: item.name)
+@pytest.mark.parametrize("estimator", [GridEstimator(), MetricGridEstimator(), Sg3Grid()], ids=lambda item: item.name)
 @pytest.mark.parametrize("scene", [CROWD, example_scene(1), example_scene(80, extent=0.4)])
 def test_the_mean_count_within_the_border_is_the_estimate(estimator: DensityEstimator, scene: Scene) -> None:
     cells, border = estimator.explain(scene)
-    assert isinstance(cells, MapLayer)
+    assert isinstance(cells, HeatmapLayer)
     assert isinstance(border, LineLayer)
-    assert cells.is_cells
+    assert cells.is_discrete
     inside = inside_of(border.lines, cells)
     assert np.nanmean(cells.values[inside]) == pytest.approx(estimator.estimate(scene).value)
     assert np.isfinite(cells.values[inside]).all()
     assert f"over {inside.sum()} cell" in border.label
 
 
-def inside_of(lines: object, cells: MapLayer) -> np.ndarray:
+def inside_of(lines: object, cells: HeatmapLayer) -> np.ndarray:
     """Which cells a border surrounds: those with an odd number of upright sides to the left of them."""
     rows, columns = cells.values.shape
     side = cells.extent[2] / columns
@@ -138,12 +140,12 @@ def test_borders_go_once_around_what_a_mask_holds() -> None:
 
 
 def test_the_mean_of_what_people_feel_is_the_kernel_density() -> None:
-    density, felt = KernelDensity().explain(CROWD)
-    assert isinstance(density, MapLayer)
+    density, felt = KernelDensityEstimator().explain(CROWD)
+    assert isinstance(density, HeatmapLayer)
     assert isinstance(felt, PointLayer)
     assert felt.values is not None
-    assert felt.values.mean() == pytest.approx(KernelDensity().estimate(CROWD).value)
-    assert density.unit == felt.unit == KernelDensity.unit
+    assert felt.values.mean() == pytest.approx(KernelDensityEstimator().estimate(CROWD).value)
+    assert density.unit == felt.unit == KernelDensityEstimator.unit
 
 
 def test_the_kernel_map_sums_to_the_people_where_all_are_of_one_size() -> None:
@@ -160,7 +162,7 @@ def test_the_kernel_map_sums_to_the_people_where_all_are_of_one_size() -> None:
 
 def test_occupied_ground_has_the_scenes_density_and_its_groups_tell_it(tmp_path: Path) -> None:
     camera = (5.0, 20.0, 560.0)
-    ground = Ground(cameras=camera)
+    ground = GroundPlaneEstimator(cameras=camera)
     found, density = ground.measured(CROWD), ground.estimate(CROWD)
     layers = ground.explain(CROWD)
     hulls = layer_of(layers, PolygonLayer, "ground")
@@ -168,7 +170,7 @@ def test_occupied_ground_has_the_scenes_density_and_its_groups_tell_it(tmp_path:
     assert not isinstance(found, str)
     starts = np.cumsum([0, *map(len, found.groups_m)])
     groups = [np.arange(first, end) for first, end in itertools.pairwise(starts.tolist())]
-    told = occupied_density(np.concatenate(found.groups_m), groups)
+    told = hull_density(np.concatenate(found.groups_m), groups)
     assert told is not None
     assert told[0] * found.people_per_position == pytest.approx(density.value)
     people = layer_of(layers, PointLayer, "ground")
@@ -176,7 +178,7 @@ def test_occupied_ground_has_the_scenes_density_and_its_groups_tell_it(tmp_path:
 
 
 def test_the_cells_of_voronoi_have_the_estimate_as_their_mean() -> None:
-    voronoi = Voronoi(cameras=(5.0, 20.0, 560.0))
+    voronoi = VoronoiEstimator(cameras=(5.0, 20.0, 560.0))
     cells = layer_of(voronoi.explain(CROWD), PolygonLayer, "ground")
     values = cells.values  # type: ignore[attr-defined]
     assert len(values) / (1 / values).sum() == pytest.approx(voronoi.estimate(CROWD).value)
@@ -185,15 +187,15 @@ def test_the_cells_of_voronoi_have_the_estimate_as_their_mean() -> None:
 
 def test_voronoi_without_enough_people_inside_draws_what_it_takes_from_ground() -> None:
     scene = example_scene(9, seed=3)
-    voronoi = Voronoi(cameras=(5.0, 20.0, 560.0))
-    assert voronoi.estimate(scene).value == Ground(cameras=(5.0, 20.0, 560.0)).estimate(scene).value
+    voronoi = VoronoiEstimator(cameras=(5.0, 20.0, 560.0))
+    assert voronoi.estimate(scene).value == GroundPlaneEstimator(cameras=(5.0, 20.0, 560.0)).estimate(scene).value
     assert layer_of(voronoi.explain(scene), PolygonLayer, "ground").label == "ground that people occupy"
 
 
 def test_whole_cells_are_those_whose_area_is_told() -> None:
     rng = np.random.default_rng(4)
     positions, ground = rng.uniform(0, 10, (40, 2)), np.array([[0.0, 0], [10, 0], [10, 10], [0, 10]])
-    areas, cells = whole_cell_areas(positions, ground), whole_cells(positions, ground)
+    areas, cells = whole_cell_areas(positions, ground), interior_cells(positions, ground)
     assert [len(cell) > 0 for cell in cells] == np.isfinite(areas).tolist()
     every = voronoi_cells(positions, ground, None)
     for area, cell, same in zip(areas, cells, every, strict=True):
@@ -204,7 +206,7 @@ def test_whole_cells_are_those_whose_area_is_told() -> None:
 
 
 def test_what_lies_on_the_ground_is_seen_where_the_people_stand() -> None:
-    layers = Ground(cameras=(5.0, 20.0, 560.0)).explain(CROWD)
+    layers = GroundPlaneEstimator(cameras=(5.0, 20.0, 560.0)).explain(CROWD)
     hull = layer_of(layers, PolygonLayer)
     feet = CROWD.full_boxes[:, :2] + CROWD.full_boxes[:, 2:] * [0.5, 1.0]
     for corner in np.concatenate(hull.polygons):  # type: ignore[attr-defined]
@@ -214,9 +216,9 @@ def test_what_lies_on_the_ground_is_seen_where_the_people_stand() -> None:
 
 
 def test_a_crop_shows_the_same_ground_in_its_own_pixels() -> None:
-    transform = Transform(name="center-crop", size=(256, 256))
+    transform = ImageTransform(name="center-crop", size=(256, 256))
     crop = transform.scene(CROWD, transform.geometry(CROWD.size))
-    layers = Ground(cameras=(5.0, 20.0, 560.0)).explain(crop)
+    layers = GroundPlaneEstimator(cameras=(5.0, 20.0, 560.0)).explain(crop)
     hull = layer_of(layers, PolygonLayer)
     feet = crop.full_boxes[:, :2] + crop.full_boxes[:, 2:] * [0.5, 1.0]
     for corner in np.concatenate(hull.polygons):  # type: ignore[attr-defined]
@@ -232,7 +234,7 @@ def test_a_homography_takes_ground_back_to_pixels(tmp_path: Path) -> None:
     assert view.pixels_from_ground(view.ground_from_pixels(pixels)) == pytest.approx(pixels)
     path = tmp_path / "map.json"
     path.write_text(json.dumps({"image_to_ground_m": matrix}))
-    grid = layer_of(Ground(homography=path).explain(CROWD), LineLayer)
+    grid = layer_of(GroundPlaneEstimator(homography=path).explain(CROWD), LineLayer)
     assert grid.label.endswith("m on the ground")
 
 

@@ -13,9 +13,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from crowdgan_core.density import configure, options_of
+from crowdgan_core.density.options import configure_estimator, estimator_options
 from crowdgan_core.errors import DensityError
-from crowdgan_core.scene import Scene
+from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.testing import check_density_estimator
 from crowdgan_density import plugin
 
@@ -42,7 +42,7 @@ def test_the_estimators_are_complete():
 
 def test_the_sources_are_complete():
     sources = plugin.crowdgan_register_scene_sources()
-    assert [(source.name, source.general) for source in sources] == [("shanghaitech", False), ("ucf-cc-50", False)]
+    assert [(source.name, source.is_fallback) for source in sources] == [("shanghaitech", False), ("ucf-cc-50", False)]
 
 
 def test_the_commands_are_complete():
@@ -91,15 +91,15 @@ def test_the_readme_describes_every_estimator_and_source():
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: estimator.name)
 class TestEveryEstimator:
     def test_is_a_frozen_dataclass_with_described_options(self, estimator):
-        made = configure(estimator, {})
-        options = options_of(estimator)
+        made = configure_estimator(estimator, {})
+        options = estimator_options(estimator)
         assert made.classes == (tuple("ABCDEF") if made.unit == "persons/m²" else ("sparse", "medium", "dense"))
         assert all(item.help and item.default == getattr(made, item.name) for item in options)
         for item in options:
             with pytest.raises(dataclasses.FrozenInstanceError):
                 setattr(made, item.name, item.default)
             text = "" if item.default == () else str(item.default)
-            assert configure(estimator, {item.name: text}) == made
+            assert configure_estimator(estimator, {item.name: text}) == made
 
     def test_answers_in_its_unit_whatever_the_boxes_are(self, estimator):
         rng = np.random.default_rng(17)
@@ -120,7 +120,7 @@ class TestEveryEstimator:
 
 
 def strange_scene(rng: np.random.Generator, persons: int) -> Scene:
-    """Boxes far outside, larger than the picture, of size 0 and missing, among ordinary ones."""
+    """Boxes far outside, larger than the image, of size 0 and missing, among ordinary ones."""
     scale = 10.0 ** rng.integers(-3, 5, (persons, 1))
     boxes = rng.uniform([-1, -1, 0, 0], [1, 1, 1, 1], (persons, 4)) * scale
     boxes[rng.random(persons) < 0.1] = np.nan

@@ -1,4 +1,4 @@
-"""What the tests of figures share: empty figures in the house's style, and pictures to compare them with."""
+"""What the tests of figures share: empty figures in the house's style, and images to compare them with."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from crowdgan_plot.style import encoded, slide, styled
+from crowdgan_plot.style import encode_figure, new_figure, plot_style
 
 BASELINE = Path(__file__).parent / "baseline"
 
 BASELINE_DPI = 50
 
 MADE_WITH = "3.11"
-"""Version of matplotlib that made the pictures; others place and draw letters otherwise."""
+"""Version of matplotlib that made the images; others place and draw letters otherwise."""
 
 WRITE = "CROWDGAN_WRITE_BASELINE"
-"""Environment variable: set it to write the pictures anew after a figure was changed on purpose; then look at them."""
+"""Environment variable: set it to write the images anew after a figure was changed on purpose; then look at them."""
 
 TOLERANCE = 2.0
-"""Mean difference of 255 up to which two pictures count as the same: anti-aliasing, not the place of a line."""
+"""Mean difference of 255 up to which two images count as the same: anti-aliasing, not the place of a line."""
 
 LooksLike = Callable[[Figure, str], None]
 
@@ -34,18 +34,18 @@ LooksLike = Callable[[Figure, str], None]
 @pytest.fixture
 def figure() -> Iterator[Figure]:
     """An empty slide, and the house's style while the test draws."""
-    with styled():
-        yield slide()
+    with plot_style():
+        yield new_figure()
 
 
 @pytest.fixture
 def looks_like() -> LooksLike:
-    """Compares a figure with the picture of a name; `looks_like(figure, "losses")`."""
+    """Compares a figure with the image of a name; `looks_like(figure, "losses")`."""
 
     def compare(figure: Figure, name: str) -> None:
         if not mpl.__version__.startswith(f"{MADE_WITH}."):
-            pytest.skip(f"the pictures were made by matplotlib {MADE_WITH}; this is {mpl.__version__}")
-        data = encoded(figure, "png", dpi=BASELINE_DPI)
+            pytest.skip(f"the images were made by matplotlib {MADE_WITH}; this is {mpl.__version__}")
+        data = encode_figure(figure, "png", dpi=BASELINE_DPI)
         found = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float)
         path = BASELINE / f"{name}.png"
         if WRITE in os.environ:

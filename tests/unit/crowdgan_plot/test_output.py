@@ -11,7 +11,7 @@ from PIL import Image
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_plot.output import checked_output
-from crowdgan_plot.style import encoded, line_look, shortened, slide, styled
+from crowdgan_plot.style import encode_figure, line_look, new_figure, plot_style, truncate_text
 
 
 @pytest.mark.parametrize(("name", "kind"), [("a.png", "png"), ("b.SVG", "svg"), ("c.d.pdf", "pdf")])
@@ -37,22 +37,22 @@ def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
 def test_equal_figures_give_equal_files(kind: str, start: bytes) -> None:
     files = []
     for _ in range(2):
-        with styled():
-            figure = slide()
+        with plot_style():
+            figure = new_figure()
             figure.subplots().plot([0, 1], [1, 0])
-            files.append(encoded(figure, kind))
+            files.append(encode_figure(figure, kind))
     assert files[0] == files[1]
     assert files[0].startswith(start)
 
 
-def test_a_picture_fills_a_slide() -> None:
-    with styled():
-        assert Image.open(io.BytesIO(encoded(slide(), "png"))).size == (1500, 840)
+def test_a_image_fills_a_slide() -> None:
+    with plot_style():
+        assert Image.open(io.BytesIO(encode_figure(new_figure(), "png"))).size == (1500, 840)
 
 
 def test_the_style_ends_with_its_context() -> None:
     before = dict(mpl.rcParams)
-    with styled(**{"font.size": 20}):
+    with plot_style(**{"font.size": 20}):
         assert mpl.rcParams["font.size"] == 20
     assert dict(mpl.rcParams) == before
 
@@ -63,4 +63,4 @@ def test_lines_differ_in_colour_or_style() -> None:
 
 
 def test_a_long_name_is_cut() -> None:
-    assert (shortened("abc", 3), shortened("abcd", 3), shortened("abcd", 1)) == ("abc", "ab…", "a…")
+    assert (truncate_text("abc", 3), truncate_text("abcd", 3), truncate_text("abcd", 1)) == ("abc", "ab…", "a…")

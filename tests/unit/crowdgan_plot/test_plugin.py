@@ -55,9 +55,9 @@ def test_help_texts_have_examples_and_load_no_heavy_library(words: list[str]) ->
     assert words == ["plot"] or f"  crowdgan {' '.join(words)} " in run.stdout
 
 
-def test_the_readme_shows_a_small_picture_of_every_command() -> None:
+def test_the_readme_shows_a_small_image_of_every_command() -> None:
     text = (PACKAGE / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"!\[[^\]]+\]\((pictures/[\w-]+\.webp)\)", text)
+    shown = re.findall(r"!\[[^\]]+\]\((images/[\w-]+\.webp)\)", text)
     assert {Path(name).stem.partition("-")[0] for name in shown} == set(COMMANDS)
-    assert sorted(path.name for path in (PACKAGE / "pictures").iterdir()) == sorted(Path(name).name for name in shown)
+    assert sorted(path.name for path in (PACKAGE / "images").iterdir()) == sorted(Path(name).name for name in shown)
     assert all((PACKAGE / name).stat().st_size < 150_000 for name in shown)

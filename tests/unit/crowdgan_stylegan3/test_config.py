@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.config import VARIANTS, DiscriminatorSettings, Variant, from_json, generator_settings, to_json
-from crowdgan_stylegan3.presets import discriminator_preset, generator_preset
+from crowdgan_stylegan3.config import (
+    VARIANTS,
+    DiscriminatorConfig,
+    Variant,
+    discriminator_preset,
+    from_json,
+    generator_preset,
+    generator_settings,
+    to_json,
+)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -20,7 +28,7 @@ def test_settings_are_the_same_after_json(variant: Variant) -> None:
 
 def test_discriminator_settings_are_the_same_after_json() -> None:
     settings = discriminator_preset(resolution=32, label_dim=2, group_size=2)
-    assert from_json(DiscriminatorSettings, json.loads(json.dumps(to_json(settings)))) == settings
+    assert from_json(DiscriminatorConfig, json.loads(json.dumps(to_json(settings)))) == settings
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ class ConfigError(CrowdganError, ValueError):
 
 
 class DatasetError(CrowdganError, ValueError):
-    """Annotations, pictures or datasets that cannot be read or written."""
+    """Annotations, images or datasets that cannot be read or written."""
 
 
 class DensityError(CrowdganError, ValueError):

@@ -12,6 +12,7 @@ functions below, marked with `hookimpl`, say what it offers:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -23,21 +24,25 @@ from crowdgan_core.errors import PluginError
 if TYPE_CHECKING:
     import click
 
-    from crowdgan_core.backend import ModelBackend
-    from crowdgan_core.dataset import DatasetFormat, Pixels
-    from crowdgan_core.density import Density, DensityEstimator
-    from crowdgan_core.scene import Scene
-    from crowdgan_core.sources import SceneSource
+    from crowdgan_core.datasets.protocols import DatasetFormat
+    from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+    from crowdgan_core.models.backend import ModelBackend
+    from crowdgan_core.scenes.scene import Scene
+    from crowdgan_core.sources.base import SceneSource
+    from crowdgan_core.utils.arrays import ImageArray
 
 PROJECT = "crowdgan"
 """Name of the pluggy project and of the entry-point group."""
+
+PLUGIN_NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""Names of estimators and backends: users write them, and datasets and models record them."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @dataclass(frozen=True)
-class CommandOffer:
+class CommandSpec:
     """A click command and the group that it belongs under: "" for `crowdgan` itself, "plot" for `crowdgan plot`.
 
     A group that nobody offers is made; a `click.Group` that is offered takes the commands of others beside its own.
@@ -59,7 +64,7 @@ class CommandOffer:
             raise PluginError(f"the command offered is {self.command!r:.80}; it must be a click.Command")
 
     @property
-    def is_open(self) -> bool:
+    def accepts_subcommands(self) -> bool:
         """Whether others may add commands to it."""
         import click
 
@@ -67,21 +72,21 @@ class CommandOffer:
 
 
 class ScenePlotter(Protocol):
-    """Draws a measured picture, for `crowdgan label --plot DIR`. Picklable: workers draw."""
+    """Draws a measured image, for `crowdgan label --plot DIR`. Picklable: workers draw."""
 
     @property
     def name(self) -> str:
         """For messages and `crowdgan plugins`."""
         ...
 
-    def draw(self, pixels: Pixels, scene: Scene, estimator: DensityEstimator, density: Density) -> bytes:
-        """A PNG file: the picture `[height, width, 3]` that was measured, its people and the density over it."""
+    def draw(self, pixels: ImageArray, scene: Scene, estimator: DensityEstimator, density: DensityEstimate) -> bytes:
+        """A PNG file: the image `[height, width, 3]` that was measured, its people and the density over it."""
         ...
 
 
 @hookspec
 def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
-    """Sources: read annotated or plain pictures."""
+    """Sources: read annotated or plain images."""
     raise AssertionError("a hook specification is never called")
 
 
@@ -104,12 +109,12 @@ def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
 
 
 @hookspec
-def crowdgan_register_commands() -> Sequence[CommandOffer]:
+def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """Further click commands, each with the group it belongs under."""
     raise AssertionError("a hook specification is never called")
 
 
 @hookspec
 def crowdgan_register_scene_plotters() -> Sequence[ScenePlotter]:
-    """Plotters: draw the overlay pictures of `crowdgan label --plot`."""
+    """Plotters: draw the overlay images of `crowdgan label --plot`."""
     raise AssertionError("a hook specification is never called")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from crowdgan_core.scene import Boxes, Scene
+from crowdgan_core.scenes.scene import Scene
+from crowdgan_core.utils.arrays import Boxes
 
 BOXED_SHARE = 0.5
 """Share of the persons that must have a full box; ours: with fewer, the boxes say little of the crowd."""
 
 
-def usable_full_boxes(scene: Scene) -> Boxes:
+def valid_full_boxes(scene: Scene) -> Boxes:
     """Full boxes of the persons that have one, `[num_boxes, 4]` xywh in pixels, ignore regions left out.
 
     A box with a NaN, or with a width or height of 0 or below, shows no body and is left out.
@@ -19,7 +20,7 @@ def usable_full_boxes(scene: Scene) -> Boxes:
     return boxes[np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)]
 
 
-def lack_of_boxes(scene: Scene, boxes: Boxes) -> str | None:
+def missing_boxes_reason(scene: Scene, boxes: Boxes) -> str | None:
     """Why the usable `boxes` are too few to measure the scene by; None when they suffice.
 
     They suffice when at least half of the persons have one, so also in a scene without persons. The reason names no
@@ -32,14 +33,14 @@ def lack_of_boxes(scene: Scene, boxes: Boxes) -> str | None:
     return "no person has a full-body box (heads alone)"
 
 
-def cut_to_picture(boxes_xywh: Boxes, size: tuple[int, int]) -> tuple[Boxes, Boxes]:
-    """The parts of boxes that lie inside a picture of `size` (height, width), and the boxes these are parts of.
+def clip_to_image(boxes_xywh: Boxes, size: tuple[int, int]) -> tuple[Boxes, Boxes]:
+    """The parts of boxes that lie inside an image of `size` (height, width), and the boxes these are parts of.
 
     Boxes that lie wholly outside, or touch the border from there, are left out.
 
     Args:
         boxes_xywh: `[num_boxes, 4]` in pixels, widths and heights above 0.
-        size: `(height, width)` of the picture in pixels.
+        size: `(height, width)` of the image in pixels.
 
     Returns:
         `[num_inside, 4]` xyxy in pixels, and `[num_inside, 4]` xywh in pixels, row by row.

@@ -12,7 +12,7 @@ from crowdgan_core.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale:
+class LevelOfServiceScale:
     """A named table of density classes, from the least to the most crowded."""
 
     name: str
@@ -29,13 +29,15 @@ class Scale:
         return find(self.bounds_per_m2, density_per_m2)
 
 
-def _levels(name: str, areas_m2: Sequence[float], source: str, *, bound_is_lower: bool = True) -> Scale:
+def _levels(name: str, areas_m2: Sequence[float], source: str, *, bound_is_lower: bool = True) -> LevelOfServiceScale:
     """A scale A to F that is published as the least area per person of A to E, in m²."""
     bounds = tuple(1 / area for area in areas_m2)
-    return Scale(name=name, classes=tuple("ABCDEF"), bounds_per_m2=bounds, bound_is_lower=bound_is_lower, source=source)
+    return LevelOfServiceScale(
+        name=name, classes=tuple("ABCDEF"), bounds_per_m2=bounds, bound_is_lower=bound_is_lower, source=source
+    )
 
 
-SCALES: dict[str, Scale] = {
+LEVEL_OF_SERVICE_SCALES: dict[str, LevelOfServiceScale] = {
     scale.name: scale
     for scale in (
         _levels(
@@ -46,7 +48,7 @@ SCALES: dict[str, Scale] = {
         ),
         _levels("hcm-walkway", (5.6, 3.7, 2.2, 1.4, 0.75), "Highway Capacity Manual, 2000", bound_is_lower=False),
         _levels("khcm-walkway", (3.3, 2.0, 1.4, 0.9, 0.38), "Korean Highway Capacity Manual, 2013"),
-        Scale(
+        LevelOfServiceScale(
             name="crowd-safety",
             classes=("free", "busy", "dense", "limit", "crush"),
             bounds_per_m2=(2.0, 3.5, 4.7, 6.0),
@@ -58,7 +60,7 @@ SCALES: dict[str, Scale] = {
 """The named scales. Areas that are published with ≥ belong to the better level, those with > to the worse."""
 
 
-def scale_of(text: str) -> Scale:
+def parse_scale(text: str) -> LevelOfServiceScale:
     """The scale of a name, or one with bounds given as persons/m², for example `0.5,1,2`.
 
     Classes of given bounds are called by them, for example `below 0.5`, `0.5 to 1`, `above 1`.
@@ -66,15 +68,19 @@ def scale_of(text: str) -> Scale:
     Raises:
         ConfigError: neither a name nor rising numbers above 0.
     """
-    if text in SCALES:
-        return SCALES[text]
+    if text in LEVEL_OF_SERVICE_SCALES:
+        return LEVEL_OF_SERVICE_SCALES[text]
     try:
         bounds = tuple(float(part) for part in text.split(","))
     except ValueError:
         bounds = ()
     rising = all(low < high for low, high in itertools.pairwise(bounds))
     if not bounds or not rising or not all(math.isfinite(bound) and bound > 0 for bound in bounds):
-        raise ConfigError(f"scale is {text}; it must be {', '.join(SCALES)}, or rising persons/m² such as 0.5,1,2")
+        raise ConfigError(
+            f"scale is {text}; it must be {', '.join(LEVEL_OF_SERVICE_SCALES)}, or rising persons/m² such as 0.5,1,2"
+        )
     inner = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(bounds)]
     classes = (f"below {bounds[0]:g}", *inner, f"above {bounds[-1]:g}")
-    return Scale(name=text, classes=classes, bounds_per_m2=bounds, bound_is_lower=True, source="given by the user")
+    return LevelOfServiceScale(
+        name=text, classes=classes, bounds_per_m2=bounds, bound_is_lower=True, source="given by the user"
+    )

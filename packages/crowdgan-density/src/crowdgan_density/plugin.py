@@ -7,32 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crowdgan_core.density import DensityEstimator
-from crowdgan_core.hookspecs import CommandOffer, hookimpl
-from crowdgan_core.sources import SceneSource
-from crowdgan_density.compat import Sg3Euclidean, Sg3Grid, Sg3GridMetres, Sg3Normalised, Sg3Threshold
-from crowdgan_density.counting import Normalised, Threshold
-from crowdgan_density.grid import Grid, GridMetres
-from crowdgan_density.ground import Ground
-from crowdgan_density.head_points import ShanghaiTech, UcfCc50
-from crowdgan_density.kernel import KernelDensity
-from crowdgan_density.spacing import Euclidean
-from crowdgan_density.voronoi import Voronoi
+from crowdgan_core.density.estimator import DensityEstimator
+from crowdgan_core.hookspecs import CommandSpec, hookimpl
+from crowdgan_core.sources.base import SceneSource
+from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
+from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
+from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
+from crowdgan_density.image_plane.kernel import KernelDensityEstimator
+from crowdgan_density.image_plane.pairwise import EuclideanEstimator
+from crowdgan_density.image_plane.sg3_compat import (
+    Sg3Euclidean,
+    Sg3Grid,
+    Sg3GridMetres,
+    Sg3Normalised,
+    Sg3ThresholdEstimator,
+)
+from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
 
 
 @hookimpl
 def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
     """The published methods, the finished kernel density, and the original tool's labels."""
     return [
-        Threshold,
-        Normalised,
-        Euclidean,
-        Grid,
-        GridMetres,
-        KernelDensity,
-        Ground,
-        Voronoi,
-        Sg3Threshold,
+        ThresholdEstimator,
+        NormalisedCountEstimator,
+        EuclideanEstimator,
+        GridEstimator,
+        MetricGridEstimator,
+        KernelDensityEstimator,
+        GroundPlaneEstimator,
+        VoronoiEstimator,
+        Sg3ThresholdEstimator,
         Sg3Normalised,
         Sg3Euclidean,
         Sg3Grid,
@@ -47,8 +53,8 @@ def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
 
 
 @hookimpl
-def crowdgan_register_commands() -> Sequence[CommandOffer]:
+def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """`crowdgan calibrate` and `crowdgan density evaluate`."""
     from crowdgan_density.cli import calibrate, evaluate
 
-    return [CommandOffer("", calibrate.command), CommandOffer("density", evaluate.command)]
+    return [CommandSpec("", calibrate.command), CommandSpec("density", evaluate.command)]

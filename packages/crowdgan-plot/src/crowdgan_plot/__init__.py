@@ -1,1 +1,1 @@
-"""Pictures of runs, densities, datasets and spectra: a plugin of crowdgan."""
+"""Images of runs, densities, datasets and spectra: a plugin of crowdgan."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crowdgan_core.atomic import refuse_existing
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.io.atomic import check_overwrite
 
 FORMATS = ("png", "svg", "pdf")
 """Kinds of files that figures are written as, by the ends of their names."""
@@ -22,5 +22,5 @@ def checked_output(path: Path, *, overwrite: bool, option: str = "--out") -> str
     if kind not in FORMATS:
         allowed = ", ".join(f".{item}" for item in FORMATS)
         raise ConfigError(f"{option} {path}: its name must end in one of {allowed}")
-    refuse_existing(path, overwrite=overwrite)
+    check_overwrite(path, overwrite=overwrite)
     return kind

@@ -1,4 +1,4 @@
-"""The hooks of this distribution: the commands of `crowdgan plot`, and the overlay pictures of `crowdgan label`.
+"""The hooks of this distribution: the commands of `crowdgan plot`, and the overlay images of `crowdgan label`.
 
 Neither importing this module nor calling its hooks loads matplotlib, so that `crowdgan --help` stays fast.
 """
@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crowdgan_core.hookspecs import CommandOffer, ScenePlotter, hookimpl
-from crowdgan_plot.plotter import OverlayPlotter
+from crowdgan_core.hookspecs import CommandSpec, ScenePlotter, hookimpl
+from crowdgan_plot.density.overlay_plotter import OverlayPlotter
 
 
 @hookimpl
-def crowdgan_register_commands() -> Sequence[CommandOffer]:
+def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """The commands under `crowdgan plot`."""
     from crowdgan_plot.cli import density, labels, loss, run, spectra
 
-    return [CommandOffer("plot", module.command) for module in (loss, run, density, labels, spectra)]
+    return [CommandSpec("plot", module.command) for module in (loss, run, density, labels, spectra)]
 
 
 @hookimpl
 def crowdgan_register_scene_plotters() -> Sequence[ScenePlotter]:
-    """What draws the overlay pictures of `crowdgan label --plot`."""
+    """What draws the overlay images of `crowdgan label --plot`."""
     return [OverlayPlotter()]

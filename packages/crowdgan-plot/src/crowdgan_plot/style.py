@@ -91,19 +91,19 @@ PLAIN: dict[str, dict[str, Any]] = {
 
 
 @contextmanager
-def styled(**changes: Any) -> Iterator[None]:
+def plot_style(**changes: Any) -> Iterator[None]:
     """The look of all figures, for what is drawn and encoded while the context lasts; then all is as it was."""
     settings: Any = {**RC, **changes}  # matplotlib types the names of all settings
     with mpl.rc_context(settings):
         yield
 
 
-def slide(height_share: float = 1.0) -> Figure:
+def new_figure(height_share: float = 1.0) -> Figure:
     """An empty figure as wide as a slide, whose parts keep clear of one another."""
     return Figure(figsize=(SLIDE_IN[0], SLIDE_IN[1] * height_share), layout="constrained")
 
 
-def encoded(figure: Figure, kind: str, *, dpi: float = DPI) -> bytes:
+def encode_figure(figure: Figure, kind: str, *, dpi: float = DPI) -> bytes:
     """The figure as a file of a kind: png, svg or pdf. Equal figures give equal bytes."""
     file = io.BytesIO()
     options: dict[str, Any] = {"pil_kwargs": {"compress_level": PNG_LEVEL}} if kind == "png" else {}
@@ -122,7 +122,7 @@ def section_titles(axes: Axes, starts: list[float], end: float, names: list[str]
     extent = max(end - starts[0], 1e-9)
     for number, (left, right, name) in enumerate(zip(starts, [*starts[1:], end], names, strict=True), 1):
         room = int(TITLE_CHARACTERS * (right - left) / extent)
-        text = shortened(name, room) if room >= 4 else str(number) if room >= 2 else ""
+        text = truncate_text(name, room) if room >= 4 else str(number) if room >= 2 else ""
         place = axes.get_xaxis_transform()
         axes.text(left, 1.01, f" {text}", transform=place, ha="left", va="bottom", fontsize=11, color=FAINT)
 
@@ -167,6 +167,6 @@ def wrapped(text: str, length: int) -> str:
     return "\n".join(textwrap.wrap(text, length, break_long_words=False, break_on_hyphens=False))
 
 
-def shortened(text: str, length: int) -> str:
+def truncate_text(text: str, length: int) -> str:
     """The text, cut to a length with an ellipsis where it is longer."""
     return text if len(text) <= length else f"{text[: max(1, length - 1)]}…"

@@ -6,21 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crowdgan_core.errors import CheckpointError
-from crowdgan_core.model_card import read_card
+from crowdgan_core.models.card import read_card
+from crowdgan_stylegan3.config import BACKEND_NAME
 
 if TYPE_CHECKING:
     import click
 
-    from crowdgan_stylegan3.generate import SeededGenerator
-
-NAME = "stylegan3"
-"""What users write after `crowdgan train`, and what cards name."""
+    from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
 
 
 class StyleGan3Backend:
     """Generators of StyleGAN3 and StyleGAN2; crowdgan_core's `ModelBackend`."""
 
-    name = NAME
+    name = BACKEND_NAME
 
     def train_command(self) -> click.Command:
         """`crowdgan train stylegan3`."""
@@ -31,18 +29,18 @@ class StyleGan3Backend:
     def can_load(self, path: Path) -> bool:
         """Whether the file's card names this backend."""
         try:
-            return read_card(path).backend == NAME
+            return read_card(path).backend == BACKEND_NAME
         except CheckpointError:
             return False
 
-    def load_generator(self, path: Path, device: str) -> SeededGenerator:
+    def load_generator(self, path: Path, device: str) -> StyleGanImageGenerator:
         """The generator in a model file, on the device `auto`, `cpu` or `cuda`.
 
         Raises:
             CheckpointError: the file is no model of this backend, or is damaged.
             ConfigError: there is no such device.
         """
-        from crowdgan_stylegan3.checkpoint import load_generator
-        from crowdgan_stylegan3.generate import SeededGenerator
+        from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
+        from crowdgan_stylegan3.io.safetensors_files import load_network
 
-        return SeededGenerator(*load_generator(path), device)
+        return StyleGanImageGenerator(*load_network(path), device)

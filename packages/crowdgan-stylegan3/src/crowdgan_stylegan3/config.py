@@ -9,19 +9,25 @@ from typing import Any, Literal, TypeVar, get_args
 
 from crowdgan_core.errors import ConfigError
 
+BACKEND_NAME = "stylegan3"
+"""What users write after `crowdgan train`, and what cards name."""
+
 Variant = Literal["stylegan3-t", "stylegan3-r", "stylegan2"]
+
+
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
+
 MIN_RESOLUTION, MAX_RESOLUTION = 16, 4096
-"""Sides of pictures in pixels: below, the margins of the layers are larger than the picture."""
+"""Sides of images in pixels: below, the margins of the layers are larger than the image."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSettings:
+class NetworkConfig:
     """What generators and discriminators share."""
 
     resolution: int
-    """Side of the pictures in pixels, a power of two."""
+    """Side of the images in pixels, a power of two."""
     label_dim: int = 0
     """Length of the label vector; 0 for none."""
     image_channels: int = 3
@@ -55,7 +61,7 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorSettings(NetworkSettings):
+class GeneratorConfig(NetworkConfig):
     """What both families of generators share."""
 
     z_dim: int = 512
@@ -72,7 +78,7 @@ class GeneratorSettings(NetworkSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleGan3Settings(GeneratorSettings):
+class StyleGan3Config(GeneratorConfig):
     """An alias-free generator (Karras et al. 2021)."""
 
     conv_kernel: Literal[1, 3] = 3
@@ -84,13 +90,13 @@ class StyleGan3Settings(GeneratorSettings):
     num_critical: int = 2
     """Layers at the end that are critically sampled."""
     first_cutoff: float = 2.0
-    """Cutoff of the first layer in cycles per picture."""
+    """Cutoff of the first layer in cycles per image."""
     first_stopband: float = 2**2.1
-    """Least stopband of the first layer in cycles per picture."""
+    """Least stopband of the first layer in cycles per image."""
     last_stopband_rel: float = 2**0.3
     """Least stopband of the last layer over its cutoff."""
     margin_size: int = 10
-    """Samples around the picture."""
+    """Samples around the image."""
     filter_size: int = 6
     """Taps of filters per sample at the lower rate."""
     lrelu_upsampling: int = 2
@@ -116,7 +122,7 @@ class StyleGan3Settings(GeneratorSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleGan2Settings(GeneratorSettings):
+class StyleGan2Config(GeneratorConfig):
     """The generator of 2020: skip architecture, noise inputs (Karras et al. 2020)."""
 
     mapping_layers: int = 8
@@ -124,7 +130,7 @@ class StyleGan2Settings(GeneratorSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscriminatorSettings(NetworkSettings):
+class DiscriminatorConfig(NetworkConfig):
     """The residual discriminator of 2020 (Karras et al. 2020), for all generators."""
 
     mapping_layers: int = 8
@@ -132,9 +138,9 @@ class DiscriminatorSettings(NetworkSettings):
     label_features: int | None = None
     """Length of the mapped label; None for as many as the 4x4 layer has channels."""
     group_size: int = 4
-    """Pictures over which the standard deviation is taken (official `--mbstd-group`)."""
+    """Images over which the standard deviation is taken (official `--mbstd-group`)."""
     num_frozen: int = 0
-    """Layers from the picture on that are not trained (official `--freezed`)."""
+    """Layers from the image on that are not trained (official `--freezed`)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -143,28 +149,29 @@ class DiscriminatorSettings(NetworkSettings):
         check_at_least(self, "num_frozen", 0)
 
 
-Settings = TypeVar("Settings", bound=NetworkSettings)
+Settings = TypeVar("Settings", bound=NetworkConfig)
 
-FAMILIES: dict[str, type[GeneratorSettings]] = {"stylegan3": StyleGan3Settings, "stylegan2": StyleGan2Settings}
+
+GENERATOR_CONFIGS: dict[str, type[GeneratorConfig]] = {"stylegan3": StyleGan3Config, "stylegan2": StyleGan2Config}
 """Families of generators by name, as cards of models name them."""
 
 
-def to_json(settings: NetworkSettings) -> dict[str, Any]:
+def to_json(settings: NetworkConfig) -> dict[str, Any]:
     """Settings as JSON-ready values; those of a generator name its family."""
-    family = next((name for name, kind in FAMILIES.items() if isinstance(settings, kind)), None)
+    family = next((name for name, kind in GENERATOR_CONFIGS.items() if isinstance(settings, kind)), None)
     return {**({} if family is None else {"family": family}), **asdict(settings)}
 
 
-def generator_settings(data: Mapping[str, Any]) -> GeneratorSettings:
+def generator_settings(data: Mapping[str, Any]) -> GeneratorConfig:
     """The settings of a generator from JSON values.
 
     Raises:
         ConfigError: an unknown family or setting, a missing one, or a value of the wrong kind.
     """
     family = data.get("family")
-    if family not in FAMILIES:
-        raise ConfigError(f"family is {family!r}; it must be one of {', '.join(FAMILIES)}")
-    return from_json(FAMILIES[family], {name: value for name, value in data.items() if name != "family"})
+    if family not in GENERATOR_CONFIGS:
+        raise ConfigError(f"family is {family!r}; it must be one of {', '.join(GENERATOR_CONFIGS)}")
+    return from_json(GENERATOR_CONFIGS[family], {name: value for name, value in data.items() if name != "family"})
 
 
 def from_json(kind: type[Settings], data: Mapping[str, Any]) -> Settings:
@@ -204,3 +211,46 @@ def check_at_least(settings: Any, name: str, least: float) -> None:
     value = getattr(settings, name)
     if not least <= value < math.inf:
         raise ConfigError(f"{name} is {value}; it must be at least {least}")
+
+
+def generator_preset(
+    variant: Variant, *, resolution: int, label_dim: int = 0, channel_base: int = 32768, channel_max: int = 512
+) -> GeneratorConfig:
+    """The settings of a published generator.
+
+    `stylegan3-r` doubles the channels, since its convolutions have a ninth of the weights (Karras et al. 2021).
+
+    Raises:
+        ConfigError: an unknown variant, or settings that make no network.
+    """
+    if variant == "stylegan3-t":
+        return StyleGan3Config(
+            resolution=resolution, label_dim=label_dim, channel_base=channel_base, channel_max=channel_max
+        )
+    if variant == "stylegan3-r":
+        return StyleGan3Config(
+            resolution=resolution,
+            label_dim=label_dim,
+            channel_base=2 * channel_base,
+            channel_max=2 * channel_max,
+            conv_kernel=1,
+            use_radial_filters=True,
+        )
+    if variant == "stylegan2":
+        return StyleGan2Config(
+            resolution=resolution, label_dim=label_dim, channel_base=channel_base, channel_max=channel_max
+        )
+    raise ConfigError(f"cfg is {variant}; it must be one of {', '.join(VARIANTS)}")
+
+
+def discriminator_preset(
+    *, resolution: int, label_dim: int = 0, channel_base: int = 32768, channel_max: int = 512, group_size: int = 4
+) -> DiscriminatorConfig:
+    """The settings of the discriminator, the same for all generators."""
+    return DiscriminatorConfig(
+        resolution=resolution,
+        label_dim=label_dim,
+        channel_base=channel_base,
+        channel_max=channel_max,
+        group_size=group_size,
+    )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crowdgan_core.backend import ModelBackend
-from crowdgan_core.hookspecs import CommandOffer, hookimpl
-from crowdgan_stylegan3.backend import NAME, StyleGan3Backend
+from crowdgan_core.hookspecs import CommandSpec, hookimpl
+from crowdgan_core.models.backend import ModelBackend
+from crowdgan_stylegan3.backend import StyleGan3Backend
+from crowdgan_stylegan3.config import BACKEND_NAME
 
 
 @hookimpl
-def crowdgan_register_commands() -> Sequence[CommandOffer]:
+def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """The commands under `crowdgan stylegan3`."""
     from crowdgan_stylegan3.cli import build, doctor, export, import_, init, video
 
-    return [CommandOffer(NAME, module.command) for module in (init, import_, export, video, doctor, build)]
+    return [CommandSpec(BACKEND_NAME, module.command) for module in (init, import_, export, video, doctor, build)]
 
 
 @hookimpl

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.made_up_training import write_dataset
+from tests.support.training import write_dataset
 
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip with 24 pictures of three classes."""
+    """A zip with 24 images of three classes."""
     return write_dataset(tmp_path_factory.mktemp("data") / "crowds.zip")
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from crowdgan_stylegan3.training.losses import (
-    blurred,
-    loss_of_fake,
-    loss_of_real,
-    mixed_styles,
+    gaussian_blur,
+    logistic_loss_fake,
+    logistic_loss_real,
+    mix_styles,
     path_lengths,
     r1_penalty,
 )
@@ -19,21 +19,21 @@ from crowdgan_stylegan3.training.losses import (
 
 def test_logistic_losses_are_logarithms_of_probabilities() -> None:
     logits = torch.tensor([[-3.0], [0.0], [2.0]], dtype=torch.float64)
-    assert torch.allclose(loss_of_real(logits), -torch.log(torch.sigmoid(logits)))
-    assert torch.allclose(loss_of_fake(logits), -torch.log(1 - torch.sigmoid(logits)))
+    assert torch.allclose(logistic_loss_real(logits), -torch.log(torch.sigmoid(logits)))
+    assert torch.allclose(logistic_loss_fake(logits), -torch.log(1 - torch.sigmoid(logits)))
 
 
 def test_r1_of_a_linear_discriminator_is_the_square_of_its_weights() -> None:
     weights = torch.randn(3, 4, 4)
-    pictures = torch.randn(5, 3, 4, 4, requires_grad=True)
-    logits = (pictures * weights).sum(dim=(1, 2, 3))[:, None]
-    assert torch.allclose(r1_penalty(logits, pictures), weights.square().sum().expand(5), rtol=1e-5)
+    images = torch.randn(5, 3, 4, 4, requires_grad=True)
+    logits = (images * weights).sum(dim=(1, 2, 3))[:, None]
+    assert torch.allclose(r1_penalty(logits, images), weights.square().sum().expand(5), rtol=1e-5)
 
 
 def test_r1_has_gradients_with_respect_to_the_weights() -> None:
     weight = torch.tensor(2.0, requires_grad=True)
-    pictures = torch.ones(1, 1, 2, 2, requires_grad=True)
-    penalty = r1_penalty((weight * pictures.square()).sum(dim=(1, 2, 3))[:, None], pictures)
+    images = torch.ones(1, 1, 2, 2, requires_grad=True)
+    penalty = r1_penalty((weight * images.square()).sum(dim=(1, 2, 3))[:, None], images)
     assert penalty.item() == pytest.approx(4 * 4**2)
     (gradient,) = torch.autograd.grad(penalty.sum(), weight)  # the penalty is 4 · (2 · weight)²
     assert gradient.item() == pytest.approx(32 * 2.0)
@@ -42,21 +42,21 @@ def test_r1_has_gradients_with_respect_to_the_weights() -> None:
 def test_path_lengths_of_a_linear_generator_are_those_of_its_columns() -> None:
     ws = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
     matrix, noise = torch.randn(5 * 5, 4, dtype=torch.float64), torch.randn(2, 1, 5, 5, dtype=torch.float64)
-    pictures = (ws.sum(dim=1) @ matrix.t()).reshape(2, 1, 5, 5)
+    images = (ws.sum(dim=1) @ matrix.t()).reshape(2, 1, 5, 5)
     change = noise.reshape(2, 25) @ matrix / 5  # divided by the root of the number of pixels
-    assert torch.allclose(path_lengths(pictures, ws, noise), change.norm(dim=1))
+    assert torch.allclose(path_lengths(images, ws, noise), change.norm(dim=1))
 
 
-def test_styles_change_at_each_picture_own_layer() -> None:
+def test_styles_change_at_each_image_own_layer() -> None:
     first, second = torch.zeros(3, 4, 2), torch.ones(3, 4, 2)
-    mixed = mixed_styles(first, second, torch.tensor([1, 3, 4]))
+    mixed = mix_styles(first, second, torch.tensor([1, 3, 4]))
     assert mixed[:, :, 0].tolist() == [[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
 
 
 def test_the_blur_is_a_gaussian_of_the_sigma_asked_for() -> None:
     point = torch.zeros(1, 1, 65, 65)
     point[..., 32, 32] = 1
-    blur = blurred(point, 4.0)[0, 0]
+    blur = gaussian_blur(point, 4.0)[0, 0]
     places = torch.arange(65.0) - 32
     assert blur.sum().item() == pytest.approx(1, abs=1e-4)
     assert math.sqrt((blur.sum(dim=0) * places.square()).sum().item()) == pytest.approx(4, rel=0.03)  # cut off at 3σ
@@ -64,6 +64,6 @@ def test_the_blur_is_a_gaussian_of_the_sigma_asked_for() -> None:
 
 
 def test_a_blur_of_less_than_a_pixel_is_none() -> None:
-    pictures = torch.randn(1, 3, 8, 8)
-    assert blurred(pictures, 0.3) is pictures
-    assert blurred(pictures, 0.0) is pictures
+    images = torch.randn(1, 3, 8, 8)
+    assert gaussian_blur(images, 0.3) is images
+    assert gaussian_blur(images, 0.0) is images

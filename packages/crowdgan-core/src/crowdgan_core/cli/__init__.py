@@ -9,10 +9,10 @@ from types import FrameType
 
 import click
 
-from crowdgan_core.cli.texts import printable
-from crowdgan_core.cli.tree import build_tree
+from crowdgan_core.cli.app import build_tree
+from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.plugins.discovery import installed_plugins
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + the number of SIGINT, as shells have it."""
@@ -20,8 +20,8 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Runs `crowdgan`: the one place that turns an error of the user's into a line on stderr."""
-    signal.signal(signal.SIGTERM, _stop)
-    _replace_what_cannot_be_shown()
+    signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
+    _replace_unencodable()
     plugins = installed_plugins()
     for warning in plugins.warnings:
         click.echo(f"crowdgan: warning: {printable(warning)}", err=True)
@@ -40,13 +40,13 @@ def main() -> None:
         sys.exit(code)
 
 
-def _replace_what_cannot_be_shown() -> None:
+def _replace_unencodable() -> None:
     """Shows `?` for a character that the encoding of a terminal or pipe lacks, such as █ in cp1252."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
+def _raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
     """A polite kill cleans up as Ctrl-C does."""
     raise KeyboardInterrupt

@@ -1,20 +1,20 @@
-"""`crowdgan convert`: a dataset of pictures as they are, with the labels that they have."""
+"""`crowdgan convert`: a dataset of images as they are, with the labels that they have."""
 
 from __future__ import annotations
 
 import click
 
-from crowdgan_core.cli.options import PipelineOptions, pipeline_options
-from crowdgan_core.cli.progress import shown_progress
-from crowdgan_core.cli.report import print_summary
-from crowdgan_core.labelling import make_dataset
-from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.cli.common.output import print_summary
+from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.cli.common.source_options import PipelineOptions, pipeline_options
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.plugins.discovery import installed_plugins
 
 
 @click.command("convert")
 @pipeline_options(transform="none", resolution=None)
 def command(options: PipelineOptions) -> None:
-    """Make a training dataset of any pictures, without measuring densities; labels of the source are kept.
+    """Make a training dataset of any images, without measuring densities; labels of the source are kept.
 
     \b
     Examples:
@@ -24,6 +24,6 @@ def command(options: PipelineOptions) -> None:
     """
     plugins = installed_plugins()
     source, source_name = options.open_source(plugins)
-    with shown_progress() as progress:
-        summary = make_dataset(source, source_name, options.label_settings(plugins), progress)
+    with progress_bar() as progress:
+        summary = build_dataset(source, source_name, options.label_settings(plugins), progress)
     print_summary(summary, options.dest)

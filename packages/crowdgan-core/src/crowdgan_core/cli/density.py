@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import click
 
-from crowdgan_core.cli.tree import OrderedGroup
-from crowdgan_core.density import DensityEstimator, configure, options_of
+from crowdgan_core.cli.app import OrderedGroup
+from crowdgan_core.density.estimator import DensityEstimator
+from crowdgan_core.density.options import configure_estimator, estimator_options
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.plugins import Plugins, installed_plugins
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.plugins.registry import PluginRegistry
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -68,7 +70,7 @@ def _print(estimators: Sequence[type[DensityEstimator]], *, as_json: bool, whole
         click.echo("No density estimator is installed: pip install crowdgan-density")
 
 
-def _described(estimator: type[DensityEstimator], plugins: Plugins, *, whole: bool) -> str:
+def _described(estimator: type[DensityEstimator], plugins: PluginRegistry, *, whole: bool) -> str:
     doc = inspect.getdoc(estimator) or ""
     provider = plugins.provider("density estimator", estimator.name)
     lines = [f"{estimator.name}  ({provider.distribution})", f"  {doc.splitlines()[0] if doc else ''}"]
@@ -76,7 +78,8 @@ def _described(estimator: type[DensityEstimator], plugins: Plugins, *, whole: bo
         lines += [f"  {line}".rstrip() for line in doc.splitlines()[1:]]
     lines.append(f"  unit: {estimator.unit}; classes: {', '.join(_default_classes(estimator))}")
     lines += [
-        f"  --set {item.name}={_shown(item.default)}  ({item.type_name}) {item.help}" for item in options_of(estimator)
+        f"  --set {item.name}={_shown(item.default)}  ({item.type_name}) {item.help}"
+        for item in estimator_options(estimator)
     ]
     return "\n".join(lines) + "\n"
 
@@ -85,7 +88,7 @@ def _shown(default: object) -> str:
     return f"{default:.4g}" if isinstance(default, float) else str(default).lower()
 
 
-def _as_json(estimator: type[DensityEstimator], plugins: Plugins) -> dict[str, object]:
+def _as_json(estimator: type[DensityEstimator], plugins: PluginRegistry) -> dict[str, object]:
     return {
         "name": estimator.name,
         "distribution": plugins.provider("density estimator", estimator.name).distribution,
@@ -94,7 +97,7 @@ def _as_json(estimator: type[DensityEstimator], plugins: Plugins) -> dict[str, o
         "classes": list(_default_classes(estimator)),
         "options": [
             {"name": item.name, "type": item.type_name, "default": item.default, "help": item.help}
-            for item in options_of(estimator)
+            for item in estimator_options(estimator)
         ],
     }
 
@@ -102,6 +105,6 @@ def _as_json(estimator: type[DensityEstimator], plugins: Plugins) -> dict[str, o
 def _default_classes(estimator: type[DensityEstimator]) -> tuple[str, ...]:
     """Class names with default options, which may decide them; none where an option has no default."""
     try:
-        return configure(estimator, {}).classes
+        return configure_estimator(estimator, {}).classes
     except ConfigError:
         return ()

@@ -1,4 +1,4 @@
-"""`crowdgan generate`: pictures of a trained model."""
+"""`crowdgan generate`: images of a trained model."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 
 import click
 
-from crowdgan_core.cli.model_options import network_option, rendering_options
-from crowdgan_core.cli.progress import shown_progress
-from crowdgan_core.cli.texts import printable
-from crowdgan_core.models import load_generator
+from crowdgan_core.api import load_generator
+from crowdgan_core.cli.common.model_options import network_option, rendering_options
+from crowdgan_core.cli.common.output import printable
+from crowdgan_core.cli.common.progress_bars import progress_bar
 
 
 @click.command("generate")
 @network_option
-@click.option("--seeds", required=True, help="A picture each, every seed once: 0-31 or 1,5,9-12.")
+@click.option("--seeds", required=True, help="An image each, every seed once: 0-31 or 1,5,9-12.")
 @click.option("--density", help="How crowded: a class such as dense, or a number where that is the label.")
 @click.option("--label", help="The same by number: a class from 0, or all numbers of the label, as in 0.3,0.7,0.")
-@click.option("--translate", metavar="X,Y", help="Move pictures right and down, in picture widths.")
+@click.option("--translate", metavar="X,Y", help="Move images right and down, in image widths.")
 @click.option("--rotate", metavar="DEG", type=float, default=0.0, help="Turn them anticlockwise, in degrees.")
-@click.option("--grid", metavar="COLUMNSxROWS", help="Write one picture of them all, grid.png, instead.")
+@click.option("--grid", metavar="COLUMNSxROWS", help="Write one image of them all, grid.png, instead.")
 @rendering_options
 def command(
     network: Path,
@@ -35,7 +35,7 @@ def command(
     outdir: Path,
     overwrite: bool,
 ) -> None:
-    """Make pictures with a trained model: seed0000.png and so on, or all in one grid.
+    """Make images with a trained model: seed0000.png and so on, or all in one grid.
 
     A model with labels needs --density or --label; crowdgan inspect MODEL shows what its labels mean. Each file says
     how it was made, in a text chunk of the PNG. Files that exist are kept unless --overwrite is given.
@@ -47,17 +47,17 @@ def command(
       crowdgan generate --network model.safetensors --seeds 1,5,9-12 --label 0.3,0.7,0 --outdir out
       crowdgan generate --network model.safetensors --seeds 3 --label 2 --translate 0.2,0 --rotate 15 --outdir out
     """
-    from crowdgan_core.generation.batches import Rendering
-    from crowdgan_core.generation.labels import LabelRequest
-    from crowdgan_core.generation.numbers import parse_grid, parse_pair, parse_seeds
-    from crowdgan_core.generation.samples import SampleSettings, make_samples
+    from crowdgan_core.models.generation.conditioning import Conditioning
+    from crowdgan_core.models.generation.generation import GenerationOptions
+    from crowdgan_core.models.generation.parsing import parse_grid, parse_pair, parse_seeds
+    from crowdgan_core.models.generation.samples import SampleConfig, write_samples
 
-    settings = SampleSettings(
+    settings = SampleConfig(
         outdir=outdir,
         seeds=parse_seeds(seeds),
         model_name=network.name,
-        request=LabelRequest(density=density, label=label),
-        rendering=Rendering(
+        request=Conditioning(density=density, label=label),
+        rendering=GenerationOptions(
             truncation_psi=trunc,
             translate=parse_pair(translate) if translate is not None else (0.0, 0.0),
             rotate_deg=rotate,
@@ -68,7 +68,7 @@ def command(
     )
     settings.check_destination()
     generator = load_generator(network, device, check=settings.check_model)
-    with shown_progress() as progress:
-        made = make_samples(generator, settings, progress)
-    what = made[0] if len(made) == 1 else f"{len(made)} pictures in {outdir}"
+    with progress_bar() as progress:
+        made = write_samples(generator, settings, progress)
+    what = made[0] if len(made) == 1 else f"{len(made)} images in {outdir}"
     click.echo(printable(f"made {what}"))

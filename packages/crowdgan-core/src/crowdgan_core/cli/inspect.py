@@ -10,17 +10,18 @@ from pathlib import Path
 
 import click
 
-from crowdgan_core.atomic import write_file
-from crowdgan_core.cli.model_report import print_model
-from crowdgan_core.cli.texts import printable
-from crowdgan_core.dataset import DatasetMetadata
-from crowdgan_core.datasets import open_dataset
+from crowdgan_core.api import open_dataset
+from crowdgan_core.cli.common.model_report import print_model
+from crowdgan_core.cli.common.output import printable
+from crowdgan_core.datasets.contact_sheet import contact_sheet
+from crowdgan_core.datasets.inspection import DatasetReport, inspect_dataset
+from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.inspection import Report, contact_sheet, inspect_dataset
-from crowdgan_core.model_card import MODEL_SUFFIX
+from crowdgan_core.io.atomic import write_file
+from crowdgan_core.models.card import MODEL_SUFFIX
 
 DOUBTFUL_SHOWN = 10
-"""Doubtful pictures that are named."""
+"""Doubtful images that are named."""
 
 BAR_CELLS = 40
 """Length of the longest bar of the class histogram, in characters."""
@@ -32,7 +33,7 @@ BAR_CELLS = 40
 @click.option("--contact-sheet", "sheet", type=click.Path(path_type=Path), help="Write a PNG with samples per class.")
 @click.option("--overwrite", is_flag=True, help="Replace the contact sheet if it exists.")
 def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
-    """Show what is in a dataset: size, classes and their balance, doubtful pictures near a class border.
+    """Show what is in a dataset: size, classes and their balance, doubtful images near a class border.
 
     Of a model, a .safetensors file, show its card: what labels mean, how it was made, and the backend that loads it.
 
@@ -45,7 +46,7 @@ def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> N
     """
     if path.suffix.lower() == MODEL_SUFFIX:
         if sheet is not None:
-            raise ConfigError(f"--contact-sheet: {path} is a model; crowdgan generate makes pictures of it")
+            raise ConfigError(f"--contact-sheet: {path} is a model; crowdgan generate makes images of it")
         print_model(path, as_json=as_json)
     else:
         _inspect_dataset(path, as_json, sheet, overwrite)
@@ -68,9 +69,9 @@ def _inspect_dataset(dataset: Path, as_json: bool, sheet: Path | None, overwrite
         click.echo(printable(f"contact sheet: {sheet}"), err=True)
 
 
-def _print(report: Report, metadata: DatasetMetadata, dataset: Path) -> None:
+def _print(report: DatasetReport, metadata: DatasetMetadata, dataset: Path) -> None:
     size = f"{report.size[1]}x{report.size[0]} px" if report.size is not None else "empty"
-    _say(f"{dataset}: {report.picture_count} pictures, {size}")
+    _say(f"{dataset}: {report.image_count} images, {size}")
     facts = {
         "source": metadata.source,
         "transform": metadata.transform,
@@ -88,19 +89,19 @@ def _print(report: Report, metadata: DatasetMetadata, dataset: Path) -> None:
         _say(f"  {'density':12} {low:.4g} to {high:.4g} {metadata.unit}, median {middle:.4g}")
     if report.person_range is not None:
         fewest, median, most = report.person_range
-        _say(f"  {'persons':12} {fewest} to {most} per picture, median {median:g}")
+        _say(f"  {'persons':12} {fewest} to {most} per image, median {median:g}")
     if report.unknown_count:
-        _say(f"  {'cannot tell':12} {report.unknown_count} pictures")
+        _say(f"  {'cannot tell':12} {report.unknown_count} images")
     _print_histogram(report)
     for border in report.borders:
         _say(f"border between {border.below} and {border.above}: about {border.value:.4g} {metadata.unit}")
     if report.doubtful:
-        _say(f"{len(report.doubtful)} pictures lie near a border; the nearest:")
+        _say(f"{len(report.doubtful)} images lie near a border; the nearest:")
     for record in report.doubtful[:DOUBTFUL_SHOWN]:
         _say(f"  {record.name}  {record.density:.4g}  ({record.source})")
 
 
-def _print_histogram(report: Report) -> None:
+def _print_histogram(report: DatasetReport) -> None:
     largest = max(report.class_counts.values(), default=0)
     total = sum(report.class_counts.values())
     for name, count in report.class_counts.items():

@@ -9,20 +9,22 @@ from typing import Literal
 
 import click
 
-from crowdgan_core.cli.options import EstimatorName, PipelineOptions, parse_settings, pipeline_options
-from crowdgan_core.cli.progress import shown_progress
-from crowdgan_core.cli.report import print_summary
-from crowdgan_core.density import configure
+from crowdgan_core.cli.common.output import print_summary
+from crowdgan_core.cli.common.param_types import EstimatorName
+from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.cli.common.source_options import PipelineOptions, parse_settings, pipeline_options
+from crowdgan_core.density.options import configure_estimator
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.hookspecs import ScenePlotter
-from crowdgan_core.labelling import make_dataset
-from crowdgan_core.plugins import Plugins, installed_plugins
-from crowdgan_core.reading import OnTrouble
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.pipeline.reading import ErrorPolicy
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.plugins.registry import PluginRegistry
 
 
 @click.command("label")
 @pipeline_options(transform="center-crop", resolution="256x256")
-@click.option("--density", type=EstimatorName(), required=True, help="What measures how crowded a picture is.")
+@click.option("--density", type=EstimatorName(), required=True, help="What measures how crowded an image is.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the estimator; repeatable.")
 @click.option(
     "--region",
@@ -43,21 +45,19 @@ from crowdgan_core.reading import OnTrouble
     type=click.Choice(["skip", "fail"]),
     default="skip",
     show_default=True,
-    help="What to do with pictures whose density cannot be told.",
+    help="What to do with images whose density cannot be told.",
 )
-@click.option(
-    "--plot", "plot_dir", type=click.Path(path_type=Path, file_okay=False), help="Folder for overlay pictures."
-)
+@click.option("--plot", "plot_dir", type=click.Path(path_type=Path, file_okay=False), help="Folder for overlay images.")
 def command(
     options: PipelineOptions,
     density: str,
     settings: Sequence[str],
     region: Literal["crop", "full"],
     label_kind: Literal["class", "value"],
-    on_unknown: OnTrouble,
+    on_unknown: ErrorPolicy,
     plot_dir: Path | None,
 ) -> None:
-    """Label pictures of crowds with their density and write a training dataset.
+    """Label images of crowds with their density and write a training dataset.
 
     \b
     Examples:
@@ -69,7 +69,7 @@ def command(
     `crowdgan density` lists the estimators and their options.
     """
     plugins = installed_plugins()
-    estimator = configure(plugins.density_estimators[density], parse_settings(settings))
+    estimator = configure_estimator(plugins.density_estimators[density], parse_settings(settings))
     label_settings = replace(
         options.label_settings(plugins),
         estimator=estimator,
@@ -80,12 +80,12 @@ def command(
         plot_dir=plot_dir,
     )
     source, source_name = options.open_source(plugins)
-    with shown_progress() as progress:
-        summary = make_dataset(source, source_name, label_settings, progress)
+    with progress_bar() as progress:
+        summary = build_dataset(source, source_name, label_settings, progress)
     print_summary(summary, options.dest)
 
 
-def _plotter(plugins: Plugins) -> ScenePlotter:
+def _plotter(plugins: PluginRegistry) -> ScenePlotter:
     plotters = list(plugins.scene_plotters.values())
     if not plotters:
         raise ConfigError("--plot needs a plugin that draws: pip install crowdgan-plot")

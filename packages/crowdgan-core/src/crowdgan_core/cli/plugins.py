@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from crowdgan_core.plugins import CHOICE_VARIABLE, Plugins, installed_plugins
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.plugins.registry import PLUGINS_ENV_VAR, PluginRegistry
 
 
 @click.command("plugins")
@@ -24,24 +25,24 @@ def command(as_json: bool) -> None:
         return
     for plugin in plugins.loaded:
         click.echo(f"{plugin.name}  ({plugin.distribution} {plugin.version})")
-        for kind, things in plugin.offers.items():
+        for kind, things in plugin.provides.items():
             if things:
                 click.echo(f"  {kind + 's:':20} {', '.join(things)}")
     for failure in plugins.failures:
         click.echo(f"{failure.name}  ({failure.distribution})  LEFT OUT: {failure.reason}")
     for clash in plugins.clashes:
         click.echo(f"{clash.name}  ({clash.kind})  LEFT OUT: {clash}")
-    click.echo(f"\nPick plugins by name with the environment variable {CHOICE_VARIABLE}.")
+    click.echo(f"\nPick plugins by name with the environment variable {PLUGINS_ENV_VAR}.")
 
 
-def _as_json(plugins: Plugins) -> dict[str, object]:
+def _as_json(plugins: PluginRegistry) -> dict[str, object]:
     return {
         "loaded": [
             {
                 "name": plugin.name,
                 "distribution": plugin.distribution,
                 "version": plugin.version,
-                "offers": {kind: list(things) for kind, things in plugin.offers.items()},
+                "offers": {kind: list(things) for kind, things in plugin.provides.items()},
             }
             for plugin in plugins.loaded
         ],

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import click
 
-from crowdgan_core.cli.options import Resolution
-from crowdgan_core.cli.progress import shown_progress
-from crowdgan_core.cli.texts import printable
-from crowdgan_core.parallel import usable_cores
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.synthetic import SynthSettings, write_download
-from crowdgan_core.synthetic.download import DENSITY_LIMITS, MAX_PEOPLE
+from crowdgan_core.cli.common.output import printable
+from crowdgan_core.cli.common.param_types import Resolution
+from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
+from crowdgan_core.synthetic.writer import DENSITY_LIMITS, MAX_PEOPLE
+from crowdgan_core.utils.parallel import available_cpus
 
 
 @click.command("synth")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--images", type=click.IntRange(min=1), default=500, show_default=True, help="Number of pictures.")
+@click.option("--images", type=click.IntRange(min=1), default=500, show_default=True, help="Number of images.")
 @click.option(
-    "--resolution", type=Resolution(), default="640x480", show_default=True, help="Size of the pictures in pixels."
+    "--resolution", type=Resolution(), default="640x480", show_default=True, help="Size of the images in pixels."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same files.")
 @click.option(
@@ -29,7 +29,7 @@ from crowdgan_core.synthetic.download import DENSITY_LIMITS, MAX_PEOPLE
     default=(0.08, 4.0),
     show_default=True,
     metavar="LOW HIGH",
-    help="Persons/m² of the emptiest and the fullest picture, from {:g} to {:g}.".format(*DENSITY_LIMITS),
+    help="Persons/m² of the emptiest and the fullest image, from {:g} to {:g}.".format(*DENSITY_LIMITS),
 )
 @click.option(
     "--max-people",
@@ -50,7 +50,7 @@ def command(
     workers: int,
     overwrite: bool,
 ) -> None:
-    """Make pictures of made-up crowds in the folder OUT, in the form in which CrowdHuman is downloaded.
+    """Make images of made-up crowds in the folder OUT, in the form in which CrowdHuman is downloaded.
 
     OUT then holds CrowdHuman_train01.zip, annotation_train.odgt, and truth.json with what no annotator knows: cameras,
     where people stand on the ground in metres, and the true density in persons/m².
@@ -60,17 +60,17 @@ def command(
       crowdgan synth crowds --images 60
       crowdgan synth crowds --images 300 --resolution 1280x720 --density 0.5 6 --max-people 400 --seed 7
     """
-    settings = SynthSettings(
+    settings = SyntheticConfig(
         images=images,
         size=resolution,
         seed=seed,
         density=density,
         max_people=max_people,
-        workers=workers or usable_cores(),
+        workers=workers or available_cpus(),
     )
-    with shown_progress() as progress:
-        write_download(settings, out, progress, overwrite=overwrite)
-    click.echo(printable(f"made {images} pictures of crowds in {out}"))
+    with progress_bar() as progress:
+        write_synthetic_dataset(settings, out, progress, overwrite=overwrite)
+    click.echo(printable(f"made {images} images of crowds in {out}"))
     estimators = installed_plugins().density_estimators
     if estimators:
         source, dest = shlex.quote(str(out)), shlex.quote(f"{out}.zip")

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crowdgan_core.dataset import DatasetMetadata, PictureRecord
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.pictures import ArrayPicture
-from crowdgan_core.sources import Annotated, Problem
+from crowdgan_core.io.stored_images import ArrayImage
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """Names of the labels 0 to 9, in the order of the dataset."""
@@ -32,7 +32,7 @@ TRAIN_BATCHES = tuple(f"cifar-10-batches-py/data_batch_{number}" for number in r
 
 SIDE_PX = 32
 ROW_BYTES = 3 * SIDE_PX**2
-"""One picture: all red samples, all green ones, all blue ones."""
+"""One image: all red samples, all green ones, all blue ones."""
 
 MAX_BATCH_BYTES = 64 * 2**20
 """Twice the size of a real batch."""
@@ -46,27 +46,27 @@ ARRAYS = (
 
 
 class Cifar10Source:
-    """Reads the training pictures of CIFAR-10."""
+    """Reads the training images of CIFAR-10."""
 
     name = "cifar10"
     description = "cifar-10-python.tar.gz"
-    general = False
+    is_fallback = False
 
-    def fits(self, paths: Sequence[Path], annotations: Path | None) -> bool:
+    def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
         """Whether there is one file with a name like cifar-10-python.tar.gz."""
         names = [path.name.lower() for path in paths]
         return len(names) == 1 and names[0].startswith("cifar-10") and names[0].endswith((".tar.gz", ".tgz"))
 
-    def open(self, paths: Sequence[Path], annotations: Path | None) -> Cifar10:
-        """Checks the archive and counts its pictures."""
-        return Cifar10(paths[0])
+    def open(self, paths: Sequence[Path], annotations: Path | None) -> Cifar10Reader:
+        """Checks the archive and counts its images."""
+        return Cifar10Reader(paths[0])
 
 
-class Cifar10:
-    """The training pictures of an archive, one batch in memory at a time."""
+class Cifar10Reader:
+    """The training images of an archive, one batch in memory at a time."""
 
-    annotated = False
-    problems: Sequence[Problem] = ()
+    has_annotations = False
+    problems: Sequence[SourceProblem] = ()
     metadata = DatasetMetadata(classes=CLASSES)
 
     def __init__(self, path: Path) -> None:
@@ -74,16 +74,16 @@ class Cifar10:
         self._count = sum(len(labels) for _, _, labels in self._batches())
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         return self._count
 
-    def __iter__(self) -> Iterator[Annotated]:
-        """Pictures with their labels, in the order of the batches."""
+    def __iter__(self) -> Iterator[AnnotatedImage]:
+        """Images with their labels, in the order of the batches."""
         for name, pixels, labels in self._batches():
             for index, label in enumerate(labels):
-                picture = ArrayPicture(np.ascontiguousarray(pixels[index]), f"{self._path}:{name}[{index}]")
-                yield Annotated(
-                    source_name=f"{name}[{index}]", picture=picture, record=PictureRecord(name="", label=int(label))
+                image = ArrayImage(np.ascontiguousarray(pixels[index]), f"{self._path}:{name}[{index}]")
+                yield AnnotatedImage(
+                    source_name=f"{name}[{index}]", image=image, record=ImageRecord(name="", label=int(label))
                 )
 
     def _batches(self) -> Iterator[tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
@@ -119,7 +119,7 @@ class Cifar10:
         if data is None:
             raise DatasetError(f"{where}: data must be uint8 of shape [N, {ROW_BYTES}]")
         if not isinstance(labels, list) or len(labels) != len(data) or not all(map(_is_label, labels)):
-            raise DatasetError(f"{where}: labels must be one number from 0 to {len(CLASSES) - 1} per picture")
+            raise DatasetError(f"{where}: labels must be one number from 0 to {len(CLASSES) - 1} per image")
         return data.reshape(-1, 3, SIDE_PX, SIDE_PX).transpose(0, 2, 3, 1), np.array(labels, np.int64)
 
 

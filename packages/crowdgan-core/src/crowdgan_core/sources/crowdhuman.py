@@ -1,6 +1,6 @@
-"""CrowdHuman annotations (`.odgt`: one JSON object per line) with their pictures, in the forms that people have them.
+"""CrowdHuman annotations (`.odgt`: one JSON object per line) with their images, in the forms that people have them.
 
-A folder or a zip archive with the pictures and the `.odgt` inside; the download folder, zips beside the `.odgt`; or
+A folder or a zip archive with the images and the `.odgt` inside; the download folder, zips beside the `.odgt`; or
 several official zips with the annotations apart. Boxes refer to the stored pixels.
 
 Source: Shao et al., CrowdHuman: A Benchmark for Detecting Human in a Crowd, 2018.
@@ -18,24 +18,26 @@ from typing import Any
 
 import numpy as np
 
-from crowdgan_core.archive import is_zip
-from crowdgan_core.dataset import DatasetMetadata
+from crowdgan_core.datasets.metadata import DatasetMetadata
+from crowdgan_core.datasets.zip_folder import INDEX_NAME, has_index
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.formats.tree import INDEX_NAME, has_index
-from crowdgan_core.scene import Boxes, People
-from crowdgan_core.sources import Annotated, Picture, Problem
-from crowdgan_core.storage import FolderStore, Store, is_picture_name, open_store
+from crowdgan_core.io.archive import is_zip
+from crowdgan_core.io.storage import FolderStore, Store, is_image_name, open_store
+from crowdgan_core.io.stored_images import StoredImage
+from crowdgan_core.scenes.scene import PersonAnnotations
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
+from crowdgan_core.utils.arrays import Boxes
 
 SUFFIX = ".odgt"
 
 MAX_LINE_BYTES = 64 * 2**20
-"""Length above which a line is refused: a picture of a million persons."""
+"""Length above which a line is refused: an image of a million persons."""
 
 MAX_COORDINATE_PX = 1e6
 """Coordinates beyond this are damage."""
 
 TEST_ARCHIVE = "crowdhuman_test.zip"
-"""The official test pictures have no annotations: in a download folder they are left out."""
+"""The official test images have no annotations: in a download folder they are left out."""
 
 NO_BOX = (math.nan,) * 4
 
@@ -44,23 +46,23 @@ class CrowdHumanSource:
     """Reads CrowdHuman and whatever is annotated in its form."""
 
     name = "crowdhuman"
-    general = False
-    description = "CrowdHuman: pictures (folder or zips) with .odgt annotations"
+    is_fallback = False
+    description = "CrowdHuman: images (folder or zips) with .odgt annotations"
 
-    def fits(self, paths: Sequence[Path], annotations: Path | None) -> bool:
+    def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
         """Whether annotations are given apart, or lie inside with the suffix .odgt."""
         try:
             return annotations is not None or bool(_annotation_files(_stores(paths), None))
         except (DatasetError, OSError):
             return False
 
-    def open(self, paths: Sequence[Path], annotations: Path | None) -> CrowdHuman:
-        """Indexes pictures and annotations; damaged lines and missing partners become problems."""
+    def open(self, paths: Sequence[Path], annotations: Path | None) -> CrowdHumanReader:
+        """Indexes images and annotations; damaged lines and missing partners become problems."""
         stores = _stores(paths)
         files = _annotation_files(stores, annotations)
         if not files:
             raise DatasetError(f"{paths[0]}: no {SUFFIX} annotations in it; give them by --annotations FILE")
-        return CrowdHuman(stores, files)
+        return CrowdHumanReader(stores, files)
 
 
 @dataclass(frozen=True)
@@ -87,32 +89,32 @@ class AnnotationFile:
                     yield number, line
 
 
-class CrowdHuman:
-    """Indexed CrowdHuman annotations; iterating parses them again, so that memory holds one picture's at a time."""
+class CrowdHumanReader:
+    """Indexed CrowdHuman annotations; iterating parses them again, so that memory holds one image's at a time."""
 
     metadata = DatasetMetadata()
-    annotated = True
+    has_annotations = True
 
     def __init__(self, stores: Sequence[Store], files: Sequence[AnnotationFile]) -> None:
         self._files = files
-        self._pictures: dict[str, Picture] = {}
+        self._images: dict[str, StoredImage] = {}
         index = _Index()
         for file in files:
             for number, line in file.lines():
                 index.add_line(line, f"{file.where}:{number}")
         for store in stores:
-            for path in _picture_paths(store):
+            for path in _image_paths(store):
                 self._match(path, store, index)
-        index.without_picture += [item for item in index.first_line if item not in self._pictures]
-        self._first_line = {item: index.first_line[item] for item in self._pictures}
+        index.without_image += [item for item in index.first_line if item not in self._images]
+        self._first_line = {item: index.first_line[item] for item in self._images}
         self.problems = index.problems()
 
     def __len__(self) -> int:
-        """Number of pictures with annotations."""
-        return len(self._pictures)
+        """Number of images with annotations."""
+        return len(self._images)
 
-    def __iter__(self) -> Iterator[Annotated]:
-        """Annotated pictures in the order of the annotation lines."""
+    def __iter__(self) -> Iterator[AnnotatedImage]:
+        """Annotated images in the order of the annotation lines."""
         for file in self._files:
             for number, line in file.lines():
                 where = f"{file.where}:{number}"
@@ -121,19 +123,19 @@ class CrowdHuman:
                 except DatasetError:
                     continue  # among the problems
                 if self._first_line.get(identifier) == where:
-                    yield Annotated(source_name=identifier, picture=self._pictures[identifier], people=people)
+                    yield AnnotatedImage(source_name=identifier, image=self._images[identifier], people=people)
 
     def _match(self, path: PurePosixPath, store: Store, index: _Index) -> None:
-        """Gives a picture to the annotation that names it: by path, or by file name, each with suffix or without.
+        """Gives an image to the annotation that names it: by path, or by file name, each with suffix or without.
 
-        A picture that another store holds too is taken from the first: a zip may lie beside what was unpacked of it.
+        An image that another store holds too is taken from the first: a zip may lie beside what was unpacked of it.
         """
         for identifier in (str(path), str(path.with_suffix("")), path.name, path.stem):
             if identifier in index.first_line:
-                picture = store.picture(str(path))
-                taken = self._pictures.setdefault(identifier, picture)
-                if taken != picture and index.store_of[identifier] is store:
-                    index.repeated_pictures.append(f"{picture.where}, for which there is {taken.where}")
+                image = store.image(str(path))
+                taken = self._images.setdefault(identifier, image)
+                if taken != image and index.store_of[identifier] is store:
+                    index.repeated_images.append(f"{image.where}, for which there is {taken.where}")
                 index.store_of.setdefault(identifier, store)
                 return
         index.without_annotation.append(store.where(str(path)))
@@ -146,11 +148,11 @@ class _Index:
     first_line: dict[str, str] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
-    without_picture: list[str] = field(default_factory=list)
+    without_image: list[str] = field(default_factory=list)
     without_annotation: list[str] = field(default_factory=list)
-    repeated_pictures: list[str] = field(default_factory=list)
+    repeated_images: list[str] = field(default_factory=list)
     store_of: dict[str, Store] = field(default_factory=dict)
-    """Where the picture of an annotation was found."""
+    """Where the image of an annotation was found."""
 
     def add_line(self, line: bytes, where: str) -> None:
         try:
@@ -163,18 +165,18 @@ class _Index:
         else:
             self.first_line[identifier] = where
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[SourceProblem]:
         found = {
             "damaged annotation lines": self.damaged,
-            "annotations of a picture that is annotated already": self.repeated,
-            "annotations without a picture": self.without_picture,
-            "pictures without an annotation": self.without_annotation,
-            "pictures of a name that another has": self.repeated_pictures,
+            "annotations of an image that is annotated already": self.repeated,
+            "annotations without an image": self.without_image,
+            "images without an annotation": self.without_annotation,
+            "images of a name that another has": self.repeated_images,
         }
-        return [Problem(reason=reason, names=names) for reason, names in found.items() if names]
+        return [SourceProblem(reason=reason, names=names) for reason, names in found.items() if names]
 
 
-def parse_line(line: bytes | str, where: str) -> tuple[str, People]:
+def parse_line(line: bytes | str, where: str) -> tuple[str, PersonAnnotations]:
     """ID and people of one annotation line.
 
     A row is to be ignored when its tag is `mask` or its `extra.ignore` is set. A visible or head box without extent
@@ -188,7 +190,7 @@ def parse_line(line: bytes | str, where: str) -> tuple[str, People]:
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where}: not valid JSON ({error})") from error
     if not isinstance(record, dict) or not isinstance(record.get("ID"), str) or not record["ID"]:
-        raise DatasetError(f"{where}: an annotation is a JSON object with the picture's name as a text in ID")
+        raise DatasetError(f"{where}: an annotation is a JSON object with the image's name as a text in ID")
     boxes = record.get("gtboxes")
     if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
         raise DatasetError(f"{where}: gtboxes is {type(boxes).__name__}; it must be a list of JSON objects")
@@ -196,7 +198,7 @@ def parse_line(line: bytes | str, where: str) -> tuple[str, People]:
     ignore = ~tagged | np.array([_is_ignored(box, where) for box in boxes], bool)
     full_boxes = _box_array(boxes, "fbox", where)
     _refuse_without_extent(full_boxes[~ignore], where)
-    return record["ID"], People(
+    return record["ID"], PersonAnnotations(
         full_boxes=full_boxes,
         visible_boxes=_with_extent(_box_array(boxes, "vbox", where)),
         head_boxes=_with_extent(_box_array(boxes, "hbox", where)),
@@ -206,23 +208,23 @@ def parse_line(line: bytes | str, where: str) -> tuple[str, People]:
 
 
 def _stores(paths: Sequence[Path]) -> list[Store]:
-    """The places of the pictures: the paths themselves, and the zips in folders among them."""
+    """The places of the images: the paths themselves, and the zips in folders among them."""
     stores: list[Store] = []
     for path in paths:
         stores.append(open_store(path))
         if path.is_dir():
             inside = sorted(item for item in path.iterdir() if item.name.lower() != TEST_ARCHIVE)
             zips = [open_store(item) for item in inside if item.suffix.lower() == ".zip" and is_zip(item)]
-            stores += [store for store in zips if not has_index(store)]  # one with an index was made of the pictures
+            stores += [store for store in zips if not has_index(store)]  # one with an index was made of the images
     return stores
 
 
-def _picture_paths(store: Store) -> Iterator[PurePosixPath]:
-    """Pictures of a store, without those of datasets that were written into it."""
+def _image_paths(store: Store) -> Iterator[PurePosixPath]:
+    """Images of a store, without those of datasets that were written into it."""
     paths = [PurePosixPath(name) for name in store.names()]
     datasets = {path.parent for path in paths if path.name == INDEX_NAME}
     for path in paths:
-        if is_picture_name(path.name) and datasets.isdisjoint(path.parents):
+        if is_image_name(path.name) and datasets.isdisjoint(path.parents):
             yield path
 
 

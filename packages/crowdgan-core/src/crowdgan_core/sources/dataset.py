@@ -1,80 +1,87 @@
-"""Datasets, ours and the official tool's, as a source: their pictures and labels are kept."""
+"""Datasets, ours and the official tool's, as a source: their images and labels are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from crowdgan_core.archive import is_zip
-from crowdgan_core.dataset import DatasetReader
-from crowdgan_core.datasets import format_of, open_dataset
+from crowdgan_core.datasets.format_lookup import format_for, open_dataset
+from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader
+from crowdgan_core.datasets.zip_folder import has_index
 from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.formats.tree import has_index
-from crowdgan_core.sources import Annotated, Problem
-from crowdgan_core.storage import open_store
+from crowdgan_core.io.archive import is_zip
+from crowdgan_core.io.storage import open_store
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
 
 
 class DatasetSource:
-    """Reads one dataset in any of the installed formats."""
+    """Reads one dataset in any of the formats.
+
+    Args:
+        formats: returns the dataset formats; called when a path is examined, since plugins are loaded later.
+    """
 
     name = "dataset"
     description = "a training dataset with its labels (zip or folder with dataset.json, HDF5)"
-    general = False
+    is_fallback = False
 
-    def fits(self, paths: Sequence[Path], annotations: Path | None) -> bool:
+    def __init__(self, formats: Callable[[], Iterable[DatasetFormat]]) -> None:
+        self._formats = formats
+
+    def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
         """Whether there is one path, and a format other than plain files has its name, or it holds a dataset.json."""
         if annotations is not None or len(paths) != 1:
             return False
         try:
             if paths[0].is_dir() or is_zip(paths[0]):
                 return has_index(open_store(paths[0]))
-            format_of(paths[0])
+            format_for(paths[0], self._formats())
         except (ConfigError, DatasetError, OSError):
             return False
         return True
 
-    def open(self, paths: Sequence[Path], annotations: Path | None) -> DatasetPictures:
+    def open(self, paths: Sequence[Path], annotations: Path | None) -> DatasetSourceReader:
         """Opens the dataset."""
-        return DatasetPictures(open_dataset(paths[0]), paths[0])
+        return DatasetSourceReader(open_dataset(paths[0], self._formats()), paths[0])
 
 
-class DatasetPictures:
-    """The pictures of an open dataset."""
+class DatasetSourceReader:
+    """The images of an open dataset."""
 
-    annotated = False
-    problems: Sequence[Problem] = ()
+    has_annotations = False
+    problems: Sequence[SourceProblem] = ()
 
     def __init__(self, reader: DatasetReader, path: Path) -> None:
         self._reader = reader
         self._path = path
-        self.metadata = reader.metadata.with_pictures([])
+        self.metadata = reader.metadata.with_images([])
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         return len(self._reader)
 
-    def __iter__(self) -> Iterator[Annotated]:
-        """The pictures with what the dataset says of them."""
-        for index, record in enumerate(self._reader.metadata.pictures):
+    def __iter__(self) -> Iterator[AnnotatedImage]:
+        """The images with what the dataset says of them."""
+        for index, record in enumerate(self._reader.metadata.images):
             try:
-                picture = self._reader.picture(index)
+                image = self._reader.stored_image(index)
             except DatasetError as error:
-                picture = DamagedPicture(f"{self._path}:{record.name}", str(error))
-            yield Annotated(source_name=record.source or record.name, picture=picture, record=record)
+                image = DamagedImage(f"{self._path}:{record.name}", str(error))
+            yield AnnotatedImage(source_name=record.source or record.name, image=image, record=record)
 
 
 @dataclass(frozen=True)
-class DamagedPicture:
-    """A picture that cannot be read; whoever opens it decides whether to skip it."""
+class DamagedImage:
+    """An image that cannot be read; whoever opens it decides whether to skip it."""
 
     where: str
     reason: str
 
     def open(self) -> Image.Image:
-        """Never a picture.
+        """Never an image.
 
         Raises:
             DatasetError: always, with the reason.

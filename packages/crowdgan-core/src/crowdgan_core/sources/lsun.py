@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crowdgan_core.dataset import DatasetMetadata
+from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.pictures import BytesPicture
-from crowdgan_core.sources import Annotated, Problem
+from crowdgan_core.io.stored_images import EncodedImage
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
 
 if TYPE_CHECKING:
     import lmdb
@@ -25,22 +25,22 @@ class LsunSource:
 
     name = "lsun"
     description = "a folder like bedroom_train_lmdb with data.mdb"
-    general = False
+    is_fallback = False
 
-    def fits(self, paths: Sequence[Path], annotations: Path | None) -> bool:
+    def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
         """Whether there is one folder with a data.mdb inside."""
         return len(paths) == 1 and (paths[0] / DATA_FILE).is_file()
 
-    def open(self, paths: Sequence[Path], annotations: Path | None) -> Lsun:
+    def open(self, paths: Sequence[Path], annotations: Path | None) -> LsunReader:
         """Opens the database."""
-        return Lsun(paths[0])
+        return LsunReader(paths[0])
 
 
-class Lsun:
-    """The pictures of an LMDB database, in the order of its keys."""
+class LsunReader:
+    """The images of an LMDB database, in the order of its keys."""
 
-    annotated = False
-    problems: Sequence[Problem] = ()
+    has_annotations = False
+    problems: Sequence[SourceProblem] = ()
     metadata = DatasetMetadata()
 
     def __init__(self, path: Path) -> None:
@@ -57,15 +57,15 @@ class Lsun:
             raise DatasetError(f"{path / DATA_FILE}: damaged database ({error})") from error
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         return self._count
 
-    def __iter__(self) -> Iterator[Annotated]:
-        """The pictures, without labels."""
+    def __iter__(self) -> Iterator[AnnotatedImage]:
+        """The images, without labels."""
         try:
             with self._database.begin(write=False) as transaction:
                 for key, value in transaction.cursor():
                     name = bytes(key).decode("ascii", "replace")
-                    yield Annotated(source_name=name, picture=BytesPicture(bytes(value), f"{self._path}:{name}"))
+                    yield AnnotatedImage(source_name=name, image=EncodedImage(bytes(value), f"{self._path}:{name}"))
         except self._error as error:
             raise DatasetError(f"{self._path / DATA_FILE}: damaged database ({error})") from error

@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from crowdgan_core.dataset import DatasetMetadata, PictureRecord
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.pictures import ArrayPicture
-from crowdgan_core.sources import Annotated, Problem
+from crowdgan_core.io.stored_images import ArrayImage
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
 
 IMAGES_END, LABELS_END = "-images-idx3-ubyte.gz", "-labels-idx1-ubyte.gz"
-"""How the two files of a set are named; the labels lie beside the pictures."""
+"""How the two files of a set are named; the labels lie beside the images."""
 
 UBYTE_3D, UBYTE_1D = 0x00000803, 0x00000801
 """First word of an IDX file: unsigned bytes in three dimensions, and in one."""
 
 BORDER_PX = 2
-"""Black border that makes 28 x 28 pictures 32 x 32, as in the official dataset tool."""
+"""Black border that makes 28 x 28 images 32 x 32, as in the official dataset tool."""
 
 MAX_BYTES = 2**30
 """Unpacked size above which a file is refused: twenty times MNIST's."""
@@ -37,22 +37,22 @@ class MnistSource:
 
     name = "mnist"
     description = f"NAME{IMAGES_END} with NAME{LABELS_END} beside it"
-    general = False
+    is_fallback = False
 
-    def fits(self, paths: Sequence[Path], annotations: Path | None) -> bool:
+    def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
         """Whether there is one file with a name like train-images-idx3-ubyte.gz."""
         return len(paths) == 1 and paths[0].name.endswith(IMAGES_END)
 
-    def open(self, paths: Sequence[Path], annotations: Path | None) -> Mnist:
-        """Unpacks pictures and labels into memory: 55 MB for MNIST."""
-        return Mnist(paths[0])
+    def open(self, paths: Sequence[Path], annotations: Path | None) -> MnistReader:
+        """Unpacks images and labels into memory: 55 MB for MNIST."""
+        return MnistReader(paths[0])
 
 
-class Mnist:
-    """The pictures of a set, with labels."""
+class MnistReader:
+    """The images of a set, with labels."""
 
-    annotated = False
-    problems: Sequence[Problem] = ()
+    has_annotations = False
+    problems: Sequence[SourceProblem] = ()
     metadata = DatasetMetadata()
 
     def __init__(self, path: Path) -> None:
@@ -61,21 +61,21 @@ class Mnist:
         self._pixels = _read_idx(path, UBYTE_3D)
         self._labels = _read_idx(labels_path, UBYTE_1D)
         if len(self._pixels) != len(self._labels):
-            found = f"{len(self._pixels)} pictures in {path} but {len(self._labels)} labels"
+            found = f"{len(self._pixels)} images in {path} but {len(self._labels)} labels"
             raise DatasetError(f"{labels_path}: {found}; the numbers must be equal")
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         return len(self._pixels)
 
-    def __iter__(self) -> Iterator[Annotated]:
-        """Pictures with their labels, with a black border."""
+    def __iter__(self) -> Iterator[AnnotatedImage]:
+        """Images with their labels, with a black border."""
         for index, (pixels, label) in enumerate(zip(self._pixels, self._labels, strict=True)):
-            picture = ArrayPicture(np.pad(pixels, BORDER_PX), f"{self._path}[{index}]")
-            yield Annotated(
+            image = ArrayImage(np.pad(pixels, BORDER_PX), f"{self._path}[{index}]")
+            yield AnnotatedImage(
                 source_name=f"{self._path.name}[{index}]",
-                picture=picture,
-                record=PictureRecord(name="", label=int(label)),
+                image=image,
+                record=ImageRecord(name="", label=int(label)),
             )
 
 

@@ -1,12 +1,12 @@
-"""What is known of a made-up picture: its CrowdHuman record with boxes, and the truth about camera and crowd.
+"""What is known of a made-up image: its CrowdHuman record with boxes, and the truth about camera and crowd.
 
 The record has CrowdHuman's form. A person is annotated when at least `MIN_VISIBLE_PX` pixels of the body can be seen:
 
-- `fbox`: the whole body, hidden parts and parts beyond the picture's edges included; its lower edge is the row of the
+- `fbox`: the whole body, hidden parts and parts beyond the image's edges included; its lower edge is the row of the
   person's ground point and its upper edge that of the top of the head, rounded to pixels.
 - `vbox`: the smallest box round the pixels that show the person.
 - `hbox`: the whole head with its hair, hidden or not.
-- `head_attr.occ`, `extra.occ`: 1 when less than `CLEAR_SHARE` of the head's, or body's, pixels in the picture are seen.
+- `head_attr.occ`, `extra.occ`: 1 when less than `CLEAR_SHARE` of the head's, or body's, pixels in the image are seen.
 
 A `mask` is a group far behind the crowd, or a statue; all three boxes are the pixels that show it.
 """
@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crowdgan_core.scene import Boxes
-from crowdgan_core.synthetic.compositing import box_slices
-from crowdgan_core.synthetic.drawing import DISTANT, STATUE, Drawing
-from crowdgan_core.synthetic.sprites import Window
-from crowdgan_core.synthetic.world import World
+from crowdgan_core.synthetic.render.compositing import box_slices
+from crowdgan_core.synthetic.render.renderer import DISTANT, STATUE, RenderedScene
+from crowdgan_core.synthetic.render.sprites import PixelRect
+from crowdgan_core.synthetic.world.world import World
+from crowdgan_core.utils.arrays import Boxes
 
 MIN_VISIBLE_PX = 6
 """Persons of whom fewer pixels can be seen are not annotated: nobody would find them."""
@@ -38,14 +38,14 @@ DIGITS = 4
 """Digits after the point in the truth: metres to a tenth of a millimetre."""
 
 
-def annotate(drawing: Drawing, world: World, picture_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The CrowdHuman record and the truth record of one picture; `write_download` tells the form of the latter."""
+def annotate(drawing: RenderedScene, world: World, image_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """CrowdHuman record and truth record of one image; for the latter see `write_synthetic_dataset`."""
     entries, box_ids = _persons(drawing)
     entries += [_mask(drawing.owners, owner) for owner in (DISTANT, STATUE) if (drawing.owners == owner).any()]
-    return {"ID": picture_id, "gtboxes": entries}, _truth(world, box_ids)
+    return {"ID": image_id, "gtboxes": entries}, _truth(world, box_ids)
 
 
-def _persons(drawing: Drawing) -> tuple[list[dict[str, Any]], list[int | None]]:
+def _persons(drawing: RenderedScene) -> tuple[list[dict[str, Any]], list[int | None]]:
     """Entries of those who can be seen, and everybody's `box_id`, None for the others."""
     entries: list[dict[str, Any]] = []
     box_ids: list[int | None] = []
@@ -59,7 +59,7 @@ def _persons(drawing: Drawing) -> tuple[list[dict[str, Any]], list[int | None]]:
     return entries, box_ids
 
 
-def _seen(drawing: Drawing, index: int) -> npt.NDArray[np.int64] | None:
+def _seen(drawing: RenderedScene, index: int) -> npt.NDArray[np.int64] | None:
     """Rows and columns of the pixels that show a person, `[2, num_pixels]`; None if they are too few."""
     height, width = drawing.owners.shape
     box = drawing.full_boxes[index] + np.array([-1, -1, 1, 1])
@@ -68,11 +68,11 @@ def _seen(drawing: Drawing, index: int) -> npt.NDArray[np.int64] | None:
     return places + np.array([[rows.start], [columns.start]]) if places.shape[1] >= MIN_VISIBLE_PX else None
 
 
-def _person(drawing: Drawing, index: int, box_id: int, seen: npt.NDArray[np.int64]) -> dict[str, Any]:
+def _person(drawing: RenderedScene, index: int, box_id: int, seen: npt.NDArray[np.int64]) -> dict[str, Any]:
     head_box = drawing.head_boxes[index]
     height, width = drawing.owners.shape
-    picture: Window = (0, 0, width, height)
-    head_px = np.count_nonzero(drawing.owners[box_slices(head_box, picture)] == index)
+    image: PixelRect = (0, 0, width, height)
+    head_px = np.count_nonzero(drawing.owners[box_slices(head_box, image)] == index)
     body_solid, head_solid = drawing.solid_px[index]
     return {
         "tag": "person",

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from crowdgan_core.camera import MEAN_HEIGHT_M, Camera
-from crowdgan_core.density import Density, DensityEstimator, configure
-from crowdgan_core.layers import Layer, MapLayer, coordinates, values_of
-from crowdgan_core.scene import BOX_FIELDS, FLAG_FIELDS, Scene
-from crowdgan_core.testing.require import require
+from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.density.layers import HeatmapLayer, Layer, layer_coordinates, layer_values
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera
+from crowdgan_core.scenes.scene import BOX_FIELDS, FLAG_FIELDS, Scene
+from crowdgan_core.testing._require import require
 
 EXAMPLE_CAMERA = Camera(height_m=5.0, pitch_rad=math.radians(20), focal_length_px=560.0, size=(480, 640))
 """What sees the example scenes."""
@@ -72,7 +73,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
     _check_class(estimator_class)
     sparse, crowded = example_scene(6), example_scene(80, extent=0.5)
     scenes = [sparse, crowded, example_scene(25, seed=1), example_scene(1), example_scene(0)]
-    estimator = configure(estimator_class, settings or {}).fit(scenes)
+    estimator = configure_estimator(estimator_class, settings or {}).fit(scenes)
     require(estimator.name == estimator_class.name, "fit must return an estimator of the same name")
     _check_classes(estimator)
     for scene in (*scenes, _heads_alone(example_scene(5))):
@@ -80,9 +81,9 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
         _check_layers(estimator, scene)
     _check_order(estimator, crowded)
     low, high = estimator.estimate(sparse).value, estimator.estimate(crowded).value
-    require(low is not None and high is not None, "6 and 80 persons in a picture must get a value")
+    require(low is not None and high is not None, "6 and 80 persons in an image must get a value")
     if low is not None and high is not None:
-        found = f"6 persons over the whole picture give {low:g}, 80 in the middle of it {high:g}"
+        found = f"6 persons over the whole image give {low:g}, 80 in the middle of it {high:g}"
         require(high > low, f"the value must grow with crowding: {found}")
     _check_pickling(estimator)
 
@@ -108,7 +109,7 @@ def _check_answer(estimator: DensityEstimator, scene: Scene) -> None:
     before = _copied(scene)
     density = estimator.estimate(scene)
     where = f"scene of {len(scene)} persons"
-    require(isinstance(density, Density), f"{where}: estimate returned {type(density).__name__}, not Density")
+    require(isinstance(density, DensityEstimate), f"{where}: estimate returned {type(density).__name__}, not Density")
     require(density.unit == estimator.unit, f"{where}: unit is {density.unit!r}, not {estimator.unit!r}")
     if density.value is not None:
         finite = math.isfinite(density.value)
@@ -133,9 +134,9 @@ def _check_layers(estimator: DensityEstimator, scene: Scene) -> None:
     for layer in layers:
         require(isinstance(layer, Layer), f"{where}: explain offers {layer!r:.60}, no layer of crowdgan_core.layers")
         found = f"{where}: the layer {layer.label!r} has"
-        require(bool(np.isfinite(coordinates(layer)).all()), f"{found} coordinates that are not finite")
-        values = values_of(layer)
-        may_be_nan = isinstance(layer, MapLayer)
+        require(bool(np.isfinite(layer_coordinates(layer)).all()), f"{found} coordinates that are not finite")
+        values = layer_values(layer)
+        may_be_nan = isinstance(layer, HeatmapLayer)
         finite = values is None or bool((np.isfinite(values) | (np.isnan(values) & may_be_nan)).all())
         require(finite, f"{found} values that are not finite")
     unchanged = all(np.array_equal(array, getattr(scene, key), equal_nan=True) for key, array in before.items())

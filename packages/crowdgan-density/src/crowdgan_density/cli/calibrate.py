@@ -1,4 +1,4 @@
-"""`crowdgan calibrate`: the cameras, densities and levels of pictures, to look at before labelling."""
+"""`crowdgan calibrate`: the cameras, densities and levels of images, to look at before labelling."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Any
 
 import click
 
-from crowdgan_core.cli.options import SourceOptions, parse_settings, source_options
-from crowdgan_core.cli.progress import shown_progress
-from crowdgan_core.cli.report import print_skipped, print_table
-from crowdgan_core.cli.texts import printable
-from crowdgan_core.density import configure
-from crowdgan_core.plugins import installed_plugins
-from crowdgan_core.reading import read_scenes
-from crowdgan_density.ground import Ground
-from crowdgan_density.ground_report import CameraReport, PictureReport, report_on_all, shared_camera
+from crowdgan_core.cli.common.output import print_skipped, print_table, printable
+from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings, source_options
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.pipeline.reading import read_scenes
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.report import CameraReport, ImageReport, report_scenes, shared_camera
 
 CAMERA_HEADERS = ["height\nm", "pitch\n°", "focal\npx"]
 HEADERS = ["resi-\ndual", "persons\nper m²", "interval", "peak"]
@@ -31,7 +30,7 @@ NOTHING = "–"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(options: SourceOptions, settings: Sequence[str], as_json: bool) -> None:
-    """Show what people's boxes tell of each picture: the camera, persons/m², the peak, and the level of service.
+    """Show what people's boxes tell of each image: the camera, persons/m², the peak, and the level of service.
 
     \b
     Examples:
@@ -41,15 +40,15 @@ def command(options: SourceOptions, settings: Sequence[str], as_json: bool) -> N
 
     It measures whole photographs as `--density ground` does; `crowdgan density ground` lists the options.
     """
-    ground = configure(Ground, parse_settings(settings))
-    assert isinstance(ground, Ground)
+    ground = configure_estimator(GroundPlaneEstimator, parse_settings(settings))
+    assert isinstance(ground, GroundPlaneEstimator)
     source, source_name = options.open_source(installed_plugins())
     read_settings = options.read_settings()
-    with shown_progress() as progress:
+    with progress_bar() as progress:
         reading = read_scenes(source, source_name, read_settings, progress)
         fitted = ground.fit(reading.scenes)
         shared = shared_camera(fitted, reading.scenes)
-        reports = report_on_all(fitted, reading.scenes, workers=read_settings.workers, progress=progress)
+        reports = report_scenes(fitted, reading.scenes, workers=read_settings.workers, progress=progress)
     if as_json:
         click.echo(json.dumps(_as_json(fitted, shared, reports), indent=2))
     else:
@@ -57,7 +56,9 @@ def command(options: SourceOptions, settings: Sequence[str], as_json: bool) -> N
     print_skipped(reading.skipped)
 
 
-def _as_json(ground: Ground, shared: CameraReport | None, reports: Sequence[PictureReport]) -> dict[str, Any]:
+def _as_json(
+    ground: GroundPlaneEstimator, shared: CameraReport | None, reports: Sequence[ImageReport]
+) -> dict[str, Any]:
     return {
         "scale": ground.scale,
         "classes": list(ground.classes),
@@ -66,13 +67,13 @@ def _as_json(ground: Ground, shared: CameraReport | None, reports: Sequence[Pict
     }
 
 
-def _print(ground: Ground, shared: CameraReport | None, reports: Sequence[PictureReport]) -> None:
+def _print(ground: GroundPlaneEstimator, shared: CameraReport | None, reports: Sequence[ImageReport]) -> None:
     reasons = list(dict.fromkeys(report.reason for report in reports if report.reason is not None))
     own_cameras = shared is None
-    headers = ["picture", "people", *(CAMERA_HEADERS if own_cameras else []), *HEADERS, "level"]
+    headers = ["image", "people", *(CAMERA_HEADERS if own_cameras else []), *HEADERS, "level"]
     rows = [
         [
-            report.picture,
+            report.image,
             str(report.person_count),
             *(_camera_cells(report.camera) if own_cameras else []),
             *_density_cells(report),
@@ -80,7 +81,7 @@ def _print(ground: Ground, shared: CameraReport | None, reports: Sequence[Pictur
         ]
         for report in reports
     ]
-    print_table(headers, rows, left=("picture",))
+    print_table(headers, rows, left=("image",))
     if shared is not None:
         height, pitch, focal = _camera_cells(shared)
         click.echo(f"one camera: {height} m high, pitched {pitch}° down, {focal} px, residual {shared.residual:.1%}")
@@ -99,7 +100,7 @@ def _camera_cells(camera: CameraReport | None) -> list[str]:
     return [f"{camera.height_m:.1f}", f"{camera.pitch_deg:.1f}", f"{sign}{camera.focal_length_px:.0f}"]
 
 
-def _density_cells(report: PictureReport) -> list[str]:
+def _density_cells(report: ImageReport) -> list[str]:
     if report.density_per_m2 is None or report.interval_per_m2 is None or report.peak_per_m2 is None:
         return [NOTHING] * 4
     low, high = report.interval_per_m2

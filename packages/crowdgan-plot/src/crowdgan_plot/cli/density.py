@@ -1,4 +1,4 @@
-"""`crowdgan plot density`: pictures of densities."""
+"""`crowdgan plot density`: images of densities."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from pathlib import Path
 
 import click
 
-from crowdgan_core.cli.options import EstimatorName, SourceOptions, parse_settings, source_options
-from crowdgan_core.cli.progress import shown_progress
-from crowdgan_core.cli.report import print_skipped, print_table
-from crowdgan_core.density import configure
-from crowdgan_core.plugins import installed_plugins
+from crowdgan_core.cli.common.output import print_skipped, print_table
+from crowdgan_core.cli.common.param_types import EstimatorName
+from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings, source_options
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_plot.cli.options import PATH
 from crowdgan_plot.output import FORMATS
 
 
 @click.command("density")
 @source_options()
-@click.option("--density", type=EstimatorName(), required=True, help="What measures how crowded a picture is.")
+@click.option("--density", type=EstimatorName(), required=True, help="What measures how crowded an image is.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the estimator; repeatable.")
-@click.option("--ids", multiple=True, metavar="NAME", help="A picture to draw, or how its name begins; repeatable.")
+@click.option("--ids", multiple=True, metavar="NAME", help="An image to draw, or how its name begins; repeatable.")
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
@@ -43,7 +44,7 @@ def command(
 ) -> None:
     """Draw how a density comes about: photographs with their boxes, and over them what the estimator sees.
 
-    Whole photographs are measured, as with `crowdgan label --region full`; pictures of crops are made by
+    Whole photographs are measured, as with `crowdgan label --region full`; images of crops are made by
     `crowdgan label --plot DIR`. An estimator that needs the dataset is fitted to all of the source.
 
     \b
@@ -53,10 +54,10 @@ def command(
       crowdgan plot density --source crowds --density kde --ids 900000 --ids 900003 --out figures --format svg
     """
     plugins = installed_plugins()
-    estimator = configure(plugins.density_estimators[density], parse_settings(settings))
+    estimator = configure_estimator(plugins.density_estimators[density], parse_settings(settings))
     source, source_name = options.open_source(plugins)
-    from crowdgan_plot.density import number
-    from crowdgan_plot.density_pictures import DensityPlotSettings, draw_scenes
+    from crowdgan_plot.density.batch import DensityPlotSettings, plot_scenes
+    from crowdgan_plot.density.estimate_figure import number
 
     read = options.read_settings()
     plot_settings = DensityPlotSettings(
@@ -70,12 +71,12 @@ def command(
         sample=sample,
         overwrite=overwrite,
     )
-    with shown_progress() as progress:
-        written, skipped = draw_scenes(source, source_name, plot_settings, progress)
+    with progress_bar() as progress:
+        written, skipped = plot_scenes(source, source_name, plot_settings, progress)
     rows = []
     for item in written:
         value, index = item.density.value, item.density.class_index
         told = ["–", item.density.reason or ""] if value is None else [number(value), estimator.classes[index or 0]]
-        rows.append([item.picture, str(item.person_count), *told, str(item.path)])
-    print_table(["picture", "people", estimator.unit, "class", "file"], rows, left=("picture", "class", "file"))
+        rows.append([item.image, str(item.person_count), *told, str(item.path)])
+    print_table(["image", "people", estimator.unit, "class", "file"], rows, left=("image", "class", "file"))
     print_skipped(skipped)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crowdgan_core.atomic import write_file
-from crowdgan_core.cli.texts import printable
+from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.io.atomic import write_file
 from crowdgan_plot.output import checked_output
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Draw = Callable[["Figure"], None]
 """Draws into an empty figure."""
 
 
-def say(notes: Iterable[str]) -> None:
+def echo_notes(notes: Iterable[str]) -> None:
     """Says on stderr what was left out or moved, a line each."""
     for note in notes:
         click.echo(printable(note), err=True)
@@ -53,15 +53,15 @@ def finish(draw: Draw, figure: Callable[[], Figure], out: Path, *, show: bool, o
 
 def save(draw: Draw, figure: Figure, out: Path, *, overwrite: bool) -> None:
     """Draws a figure and writes it to a file, whole or not at all."""
-    from crowdgan_plot.style import encoded, styled
+    from crowdgan_plot.style import encode_figure, plot_style
 
-    with styled():
+    with plot_style():
         draw(figure)
-        data = encoded(figure, checked_output(out, overwrite=overwrite))
+        data = encode_figure(figure, checked_output(out, overwrite=overwrite))
     write_file(out, data, overwrite=overwrite)
 
 
-class Window:
+class PlotWindow:
     """An open window with a figure of pyplot's, the only place where that is used."""
 
     def __init__(self, size_in: tuple[float, float]) -> None:
@@ -77,9 +77,9 @@ class Window:
 
     def redraw(self, draw: Draw, wait_s: float) -> None:
         """Draws anew and lets the window live for some seconds."""
-        from crowdgan_plot.style import styled
+        from crowdgan_plot.style import plot_style
 
-        with styled():
+        with plot_style():
             self.figure.clear()
             draw(self.figure)
             self._pyplot.pause(wait_s)
@@ -93,13 +93,13 @@ class Window:
         self._pyplot.show(block=True)
 
 
-def open_window(draw: Draw, like: Figure) -> Window:
+def open_window(draw: Draw, like: Figure) -> PlotWindow:
     """A window with what is drawn, as large as an empty figure `like` it."""
-    from crowdgan_plot.style import styled
+    from crowdgan_plot.style import plot_style
 
     choose_window()
-    with styled():
-        window = Window(tuple(like.get_size_inches()))
+    with plot_style():
+        window = PlotWindow(tuple(like.get_size_inches()))
         draw(window.figure)
     return window
 

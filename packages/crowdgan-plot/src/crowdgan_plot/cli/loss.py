@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crowdgan_core.cli.texts import printable
+from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import DatasetError
-from crowdgan_plot.cli.figures import Draw, Window, check_target, finish, open_window, save, say
+from crowdgan_plot.cli.figures import Draw, PlotWindow, check_target, echo_notes, finish, open_window, save
 from crowdgan_plot.cli.options import PATH, figure_options
 
 if TYPE_CHECKING:
-    from crowdgan_plot.losses import LossSettings
-    from crowdgan_plot.stats_file import Stats, StatsReader
+    from crowdgan_plot.training.loss_curves import LossPlotConfig
+    from crowdgan_plot.training.stats import RunStats, StatsReader
 
 FOLLOW_S = 1.0
 """Seconds between two looks at a run that is followed."""
@@ -65,11 +65,11 @@ def command(
       crowdgan plot loss runs/00002-live --follow
     """
     check_target(out, show=show, overwrite=overwrite)
-    from crowdgan_plot.losses import LossSettings
-    from crowdgan_plot.stats_file import StatsReader
+    from crowdgan_plot.training.loss_curves import LossPlotConfig
+    from crowdgan_plot.training.stats import StatsReader
 
     chosen = {"keys": tuple(key.strip() for key in keys.split(","))} if keys is not None else {}
-    settings = LossSettings(**chosen, smooth_kimg=smooth, skip_lines=skip, log=log, title=title, separate=separate)
+    settings = LossPlotConfig(**chosen, smooth_kimg=smooth, skip_lines=skip, log=log, title=title, separate=separate)
     readers = [StatsReader(path) for path in runs]
     if follow:
         _follow(readers, settings, out, show=show, overwrite=overwrite)
@@ -77,26 +77,28 @@ def command(
     for reader in readers:
         reader.poll()
     draw, notes = _drawing([reader.stats() for reader in readers], settings)
-    say(notes)
-    from crowdgan_plot.style import slide
+    echo_notes(notes)
+    from crowdgan_plot.style import new_figure
 
-    finish(draw, slide, out, show=show, overwrite=overwrite)
+    finish(draw, new_figure, out, show=show, overwrite=overwrite)
 
 
-def _drawing(runs: Sequence[Stats], settings: LossSettings) -> tuple[Draw, list[str]]:
+def _drawing(runs: Sequence[RunStats], settings: LossPlotConfig) -> tuple[Draw, list[str]]:
     """What draws the runs, and what is to be said of them."""
-    from crowdgan_plot.losses import arranged, draw_losses, usable_runs
+    from crowdgan_plot.training.loss_curves import align_runs, draw_losses, select_runs
 
-    usable, notes = usable_runs(runs, settings)
-    arrangement = arranged(usable, settings)
+    usable, notes = select_runs(runs, settings)
+    arrangement = align_runs(usable, settings)
     return lambda figure: draw_losses(figure, arrangement, settings), [*notes, *arrangement.notes]
 
 
-def _follow(readers: Sequence[StatsReader], settings: LossSettings, out: Path, *, show: bool, overwrite: bool) -> None:
+def _follow(
+    readers: Sequence[StatsReader], settings: LossPlotConfig, out: Path, *, show: bool, overwrite: bool
+) -> None:
     """Draws runs anew as lines arrive, until Ctrl-C or until the window is closed."""
-    from crowdgan_plot.style import slide
+    from crowdgan_plot.style import new_figure
 
-    window: Window | None = None
+    window: PlotWindow | None = None
     said: set[str] = set()
     is_first = True
     while window is None or window.is_open:
@@ -107,15 +109,15 @@ def _follow(readers: Sequence[StatsReader], settings: LossSettings, out: Path, *
                 draw, notes = _drawing([reader.stats() for reader in readers], settings)
             except DatasetError as error:
                 draw, notes = None, [f"waiting: {error}"]
-            say(note for note in notes if note not in said)
+            echo_notes(note for note in notes if note not in said)
             said.update(notes)
             if draw is not None and not show:
-                save(draw, slide(), out, overwrite=overwrite)
+                save(draw, new_figure(), out, overwrite=overwrite)
                 lines = sum(len(reader.stats()) for reader in readers)
                 click.echo(printable(f"written: {out}, {lines} lines"), err=True)
                 overwrite = True  # from now on it is ours
             elif draw is not None and window is None:
-                window = open_window(draw, slide())
+                window = open_window(draw, new_figure())
             elif draw is not None and window is not None:
                 window.redraw(draw, FOLLOW_S)
         time.sleep(FOLLOW_S) if window is None else window.wait(FOLLOW_S)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from crowdgan_core.atomic import refuse_existing, write_file
-from crowdgan_core.cli.progress import shown_progress
-from crowdgan_core.cli.texts import printable
+from crowdgan_core.cli.common.output import printable
+from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.errors import ConfigError
-from crowdgan_plot.cli.figures import say
+from crowdgan_core.io.atomic import check_overwrite, write_file
+from crowdgan_plot.cli.figures import echo_notes
 from crowdgan_plot.cli.options import PATH
 
 SUFFIXES = (".html", ".htm")
@@ -38,11 +38,11 @@ def command(run: Path, out: Path, smooth: float | None, overwrite: bool) -> None
     """
     if out.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--out {out}: its name must end in one of {', '.join(SUFFIXES)}")
-    refuse_existing(out, overwrite=overwrite)
-    from crowdgan_plot.run_page import run_page
+    check_overwrite(out, overwrite=overwrite)
+    from crowdgan_plot.report.page import run_page
 
-    with shown_progress() as progress:
+    with progress_bar() as progress:
         page = run_page(run, smooth, progress)
     write_file(out, page.text.encode("utf-8"), overwrite=overwrite)
-    say(page.notes)
+    echo_notes(page.notes)
     click.echo(printable(f"written: {out}"), err=True)

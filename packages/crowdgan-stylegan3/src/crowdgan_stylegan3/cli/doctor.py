@@ -11,7 +11,7 @@ import click
 from crowdgan_core.errors import BuildError
 
 if TYPE_CHECKING:
-    from crowdgan_stylegan3.diagnosis import Diagnosis
+    from crowdgan_stylegan3.diagnostics import Diagnosis
 
 
 @click.command("doctor")
@@ -25,12 +25,12 @@ def command(as_json: bool, build_log: bool) -> None:
       crowdgan stylegan3 doctor
       crowdgan stylegan3 doctor --build-log
     """
-    from crowdgan_stylegan3.diagnosis import diagnosis
+    from crowdgan_stylegan3.diagnostics import diagnose
 
     if build_log:
         click.echo(_build_log())
         return
-    found = diagnosis()
+    found = diagnose()
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))
     else:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from crowdgan_core.atomic import refuse_existing
-from crowdgan_core.cli.texts import printable
+from crowdgan_core.cli.common.output import printable
+from crowdgan_core.io.atomic import check_overwrite
 
 
 @click.command("export")
@@ -32,8 +32,8 @@ def command(checkpoint: Path, which: str, dest: Path, overwrite: bool) -> None:
       crowdgan stylegan3 export runs/00000-stylegan3-t-crowds-batch32-gamma2 --dest model.safetensors
       crowdgan stylegan3 export runs/00000-stylegan3-t-crowds-batch32-gamma2 --which D --dest d.safetensors
     """
-    from crowdgan_stylegan3.training.export import export
+    from crowdgan_stylegan3.training.checkpoints.export import export
 
-    refuse_existing(dest, overwrite=overwrite)
+    check_overwrite(dest, overwrite=overwrite)
     export(checkpoint, which, dest, overwrite=overwrite)
     click.echo(printable(f"made {dest}"))

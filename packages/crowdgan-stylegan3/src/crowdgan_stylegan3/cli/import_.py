@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from crowdgan_core.atomic import refuse_existing
-from crowdgan_core.cli.texts import printable
+from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.cli.texts import class_names
+from crowdgan_core.io.atomic import check_overwrite
+from crowdgan_stylegan3.cli.init import class_names
 
 
 @click.command("import")
@@ -38,13 +38,13 @@ def command(network: Path, dest: Path | None, classes: str, which: str, overwrit
       crowdgan stylegan3 import stylegan3-t-ffhq-1024x1024.pkl --dest ffhq.safetensors
       crowdgan inspect ffhq.safetensors
     """
-    from crowdgan_stylegan3.checkpoint import save_generator
-    from crowdgan_stylegan3.snapshots import generator_of_snapshot
+    from crowdgan_stylegan3.io.official_snapshot import read_official_snapshot
+    from crowdgan_stylegan3.io.safetensors_files import save_network
 
     dest = dest or network.with_suffix(".safetensors")
     if dest.resolve() == network.resolve():
         raise ConfigError(f"--dest {dest}: it would replace the snapshot that is read; choose another")
-    refuse_existing(dest, overwrite=overwrite)
-    generator, card = generator_of_snapshot(network, which=which, classes=class_names(classes))
-    save_generator(generator, card, dest, overwrite=overwrite)
+    check_overwrite(dest, overwrite=overwrite)
+    generator, card = read_official_snapshot(network, which=which, classes=class_names(classes))
+    save_network(generator, card, dest, overwrite=overwrite)
     click.echo(printable(f"made {dest}"))

@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from crowdgan_core.cli.model_options import DEVICES
-from crowdgan_core.cli.texts import printable
+from crowdgan_core.cli.common.model_options import DEVICES
+from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import ConfigError, CrowdganError
-from crowdgan_stylegan3.backend import NAME
-from crowdgan_stylegan3.config import VARIANTS
+from crowdgan_stylegan3.config import BACKEND_NAME, VARIANTS
 
 if TYPE_CHECKING:
-    from crowdgan_stylegan3.training.choices import Choices
-    from crowdgan_stylegan3.training.data import TrainingData
-    from crowdgan_stylegan3.training.distributed import World
+    from crowdgan_stylegan3.training.config.options import TrainOptions
+    from crowdgan_stylegan3.training.config.training_config import TrainingConfig
+    from crowdgan_stylegan3.training.data.dataset import TrainingData
     from crowdgan_stylegan3.training.run_folder import RunFolder
-    from crowdgan_stylegan3.training.settings import TrainingSettings
+    from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 
 SIGNALLED = 128
 """Exit code after a signal, to which its number is added, as shells have it."""
@@ -58,7 +57,7 @@ class NumberOrAuto(click.ParamType[Any]):
             self.fail(f"{value!r} is neither a number nor auto", param, ctx)
 
 
-@click.command(NAME)
+@click.command(BACKEND_NAME)
 @click.option("--outdir", type=click.Path(path_type=Path), help="Folder for run folders.  [required for a new run]")
 @click.option("--data", type=click.Path(path_type=Path), help="Dataset: zip, folder, HDF5.  [required for a new run]")
 @click.option(
@@ -66,7 +65,7 @@ class NumberOrAuto(click.ParamType[Any]):
 )
 @click.option("--gpus", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs of this machine.")
 @click.option(
-    "--batch", type=NumberOrAuto(int), default="auto", show_default=True, help="Pictures per step, over all GPUs."
+    "--batch", type=NumberOrAuto(int), default="auto", show_default=True, help="Images per step, over all GPUs."
 )
 @click.option(
     "--gamma",
@@ -77,7 +76,7 @@ class NumberOrAuto(click.ParamType[Any]):
     help="Weight of R1: higher is steadier, lower is freer. Auto goes by resolution and batch.",
 )
 @click.option("--cond", "conditional", type=bool, help="Train on the labels.  [default: where the dataset has some]")
-@click.option("--mirror", type=bool, default=False, show_default=True, help="Show pictures mirrored too.")
+@click.option("--mirror", type=bool, default=False, show_default=True, help="Show images mirrored too.")
 @click.option(
     "--aug",
     "augment",
@@ -101,7 +100,7 @@ class NumberOrAuto(click.ParamType[Any]):
     type=NumberOrAuto(int),
     default="auto",
     show_default=True,
-    help="Pictures that a GPU takes at once. Auto: as many as its memory holds.",
+    help="Images that a GPU takes at once. Auto: as many as its memory holds.",
 )
 @click.option("--cbase", "channel_base", type=int, default=32768, show_default=True, help="Capacity of the networks.")
 @click.option("--cmax", "channel_max", type=int, default=512, show_default=True, help="Most channels of a layer.")
@@ -110,14 +109,14 @@ class NumberOrAuto(click.ParamType[Any]):
 @click.option(
     "--map-depth", "mapping_layers", type=int, help="Layers of the mapping network.  [default: 2, for stylegan2 8]"
 )
-@click.option("--mbstd-group", "group_size", type=int, help="Pictures per standard deviation in D.  [default: 4]")
+@click.option("--mbstd-group", "group_size", type=int, help="Images per standard deviation in D.  [default: 4]")
 @click.option("--desc", help="Ends the name of the run folder.")
 @click.option("--metrics", default="none", show_default=True, help="Quality metrics at snapshots.")
 @click.option(
-    "--kimg", "total_kimg", type=float, default=25000, show_default=True, help="Thousands of pictures to train on."
+    "--kimg", "total_kimg", type=float, default=25000, show_default=True, help="Thousands of images to train on."
 )
 @click.option(
-    "--tick", "tick_kimg", type=float, help="Thousands of pictures per status line.  [default: 4, or 1/50 of --kimg]"
+    "--tick", "tick_kimg", type=float, help="Thousands of images per status line.  [default: 4, or 1/50 of --kimg]"
 )
 @click.option(
     "--snap", "snapshot_ticks", type=int, help="Status lines per snapshot.  [default: 50; 10 where --tick is below 4]"
@@ -125,7 +124,7 @@ class NumberOrAuto(click.ParamType[Any]):
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all that is random.")
 @click.option("--fp32", type=bool, default=False, show_default=True, help="No half precision, on a GPU.")
 @click.option("--nobench", type=bool, default=False, show_default=True, help="No trials by cuDNN of what is fastest.")
-@click.option("--workers", type=int, help="Processes that read pictures.  [default: 3, or a core fewer than there are]")
+@click.option("--workers", type=int, help="Processes that read images.  [default: 3, or a core fewer than there are]")
 @click.option(
     "--nan",
     "on_non_finite",
@@ -162,7 +161,7 @@ def command(
 ) -> None:
     """Train a model on a dataset of crowdgan label or convert, conditional on its density labels.
 
-    A run has a folder OUTDIR/00000-…: settings, log, stats.jsonl, sample pictures with one row per class, models for
+    A run has a folder OUTDIR/00000-…: settings, log, stats.jsonl, sample images with one row per class, models for
     crowdgan generate (network-snapshot-….safetensors), and checkpoint.safetensors. The same command again goes on from
     the checkpoint, exactly as if it had not stopped; Ctrl-C writes one. Options are the official trainer's.
 
@@ -174,11 +173,10 @@ def command(
       crowdgan train stylegan3 --resume runs/00000-stylegan3-t-crowds-batch32-gamma2 --kimg 30000
       crowdgan train stylegan3 --outdir runs --data crowds.zip --dry-run
     """
-    from crowdgan_stylegan3.training.data import opened_data
-    from crowdgan_stylegan3.training.distributed import check_gpus, joined_world, started_processes
-    from crowdgan_stylegan3.training.estimate import fitting_batch_gpu
-    from crowdgan_stylegan3.training.request import Request, chosen_metrics
-    from crowdgan_stylegan3.training.session import shared_plan, train
+    from crowdgan_stylegan3.training.data.dataset import open_training_data
+    from crowdgan_stylegan3.training.reporting.resources import choose_micro_batch
+    from crowdgan_stylegan3.training.run import Request, chosen_metrics, shared_plan, train
+    from crowdgan_stylegan3.training.runtime.distributed import check_gpus, init_distributed, started_processes
 
     measured = chosen_metrics(metrics)
     run, choices = _chosen(ctx, resume, {**values, "benchmark": not nobench, "gpus": started_processes() or gpus})
@@ -189,32 +187,32 @@ def command(
     request = Request(choices=choices, run=run, outdir=outdir, description=desc, anew=anew)
     if started_processes() is None:
         check_gpus(choices.gpus, device)
-    with opened_data(choices.data, conditional=choices.conditional) as data:
+    with open_training_data(choices.data, conditional=choices.conditional) as data:
         settings = request.settings(data)
         if dry_run:
             _print_plan(choices, settings, data, device)
             return
         if started_processes() is None and choices.gpus > 1:
             ctx.exit(_run_processes(choices.gpus))
-        with joined_world(device) as world, _said_once(world):
-            batch_gpu = fitting_batch_gpu(settings, choices.possible_batch_gpu, world)
+        with init_distributed(device) as world, _said_once(world):
+            batch_gpu = choose_micro_batch(settings, choices.possible_batch_gpu, world)
             plan = shared_plan(world, lambda: request.plan(settings, batch_gpu))
             stopped = train(plan, data, world, measured)
     if stopped:
         ctx.exit(SIGNALLED + stopped)
 
 
-def _chosen(ctx: click.Context, resume: Path | None, values: dict[str, Any]) -> tuple[RunFolder | None, Choices]:
+def _chosen(ctx: click.Context, resume: Path | None, values: dict[str, Any]) -> tuple[RunFolder | None, TrainOptions]:
     """The run to go on with, if there is one, and the choices: of such a run those that it was started with, unless
     the command line says otherwise.
 
     Raises:
         ConfigError: choices that do not go together, or no run to go on with.
     """
-    from crowdgan_stylegan3.training.choices import Choices
-    from crowdgan_stylegan3.training.distributed import started_processes
-    from crowdgan_stylegan3.training.request import choices_of_run
+    from crowdgan_stylegan3.training.config.options import TrainOptions
+    from crowdgan_stylegan3.training.run import choices_of_run
     from crowdgan_stylegan3.training.run_folder import RunFolder
+    from crowdgan_stylegan3.training.runtime.distributed import started_processes
 
     if resume is not None and not resume.exists():
         raise ConfigError(f"{resume}: there is no such run folder or model")
@@ -228,26 +226,26 @@ def _chosen(ctx: click.Context, resume: Path | None, values: dict[str, Any]) -> 
         return run, choices_of_run(run, {name: values[name] for name in given & values.keys()})
     if values["data"] is None:
         raise click.UsageError(NEEDED, ctx)
-    return None, Choices(**values, source=None if resume is None else resume.resolve())
+    return None, TrainOptions(**values, source=None if resume is None else resume.resolve())
 
 
-def _print_plan(choices: Choices, settings: TrainingSettings, data: TrainingData, device: str) -> None:
+def _print_plan(choices: TrainOptions, settings: TrainingConfig, data: TrainingData, device: str) -> None:
     """Prints all settings as JSON on stdout, and on stderr what training would take."""
-    from crowdgan_stylegan3.generate import chosen_device
-    from crowdgan_stylegan3.training.distributed import World
-    from crowdgan_stylegan3.training.estimate import estimated, fitting_batch_gpu
+    from crowdgan_stylegan3.device import resolve_device
+    from crowdgan_stylegan3.training.reporting.resources import choose_micro_batch, estimate_resources
+    from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 
-    world = World(device=chosen_device(device))
-    schedule = choices.schedule(batch_gpu=fitting_batch_gpu(settings, choices.possible_batch_gpu, world))
+    world = DistributedContext(device=resolve_device(device))
+    schedule = choices.schedule(batch_gpu=choose_micro_batch(settings, choices.possible_batch_gpu, world))
     click.echo(json.dumps({"training": settings.to_json(), "schedule": asdict(schedule)}, indent=2, ensure_ascii=False))
     click.echo(printable(data.labels.describe()), err=True)
     click.echo("measuring a step …", err=True)
-    click.echo(estimated(settings, schedule, data.labels, world, gpus=choices.gpus).describe(), err=True)
+    click.echo(estimate_resources(settings, schedule, data.labels, world, gpus=choices.gpus).describe(), err=True)
 
 
 def _run_processes(count: int) -> int:
     """Runs the same command once per GPU, by torchrun; returns the exit code, after a signal as one process has it."""
-    from crowdgan_stylegan3.training.distributed import torchrun_command
+    from crowdgan_stylegan3.training.runtime.distributed import torchrun_command
 
     received: list[int] = []
     command = torchrun_command(count, sys.argv[1:])
@@ -265,7 +263,7 @@ def _run_processes(count: int) -> int:
 
 
 @contextmanager
-def _said_once(world: World) -> Iterator[None]:
+def _said_once(world: DistributedContext) -> Iterator[None]:
     """Shows what training says on stderr, and errors, by the first process alone; all processes have the same."""
     if not world.is_first:
         try:
@@ -273,7 +271,7 @@ def _said_once(world: World) -> Iterator[None]:
         except CrowdganError:
             sys.exit(1)
         return
-    from crowdgan_stylegan3.training.session import logger
+    from crowdgan_stylegan3.training.run import logger
 
     handler, before = EchoHandler(), (logger.level, logger.propagate)
     logger.addHandler(handler)

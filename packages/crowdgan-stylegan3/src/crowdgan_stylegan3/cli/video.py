@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from crowdgan_core.atomic import refuse_existing
-from crowdgan_core.cli.model_options import DEVICES, network_option
-from crowdgan_core.cli.progress import shown_progress
-from crowdgan_core.cli.texts import printable
+from crowdgan_core.cli.common.model_options import DEVICES, network_option
+from crowdgan_core.cli.common.output import printable
+from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.model_card import ModelCard, read_card
+from crowdgan_core.io.atomic import check_overwrite
+from crowdgan_core.models.card import ModelCard, read_card
 
 
 @click.command("video")
@@ -20,7 +20,7 @@ from crowdgan_core.model_card import ModelCard, read_card
 @click.option("--density", help="How crowded: a class such as dense, or a number where that is the label.")
 @click.option("--label", help="The same by number: a class from 0, or all numbers of the label, as in 0.3,0.7,0.")
 @click.option("--all-classes", is_flag=True, help="Let the label change: through all classes and back at each seed.")
-@click.option("--grid", metavar="COLUMNSxROWS", default="1x1", show_default=True, help="Pictures side by side.")
+@click.option("--grid", metavar="COLUMNSxROWS", default="1x1", show_default=True, help="Images side by side.")
 @click.option("--frames", type=int, default=60, show_default=True, help="Frames from one place to the next.")
 @click.option("--fps", type=float, default=30.0, show_default=True, help="Frames per second.")
 @click.option("--trunc", type=float, default=1.0, show_default=True, help="Truncation psi: below 1 more alike.")
@@ -56,14 +56,14 @@ def command(
       crowdgan stylegan3 video --network model.safetensors --seeds 0-15 --grid 2x2 --density sparse --dest four.webp
       crowdgan stylegan3 video --network model.safetensors --seeds 3 --all-classes --dest crowding.webp
     """
-    from crowdgan_core.generation.numbers import parse_grid, parse_seeds
-    from crowdgan_stylegan3.checkpoint import load_generator
-    from crowdgan_stylegan3.generate import SeededGenerator
-    from crowdgan_stylegan3.video import VideoSettings, make_video
-    from crowdgan_stylegan3.video_files import default_name, writer_for
+    from crowdgan_core.models.generation.parsing import parse_grid, parse_seeds
+    from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
+    from crowdgan_stylegan3.inference.video import VideoSettings, make_video
+    from crowdgan_stylegan3.inference.video_writers import default_name, writer_for
+    from crowdgan_stylegan3.io.safetensors_files import load_network
 
     dest = dest or Path(default_name())
-    refuse_existing(dest, overwrite=overwrite)
+    check_overwrite(dest, overwrite=overwrite)
     card = read_card(network)
     settings = VideoSettings(
         dest=dest,
@@ -77,8 +77,8 @@ def command(
     )
     settings.check_size(card.resolution)
     writer_for(dest)  # fails now where ffmpeg is missing, not when the first frames are made
-    generator = SeededGenerator(*load_generator(network), device)
-    with shown_progress() as progress:
+    generator = StyleGanImageGenerator(*load_network(network), device)
+    with progress_bar() as progress:
         make_video(generator, settings, progress)
     click.echo(printable(f"made {dest}"))
 
@@ -87,10 +87,10 @@ def _labels(
     card: ModelCard, density: str | None, label: str | None, all_classes: bool
 ) -> tuple[tuple[float, ...] | None, ...]:
     """The labels that the video goes through."""
-    from crowdgan_core.generation.labels import LabelRequest, label_vector, one_hot
+    from crowdgan_core.models.generation.conditioning import Conditioning, label_vector, one_hot
 
     if not all_classes:
-        return (label_vector(card, LabelRequest(density=density, label=label)),)
+        return (label_vector(card, Conditioning(density=density, label=label)),)
     if density is not None or label is not None:
         raise ConfigError("--all-classes goes through all labels; leave out --density and --label")
     if card.label_kind != "class":

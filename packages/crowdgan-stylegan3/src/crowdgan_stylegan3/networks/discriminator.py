@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.config import DiscriminatorSettings
+from crowdgan_stylegan3.config import DiscriminatorConfig
 from crowdgan_stylegan3.networks.filters import binomial_filter
 from crowdgan_stylegan3.networks.linear import EPSILON, Linear
-from crowdgan_stylegan3.networks.mapping import Mapping
+from crowdgan_stylegan3.networks.mapping import MappingNetwork
 from crowdgan_stylegan3.ops import bias_act, conv2d, upfirdn2d
 from crowdgan_stylegan3.ops.arguments import DEFAULT_GAINS, Activation
 
@@ -71,7 +71,7 @@ class DiscriminatorBlock(nn.Module):
 
     resample_filter: Tensor
 
-    def __init__(self, settings: DiscriminatorSettings, size: int) -> None:
+    def __init__(self, settings: DiscriminatorConfig, size: int) -> None:
         super().__init__()
         self.is_half = size * 2**settings.num_fp16_res > settings.resolution
         self.is_first = size == settings.resolution
@@ -85,7 +85,7 @@ class DiscriminatorBlock(nn.Module):
         self.skip = Conv(before, after, 1, down=2, bias=False, activation="linear")
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, channels, size / 2, size / 2]` of pictures or features `[N, channels, size, size]`."""
+        """`[N, channels, size / 2, size / 2]` of images or features `[N, channels, size, size]`."""
         x = x.to(torch.float16 if self.is_half and x.device.type == "cuda" else torch.float32)
         if self.is_first:
             x = self.fromrgb(x.contiguous(memory_format=torch.channels_last))
@@ -94,10 +94,10 @@ class DiscriminatorBlock(nn.Module):
         return through + beside
 
 
-class Epilogue(nn.Module):
+class DiscriminatorHead(nn.Module):
     """The last block: standard deviation over the batch, a convolution, and two fully connected layers."""
 
-    def __init__(self, settings: DiscriminatorSettings, features_out: int) -> None:
+    def __init__(self, settings: DiscriminatorConfig, features_out: int) -> None:
         super().__init__()
         channels = channels_at(settings, LAST)
         self.group_size = settings.group_size
@@ -107,15 +107,15 @@ class Epilogue(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, features_out]` of `[N, channels, 4, 4]`."""
-        x = self.conv(with_minibatch_deviation(x.float(), self.group_size))
+        x = self.conv(append_minibatch_stddev(x.float(), self.group_size))
         features: Tensor = self.out(self.fc(x.flatten(1)))
         return features
 
 
 class Discriminator(nn.Module):
-    """Pictures and labels to how real they look."""
+    """Images and labels to how real they look."""
 
-    def __init__(self, settings: DiscriminatorSettings) -> None:
+    def __init__(self, settings: DiscriminatorConfig) -> None:
         super().__init__()
         self.settings = settings
         self.sizes = [2**power for power in reversed(range(3, settings.resolution.bit_length()))]
@@ -124,30 +124,30 @@ class Discriminator(nn.Module):
         features = 1
         if settings.label_dim:
             features = settings.label_features or channels_at(settings, LAST)
-            self.mapping = Mapping(
+            self.mapping = MappingNetwork(
                 z_dim=0,
                 label_dim=settings.label_dim,
                 w_dim=features,
                 num_layers=settings.mapping_layers,
                 num_ws=None,
             )
-        self.b4 = Epilogue(settings, features)
+        self.b4 = DiscriminatorHead(settings, features)
         self._freeze(settings.num_frozen)
 
-    def forward(self, pictures: Tensor, c: Tensor | None = None) -> Tensor:
-        """Logits `[N, 1]`, high for pictures that look real.
+    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+        """Logits `[N, 1]`, high for images that look real.
 
         Args:
-            pictures: `[N, channels, resolution, resolution]`.
+            images: `[N, channels, resolution, resolution]`.
             c: labels `[N, label_dim]`; None without labels.
 
         Raises:
-            ConfigError: pictures or labels of another shape.
+            ConfigError: images or labels of another shape.
         """
         shape = (self.settings.image_channels, self.settings.resolution, self.settings.resolution)
-        if pictures.shape[1:] != shape:
-            raise ConfigError(f"pictures have shape {list(pictures.shape)}; it must be {['N', *shape]}")
-        x = pictures
+        if images.shape[1:] != shape:
+            raise ConfigError(f"images have shape {list(images.shape)}; it must be {['N', *shape]}")
+        x = images
         for size in self.sizes:
             x = self.get_submodule(f"b{size}")(x)
         features: Tensor = self.b4(x)
@@ -157,16 +157,16 @@ class Discriminator(nn.Module):
         return (features * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1])
 
     def _freeze(self, count: int) -> None:
-        """Leaves the first layers from the picture on untrained (Mo et al., "Freeze the Discriminator", 2020)."""
+        """Leaves the first layers from the image on untrained (Mo et al., "Freeze the Discriminator", 2020)."""
         convs = [module for module in self.modules() if isinstance(module, Conv)]
         for conv in convs[:count]:
             conv.requires_grad_(False)
 
 
-def with_minibatch_deviation(x: Tensor, group_size: int) -> Tensor:
+def append_minibatch_stddev(x: Tensor, group_size: int) -> Tensor:
     """`x` `[N, C, H, W]` and a further channel: the mean standard deviation over groups of the batch.
 
-    A group is every (N / group_size)-th picture; a batch that is smaller is one group.
+    A group is every (N / group_size)-th image; a batch that is smaller is one group.
 
     Raises:
         ConfigError: the batch is no multiple of the group.
@@ -180,6 +180,6 @@ def with_minibatch_deviation(x: Tensor, group_size: int) -> Tensor:
     return torch.cat([x, deviation.repeat(group)[:, None, None, None].expand(-1, 1, height, width)], dim=1)
 
 
-def channels_at(settings: DiscriminatorSettings, size: int) -> int:
+def channels_at(settings: DiscriminatorConfig, size: int) -> int:
     """Channels of the layers at a resolution."""
     return min(settings.channel_base // size, settings.channel_max)

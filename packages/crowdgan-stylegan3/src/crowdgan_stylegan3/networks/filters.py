@@ -20,9 +20,9 @@ def lowpass_filter(taps: int, *, cutoff: float, width: float, rate: float, radia
 
     Args:
         taps: length.
-        cutoff: in cycles per picture.
+        cutoff: in cycles per image.
         width: of the transition band, likewise.
-        rate: samples per picture.
+        rate: samples per image.
         radial: symmetric in all directions, and so not separable.
 
     Source: Kaiser, "Nonrecursive digital filter design using the I0-sinh window function", 1974; Karras et al., "Alias-

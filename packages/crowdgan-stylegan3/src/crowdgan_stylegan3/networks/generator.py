@@ -5,16 +5,16 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.config import GeneratorSettings, StyleGan2Settings, StyleGan3Settings
-from crowdgan_stylegan3.networks.mapping import Mapping
-from crowdgan_stylegan3.networks.synthesis2 import Synthesis2
-from crowdgan_stylegan3.networks.synthesis3 import Synthesis3
+from crowdgan_stylegan3.config import GeneratorConfig, StyleGan2Config, StyleGan3Config
+from crowdgan_stylegan3.networks.mapping import MappingNetwork
+from crowdgan_stylegan3.networks.synthesis_stylegan2 import StyleGan2Synthesis
+from crowdgan_stylegan3.networks.synthesis_stylegan3 import StyleGan3Synthesis
 
 
 class Generator(nn.Module):
-    """Latents and labels to pictures."""
+    """Latents and labels to images."""
 
-    def __init__(self, settings: GeneratorSettings) -> None:
+    def __init__(self, settings: GeneratorConfig) -> None:
         """Builds the network with random weights.
 
         Raises:
@@ -22,14 +22,14 @@ class Generator(nn.Module):
         """
         super().__init__()
         self.settings = settings
-        self.synthesis: Synthesis2 | Synthesis3
-        if isinstance(settings, StyleGan3Settings):
-            self.synthesis = Synthesis3(settings)
-        elif isinstance(settings, StyleGan2Settings):
-            self.synthesis = Synthesis2(settings)
+        self.synthesis: StyleGan2Synthesis | StyleGan3Synthesis
+        if isinstance(settings, StyleGan3Config):
+            self.synthesis = StyleGan3Synthesis(settings)
+        elif isinstance(settings, StyleGan2Config):
+            self.synthesis = StyleGan2Synthesis(settings)
         else:
             raise ConfigError(f"{type(settings).__name__} are the settings of no generator")
-        self.mapping = Mapping(
+        self.mapping = MappingNetwork(
             z_dim=settings.z_dim,
             label_dim=settings.label_dim,
             w_dim=settings.w_dim,
@@ -46,7 +46,7 @@ class Generator(nn.Module):
         truncation_cutoff: int | None = None,
         update_emas: bool = False,
     ) -> Tensor:
-        """Pictures `[N, channels, resolution, resolution]` float32, about -1 to 1.
+        """Images `[N, channels, resolution, resolution]` float32, about -1 to 1.
 
         Args:
             z: latents `[N, z_dim]`, of a normal distribution.
@@ -60,5 +60,5 @@ class Generator(nn.Module):
         """
         ws = self.mapping(z, c, update_emas=update_emas)
         ws = self.mapping.truncated(ws, truncation_psi, truncation_cutoff)
-        pictures: Tensor = self.synthesis(ws, update_emas=update_emas)
-        return pictures
+        images: Tensor = self.synthesis(ws, update_emas=update_emas)
+        return images

@@ -21,7 +21,7 @@ W_AVG_DECAY = 0.998
 """Decay of the running mean of intermediate latents, per batch."""
 
 
-class Mapping(nn.Module):
+class MappingNetwork(nn.Module):
     """Maps latents, labels, or both; for a generator it repeats the result per layer and tracks its mean."""
 
     w_avg: Tensor

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from crowdgan_stylegan3.networks.linear import EPSILON
-from crowdgan_stylegan3.ops.caching import kept_per_weight
+from crowdgan_stylegan3.ops.weight_cache import cache_per_weight
 
 
 def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
     return (styles.float().square() @ squared_sums(weight).t() + EPSILON).rsqrt()
 
 
-@kept_per_weight
+@cache_per_weight
 def squared_sums(weight: Tensor) -> Tensor:
     """Sums of squares over the kernels of a weight, `[channels_out, channels_in]`."""
     return weight.float().square().flatten(2).sum(dim=2)

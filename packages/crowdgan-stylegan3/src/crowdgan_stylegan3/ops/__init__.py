@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.ops import custom, reference, winograd
+from crowdgan_stylegan3.ops import reference, torch_ops, winograd
 from crowdgan_stylegan3.ops.arguments import (
     ACTIVATIONS,
     DEFAULT_GAINS,
@@ -21,11 +21,11 @@ from crowdgan_stylegan3.ops.arguments import (
     checked_clamp,
     checked_filter,
     checked_gain,
-    checked_picture,
+    checked_image,
     resampling,
     taps_of,
 )
-from crowdgan_stylegan3.ops.paths import has_fast_path
+from crowdgan_stylegan3.ops.dispatch import is_accelerated
 
 __all__ = ["bias_act", "conv2d", "filtered_lrelu", "upfirdn2d"]
 
@@ -58,12 +58,12 @@ def upfirdn2d(
 
     Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020.
     """
-    x = checked_picture(x)
+    x = checked_image(x)
     f = checked_filter(f, x)
     how = resampling(up, down, padding, flip_filter=flip_filter, gain=gain)
     how.out_size((x.shape[2], x.shape[3]), taps_of(f))
-    if has_fast_path(x, f):
-        y: Tensor = custom.upfirdn2d(x, f, *custom.plain(how))
+    if is_accelerated(x, f):
+        y: Tensor = torch_ops.upfirdn2d(x, f, *torch_ops.plain(how))
         return y
     return reference.upfirdn2d(x, f, how)
 
@@ -97,8 +97,8 @@ def bias_act(
     gain = DEFAULT_GAINS.get(act, 1.0) if gain is None else float(gain)
     b, clamp = checked_bias(b, x, dim), checked_clamp(clamp)
     below = {"linear": 1.0, "relu": 0.0, "lrelu": alpha}.get(act)
-    if below is not None and has_fast_path(x):
-        y: Tensor = custom.bias_act(x, b, dim, gain, gain * below, clamp)
+    if below is not None and is_accelerated(x):
+        y: Tensor = torch_ops.bias_act(x, b, dim, gain, gain * below, clamp)
         return y
     return reference.bias_act(x, b, dim, act, alpha, gain, clamp)
 
@@ -142,15 +142,15 @@ def filtered_lrelu(
 
     Source: Karras et al., "Alias-Free Generative Adversarial Networks", 2021.
     """
-    x = checked_picture(x)
+    x = checked_image(x)
     fu, fd, b = checked_filter(fu, x), checked_filter(fd, x), checked_bias(b, x, 1)
     rise = resampling(up, 1, padding, flip_filter=flip_filter, gain=up**2)
     fall = resampling(1, down, 0, flip_filter=flip_filter)
     gain, slope, clamp = checked_gain(gain), float(slope), checked_clamp(clamp)
     how = FilteredLrelu(fu=fu, fd=fd, rise=rise, fall=fall, gain=gain, slope=slope, clamp=clamp)
     how.out_size((x.shape[2], x.shape[3]))
-    if has_fast_path(x, fu, fd):
-        y: Tensor = custom.filtered_lrelu(x, fu, fd, b, up, down, [*rise.padding], flip_filter, gain, slope, clamp)
+    if is_accelerated(x, fu, fd):
+        y: Tensor = torch_ops.filtered_lrelu(x, fu, fd, b, up, down, [*rise.padding], flip_filter, gain, slope, clamp)
         return y
     return reference.filtered_lrelu(x, b, how)
 
@@ -158,7 +158,7 @@ def filtered_lrelu(
 def conv2d(
     x: Tensor, weight: Tensor, padding: int = 0, in_scale: Tensor | None = None, out_scale: Tensor | None = None
 ) -> Tensor:
-    """A convolution (correlation, as PyTorch's) whose channels are scaled per picture: `x` · in_scale before, and the
+    """A convolution (correlation, as PyTorch's) whose channels are scaled per image: `x` · in_scale before, and the
     result · out_scale. Gradients of any order.
 
     On a CPU, 3x3 convolutions of many channels take a quarter of the products (`winograd`), and nothing but the scales
@@ -180,9 +180,9 @@ def conv2d(
     Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, for the modulation.
     """
     check_convolution(x, weight, in_scale, out_scale)
-    if not (has_fast_path(x) and x.device.type == "cpu" and winograd.is_worthwhile(x, weight, padding)):
+    if not (is_accelerated(x) and x.device.type == "cpu" and winograd.is_worthwhile(x, weight, padding)):
         return reference.conv2d(x, weight, padding, in_scale, out_scale)
     if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
         return winograd.convolve(x, weight, padding, in_scale, out_scale)
-    y: Tensor = custom.conv3x3(x if in_scale is None else x * in_scale[:, :, None, None], weight, padding)
+    y: Tensor = torch_ops.conv3x3(x if in_scale is None else x * in_scale[:, :, None, None], weight, padding)
     return y if out_scale is None else y * out_scale[:, :, None, None]

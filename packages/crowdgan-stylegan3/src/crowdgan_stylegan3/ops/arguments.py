@@ -41,9 +41,9 @@ class Resampling:
     down: tuple[int, int]
     """`(x, y)`: every down-th sample is kept."""
     padding: tuple[int, int, int, int]
-    """`(x0, x1, y0, y1)` zeros around the upsampled picture; negative ones crop it."""
+    """`(x0, x1, y0, y1)` zeros around the upsampled image; negative ones crop it."""
     flip_filter: bool = False
-    """Whether the filter is correlated, not convolved, with the picture."""
+    """Whether the filter is correlated, not convolved, with the image."""
     gain: float = 1.0
     """What the result is multiplied by."""
 
@@ -69,10 +69,10 @@ class Resampling:
         return sizes[1], sizes[0]
 
     def transposed(self, in_size: tuple[int, int], taps: tuple[int, int]) -> Resampling:
-        """The resampling that takes gradients of the result to gradients of the picture: the filter mirrored.
+        """The resampling that takes gradients of the result to gradients of the image: the filter mirrored.
 
         Args:
-            in_size: `(height, width)` of the picture, which the transposed resampling returns.
+            in_size: `(height, width)` of the image, which the transposed resampling returns.
             taps: `(height, width)` of the filter.
         """
         height, width = self.out_size(in_size, taps)
@@ -102,11 +102,11 @@ class FilteredLrelu:
     """Bound of the absolute value after the gain; None for none."""
 
     def between(self, in_size: tuple[int, int]) -> tuple[int, int]:
-        """`(height, width)` of the upsampled picture, of those of the picture."""
+        """`(height, width)` of the upsampled image, of those of the image."""
         return self.rise.out_size(in_size, taps_of(self.fu))
 
     def out_size(self, in_size: tuple[int, int]) -> tuple[int, int]:
-        """`(height, width)` of the result, of those of the picture.
+        """`(height, width)` of the result, of those of the image.
 
         Raises:
             ConfigError: nothing is left.
@@ -131,13 +131,13 @@ def resampling(
     )
 
 
-def picture_order(x: Tensor) -> torch.memory_format:
-    """The order of a picture `[N, C, H, W]` in memory: channels last, or contiguous, also where both would do."""
+def image_order(x: Tensor) -> torch.memory_format:
+    """The order of an image `[N, C, H, W]` in memory: channels last, or contiguous, also where both would do."""
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     return torch.channels_last if last else torch.contiguous_format
 
 
-def checked_picture(x: Tensor) -> Tensor:
+def checked_image(x: Tensor) -> Tensor:
     """`x`, once it is `[N, C, H, W]` of floats and not empty.
 
     Raises:
@@ -192,7 +192,7 @@ def check_convolution(x: Tensor, weight: Tensor, in_scale: Tensor | None, out_sc
     Raises:
         ConfigError: shapes, kinds or devices that do not go together.
     """
-    checked_picture(x)
+    checked_image(x)
     if weight.ndim != 4 or weight.shape[1] != x.shape[1] or weight.shape[2] != weight.shape[3]:
         raise ConfigError(f"weight has shape {list(weight.shape)}; it must be [K, {x.shape[1]}, kernel, kernel]")
     scales = {"in_scale": (in_scale, x.shape[1]), "out_scale": (out_scale, weight.shape[0])}

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crowdgan_stylegan3.ops.arguments import Activation, FilteredLrelu, Resampling, picture_order
+from crowdgan_stylegan3.ops.arguments import Activation, FilteredLrelu, Resampling, image_order
 
 PLAIN_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
@@ -33,14 +33,14 @@ PLAIN_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 """All but lrelu, which has a slope."""
 
 CHUNK_FLOATS = 2**22
-"""Floats of the upsampled picture that are held at a time on a CPU: 16 MiB, about a last-level cache."""
+"""Floats of the upsampled image that are held at a time on a CPU: 16 MiB, about a last-level cache."""
 
 MIN_CHUNK = 16
 """Channels in a chunk at least: depthwise convolutions take as many at once."""
 
 
-SMALL_PICTURE = 2**18
-"""Samples of a picture below which training takes the whole batch at once on a CPU (measured)."""
+SMALL_IMAGE = 2**18
+"""Samples of an image below which training takes the whole batch at once on a CPU (measured)."""
 
 
 def bias_act(
@@ -64,7 +64,7 @@ def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
         x_only = replace(how, up=(how.up[0], 1), down=(how.down[0], 1), padding=(*how.padding[:2], 0, 0))
         y_only = replace(how, up=(1, how.up[1]), down=(1, how.down[1]), padding=(0, 0, *how.padding[2:]))
         y = _resample(_resample(x, taps[None, :] * how.gain, x_only), taps[:, None], y_only)
-    return y.contiguous(memory_format=picture_order(x))
+    return y.contiguous(memory_format=image_order(x))
 
 
 def filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
@@ -93,23 +93,23 @@ def _filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
 def conv2d(x: Tensor, weight: Tensor, padding: int, in_scale: Tensor | None, out_scale: Tensor | None) -> Tensor:
     """`x` times `in_scale`, convolved (correlated) with `weight`, times `out_scale`.
 
-    On a CPU the scales are multiplied into pictures or weights, whichever are smaller; each picture then has weights of
-    its own. On a GPU, and where small pictures are trained on, one convolution of the whole batch is faster.
+    On a CPU the scales are multiplied into images or weights, whichever are smaller; each image then has weights of
+    its own. On a GPU, and where small images are trained on, one convolution of the whole batch is faster.
     """
     if in_scale is None and out_scale is None:
         return F.conv2d(x, weight, padding=padding)
-    small = torch.is_grad_enabled() and x[0].numel() < SMALL_PICTURE
+    small = torch.is_grad_enabled() and x[0].numel() < SMALL_IMAGE
     if x.device.type == "cpu" and weight.numel() < x[0].numel() and not small:
         pairs = zip(torch.split(x, 1), _scaled_weights(weight, x.shape[0], in_scale, out_scale), strict=True)
-        pictures = [F.conv2d(picture, own, padding=padding) for picture, own in pairs]
-        return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
+        images = [F.conv2d(image, own, padding=padding) for image, own in pairs]
+        return images[0] if len(images) == 1 else torch.cat(images)
     x = x if in_scale is None else x * in_scale[:, :, None, None]
     y = F.conv2d(x, weight, padding=padding)
     return y if out_scale is None else y * out_scale[:, :, None, None]
 
 
 def _scaled_weights(weight: Tensor, count: int, in_scale: Tensor | None, out_scale: Tensor | None) -> Iterator[Tensor]:
-    """The weights of each picture, channels last in memory as `weight` is."""
+    """The weights of each image, channels last in memory as `weight` is."""
     for n in range(count):
         own = weight if in_scale is None else weight * in_scale[n, None, :, None, None]
         yield own if out_scale is None else own * out_scale[n, :, None, None, None]
@@ -184,7 +184,7 @@ def _window(x: Tensor, axis_y: _Axis, axis_x: _Axis) -> Tensor:
 
 
 def _phase(x: Tensor, taps: Tensor, how: Resampling, axis_y: _Axis, axis_x: _Axis, v: int, u: int) -> Tensor:
-    """One phase `[N, C, rounds_y, rounds_x]`: a strided depthwise convolution of the padded picture."""
+    """One phase `[N, C, rounds_y, rounds_x]`: a strided depthwise convolution of the padded image."""
     own = taps[axis_y.first_taps[v] :: how.up[1], axis_x.first_taps[u] :: how.up[0]]
     before = (axis_x.offsets[u], axis_y.offsets[v])
     after = (axis_x.length - before[0] - own.shape[1], axis_y.length - before[1] - own.shape[0])
@@ -195,7 +195,7 @@ def _phase(x: Tensor, taps: Tensor, how: Resampling, axis_y: _Axis, axis_x: _Axi
 
 
 def _interleaved(phases: list[list[Tensor]], size: tuple[int, int]) -> Tensor:
-    """Phases by row and column, `[N, C, rows, columns]` each, as one picture of a size, channels last in memory."""
+    """Phases by row and column, `[N, C, rows, columns]` each, as one image of a size, channels last in memory."""
     first = phases[0][0]
     if len(phases) == len(phases[0]) == 1:
         return first

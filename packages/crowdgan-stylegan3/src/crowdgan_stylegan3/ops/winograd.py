@@ -1,7 +1,7 @@
 """3x3 convolutions of float32 on a CPU with a quarter of the products: minimal filtering, F(4x4, 3x3).
 
 A tile of 4x4 outputs of one channel needs 36 products per input channel in place of 144. They are done as 36 matrix
-products over all tiles and channels, by PyTorch; the native library makes tiles of pictures and pictures of tiles
+products over all tiles and channels, by PyTorch; the native library makes tiles of images and images of tiles
 (`native/winograd.cpp`, with the sources). A few tile rows at a time, so that what lies between stays in the cache.
 """
 
@@ -12,8 +12,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from crowdgan_stylegan3.ops.caching import kept_per_weight
 from crowdgan_stylegan3.ops.native import library
+from crowdgan_stylegan3.ops.weight_cache import cache_per_weight
 
 POINTS = (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
 """Where the polynomials are interpolated, besides infinity; as in winograd.cpp."""
@@ -28,8 +28,8 @@ MIN_CHANNELS = 64
 """Channels in and out from which it is faster than direct convolution (measured)."""
 
 MIN_TILES = 25
-"""Tiles of a picture from which it is faster (measured): the transformed weights are four times as many. It depends on
-one picture alone, so that a picture is the same in every batch."""
+"""Tiles of an image from which it is faster (measured): the transformed weights are four times as many. It depends on
+one image alone, so that an image is the same in every batch."""
 
 
 def is_worthwhile(x: Tensor, weight: Tensor, padding: int) -> bool:
@@ -49,7 +49,7 @@ def convolve(
         x: `[N, C, H, W]`.
         weight: `[K, C, 3, 3]`.
         padding: zeros on each side.
-        in_scale: `[N, C]` that the picture is multiplied by; None for none.
+        in_scale: `[N, C]` that the image is multiplied by; None for none.
         out_scale: `[N, K]` that the result is multiplied by; None for none.
     """
     x = x.contiguous(memory_format=torch.channels_last)
@@ -84,7 +84,7 @@ def _convolve_one(
         library.winograd_out(to, out_scale, across, first, y)
 
 
-@kept_per_weight
+@cache_per_weight
 def transformed(weight: Tensor) -> Tensor:
     """A weight `[K, C, 3, 3]` at the points, `[36, C, K]`."""
     to_points = _weight_matrix()

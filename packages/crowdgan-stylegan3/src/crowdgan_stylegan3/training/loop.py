@@ -9,15 +9,15 @@ from importlib.util import find_spec
 from typing import Any
 
 from crowdgan_core.errors import TrainingError
-from crowdgan_stylegan3.training.data import Batch
-from crowdgan_stylegan3.training.learner import Learner
+from crowdgan_stylegan3.training.checkpoints.training_state import save_checkpoint
+from crowdgan_stylegan3.training.config.schedule import ScheduleConfig
+from crowdgan_stylegan3.training.data.dataset import Batch
+from crowdgan_stylegan3.training.reporting.snapshots import Snapshots
+from crowdgan_stylegan3.training.reporting.stats import Statistic
+from crowdgan_stylegan3.training.reporting.ticks import Tick, TickClock
 from crowdgan_stylegan3.training.run_folder import RunFolder
-from crowdgan_stylegan3.training.schedule import Schedule
-from crowdgan_stylegan3.training.snapshots import Snapshots
-from crowdgan_stylegan3.training.state import save_checkpoint
-from crowdgan_stylegan3.training.statistics import Statistic
-from crowdgan_stylegan3.training.stopping import StopRequest
-from crowdgan_stylegan3.training.ticks import Tick, TickClock
+from crowdgan_stylegan3.training.runtime.signals import StopRequest
+from crowdgan_stylegan3.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ class Loop:
 
     def __init__(
         self,
-        learner: Learner,
+        learner: Trainer,
         run: RunFolder,
-        schedule: Schedule,
+        schedule: ScheduleConfig,
         snapshots: Snapshots | None,
         earlier: Mapping[str, float],
     ) -> None:
@@ -51,7 +51,7 @@ class Loop:
         """Trains until the end or a stop; returns the number of the signal that stopped it, or 0.
 
         Args:
-            batches: pictures and labels of this process, without end.
+            batches: images and labels of this process, without end.
 
         Raises:
             TrainingError: a loss is not finite, and that is to stop the run.
@@ -122,8 +122,8 @@ class Recorder:
             self._board.flush()
 
 
-def _timed_step(learner: Learner, batches: Iterator[Batch]) -> float:
-    """One step; returns the seconds that its pictures were waited for."""
+def _timed_step(learner: Trainer, batches: Iterator[Batch]) -> float:
+    """One step; returns the seconds that its images were waited for."""
     asked = time.monotonic()
     batch = next(batches)
     waited_s = time.monotonic() - asked

@@ -13,9 +13,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from crowdgan_core.atomic import os_errors_named, write_file
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.training.settings import TrainingSettings
+from crowdgan_core.io.atomic import wrap_os_errors, write_file
+from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 
 SETTINGS_NAME = "training_options.json"
 STATS_NAME = "stats.jsonl"
@@ -53,15 +53,15 @@ class RunFolder:
 
     @property
     def reals(self) -> Path:
-        """Pictures of the dataset."""
+        """Images of the dataset."""
         return self.path / REALS_NAME
 
     def fakes(self, kimg: float | None) -> Path:
-        """Generated pictures after so many thousands of pictures; None for before training."""
+        """Generated images after so many thousands of images; None for before training."""
         return self.path / ("fakes_init.png" if kimg is None else f"fakes{kimg_text(kimg)}.png")
 
     def snapshot(self, kimg: float) -> Path:
-        """The model after so many thousands of pictures."""
+        """The model after so many thousands of images."""
         return self.path / f"network-snapshot-{kimg_text(kimg)}.safetensors"
 
     def settings(self) -> dict[str, Any]:
@@ -86,14 +86,14 @@ class RunFolder:
 
     def append_stats(self, line: Mapping[str, Any]) -> None:
         """Appends a line to `stats.jsonl`."""
-        with os_errors_named(self.stats), self.stats.open("a", encoding="utf-8") as file:
+        with wrap_os_errors(self.stats), self.stats.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 
     def forget_stats_after(self, nimg: int) -> None:
         """Removes lines of `stats.jsonl` beyond a checkpoint, which the run will write again, and half a line."""
         if not self.stats.exists():
             return
-        with os_errors_named(self.stats):
+        with wrap_os_errors(self.stats):
             lines = self.stats.read_text("utf-8").splitlines(keepends=True)
         kept = "".join(line for line in lines if _nimg_of(line) <= nimg)
         write_file(self.stats, kept.encode(), overwrite=True)
@@ -117,7 +117,7 @@ class RunFolder:
 
 
 def kimg_text(kimg: float) -> str:
-    """Thousands of pictures in six digits, as in file names."""
+    """Thousands of images in six digits, as in file names."""
     return f"{int(kimg):06d}"
 
 
@@ -129,7 +129,7 @@ def runs_in(outdir: Path) -> list[RunFolder]:
     return [RunFolder(path) for path in sorted(found, key=lambda path: int(path.name.split("-")[0]), reverse=True)]
 
 
-def new_run(outdir: Path, training: TrainingSettings, description: str | None) -> RunFolder:
+def new_run(outdir: Path, training: TrainingConfig, description: str | None) -> RunFolder:
     """A new folder, numbered after those that are there: `00000-stylegan3-t-crowds-batch32-gamma2`.
 
     Raises:
@@ -142,14 +142,14 @@ def new_run(outdir: Path, training: TrainingSettings, description: str | None) -
     first = 1 + int(known[0].path.name.split("-")[0]) if known else 0
     for number in itertools.count(first):
         path = outdir / f"{number:05d}-{name}"
-        with os_errors_named(path), suppress(FileExistsError):  # another one was made just now
+        with wrap_os_errors(path), suppress(FileExistsError):  # another one was made just now
             path.mkdir(parents=True)
             return RunFolder(path)
     raise AssertionError("there is always a next number")
 
 
 def _nimg_of(line: str) -> float:
-    """Pictures seen when a line of `stats.jsonl` was written; infinite for half a line."""
+    """Images seen when a line of `stats.jsonl` was written; infinite for half a line."""
     try:
         return round(float(json.loads(line)[KIMG_KEY]["mean"]) * 1000)
     except (ValueError, KeyError, TypeError):

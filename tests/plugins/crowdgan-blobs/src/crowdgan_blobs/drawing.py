@@ -13,7 +13,7 @@ Z_WIDTH = 5
 """Numbers per blob in the latent: two for its place, three for its colour."""
 
 PLACE_SPREAD = 0.1
-"""How far the latent moves a blob, in picture widths per standard deviation."""
+"""How far the latent moves a blob, in image widths per standard deviation."""
 
 COLOUR_SPREAD = 35.0
 """How far it shifts a colour, in grey levels per standard deviation."""
@@ -31,13 +31,13 @@ class View:
     """`(height, width)` in pixels."""
 
     translate: tuple[float, float] = (0.0, 0.0)
-    """By how much the picture is moved, in its widths, right and down."""
+    """By how much the image is moved, in its widths, right and down."""
 
     rotate_deg: float = 0.0
     """By how much it is turned about its centre before that, anticlockwise."""
 
     def points(self) -> tuple[Floats, Floats]:
-        """The places that the pixels show: x to the right and y down from the centre, in picture widths."""
+        """The places that the pixels show: x to the right and y down from the centre, in image widths."""
         height, width = self.size
         y, x = np.mgrid[:height, :width].astype(np.float32)
         x = (x + 0.5) / width - 0.5 - self.translate[0]
@@ -47,23 +47,23 @@ class View:
 
 
 def draw_crowd(count: float, places: Floats, colours: Floats, view: View) -> npt.NDArray[np.uint8]:
-    """A picture `[height, width, 3]` of the first `count` blobs; the last one fades in with the fraction.
+    """An image `[height, width, 3]` of the first `count` blobs; the last one fades in with the fraction.
 
     Args:
         count: number of blobs.
-        places: `[num_blobs, 2]` x and y of their feet, in picture widths from the centre.
+        places: `[num_blobs, 2]` x and y of their feet, in image widths from the centre.
         colours: `[num_blobs, 3]` in grey levels.
         view: where one looks.
     """
     x, y = view.points()
     shade = np.clip(0.5 + 0.7 * y, 0, 1)[..., None]
-    picture = (1 - shade) * FAR + shade * NEAR
+    image = (1 - shade) * FAR + shade * NEAR
     present = np.clip(count - np.arange(len(places)), 0, 1)
     for index in np.argsort(places[:, 1], kind="stable"):
         if present[index] > 0:
             cover = present[index] * _body(x - places[index, 0], y - places[index, 1], places[index, 1], view)
-            picture = picture * (1 - cover[..., None]) + cover[..., None] * colours[index]
-    drawn: npt.NDArray[np.uint8] = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+            image = image * (1 - cover[..., None]) + cover[..., None] * colours[index]
+    drawn: npt.NDArray[np.uint8] = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     return drawn
 
 

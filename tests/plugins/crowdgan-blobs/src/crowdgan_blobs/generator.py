@@ -1,4 +1,4 @@
-"""The generator: pictures for seeds and labels, by the contract `crowdgan_core.backend.ImageGenerator`."""
+"""The generator: images for seeds and labels, by the contract `crowdgan_core.backend.ImageGenerator`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy.typing as npt
 from crowdgan_blobs.drawing import COLOUR_SPREAD, PLACE_SPREAD, Z_WIDTH, View, draw_crowd
 from crowdgan_blobs.model import BlobModel
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.model_card import ModelCard
+from crowdgan_core.models.card import ModelCard
 
 
 class BlobGenerator:
     """A generator whose latent, five numbers per blob, has the mean 0."""
 
-    movable = True
+    supports_transform = True
 
     def __init__(self, model: BlobModel) -> None:
         self._model = model
@@ -35,18 +35,18 @@ class BlobGenerator:
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
     ) -> npt.NDArray[np.uint8]:
-        """Pictures `[num_seeds, H, W, 3]`, one per seed."""
+        """Images `[num_seeds, H, W, 3]`, one per seed."""
         view = View(size=self.card.resolution, translate=translate, rotate_deg=rotate_deg)
         pairs = zip(seeds, self._counts(len(seeds), labels), strict=True)
-        return np.stack([self._picture(seed, count, truncation_psi, view) for seed, count in pairs])
+        return np.stack([self._image(seed, count, truncation_psi, view) for seed, count in pairs])
 
-    def _picture(self, seed: int, count: float, truncation_psi: float, view: View) -> npt.NDArray[np.uint8]:
+    def _image(self, seed: int, count: float, truncation_psi: float, view: View) -> npt.NDArray[np.uint8]:
         model = self._model
         z = truncation_psi * np.random.default_rng(seed).standard_normal((len(model.places), Z_WIDTH), np.float32)
         return draw_crowd(count, model.places + PLACE_SPREAD * z[:, :2], model.colours + COLOUR_SPREAD * z[:, 2:], view)
 
     def _counts(self, num_seeds: int, labels: npt.NDArray[np.float32] | None) -> list[float]:
-        """Blobs per picture."""
+        """Blobs per image."""
         shape = None if labels is None else labels.shape
         needed = (num_seeds, self.card.label_dim) if self.card.label_dim else None
         if shape != needed:

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.errors import CheckpointError
-from crowdgan_core.model_card import CARD_KEY, LabelKind, ModelCard, read_card
+from crowdgan_core.models.card import CARD_KEY, LabelKind, ModelCard, read_card
 
 BACKEND = "blobs"
 
 CLASSES = ("sparse", "medium", "dense")
 
 BLOBS = 48
-"""Most blobs in a picture."""
+"""Most blobs in an image."""
 
 BLOBS_PER_LABEL: dict[LabelKind | None, list[int]] = {"class": [3, 12, 36], "value": [9], None: [12]}
 """Blobs per unit of each number of the label; without labels, blobs."""
@@ -31,7 +31,7 @@ class BlobModel:
     card: ModelCard
 
     places: npt.NDArray[np.float32]
-    """`[num_blobs, 2]` where blobs stand in the mean picture, in picture widths from the centre."""
+    """`[num_blobs, 2]` where blobs stand in the mean image, in image widths from the centre."""
 
     colours: npt.NDArray[np.float32]
     """`[num_blobs, 3]` their colours there, in grey levels."""

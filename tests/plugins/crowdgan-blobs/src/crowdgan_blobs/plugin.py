@@ -8,10 +8,10 @@ from typing import Literal
 
 import click
 
-from crowdgan_core.backend import ImageGenerator, ModelBackend
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.hookspecs import hookimpl
-from crowdgan_core.model_card import read_card
+from crowdgan_core.models.backend import ImageGenerator, ModelBackend
+from crowdgan_core.models.card import read_card
 
 LABELS = ("class", "value", "none")
 

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from crowdgan_core.density import Density, DensityEstimator, option
+from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.density.layers import Layer, LineLayer
+from crowdgan_core.density.options import option
 from crowdgan_core.hookspecs import hookimpl
-from crowdgan_core.layers import Layer, LineLayer
-from crowdgan_core.scene import Scene
+from crowdgan_core.scenes.scene import Scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +25,15 @@ class Nearest(DensityEstimator):
 
     crowded_from: float = option(1.0, "value from which a scene counts as crowded, in widths per distance")
 
-    def estimate(self, scene: Scene) -> Density:
+    def estimate(self, scene: Scene) -> DensityEstimate:
         """0 for fewer than two persons; cannot tell where only heads are known."""
         boxes = scene.person_full_boxes
         if np.isnan(boxes).any():
-            return Density.unknown(self.unit, "it needs full boxes of all persons")
+            return DensityEstimate.unknown(self.unit, "it needs full boxes of all persons")
         value = 0.0
         if len(boxes) > 1:
             value = float(boxes[:, 2].mean() / max(_distances(_centres(boxes)).min(axis=1).mean(), 1.0))
-        return Density(value=value, unit=self.unit, class_index=int(value >= self.crowded_from))
+        return DensityEstimate(value=value, unit=self.unit, class_index=int(value >= self.crowded_from))
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """A line from each person to the nearest neighbour."""

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 from crowdgan_core.errors import BuildError
-from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, picture_order, taps_of
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, image_order, taps_of
 from crowdgan_stylegan3.ops.native.build import built_library
 
 MAX_TAPS = 64
 """Taps along one axis, as in resample.h."""
 
 FEW_CHANNELS = 16
-"""Channels below which pictures of a batch are laid side by side, since vectors hold 16 neighbouring channels."""
+"""Channels below which images of a batch are laid side by side, since vectors hold 16 neighbouring channels."""
 
 NOTHING, LEAKY_RELU, LEAKY_RELU_DERIVATIVE = range(3)
 
 
-class _Picture(Structure):
+class _Image(Structure):
     _fields_ = [
         ("data", c_void_p),
         *((name, c_int64) for name in ("n", "channels", "height", "width", "stride_n", "stride_y", "stride_x")),
@@ -41,7 +41,7 @@ class _Stage(Structure):
 
 class _Job(Structure):
     _fields_ = [
-        *((name, _Picture) for name in ("input", "out", "mask")),
+        *((name, _Image) for name in ("input", "out", "mask")),
         ("bias", c_void_p),
         *((name, _Stage) for name in ("rise", "mask_rise", "fall")),
         *((name, c_int64) for name in ("height", "width", "point")),
@@ -59,8 +59,8 @@ def load() -> None:
     _library()
 
 
-def lack(x: Tensor, *filters: Tensor) -> str | None:
-    """Why the native ops cannot take a picture and filters; None when they can."""
+def unavailable_reason(x: Tensor, *filters: Tensor) -> str | None:
+    """Why the native ops cannot take an image and filters; None when they can."""
     if x.dtype != torch.float32:
         return f"{x.dtype} is not built, float32 is"
     most = max([0, *[size for f in filters for size in f.shape]])
@@ -106,26 +106,26 @@ def filtered_lrelu_linear(v: Tensor, x: Tensor, b: Tensor | None, how: FilteredL
         down = how.rise.transposed(size, taps_of(last))
     up_taps, mask_taps, down_taps = _correlation(first, up), _correlation(how.fu, how.rise), _correlation(last, down)
     job = _Job(rise=_stage(up_taps, up.up, up.padding), fall=_stage(down_taps, down.down, down.padding))
-    job.mask, job.mask_rise = _picture(mask), _stage(mask_taps, how.rise.up, how.rise.padding)
+    job.mask, job.mask_rise = _image(mask), _stage(mask_taps, how.rise.up, how.rise.padding)
     _set_activation(job, LEAKY_RELU_DERIVATIVE, how, size, bias)
     return packing.unpack(_run(job, packed, size if transposed else how.out_size(size)))
 
 
 def winograd_in(x: Tensor, scale: Tensor | None, padding: tuple[int, int], across: int, first: int, to: Tensor) -> None:
-    """Tiles of a picture `[1, C, H, W]`, channels last in memory, at the points of the convolution.
+    """Tiles of an image `[1, C, H, W]`, channels last in memory, at the points of the convolution.
 
     Args:
-        x: the picture.
+        x: the image.
         scale: `[C]` that it is multiplied by; None for none.
         padding: `(y, x)` zeros before it.
         across: tiles in a row of tiles.
         first: the first tile.
         to: `[36, count, C]`, filled with `count` tiles.
     """
-    picture = _picture(x)
+    image = _image(x)
     scales = None if scale is None else scale.data_ptr()
     _library().crowdgan_winograd_in(
-        byref(picture), scales, *padding, across, first, to.shape[1], to.data_ptr(), torch.get_num_threads()
+        byref(image), scales, *padding, across, first, to.shape[1], to.data_ptr(), torch.get_num_threads()
     )
 
 
@@ -139,10 +139,10 @@ def winograd_out(products: Tensor, scale: Tensor | None, across: int, first: int
         first: the first tile.
         out: filled where the tiles lie.
     """
-    picture = _picture(out)
+    image = _image(out)
     scales = None if scale is None else scale.data_ptr()
     _library().crowdgan_winograd_out(
-        products.data_ptr(), scales, byref(picture), across, first, products.shape[1], torch.get_num_threads()
+        products.data_ptr(), scales, byref(image), across, first, products.shape[1], torch.get_num_threads()
     )
 
 
@@ -178,15 +178,15 @@ def bias_act(
 
 
 class _Packing:
-    """How pictures lie in memory for the loops: neighbouring channels; of few channels, all of the batch as one."""
+    """How images lie in memory for the loops: neighbouring channels; of few channels, all of the batch as one."""
 
     def __init__(self, x: Tensor) -> None:
-        self._order = picture_order(x)
+        self._order = image_order(x)
         few = x.shape[1] < FEW_CHANNELS and self._order == torch.contiguous_format
         self._batch = x.shape[0] if few else 1
 
     def pack(self, x: Tensor) -> Tensor:
-        """A picture `[N, C, H, W]` with channels last in memory."""
+        """An image `[N, C, H, W]` with channels last in memory."""
         if self._batch > 1:
             x = x.reshape(1, -1, *x.shape[2:])
         return x.contiguous(memory_format=torch.channels_last)
@@ -196,31 +196,31 @@ class _Packing:
         return None if b is None else b.repeat(self._batch) if self._batch > 1 else b.contiguous()
 
     def unpack(self, y: Tensor) -> Tensor:
-        """A result in the shape and memory order of the picture that came in."""
+        """A result in the shape and memory order of the image that came in."""
         if self._batch > 1:
             y = y.reshape(self._batch, -1, *y.shape[2:])
         return y.contiguous(memory_format=self._order)
 
 
 def _run(job: _Job, x: Tensor, out_size: tuple[int, int]) -> Tensor:
-    """The result for a packed picture; `job` holds the stages and the activation."""
+    """The result for a packed image; `job` holds the stages and the activation."""
     out = torch.empty(
         (x.shape[0], x.shape[1], *out_size), dtype=x.dtype, device=x.device, memory_format=torch.channels_last
     )
-    job.input, job.out = _picture(x), _picture(out)
+    job.input, job.out = _image(x), _image(out)
     job.threads = torch.get_num_threads()
     if _library().crowdgan_resample(byref(job)):
         raise MemoryError(f"no memory for a result of {list(out.shape)}")
     return out
 
 
-def _picture(x: Tensor) -> _Picture:
+def _image(x: Tensor) -> _Image:
     n, channels, height, width = x.shape
-    return _Picture(x.data_ptr(), n, channels, height, width, channels * height * width, channels * width, channels)
+    return _Image(x.data_ptr(), n, channels, height, width, channels * height * width, channels * width, channels)
 
 
 def _correlation(f: Tensor, how: Resampling) -> Tensor:
-    """The taps that are correlated with the picture, gain included."""
+    """The taps that are correlated with the image, gain included."""
     taps = f if how.flip_filter else f.flip(tuple(range(f.ndim)))
     return taps.mul(how.gain ** (f.ndim / 2)).contiguous()
 
@@ -257,9 +257,9 @@ def _library() -> ctypes.CDLL:
         raise BuildError(f"{path}: the native ops cannot be loaded ({error})") from error
     library.crowdgan_resample.argtypes = [POINTER(_Job)]
     library.crowdgan_resample.restype = c_int
-    library.crowdgan_winograd_in.argtypes = [POINTER(_Picture), c_void_p, *[c_int64] * 5, c_void_p, c_int64]
+    library.crowdgan_winograd_in.argtypes = [POINTER(_Image), c_void_p, *[c_int64] * 5, c_void_p, c_int64]
     library.crowdgan_winograd_in.restype = None
-    library.crowdgan_winograd_out.argtypes = [c_void_p, c_void_p, POINTER(_Picture), *[c_int64] * 4]
+    library.crowdgan_winograd_out.argtypes = [c_void_p, c_void_p, POINTER(_Image), *[c_int64] * 4]
     library.crowdgan_winograd_out.restype = None
     library.crowdgan_bias_act.argtypes = [*[c_void_p] * 4, *[c_int64] * 3, *[c_float] * 3, c_int64]
     library.crowdgan_bias_act.restype = None

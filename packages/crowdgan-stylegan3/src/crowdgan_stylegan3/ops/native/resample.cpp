@@ -1,7 +1,7 @@
 // Upsampling, an activation and downsampling in one pass: upfirdn2d and filtered_lrelu, and the derivatives of both.
 //
-// The picture is cut into tiles of LANES channels and some columns, which all cores share. Per tile, a few rows of the
-// upsampled picture are kept at a time (`stages.h`); no inserted zero is multiplied (polyphase). Every output is summed
+// The image is cut into tiles of LANES channels and some columns, which all cores share. Per tile, a few rows of the
+// upsampled image are kept at a time (`stages.h`); no inserted zero is multiplied (polyphase). Every output is summed
 // in the same order whatever the tiles and the number of threads.
 
 #include "resample.h"
@@ -13,17 +13,17 @@
 namespace {
 
 constexpr int ROWS_AT_ONCE = 4;     // output rows that share the rows they are made of
-constexpr int TILE_COLUMNS = 176;   // of the upsampled picture: the rings then take about 200 KiB of the L2 cache
+constexpr int TILE_COLUMNS = 176;   // of the upsampled image: the rings then take about 200 KiB of the L2 cache
 constexpr int COLUMN_STEP = 8;      // tiles end at multiples of what the loops make at once
 
 struct Tile {
     int64_t n, channel, top, bottom, left, right;  // of the output
 };
 
-View view_of(const Picture& picture, const float* bias, const Tile& tile) {
-    return {picture.data + tile.n * picture.stride_n + tile.channel, bias ? bias + tile.channel : nullptr,
-            picture.height, picture.width, picture.stride_y, picture.stride_x,
-            int(std::min<int64_t>(LANES, picture.channels - tile.channel))};
+View view_of(const Image& image, const float* bias, const Tile& tile) {
+    return {image.data + tile.n * image.stride_n + tile.channel, bias ? bias + tile.channel : nullptr,
+            image.height, image.width, image.stride_y, image.stride_x,
+            int(std::min<int64_t>(LANES, image.channels - tile.channel))};
 }
 
 // The rows of one stage, or of the leaky ReLU's derivative from two.
@@ -71,7 +71,7 @@ class Between<Derivative> {
     UpRows<Nothing> rows_, mask_;
 };
 
-void store_row(const float* from, const Picture& out, const Tile& tile, int64_t y) {
+void store_row(const float* from, const Image& out, const Tile& tile, int64_t y) {
     int channels = int(std::min<int64_t>(LANES, out.channels - tile.channel));
     float* to = out.data + tile.n * out.stride_n + y * out.stride_y + tile.left * out.stride_x + tile.channel;
     for (int64_t x = 0; x < tile.right - tile.left; ++x, to += out.stride_x, from += LANES)
@@ -148,7 +148,7 @@ void make_tile(const Job& job, const Tile& tile, Point point) {
 
 // Cuts the output into tiles; into strips of rows too where there are few channels.
 std::vector<Tile> tiles_of(const Job& job) {
-    const Picture& out = job.out;
+    const Image& out = job.out;
     int64_t most = std::max<int64_t>((TILE_COLUMNS - job.fall.taps_x) / job.fall.factor_x, COLUMN_STEP);
     int64_t columns = ceil_div(ceil_div(out.width, ceil_div(out.width, most)), COLUMN_STEP) * COLUMN_STEP;
     int64_t across = out.n * ceil_div(out.channels, LANES) * ceil_div(out.width, columns);

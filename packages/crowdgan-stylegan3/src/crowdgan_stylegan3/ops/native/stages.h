@@ -1,7 +1,7 @@
-// Rows of an upsampled picture, made one after another, and the downsampling that takes them up.
+// Rows of an upsampled image, made one after another, and the downsampling that takes them up.
 //
 // A tile is LANES channels of some columns. Only the rows that the filters span are kept, in rings, so that a tile's
-// rows stay in the cache however tall the picture is.
+// rows stay in the cache however tall the image is.
 #pragma once
 
 #include <algorithm>
@@ -22,11 +22,11 @@ struct UpAxis {
     int tap(int phase, int i) const { return up - 1 - phase + up * i; }
 };
 
-// Makes rows of the upsampled picture for a tile, in order.
+// Makes rows of the upsampled image for a tile, in order.
 template <class Point>
 class UpRows {
   public:
-    // Columns [left, right) of the upsampled grid, of which `size` (height, width) is the picture.
+    // Columns [left, right) of the upsampled grid, of which `size` (height, width) is the image.
     UpRows(const Stage& stage, const View& view, int64_t left, int64_t right, int64_t height, int64_t width, int ring,
            Point point)
         : stage_(stage), view_(view), left_(left), right_(right), height_(height), width_(width), point_(point),
@@ -39,7 +39,7 @@ class UpRows {
         if (!stage.identity) fill_weights();
     }
 
-    // Starts at row `t`, or at the picture's first.
+    // Starts at row `t`, or at the image's first.
     void start(int64_t t) {
         group_ = y_.first_sample(std::max<int64_t>(t, 0));
         have_ = group_;
@@ -64,7 +64,7 @@ class UpRows {
             if (group_ < view_.height)
                 load_row(group_, to);
             else
-                std::memset(to, 0, size_t(groups_) * LANES * sizeof(float));  // padding after the picture
+                std::memset(to, 0, size_t(groups_) * LANES * sizeof(float));  // padding after the image
             for (int x = 0; x < groups_; ++x) store(to + x * LANES, point_(load(to + x * LANES)));
             crop(y_.first_place(group_), to);
             ++group_;
@@ -124,7 +124,7 @@ class UpRows {
             up_row<0, 0>(in_.at(0), w, to, groups_, x_.up, x_.taps);
     }
 
-    // Samples of a row, with the bias added and zeros beyond the picture.
+    // Samples of a row, with the bias added and zeros beyond the image.
     void load_row(int64_t sample, float* to) const {
         int64_t count = groups_ + x_.taps - 1;
         int64_t begin = std::clamp<int64_t>(-sample_, 0, count);
@@ -141,7 +141,7 @@ class UpRows {
         std::memset(to + end * LANES, 0, size_t(count - end) * LANES * sizeof(float));
     }
 
-    // Zeros where the tile reaches beyond the upsampled picture.
+    // Zeros where the tile reaches beyond the upsampled image.
     void crop(int64_t t, float* row) const {
         if (t < 0 || t >= height_) return;  // never asked for
         float* at = row + lead_ * LANES;

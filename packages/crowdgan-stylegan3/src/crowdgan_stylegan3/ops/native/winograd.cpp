@@ -46,7 +46,7 @@ struct Tiles {
     int64_t x(int64_t i) const { return (first + i) % across * OUT; }
 };
 
-void transform_in(const Picture& in, const float* scale, int64_t channel, int64_t top, int64_t left, float* to,
+void transform_in(const Image& in, const float* scale, int64_t channel, int64_t top, int64_t left, float* to,
                   int64_t stride) {
     int lanes = int(std::min<int64_t>(LANES, in.channels - channel));
     Vec factor = scale ? load_some(scale + channel, lanes) : splat(1.0f);
@@ -72,7 +72,7 @@ void transform_in(const Picture& in, const float* scale, int64_t channel, int64_
     }
 }
 
-void transform_out(const float* from, int64_t stride, const float* scale, int64_t channel, const Picture& out,
+void transform_out(const float* from, int64_t stride, const float* scale, int64_t channel, const Image& out,
                    int64_t top, int64_t left) {
     int lanes = int(std::min<int64_t>(LANES, out.channels - channel));
     Vec factor = scale ? load_some(scale + channel, lanes) : splat(1.0f);
@@ -98,9 +98,9 @@ void transform_out(const float* from, int64_t stride, const float* scale, int64_
 
 }  // namespace
 
-// to [36][count][channels]: tiles first … first + count - 1 of one picture (of `tiles_across` per row), each channel
+// to [36][count][channels]: tiles first … first + count - 1 of one image (of `tiles_across` per row), each channel
 // times its scale where there are scales.
-extern "C" void crowdgan_winograd_in(const Picture* in, const float* scale, int64_t pad_y, int64_t pad_x,
+extern "C" void crowdgan_winograd_in(const Image* in, const float* scale, int64_t pad_y, int64_t pad_x,
                                      int64_t tiles_across, int64_t first, int64_t count, float* to, int64_t threads) {
     Tiles tiles{tiles_across, first, count};
 #pragma omp parallel for schedule(static) num_threads(int(threads))
@@ -111,7 +111,7 @@ extern "C" void crowdgan_winograd_in(const Picture* in, const float* scale, int6
 }
 
 // from [36][count][channels] to those tiles of the result.
-extern "C" void crowdgan_winograd_out(const float* from, const float* scale, const Picture* out, int64_t tiles_across,
+extern "C" void crowdgan_winograd_out(const float* from, const float* scale, const Image* out, int64_t tiles_across,
                                       int64_t first, int64_t count, int64_t threads) {
     Tiles tiles{tiles_across, first, count};
 #pragma omp parallel for schedule(static) num_threads(int(threads))

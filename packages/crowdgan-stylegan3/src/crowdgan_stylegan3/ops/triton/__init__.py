@@ -6,9 +6,9 @@ package imports triton.
 
 from __future__ import annotations
 
-from crowdgan_stylegan3.ops.triton.activation import bias_act
-from crowdgan_stylegan3.ops.triton.lrelu import filtered_lrelu, filtered_lrelu_linear, supports_filtered_lrelu
-from crowdgan_stylegan3.ops.triton.resampling import supports, upfirdn2d
+from crowdgan_stylegan3.ops.triton.bias_act import bias_act
+from crowdgan_stylegan3.ops.triton.filtered_lrelu import filtered_lrelu, filtered_lrelu_linear, supports_filtered_lrelu
+from crowdgan_stylegan3.ops.triton.upfirdn2d import supports, upfirdn2d
 
 __all__ = [
     "bias_act",

@@ -303,7 +303,7 @@ def load_matrix(ptr, rows: tl.constexpr, columns: tl.constexpr):
 
 @triton.jit
 def inside_of(first_y, first_x, h, w, block_y: tl.constexpr, block_x: tl.constexpr):
-    """Which samples of a tile lie in a picture of `h` x `w`, `[block_y, block_x]`."""
+    """Which samples of a tile lie in an image of `h` x `w`, `[block_y, block_x]`."""
     y = first_y + tl.arange(0, block_y)
     x = first_x + tl.arange(0, block_x)
     return ((y >= 0) & (y < h))[:, None] & ((x >= 0) & (x < w))[None, :]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from crowdgan_stylegan3.training.augment.augment_config import AugmentSettings
 from crowdgan_stylegan3.training.augment.draws import Draws, sent
-from crowdgan_stylegan3.training.augment.settings import AugmentSettings
 
 GREY = torch.full((3,), 1 / math.sqrt(3), dtype=torch.float64)
 """Unit vector along which red, green and blue are alike."""
@@ -22,14 +22,14 @@ EYE = torch.eye(3, dtype=torch.float64)
 
 
 def recolourings(settings: AugmentSettings, draws: Draws) -> Tensor:
-    """An affine map of (red, green, blue, 1) per picture, `[N, 4, 4]`: brightness first, saturation last."""
+    """An affine map of (red, green, blue, 1) per image, `[N, 4, 4]`: brightness first, saturation last."""
     return functools.reduce(lambda done, step: step @ done, _steps(settings, draws))
 
 
 def recoloured(images: Tensor, maps: Tensor) -> Tensor:
-    """Pictures `[N, 1 or 3, H, W]` whose colours are mapped by `[N, 4, 4]`.
+    """Images `[N, 1 or 3, H, W]` whose colours are mapped by `[N, 4, 4]`.
 
-    A grey picture counts as three equal channels, and the mean of what becomes of them is kept.
+    A grey image counts as three equal channels, and the mean of what becomes of them is kept.
     """
     if torch.equal(maps, torch.eye(4, dtype=maps.dtype).expand_as(maps)):
         return images

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from crowdgan_stylegan3.training.augment.augment_config import AugmentSettings
 from crowdgan_stylegan3.training.augment.draws import Draws, sent
-from crowdgan_stylegan3.training.augment.settings import AugmentSettings
 
 
 def noisy(images: Tensor, settings: AugmentSettings, draws: Draws) -> Tensor:
-    """Pictures `[N, C, H, W]` with white noise, whose standard deviation each picture draws."""
+    """Images `[N, C, H, W]` with white noise, whose standard deviation each image draws."""
     std = draws.applied(draws.half_normal(settings.noise_std), settings.noise, 0)
     if not std.any():
         return images
@@ -20,7 +20,7 @@ def noisy(images: Tensor, settings: AugmentSettings, draws: Draws) -> Tensor:
 
 
 def cut_out(images: Tensor, settings: AugmentSettings, draws: Draws) -> Tensor:
-    """Pictures `[N, C, H, W]` with a rectangle of zeros, whose middle is anywhere in the picture."""
+    """Images `[N, C, H, W]` with a rectangle of zeros, whose middle is anywhere in the image."""
     middle = draws.uniform(2)
     size = torch.full((draws.count,), settings.cutout_size, dtype=torch.float64)
     size = draws.applied(size, settings.cutout, 0)

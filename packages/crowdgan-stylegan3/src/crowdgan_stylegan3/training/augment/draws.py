@@ -16,14 +16,14 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draws:
-    """Random draws on the host in double precision, one row per picture.
+    """Random draws on the host in double precision, one row per image.
 
     With a percentile every draw is at that place of its distribution, and whatever may be applied is. The published
     percentiles of normal distributions lack a factor of √2, and so do these, which are held against recorded numbers.
     """
 
     count: int
-    """Pictures."""
+    """Images."""
     p: float
     """Overall probability of augmentations."""
     generator: torch.Generator | None = None
@@ -60,7 +60,7 @@ class Draws:
         return self.normal(std, *shape).exp2()
 
     def applied(self, value: Tensor, multiplier: float, neutral: float, *, chances: int = 1) -> Tensor:
-        """`value` `[count, ...]` for pictures that an augmentation is applied to, else `neutral`.
+        """`value` `[count, ...]` for images that an augmentation is applied to, else `neutral`.
 
         The probability is multiplier · p, at most 1. Of several equal chances each is so probable that one minus it
         is the probability that none is taken.
@@ -72,13 +72,13 @@ class Draws:
         return torch.where(is_applied.view(-1, *[1] * (value.ndim - 1)), value, neutral)
 
     def on_device(self, device: torch.device) -> torch.Generator:
-        """Randomness for whole pictures on a device, seeded by a draw."""
+        """Randomness for whole images on a device, seeded by a draw."""
         seed = int(torch.randint(MAX_SEED, (), generator=self.generator))
         return torch.Generator(device).manual_seed(seed)
 
 
 def sent(values: Tensor, images: Tensor) -> Tensor:
-    """Values of the host where pictures are, floats in the pictures' type; the host waits for no GPU."""
+    """Values of the host where images are, floats in the images' type; the host waits for no GPU."""
     values = values.to(images.dtype) if values.is_floating_point() else values
     if images.device.type == "cuda":
         return values.pin_memory().to(images.device, non_blocking=True)

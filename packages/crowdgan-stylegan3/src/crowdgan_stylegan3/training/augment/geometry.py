@@ -1,6 +1,6 @@
-"""Where pictures are moved to: matrices of blits and of general geometric transformations.
+"""Where images are moved to: matrices of blits and of general geometric transformations.
 
-A matrix `[3, 3]` maps places in the moved picture to places before the move, `(x, y, 1)` in pixels from the middle.
+A matrix `[3, 3]` maps places in the moved image to places before the move, `(x, y, 1)` in pixels from the middle.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from crowdgan_stylegan3.training.augment.augment_config import AugmentSettings
 from crowdgan_stylegan3.training.augment.draws import Draws
-from crowdgan_stylegan3.training.augment.settings import AugmentSettings
 
 
 def moves(settings: AugmentSettings, draws: Draws, size: tuple[int, int]) -> Tensor:
-    """A matrix per picture, `[N, 3, 3]`: blits first, then general transformations.
+    """A matrix per image, `[N, 3, 3]`: blits first, then general transformations.
 
     Args:
         settings: which transformations, and how strong.
         draws: the randomness.
-        size: `(height, width)` of the pictures.
+        size: `(height, width)` of the images.
     """
     steps = [*_blits(settings, draws, size), *_transformations(settings, draws, size)]
     return functools.reduce(torch.matmul, steps)

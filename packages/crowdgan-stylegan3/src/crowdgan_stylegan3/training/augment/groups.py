@@ -1,4 +1,4 @@
-"""Work on some pictures of a batch, while the others stay as they are."""
+"""Work on some images of a batch, while the others stay as they are."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from crowdgan_stylegan3.training.augment.draws import sent
 
 
 def changed(images: Tensor, groups: Sequence[Tensor], change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Pictures `[N, C, H, W]` of which groups have been changed.
+    """Images `[N, C, H, W]` of which groups have been changed.
 
     Args:
-        images: the pictures.
-        groups: numbers of pictures, each in one group at most, on the host.
-        change: the changed pictures of a group, from the pictures and their numbers.
+        images: the images.
+        groups: numbers of images, each in one group at most, on the host.
+        change: the changed images of a group, from the images and their numbers.
     """
     if not groups:
         return images
@@ -25,5 +25,5 @@ def changed(images: Tensor, groups: Sequence[Tensor], change: Callable[[Tensor, 
 
 
 def numbers(is_in: Tensor) -> Tensor:
-    """The numbers of pictures for which `[N]` on the host is true."""
+    """The numbers of images for which `[N]` on the host is true."""
     return is_in.nonzero().flatten()

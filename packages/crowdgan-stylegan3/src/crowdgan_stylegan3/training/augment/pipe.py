@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_stylegan3.training.augment.augment_config import AugmentSettings
 from crowdgan_stylegan3.training.augment.colour import recoloured, recolourings
 from crowdgan_stylegan3.training.augment.corruption import cut_out, noisy
 from crowdgan_stylegan3.training.augment.draws import Draws
-from crowdgan_stylegan3.training.augment.filters import band_filtered, band_gains
+from crowdgan_stylegan3.training.augment.frequency_bands import band_filtered, band_gains
 from crowdgan_stylegan3.training.augment.geometry import moves
-from crowdgan_stylegan3.training.augment.settings import AugmentSettings
 from crowdgan_stylegan3.training.augment.warping import warped
 from crowdgan_stylegan3.training.augment.wavelets import SYM6, lowpass
 
@@ -23,7 +23,7 @@ MIN_SIDE_PX = 2
 
 
 class AugmentPipe(nn.Module):
-    """Random augmentations of pictures, differentiable twice with respect to the pictures.
+    """Random augmentations of images, differentiable twice with respect to the images.
 
     `AugmentPipe(settings)`, `AugmentPipe(xflip=1, xint=1)`, or both: the fields of `AugmentSettings` by name.
 
@@ -73,9 +73,9 @@ class AugmentPipe(nn.Module):
     def forward(
         self, images: Tensor, debug_percentile: float | None = None, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Pictures augmented, each with draws of its own; `[N, C, H, W]`, as they came where nothing is applied.
+        """Images augmented, each with draws of its own; `[N, C, H, W]`, as they came where nothing is applied.
 
-        The host does not wait for the device, and what becomes of a picture depends on its own draws alone.
+        The host does not wait for the device, and what becomes of an image depends on its own draws alone.
 
         Args:
             images: `[N, 1 or 3, H, W]`, about -1 to 1, float32 or float64, on the module's device; results may go past.
@@ -84,7 +84,7 @@ class AugmentPipe(nn.Module):
             generator: of the host, the only source of randomness where given; None for PyTorch's own of the host.
 
         Raises:
-            ConfigError: pictures, a percentile or a generator of another kind.
+            ConfigError: images, a percentile or a generator of another kind.
         """
         _check(images, debug_percentile, generator)
         settings = self.settings
@@ -99,10 +99,10 @@ class AugmentPipe(nn.Module):
 
 def _check(images: Tensor, percentile: float | None, generator: torch.Generator | None) -> None:
     shape = list(images.shape)
-    is_picture = images.ndim == 4 and shape[1] in (1, 3) and min(shape[2:]) >= MIN_SIDE_PX
-    if not is_picture or images.dtype not in (torch.float32, torch.float64):
+    is_image = images.ndim == 4 and shape[1] in (1, 3) and min(shape[2:]) >= MIN_SIDE_PX
+    if not is_image or images.dtype not in (torch.float32, torch.float64):
         raise ConfigError(
-            f"pictures are {images.dtype} of shape {shape}; they must be float32 or float64 [N, 1 or 3, H, W], "
+            f"images are {images.dtype} of shape {shape}; they must be float32 or float64 [N, 1 or 3, H, W], "
             f"of {MIN_SIDE_PX} px a side at least"
         )
     if percentile is not None and not 0 < percentile < 1:

@@ -1,11 +1,12 @@
-"""Bilinear samples of pictures, as operators of PyTorch: PyTorch's own have second derivatives in new versions alone.
+"""Bilinear samples of images, as operators of PyTorch: PyTorch's own have second derivatives in new versions alone.
 
-The samples are linear in the picture: the gradient spreads values over it, and its gradient is samples again. There
+The samples are linear in the image: the gradient spreads values over it, and its gradient is samples again. There
 are no gradients to the places.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,15 +15,15 @@ from torch import Tensor
 from torch.library import custom_op
 
 BILINEAR, ZEROS = 0, 0
-"""PyTorch's numbers for the interpolation, and for what lies outside of the picture."""
+"""PyTorch's numbers for the interpolation, and for what lies outside of the image."""
 
 
 @custom_op("crowdgan::sample", mutates_args=())
 def sample(images: Tensor, grid: Tensor) -> Tensor:
-    """Values `[N, C, height, width]` of pictures `[N, C, H, W]`, which are 0 outside.
+    """Values `[N, C, height, width]` of images `[N, C, H, W]`, which are 0 outside.
 
     Args:
-        images: the pictures.
+        images: the images.
         grid: places `(x, y)` `[N, height, width, 2]`; -1 and 1 are the outer borders of the outermost samples.
     """
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
@@ -35,7 +36,7 @@ def _(images: Tensor, grid: Tensor) -> Tensor:
 
 @custom_op("crowdgan::spread", mutates_args=())
 def spread(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
-    """Pictures `[N, C, H, W]` onto which values `[N, C, height, width]` at places are added: `sample` transposed.
+    """Images `[N, C, H, W]` onto which values `[N, C, height, width]` at places are added: `sample` transposed.
 
     On a GPU the order of additions differs from run to run, unless `torch.use_deterministic_algorithms` asks for one.
     """
@@ -92,3 +93,23 @@ def _back_spread(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
 
 
 spread.register_autograd(_back_spread, setup_context=_save_spread)
+
+
+def reflected(images: Tensor, margins: Sequence[int]) -> Tensor:
+    """Images `[N, C, H, W]` continued on each side, without repeating the outermost samples.
+
+    Args:
+        images: the images, of at least 2x2 samples.
+        margins: samples `(x0, x1, y0, y1)`, at least 0; past an image's side it is reflected again.
+    """
+    return _along(_along(images, 3, margins[0], margins[1]), 2, margins[2], margins[3])
+
+
+def _along(images: Tensor, dim: int, before: int, after: int) -> Tensor:
+    if before == after == 0:
+        return images
+    most = images.shape[dim] - 1
+    first, last = min(before, most), min(after, most)
+    start, end = images.narrow(dim, 1, first), images.narrow(dim, most - last, last)
+    images = torch.cat([start.flip(dim), images, end.flip(dim)], dim=dim)
+    return _along(images, dim, before - first, after - last)

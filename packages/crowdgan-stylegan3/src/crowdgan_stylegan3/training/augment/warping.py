@@ -1,7 +1,7 @@
-"""Pictures moved by matrices without making aliases: continued, upsampled, sampled bilinearly and downsampled.
+"""Images moved by matrices without making aliases: continued, upsampled, sampled bilinearly and downsampled.
 
-The up- and downsampling are a wavelet's, so that pictures that are not moved come back as they were. It is not quite
-symmetric, so that mirrored pictures lie 0.1 pixels off and their finest details change; so the published ones do.
+The up- and downsampling are a wavelet's, so that images that are not moved come back as they were. It is not quite
+symmetric, so that mirrored images lie 0.1 pixels off and their finest details change; so the published ones do.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from torch import Tensor
 from crowdgan_stylegan3.ops import upfirdn2d
 from crowdgan_stylegan3.training.augment.draws import sent
 from crowdgan_stylegan3.training.augment.groups import changed, numbers
-from crowdgan_stylegan3.training.augment.reflection import reflected
-from crowdgan_stylegan3.training.augment.sampling import sample
+from crowdgan_stylegan3.training.augment.sampling import reflected, sample
 from crowdgan_stylegan3.training.augment.wavelets import SYM6
 
 UP = 2
@@ -30,17 +29,17 @@ DOWN_PADDING = len(SYM6) // 2 - 1 - UP * REACH_PX
 """What keeps upsampled sample 2·i at pixel i, and takes `REACH_PX` off on each side again."""
 
 GROUP = 8
-"""Pictures that are moved at once. They share the size to which they are continued, so those of like needs go together:
-at 256² and p = 0.5, 2.3 times the picture on average and not 3.6 times as with 32."""
+"""Images that are moved at once. They share the size to which they are continued, so those of like needs go together:
+at 256² and p = 0.5, 2.3 times the image on average and not 3.6 times as with 32."""
 
 
 def warped(images: Tensor, inverse: Tensor, f: Tensor) -> Tensor:
-    """Pictures moved; past their sides they are reflected once, and 0 further out.
+    """Images moved; past their sides they are reflected once, and 0 further out.
 
     Args:
         images: `[N, C, H, W]`.
         inverse: matrices `[N, 3, 3]` as those of `geometry.moves`, on the host; those of identity move nothing.
-        f: low-pass filter of `SYM6`, where the pictures are. Always the same tensor, since the ops keep what they make
+        f: low-pass filter of `SYM6`, where the images are. Always the same tensor, since the ops keep what they make
             of a filter.
     """
     size = (images.shape[2], images.shape[3])
@@ -54,7 +53,7 @@ def warped(images: Tensor, inverse: Tensor, f: Tensor) -> Tensor:
 
 
 def _margins(inverse: Tensor, size: tuple[int, int]) -> Tensor:
-    """Pixels `(x0, x1, y0, y1)` by which each picture is continued for all that is read, `[N, 4]`; less than a side."""
+    """Pixels `(x0, x1, y0, y1)` by which each image is continued for all that is read, `[N, 4]`; less than a side."""
     sides = torch.tensor([size[1], size[0]])
     half = sides / 2 + REACH_PX
     corners = torch.stack([half * torch.tensor(signs) for signs in ((-1, -1), (-1, 1), (1, -1), (1, 1))])
@@ -66,7 +65,7 @@ def _margins(inverse: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _moved(images: Tensor, inverse: Tensor, margins: list[int], f: Tensor) -> Tensor:
-    """All pictures moved, after they are continued by margins `(x0, x1, y0, y1)`."""
+    """All images moved, after they are continued by margins `(x0, x1, y0, y1)`."""
     size = (images.shape[2] + 2 * REACH_PX, images.shape[3] + 2 * REACH_PX)
     places = _places(inverse, margins, (images.shape[2], images.shape[3]))
     x = upfirdn2d(reflected(images, margins), f, up=UP, padding=UP_PADDING, gain=UP**2)
@@ -76,7 +75,7 @@ def _moved(images: Tensor, inverse: Tensor, margins: list[int], f: Tensor) -> Te
 
 def _places(inverse: Tensor, margins: list[int], size: tuple[int, int]) -> Tensor:
     """Matrices `[N, 2, 3]` from places in the result, `REACH_PX` larger on each side, to places in the continued
-    picture, both from -1 to 1.
+    image, both from -1 to 1.
     """
     x0, x1, y0, y1 = margins
     half = torch.tensor([size[1], size[0]], dtype=inverse.dtype) / 2

@@ -1,4 +1,4 @@
-"""Orthogonal wavelets: their low-pass filters, and the frequency bands that they divide pictures into."""
+"""Orthogonal wavelets: their low-pass filters, and the frequency bands that they divide images into."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""What `crowdgan inspect` prints of a model: its card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crowdgan_core.cli.common.output import printable
+from crowdgan_core.errors import CheckpointError
+from crowdgan_core.models.card import ModelCard, read_card
+from crowdgan_core.models.loading import missing_backend
+from crowdgan_core.plugins.discovery import installed_plugins
+
+BYTES_PER_MB = 1e6
+
+
+def print_model(path: Path, *, as_json: bool) -> None:
+    """Prints a model's card, as lines or as JSON; its weights are not read, and its backend is not needed.
+
+    Raises:
+        CheckpointError: no such file, or no model.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file")
+    card = read_card(path)
+    if as_json:
+        click.echo(json.dumps(card.to_json(), indent=2))
+        return
+    height, width = card.resolution
+    megabytes = path.stat().st_size / BYTES_PER_MB
+    click.echo(printable(f"{path}: a model for images of {width}x{height} px, {megabytes:.3g} MB"))
+    for name, value in _facts(card):
+        click.echo(printable(f"  {name:12} {value}"))
+
+
+def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
+    backends = installed_plugins().model_backends
+    yield "backend", card.backend if card.backend in backends else missing_backend(card.backend, backends)
+    yield "labels", _labels(card)
+    if card.classes:
+        yield "classes", ", ".join(card.classes)
+    if card.unit is not None:
+        yield "unit", card.unit
+    for name, values in (("labelling", card.labelling), ("settings", card.settings), ("provenance", card.provenance)):
+        yield from _block(name, values)
+
+
+def _labels(card: ModelCard) -> str:
+    if card.label_kind is None:
+        return "none"
+    return f"{card.label_dim} classes" if card.label_kind == "class" else "the density itself"
+
+
+def _block(name: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A line per value; the first carries the name of the block."""
+    for index, (key, value) in enumerate(values.items()):
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield ("" if index else name), f"{key}: {shown}"

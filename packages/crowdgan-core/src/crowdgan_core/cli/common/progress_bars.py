@@ -1,0 +1,79 @@
+"""Progress on stderr: a bar with rate and ETA on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from crowdgan_core.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+PLAIN_INTERVAL_S = 10.0
+"""Seconds between plain lines."""
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Something to report progress to, shown while the context lasts."""
+    if not sys.stderr.isatty():
+        yield PlainProgress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    rate = TextColumn("{task.fields[rate]}")
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), rate, "ETA", TimeRemainingColumn())
+    with RichProgress(*columns, console=Console(stderr=True), refresh_per_second=5) as bars:
+        yield BarProgress(bars)
+
+
+class BarProgress:
+    """A bar of rich's, one per phase."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def start(self, what: str, total: int) -> None:
+        """Shows the bar of a new phase."""
+        self._task = self._bars.add_task(what, total=total, rate="")
+
+    def advance(self) -> None:
+        """One step further."""
+        assert self._task is not None, "start comes before advance"
+        speed = self._bars.tasks[self._task].speed
+        self._bars.update(self._task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+
+
+class PlainProgress:
+    """A line every few seconds, for logs."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._total = self._done = 0
+        self._started = self._shown = time.monotonic()
+
+    def start(self, what: str, total: int) -> None:
+        """Begins a new phase."""
+        self._what, self._total, self._done = what, total, 0
+        self._started = self._shown = time.monotonic()
+
+    def advance(self) -> None:
+        """One step further."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._shown < PLAIN_INTERVAL_S:
+            return
+        self._shown = now
+        rate = self._done / (now - self._started)
+        eta_s = (self._total - self._done) / rate
+        click.echo(f"{self._what}: {self._done}/{self._total}, {rate:.1f}/s, ETA {eta_s:.0f} s", err=True)

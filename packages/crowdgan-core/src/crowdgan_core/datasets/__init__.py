@@ -1,0 +1,1 @@
+"""Training datasets on disk: metadata, formats (ZIP, folder, HDF5), inspection."""

@@ -1,0 +1,1 @@
+"""The contract of density estimators: estimates, options and overlay layers."""

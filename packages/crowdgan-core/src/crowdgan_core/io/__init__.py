@@ -1,0 +1,1 @@
+"""Files and encodings: atomic writes, ZIP archives, images, JSON."""

@@ -1,0 +1,1 @@
+"""Trained models: model cards, the contract of backends, loading and generation."""

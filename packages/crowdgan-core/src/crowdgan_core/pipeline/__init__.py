@@ -1,0 +1,1 @@
+"""The pipeline from a source of annotated images to a training dataset."""

@@ -1,0 +1,1 @@
+"""Annotated images: scenes, cameras, and crops of images with their boxes."""

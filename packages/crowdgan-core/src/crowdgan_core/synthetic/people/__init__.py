@@ -1,0 +1,1 @@
+"""Synthetic people: skeletons, body parts, clothes, and their projection into the image."""

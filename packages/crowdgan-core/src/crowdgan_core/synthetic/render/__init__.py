@@ -1,0 +1,1 @@
+"""Rendering of synthetic scenes: ground, scenery, sky, people, compositing."""

@@ -1,0 +1,1 @@
+"""Layout of synthetic scenes: camera, crowd and light."""

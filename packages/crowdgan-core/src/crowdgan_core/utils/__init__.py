@@ -1,0 +1,1 @@
+"""General helpers without I/O: arrays, formatting, parallel maps, progress."""

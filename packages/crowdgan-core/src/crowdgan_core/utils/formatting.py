@@ -1,0 +1,31 @@
+"""Text for people: shortened lists and durations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+
+
+def join_limited(items: Iterable[object], limit: int) -> str:
+    """Items separated by commas, at most `limit` of them: `a, b, c and 4 more`."""
+    texts = [str(item) for item in items]
+    more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
+    return f"{', '.join(texts[:limit])}{more}"
+
+
+def count_and_list(title: str, names: Sequence[str], limit: int = 3) -> str:
+    """A title, the number of names and the first ones: `images without an annotation: 2 (a.jpg, b.jpg)`."""
+    return f"{title}: {len(names)} ({join_limited(names, limit)})"
+
+
+def format_duration(seconds: float) -> str:
+    """A duration in its two largest units: `45s`, `3m 20s`, `2h 05m`, `3d 04h`."""
+    if seconds < MINUTE_S:
+        return f"{seconds:.0f}s"
+    whole = int(seconds)
+    if whole < HOUR_S:
+        return f"{whole // MINUTE_S}m {whole % MINUTE_S:02d}s"
+    if whole < DAY_S:
+        return f"{whole // HOUR_S}h {whole % HOUR_S // MINUTE_S:02d}m"
+    return f"{whole // DAY_S}d {whole % DAY_S // HOUR_S:02d}h"

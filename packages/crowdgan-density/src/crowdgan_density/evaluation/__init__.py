@@ -1,0 +1,1 @@
+"""Evaluation of density estimators against ground truth."""

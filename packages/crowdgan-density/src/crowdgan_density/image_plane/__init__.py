@@ -1,0 +1,1 @@
+"""Density estimators in the image plane, without a physical scale."""

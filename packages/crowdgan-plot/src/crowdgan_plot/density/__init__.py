@@ -1,0 +1,1 @@
+"""Overlays of density estimates on images."""

@@ -1,0 +1,1 @@
+"""Figures of the labels of datasets."""

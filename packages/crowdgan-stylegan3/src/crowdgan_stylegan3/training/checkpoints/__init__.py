@@ -1,0 +1,1 @@
+"""Checkpoints: saving and restoring training, transfer of weights, export of networks."""

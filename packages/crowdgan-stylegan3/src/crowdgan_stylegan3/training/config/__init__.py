@@ -1,0 +1,1 @@
+"""The configuration of training. No module of this package imports torch."""

@@ -1,0 +1,1 @@
+"""Training data: images, labels and their order."""

@@ -1,0 +1,1 @@
+"""Reports of training: statistics, status lines, snapshots, sample grids."""

@@ -1,0 +1,1 @@
+"""The environment of training: distributed ranks, random number streams, signals, cuDNN."""

@@ -1,0 +1,95 @@
+"""Made-up data in the forms that sources read."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Record = dict[str, Any]
+
+
+def image_bytes(seed: int, size: tuple[int, int] = (60, 80), kind: str = "JPEG", **options: Any) -> bytes:
+    """An encoded image of `size` (height, width): a smooth pattern that depends on the seed."""
+    rng = np.random.default_rng(seed)
+    small = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8))
+    data = io.BytesIO()
+    small.resize(size[::-1], Image.Resampling.BICUBIC).save(data, kind, **options)
+    return data.getvalue()
+
+
+def person(
+    x: float, y: float, w: float = 8, h: float = 24, *, tag: str = "person", ignore: int | None = None
+) -> Record:
+    """A box of an annotation line, in CrowdHuman's form."""
+    extra: Record = {"box_id": 0, "occ": 0} | ({} if ignore is None else {"ignore": ignore})
+    head = {"ignore": 0, "occ": 0, "unsure": 0} if tag == "person" else {}
+    box = [x, y, w, h]
+    return {"tag": tag, "hbox": [x + 2, y, w / 2, h / 7], "head_attr": head, "fbox": box, "vbox": box, "extra": extra}
+
+
+def odgt(records: dict[str, list[Record]]) -> str:
+    """Annotation lines."""
+    return "".join(json.dumps({"ID": name, "gtboxes": boxes}) + "\n" for name, boxes in records.items())
+
+
+RECORDS = {
+    f"27{index},abc{index}": [person(10 + 5 * number, 20 + number) for number in range(6 * index)]
+    + [person(0, 0, 30, 10, tag="mask", ignore=1)]
+    for index in range(5)
+}
+"""Images with 0, 6, 12, 18 and 24 persons, an ignore region each, and commas in their IDs."""
+
+
+def write_tree(folder: Path, entries: dict[str, bytes]) -> Path:
+    """Writes files below a folder."""
+    for name, data in entries.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+def write_zip(path: Path, entries: dict[str, bytes]) -> Path:
+    """Writes a zip archive."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return path
+
+
+HEADS = np.array([[1.25, 2.5], [30, 17]])
+"""Head points, x and y in pixels."""
+
+
+def image_info(points: npt.ArrayLike) -> dict[str, Any]:
+    """The nesting of ShanghaiTech's files: a cell that holds a structure with `location` and `number`."""
+    cell = np.empty((1, 1), object)
+    cell[0, 0] = {"location": points, "number": float(len(points))}
+    return {"image_info": cell}
+
+
+def mat_bytes(variables: dict[str, Any], *, compressed: bool = True) -> bytes:
+    """A MATLAB 5 file."""
+    from scipy.io import savemat  # here, because tests of core alone have no scipy
+
+    stream = io.BytesIO()
+    savemat(stream, variables, do_compression=compressed)
+    return stream.getvalue()
+
+
+def add_shanghaitech(
+    folder: Path, *numbers: int, annotations: str = "ground-truth", points: npt.ArrayLike = HEADS
+) -> None:
+    """Adds images with head points, as ShanghaiTech lays them out."""
+    for name in ("images", annotations):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        Image.new("RGB", (40, 20)).save(folder / "images" / f"IMG_{number}.jpg")
+        (folder / annotations / f"GT_IMG_{number}.mat").write_bytes(mat_bytes(image_info(points)))

@@ -1,0 +1,85 @@
+"""Densities, and the options of estimators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import pytest
+
+from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.density.options import OptionInfo, configure_estimator, estimator_options, option
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.scenes.scene import Scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example(DensityEstimator):
+    """An estimator with an option of every kind."""
+
+    name: ClassVar[str] = "example"
+    unit: ClassVar[str] = "things"
+    classes: ClassVar[tuple[str, ...]] = ("few", "many")
+
+    count: int = option(3, "a number of things")
+    factor: float = option(0.5, "a factor")
+    exact: bool = option(False, "whether to count exactly")
+    scale: Literal["linear", "sqrt"] = option("linear", "a scale")
+    bounds: tuple[float, ...] = option((1.0, 2.0), "bounds in metres")
+    file: Path | None = option(None, "a file")
+
+    def estimate(self, scene: Scene) -> DensityEstimate:
+        """Always the same."""
+        return DensityEstimate(value=1.0, unit=self.unit, class_index=0)
+
+
+def test_options_are_read_from_text() -> None:
+    settings = {"count": "7", "factor": "2e-1", "exact": "yes", "scale": "sqrt", "bounds": "1, 2.5", "file": "a/b"}
+    expected = Example(count=7, factor=0.2, exact=True, scale="sqrt", bounds=(1.0, 2.5), file=Path("a/b"))
+    assert configure_estimator(Example, settings) == expected
+    assert configure_estimator(Example, {"file": "none"}) == Example()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        (
+            "cuont",
+            "1",
+            "--set cuont: example has no such option; its options are count, factor, exact, scale, bounds, file",
+        ),
+        ("count", "1.5", "--set count=1.5: it must be a whole number"),
+        ("exact", "maybe", "--set exact=maybe: it must be true or false"),
+        ("scale", "log", "--set scale=log: it must be one of linear, sqrt"),
+        ("bounds", "1,b", "--set bounds=b: it must be a number"),
+    ],
+)
+def test_wrong_options_are_refused_with_what_is_allowed(key: str, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configure_estimator(Example, {key: text})
+    assert str(caught.value) == message
+
+
+def test_options_are_listed_with_type_default_and_help() -> None:
+    assert estimator_options(Example) == [
+        OptionInfo("count", "int", 3, "a number of things"),
+        OptionInfo("factor", "float", 0.5, "a factor"),
+        OptionInfo("exact", "bool", False, "whether to count exactly"),
+        OptionInfo("scale", "linear|sqrt", "linear", "a scale"),
+        OptionInfo("bounds", "float,…", (1.0, 2.0), "bounds in metres"),
+        OptionInfo("file", "Path or none", None, "a file"),
+    ]
+
+
+def test_fit_is_the_identity_unless_overridden() -> None:
+    estimator = Example()
+    assert estimator.fit([]) is estimator
+
+
+def test_a_density_has_a_value_or_a_reason() -> None:
+    assert DensityEstimate.unknown("things", "too dark").reason == "too dark"
+    with pytest.raises(ValueError, match="either a value and a class, or a reason"):
+        DensityEstimate(value=1.0, unit="things", class_index=None)
+    with pytest.raises(ValueError, match="either a value and a class, or a reason"):
+        DensityEstimate(value=None, unit="things", class_index=None)

@@ -1,0 +1,108 @@
+"""`crowdgan stylegan3 import`: official snapshots become models that make the same images."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from crowdgan_core.errors import CheckpointError, ConfigError
+from crowdgan_core.models.card import read_card
+from crowdgan_stylegan3.cli import import_
+from crowdgan_stylegan3.config import VARIANTS, Variant, generator_preset
+from crowdgan_stylegan3.inference.random_init import random_generator
+from crowdgan_stylegan3.io.official_snapshot import read_official_snapshot
+from crowdgan_stylegan3.io.safetensors_files import load_network
+from crowdgan_stylegan3.networks.generator import Generator as OurGenerator
+from tests.support.official_snapshots import Generator, network_of, snapshot, write_official, write_snapshot
+
+
+def small(variant: Variant) -> OurGenerator:
+    settings = generator_preset(variant, resolution=16, label_dim=3, channel_base=256, channel_max=8)
+    return random_generator(replace(settings, z_dim=6, w_dim=10), seed=2)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_imported_model_makes_the_same_images(tmp_path: Path, variant: Variant) -> None:
+    generator = small(variant)
+    path = write_official(tmp_path / "network-snapshot-000100.pkl", generator)
+    result = CliRunner().invoke(
+        import_.command, [str(path), "--classes", "sparse,medium,dense"], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    model = tmp_path / "network-snapshot-000100.safetensors"
+    imported, card = load_network(model)
+    assert (card.classes, card.resolution, card.label_kind) == (("sparse", "medium", "dense"), (16, 16), "class")
+    assert card.provenance == {"imported from": "network-snapshot-000100.pkl", "network": "G_ema"}
+    z, c = torch.randn(2, 6), torch.eye(3)[:2]
+    with torch.no_grad():
+        assert torch.equal(imported(z, c), generator(z, c))
+
+
+@pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r", "stylegan2"])
+def test_recorded_networks_come_through_a_snapshot(shared: Path, tmp_path: Path, name: str) -> None:
+    data = dict(np.load(shared / "reference" / "networks" / f"{name}.npz"))
+    state = {key.removeprefix("state/"): array for key, array in data.items() if key.startswith("state/")}
+    config = json.loads(str(data["config"]))
+    del config["cfg"]
+    path = write_snapshot(tmp_path / "n.pkl", snapshot(G_ema=network_of(Generator, state, **config)))
+    generator, _ = read_official_snapshot(path)
+    with torch.no_grad():
+        found = generator(torch.from_numpy(data["z"]), torch.from_numpy(data["c"])).numpy()
+    assert np.abs(found - data["img"]).max() <= 1e-4 * np.abs(data["img"]).max()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"channel_max": 4}, "weights that are missing: synthesis.L0_36_4.affine.bias"),
+        ({"w_dim": 12}, "synthesis.input.affine.weight is torch.float32 [4, 10]; it must be torch.float32 [4, 12]"),
+        ({"architecture": "orig", "c_dim": 3}, "settings that this version does not know: architecture='orig'"),
+        ({"img_resolution": 17}, "the network's settings: resolution is 17; it must be a power of two"),
+        ({"c_dim": 0}, "weights that are unknown: mapping.embed.bias"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_by_name(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
+    path = write_official(tmp_path / "n.pkl", small("stylegan3-t"), **changes)
+    with pytest.raises(CheckpointError) as caught:
+        read_official_snapshot(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert problem in str(caught.value)
+
+
+def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
+    path = write_official(tmp_path / "n.pkl", small("stylegan3-t"))
+    with pytest.raises(CheckpointError, match=r"n\.pkl: it holds no G, but G_ema"):
+        read_official_snapshot(path, which="G")
+    with pytest.raises(ConfigError, match="its labels have 3 numbers; there are 2 class names"):
+        read_official_snapshot(path, classes=("sparse", "dense"))
+
+
+def test_the_snapshot_is_not_replaced(tmp_path: Path) -> None:
+    path = write_official(tmp_path / "n.pkl", small("stylegan2"))
+    before = path.read_bytes()
+    result = CliRunner().invoke(import_.command, [str(path), "--dest", str(path), "--overwrite"])
+    assert isinstance(result.exception, ConfigError)
+    assert path.read_bytes() == before
+
+
+def test_a_malicious_snapshot_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "n.pkl"
+    path.write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    result = CliRunner().invoke(import_.command, [str(path)])
+    assert isinstance(result.exception, CheckpointError)
+    assert [item.name for item in tmp_path.iterdir()] == ["n.pkl"]
+
+
+def test_classes_are_read_back_from_the_card(tmp_path: Path) -> None:
+    path = write_official(tmp_path / "n.pkl", small("stylegan2"))
+    dest = tmp_path / "model.safetensors"
+    CliRunner().invoke(import_.command, [str(path), "--dest", str(dest)], catch_exceptions=False)
+    assert read_card(dest).classes == ()
+    assert read_card(dest).label_dim == 3

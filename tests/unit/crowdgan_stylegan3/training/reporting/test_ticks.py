@@ -1,0 +1,163 @@
+"""Statistics, status lines and the lines of `stats.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.utils.formatting import format_duration
+from crowdgan_stylegan3.training.reporting.stats import Statistic, Statistics
+from crowdgan_stylegan3.training.reporting.ticks import Tick
+from crowdgan_stylegan3.training.run_folder import RunFolder, new_run, runs_in
+from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
+from tests.support.training import small_settings
+
+OFFICIAL = {
+    "Progress/tick",
+    "Progress/kimg",
+    "Progress/augment",
+    "Timing/total_sec",
+    "Timing/sec_per_tick",
+    "Timing/sec_per_kimg",
+    "Timing/maintenance_sec",
+    "Timing/total_hours",
+    "Timing/total_days",
+    "Timing/Gmain",
+    "Resources/cpu_mem_gb",
+    "Loss/scores/real",
+}
+
+STATISTICS = {
+    "Loss/G/loss": Statistic(8, 0.7, 0.1),
+    "Loss/D/loss": Statistic(8, 1.4, 0.2),
+    "Loss/scores/real": Statistic(8, 0.25, 1.0),
+    "Loss/scores/real/sparse": Statistic(5, -0.5, 1.0),
+    "Loss/scores/real/dense": Statistic(0, math.nan, math.nan),
+    "Progress/skipped": Statistic(10, 0.2, 0.4),
+}
+
+TICK = Tick(
+    number=3,
+    nimg=12_000,
+    remaining_img=8_000,
+    seconds=40.0,
+    maintenance_s=5.0,
+    data_wait_s=4.0,
+    images=4000,
+    total_s=7300.0,
+    sec_per_kimg=11.0,
+    statistics=STATISTICS,
+    times_ms={"Gmain": [10.0, 14.0]},
+    memory={"cpu_mem_gb": 1.5},
+    augment_p=0.125,
+    classes=("sparse", "dense"),
+)
+
+
+def test_statistics_are_those_of_all_values_and_then_begin_anew() -> None:
+    statistics, values = Statistics(), torch.tensor([1.0, 2.0, 6.0])
+    statistics.report("a", values[:1])
+    statistics.report("a", values[1:])
+    found = statistics.collect(DistributedContext())["a"]
+    assert (found.num, found.nonfinite) == (3, 0)
+    assert found.mean == pytest.approx(3)
+    assert found.std == pytest.approx(values.std(unbiased=False).item())
+    assert statistics.collect(DistributedContext()) == {}
+
+
+def test_values_that_are_no_numbers_are_counted_apart() -> None:
+    statistics = Statistics()
+    statistics.report("a", torch.tensor([1.0, float("nan"), 3.0, float("inf")]))
+    assert statistics.collect(DistributedContext())["a"] == Statistic(2, 2.0, 1.0, 2)
+
+
+def test_statistics_per_class_are_those_of_its_images() -> None:
+    statistics = Statistics()
+    labels = torch.eye(3)[[0, 2, 0]]
+    statistics.report_per_class("s", ("a", "b", "c"), torch.tensor([[1.0], [5.0], [3.0]]), labels)
+    found = statistics.collect(DistributedContext())
+    assert found["s/a"] == Statistic(2, 2.0, 1.0)
+    assert found["s/c"] == Statistic(1, 5.0, 0.0)
+    assert found["s/b"].num == 0
+
+
+def test_the_line_of_a_tick_has_the_official_keys() -> None:
+    line = TICK.line()
+    assert line.keys() >= OFFICIAL
+    assert line["Progress/kimg"] == {"num": 1, "mean": 12.0, "std": 0.0}
+    assert line["Timing/sec_per_kimg"]["mean"] == 10
+    assert line["Timing/Gmain"] == {"num": 2, "mean": 12.0, "std": 2.0}
+    assert line["Progress/skipped"]["mean"] == 2
+    assert isinstance(line["timestamp"], float)
+    assert "Loss/scores/real/dense" not in line  # there were no such images
+    json.dumps(line, allow_nan=False)
+
+
+def test_the_status_says_how_it_goes() -> None:
+    assert TICK.status() == (
+        "tick 3     kimg 12        time 2h 01m       sec/kimg 10       data wait 10%   mem 1.5 GiB  augment 0.125  "
+        "G 0.700  D 1.400  real +0.25 (sparse -0.50)  SKIPPED 2 turns that were not finite  ETA 1m 28s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (59, "59s"), (61, "1m 01s"), (3600, "1h 00m"), (7325, "2h 02m"), (90_000, "1d 01h")],
+)
+def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_run_folders_are_numbered_and_named_by_what_they_train(tmp_path: Path) -> None:
+    settings = small_settings(data=Path("some where/crowds a.zip"), r1_gamma=2.5)
+    first, second = new_run(tmp_path, settings, None), new_run(tmp_path, settings, "try")
+    assert first.path.name == "00000-stylegan3-t-crowds_a-batch4-gamma2.5"
+    assert second.path.name == "00001-stylegan3-t-crowds_a-batch4-gamma2.5-try"
+    (tmp_path / "notes").mkdir()
+    assert [run.path for run in runs_in(tmp_path)] == [second.path, first.path]
+    assert runs_in(tmp_path / "no") == []
+
+
+def test_lines_after_a_checkpoint_are_forgotten(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for kimg in (0.004, 0.008, 0.012):
+        run.append_stats({"Progress/kimg": {"num": 1, "mean": kimg, "std": 0.0}})
+    with run.stats.open("a") as file:
+        file.write('{"Progress/kimg": {"num": 1, "me')
+    run.forget_stats_after(8)
+    kept = [json.loads(line)["Progress/kimg"]["mean"] for line in run.stats.read_text().splitlines()]
+    assert kept == [0.004, 0.008]
+
+
+def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
+    with (
+        RunFolder(tmp_path).held(),
+        pytest.raises(ConfigError, match="another process trains in it"),
+        RunFolder(tmp_path).held(),
+    ):
+        pass
+    with RunFolder(tmp_path).held():
+        pass
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "{}"])
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "training_options.json").write_text(text)
+    with pytest.raises(ConfigError, match="training_options.json"):
+        RunFolder(tmp_path).settings()
+
+
+def test_files_are_named_as_the_official_trainer_names_them(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert [run.fakes(None).name, run.fakes(100.0).name, run.snapshot(25_000.5).name, run.reals.name] == [
+        "fakes_init.png",
+        "fakes000100.png",
+        "network-snapshot-025000.safetensors",
+        "reals.png",
+    ]

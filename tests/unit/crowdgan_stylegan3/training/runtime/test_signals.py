@@ -1,0 +1,32 @@
+"""Signals while training."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+from crowdgan_stylegan3.training.runtime import signals as stopping
+from crowdgan_stylegan3.training.runtime.signals import StopRequest
+
+if sys.platform == "win32":
+    pytest.skip("signals as POSIX has them", allow_module_level=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_to_stop_and_others_that_come_with_it_ask_no_more(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with StopRequest() as stop:
+        assert stop.signal == 0
+        signal.raise_signal(number)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signal == number
+    assert signal.getsignal(number) == before
+
+
+def test_a_later_signal_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "ONE_REQUEST_S", -1.0)
+    with pytest.raises(KeyboardInterrupt), StopRequest():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
