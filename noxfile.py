@@ -1,4 +1,4 @@
-"""Tasks of the repository: tests, checks, builds, benchmarks. Every package under packages/ is picked up."""
+"""Tasks of the repository: tests, checks, builds, benchmarks. All packages under packages/ are included."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import nox
 nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_existing_virtualenvs = True
-nox.options.error_on_missing_interpreters = False  # versions of Python that are missing are skipped
+nox.options.error_on_missing_interpreters = False  # missing Python versions are skipped
 
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
@@ -22,25 +22,26 @@ CORE = "crowdgan-core"
 DEMO_PACKAGES = [CORE, "crowdgan-density", "crowdgan-stylegan3"]
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
-TEST_TOOLS = ["pytest", "pytest-timeout", "hypothesis", "lmdb"]
+TEST_TOOLS = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", 'pandas; python_version >= "3.11"']
 PACKAGE_TEST_TOOLS = {
-    "crowdgan-density": ['pedpy; python_version >= "3.11"'],  # older ones do not go with numpy 2
+    "crowdgan-density": ['pedpy; python_version >= "3.11"'],  # releases for older Python do not support numpy 2
     "crowdgan-stylegan3": [
         'triton; sys_platform == "linux"',  # its interpreter runs GPU kernels without a GPU
         'tensorboard; python_version >= "3.11"',
     ],
 }
-DEFAULT_TESTS = ["-m", "not slow and not gpu"]
+DEFAULT_TESTS = ["-n", "auto", "-m", "not slow and not gpu"]  # one process per core
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # of each test process
 PLUGINS = ["tests/plugins/crowdgan-density-nearest", "tests/plugins/crowdgan-blobs"]
 
 
 def install(session: nox.Session, *arguments: str) -> None:
-    """Installs by pip, in the versions that were tested together."""
+    """Installs with pip, in the tested versions of constraints.txt."""
     session.install("--quiet", "--constraint", str(CONSTRAINTS), *arguments)
 
 
 def install_packages(session: nox.Session, names: list[str], *, editable: bool = False) -> None:
-    """Installs packages of this repository in one call, so that they find one another."""
+    """Installs packages of this repository in one call, so that pip resolves their dependencies on each other."""
     arguments: list[str] = []
     for name in names:
         arguments += ["--editable", f"packages/{name}"] if editable else [f"./packages/{name}"]
@@ -48,31 +49,32 @@ def install_packages(session: nox.Session, names: list[str], *, editable: bool =
 
 
 def install_test_tools(session: nox.Session, names: list[str]) -> None:
-    """Installs what the tests of these packages need; what only some need could hide a dependency others forgot."""
+    """Installs the test dependencies of these packages only, since others could hide an undeclared dependency."""
     install(session, *TEST_TOOLS, *(tool for name in names for tool in PACKAGE_TEST_TOOLS.get(name, [])))
 
 
 def import_name(package: str) -> str:
+    """Name of a package in import statements."""
     return package.replace("-", "_")
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests, with all packages installed."""
+    """Run the tests with all packages installed."""
     install_packages(session, PACKAGES, editable=True)
     install_test_tools(session, PACKAGES)
-    session.run("pytest", *(session.posargs or DEFAULT_TESTS))
+    session.run("pytest", *(session.posargs or DEFAULT_TESTS), env=ONE_THREAD)
 
 
 def add_package_session(package: str) -> None:
-    """Adds `tests-<package>`: the package alone with core, so that a dependency it forgot to declare shows."""
+    """Adds `tests-<package>`, which installs only the package and core, to detect undeclared dependencies."""
 
     @nox.session(name=f"tests-{package}", python=PYTHONS)
     def package_tests(session: nox.Session) -> None:
         install_packages(session, sorted({CORE, package}), editable=True)
         install_test_tools(session, [package])
         folder = f"tests/unit/{import_name(package)}"
-        session.run("pytest", *(session.posargs or [*DEFAULT_TESTS, folder]))
+        session.run("pytest", *(session.posargs or [*DEFAULT_TESTS, folder]), env=ONE_THREAD)
 
 
 for name in PACKAGES:
@@ -81,7 +83,7 @@ for name in PACKAGES:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """The long tests."""
+    """Run the slow tests."""
     install_packages(session, PACKAGES, editable=True)
     install_test_tools(session, PACKAGES)
     session.run("pytest", *(session.posargs or ["-m", "slow"]))
@@ -89,7 +91,7 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style: ruff's checks and format."""
+    """Check style and format with ruff."""
     install(session, "ruff")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -97,7 +99,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types: mypy, strict."""
+    """Check types with mypy (strict)."""
     install_packages(session, PACKAGES, editable=True)
     install(session, "mypy", "scipy-stubs")
     session.run("mypy", *(argument for package in PACKAGES for argument in ("-p", import_name(package))))
@@ -105,7 +107,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Source distributions and wheels in dist/, installed from the wheels into a clean environment and tried."""
+    """Build source distributions and wheels in dist/, and run the commands with the wheels in a clean environment."""
     install(session, "build")
     dist = ROOT / "dist"
     shutil.rmtree(dist, ignore_errors=True)
@@ -114,40 +116,47 @@ def build(session: nox.Session) -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = clean_environment(session, Path(folder))
         install_into(session, python, *map(str, dist.glob("*.whl")))
-        try_out(session, python, Path(folder), density="grid")
+        run_commands(session, python, Path(folder), density="grid")
         small = ["--resolution", "16", "--cbase", "512", "--cmax", "32", "--classes", "sparse,medium,dense"]
-        try_out_model(session, python, Path(folder), ["stylegan3", "init", *small])
-        try_out_training(session, python, Path(folder))
+        run_model_commands(session, python, Path(folder), ["stylegan3", "init", *small])
+        run_training_commands(session, python, Path(folder))
     session.log(f"built: {', '.join(sorted(path.name for path in dist.iterdir()))}")
 
 
 @nox.session
 def third_party(session: nox.Session) -> None:
-    """Plugins of somebody else's, installed by pip into a clean environment with core alone, are put to work."""
+    """Install third-party plugins and core into a clean environment, and run the commands with them."""
     with tempfile.TemporaryDirectory() as folder:
         python = clean_environment(session, Path(folder))
         install_into(session, python, f"./packages/{CORE}", *(f"./{plugin}" for plugin in PLUGINS))
-        try_out(session, python, Path(folder), density="nearest")
-        try_out_model(session, python, Path(folder), ["train", "blobs"])
+        run_commands(session, python, Path(folder), density="nearest")
+        run_model_commands(session, python, Path(folder), ["train", "blobs"])
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """The whole story on made-up crowds: labels, training, images of each density, and a measure of them."""
+    """Run the demo: label synthetic crowds, train, generate images of each class and estimate their densities."""
     install_packages(session, DEMO_PACKAGES)
     session.run("python", "examples/demo.py", "demo")
 
 
 @nox.session
 def gallery(session: nox.Session) -> None:
-    """The images of crowdgan-plot's README, by the commands beside them; look at gallery/."""
+    """Create the images of crowdgan-plot's README with its commands; the results are in gallery/."""
     install_packages(session, PACKAGES)
     session.run("python", "bench/gallery.py")
 
 
+@nox.session(name="cli-reference")
+def cli_reference(session: nox.Session) -> None:
+    """Write docs/cli.md, the help texts of all commands."""
+    install_packages(session, PACKAGES)
+    session.run("python", "docs/cli_reference.py")
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Benchmarks: speed as ratios within one run, and memory."""
+    """Run the benchmarks: speed as ratios within one run, and memory."""
     install_packages(session, PACKAGES)
     install(session, "psutil")
     for script in sorted((ROOT / "bench").glob("bench_*.py")):
@@ -155,22 +164,22 @@ def bench(session: nox.Session) -> None:
 
 
 def clean_environment(session: nox.Session, folder: Path) -> str:
-    """A new virtual environment in `folder`; returns its Python."""
+    """Creates a virtual environment in `folder`; returns the path of its Python."""
     session.run("python", "-m", "venv", str(folder / "venv"))
     return str(folder / "venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
 
 
 def install_into(session: nox.Session, python: str, *arguments: str) -> None:
-    """Installs by the pip of another environment."""
+    """Installs with the pip of another environment."""
     session.run(python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), *arguments, external=True)
 
 
-def try_out(session: nox.Session, python: str, folder: Path, density: str) -> None:
-    """Runs the commands of an installed crowdgan: an estimator is listed, and labels made-up crowds."""
+def run_commands(session: nox.Session, python: str, folder: Path, density: str) -> None:
+    """Runs commands of an installed crowdgan: lists the estimator and labels synthetic crowds with it."""
     crowdgan = str(Path(python).with_name("crowdgan"))
     run = functools.partial(session.run, crowdgan, external=True)
-    listed, shown = run("plugins", silent=True) or "", run("label", "--help", silent=True) or ""
-    if density not in listed or density not in shown:
+    plugins, help_text = run("plugins", silent=True) or "", run("label", "--help", silent=True) or ""
+    if density not in plugins or density not in help_text:
         session.error(f"{density} is not listed by `crowdgan plugins` and `crowdgan label --help`")
     crowds = folder / "crowds"
     run("synth", str(crowds), "--images", "6", "--workers", "1")
@@ -179,24 +188,24 @@ def try_out(session: nox.Session, python: str, folder: Path, density: str) -> No
         run("inspect", str(dest))
 
 
-def try_out_model(session: nox.Session, python: str, folder: Path, make: Sequence[str]) -> None:
-    """A model is made by a command that takes --dest, inspected, and makes images."""
+def run_model_commands(session: nox.Session, python: str, folder: Path, create: Sequence[str]) -> None:
+    """Creates a model with a command that has the option --dest, inspects it, and generates images with it."""
     environment = {"CROWDGAN_CACHE": str(folder / "cache"), "CROWDGAN_OPS": "native"}
     run = functools.partial(session.run, str(Path(python).with_name("crowdgan")), external=True, env=environment)
     model, out = str(folder / "model.safetensors"), str(folder / "out")
-    run(*make, "--dest", model)
+    run(*create, "--dest", model)
     run("inspect", model)
     run("generate", "--network", model, "--seeds", "0-7", "--density", "dense", "--grid", "4x2", "--outdir", out)
     run("sweep", "--network", model, "--seed", "3", "--outdir", out)
 
 
-def try_out_training(session: nox.Session, python: str, folder: Path) -> None:
-    """A tiny network is trained on labelled crowds, by one step and then another, and the run is drawn."""
+def run_training_commands(session: nox.Session, python: str, folder: Path) -> None:
+    """Trains a small network on labelled crowds for one step, resumes for another step, and writes a report."""
     environment = {"CROWDGAN_CACHE": str(folder / "cache"), "CROWDGAN_OPS": "native"}
     run = functools.partial(session.run, str(Path(python).with_name("crowdgan")), external=True, env=environment)
     runs = folder / "runs"
     tiny = ["--data", str(folder / "crowds.zip"), "--cbase", "64", "--cmax", "4", "--batch", "4", "--workers", "0"]
     for kimg in ("0.004", "0.008"):
         run("train", "stylegan3", "--outdir", str(runs), *tiny, "--kimg", kimg)
-    (made,) = runs.iterdir()
-    run("plot", "run", str(made), "--out", str(folder / "run.html"))
+    (run_folder,) = runs.iterdir()
+    run("plot", "run", str(run_folder), "--out", str(folder / "run.html"))

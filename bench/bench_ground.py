@@ -1,8 +1,9 @@
-"""How right the densities are, on made-up crowds whose density is known.
+"""Accuracy of density estimates on synthetic crowds with known density.
 
-Draws scenes as `crowdgan synth` does, moves every edge of a box by 2 % of the person's height at random, and compares
-estimates with the truth: with the focal length known and unknown, and with a fifth of the boxes replaced by wrong ones;
-the published methods on the same scenes. Then the peaks of local densities with those of the people's true positions.
+Renders scenes as `crowdgan synth` does, shifts every edge of a box at random (standard deviation 2 % of the person's
+height), and compares estimates with the ground truth: with known and unknown focal length, and with 20 % of the boxes
+replaced by outliers; published methods on the same scenes. Also compares the peaks of local densities with those at the
+true positions.
 """
 
 from __future__ import annotations
@@ -23,24 +24,26 @@ from crowdgan_core.sources.crowdhuman import parse_line
 from crowdgan_core.synthetic import SyntheticConfig
 from crowdgan_core.synthetic.writer import render_image
 from crowdgan_core.utils.parallel import available_cpus, parallel_map
-from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate_all, rank_correlation, relative_errors
+from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate, relative_errors, spearman
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.measurement import GroundMeasurement
 from crowdgan_density.ground_plane.voronoi_cells import peak_per_m2
-from crowdgan_density.level_of_service import LEVEL_OF_SERVICE_SCALES
 
-SCENES = 300
-BOX_NOISE = 0.02
-"""Standard deviation of the edges of boxes, as a share of the person's height."""
+NUM_SCENES = 300
 
-WRONG_SHARE = 0.2
+EDGE_NOISE_FRACTION = 0.02
+"""Standard deviation of box edges, as a fraction of the person's height."""
+
+OUTLIER_FRACTION = 0.2
+"""Fraction of boxes that are replaced by outliers."""
+
 PUBLISHED = ("threshold", "normalised", "euclidean", "grid", "grid-metres", "kde")
 PHYSICAL = ("ground", "voronoi")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """A scene with noisy boxes, and what is true of it."""
+class KnownScene:
+    """A scene with noisy boxes, and its ground truth."""
 
     scene: Scene
     density_per_m2: float
@@ -49,87 +52,100 @@ class Known:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scenes", type=int, default=SCENES)
+    parser.add_argument("--scenes", type=int, default=NUM_SCENES, help="number of scenes")
     count = parser.parse_args().scenes
-    settings = SyntheticConfig(images=count, seed=11)
-    known = list(parallel_map(partial(known_scene, settings), range(count), workers=available_cpus()))
-    scenes, truth = [item.scene for item in known], {item.scene.source_name: item.density_per_m2 for item in known}
-    wrong = [with_wrong_boxes(scene, index) for index, scene in enumerate(scenes)]
-    low, high = min(truth.values()), max(truth.values())
-    print(f"{count} scenes of {low:.2f} to {high:.2f} persons/m², box edges wrong by {BOX_NOISE:.0%}")
-    print(
-        "| method | cannot tell | rank correlation | error, median | 90 % | exact level | within one | interval holds |"
-    )
+    config = SyntheticConfig(images=count, seed=11)
+    known_scenes = list(parallel_map(partial(create_known_scene, config), range(count), workers=available_cpus()))
+    scenes = [known.scene for known in known_scenes]
+    ground_truth = {known.scene.source_name: known.density_per_m2 for known in known_scenes}
+    scenes_with_outliers = [add_outliers(scene, index) for index, scene in enumerate(scenes)]
+    scenes_without_focal_length = [replace(scene, focal_length_px=None) for scene in scenes]
+    low, high = min(ground_truth.values()), max(ground_truth.values())
+    print(f"{count} scenes of {low:.2f} to {high:.2f} persons/m², edge noise {EDGE_NOISE_FRACTION:.0%}")
+    print("| method | unknown | Spearman | median error | 90 % | class accuracy | within one class | coverage |")
     print("|---|---|---|---|---|---|---|---|")
-    report("", (*PUBLISHED, *PHYSICAL), scenes, truth)
-    report(f", {WRONG_SHARE:.0%} of the boxes wrong", (*PUBLISHED, *PHYSICAL), wrong, truth)
-    report(", focal length unknown", PHYSICAL, [replace(scene, focal_length_px=None) for scene in scenes], truth)
-    report_peaks(known)
-    report_time(scenes)
+    print_rows("", (*PUBLISHED, *PHYSICAL), scenes, ground_truth)
+    print_rows(f", {OUTLIER_FRACTION:.0%} outliers", (*PUBLISHED, *PHYSICAL), scenes_with_outliers, ground_truth)
+    print_rows(", unknown focal length", PHYSICAL, scenes_without_focal_length, ground_truth)
+    print_peaks(known_scenes)
+    print_time(scenes)
 
 
-def known_scene(settings: SyntheticConfig, index: int) -> Known:
-    made = render_image(settings, index)
-    camera, people = made.truth["camera"], made.truth["people"]
+def create_known_scene(config: SyntheticConfig, index: int) -> KnownScene:
+    """Renders a scene and adds noise to its boxes."""
+    image = render_image(config, index)
+    camera, people = image.ground_truth["camera"], image.ground_truth["people"]
     scene = Scene.from_annotations(
-        parse_line(json.dumps(made.record), made.image_id)[1],
-        source_name=made.image_id,
+        parse_line(json.dumps(image.record), image.image_id)[1],
+        source_name=image.image_id,
         size=tuple(camera["size"]),
         focal_length_px=camera["focal_length_px"],
     )
-    rng = np.random.default_rng([settings.seed, index, 1])
-    edges = scene.full_boxes[:, 3:] * rng.normal(0, BOX_NOISE, (len(scene), 4))
-    moved = np.hstack([edges[:, :2], edges[:, 2:] - edges[:, :2]])
+    rng = np.random.default_rng([config.seed, index, 1])
+    edges = scene.full_boxes[:, 3:] * rng.normal(0, EDGE_NOISE_FRACTION, (len(scene), 4))
+    noise = np.hstack([edges[:, :2], edges[:, 2:] - edges[:, :2]])
     positions = np.array([(person["x_m"], person["y_m"]) for person in people])
-    return Known(
-        scene=replace(scene, full_boxes=scene.full_boxes + moved),
-        density_per_m2=made.truth["density_per_m2"],
-        peak_per_m2=peak_per_m2(positions, np.array(made.truth["region_m"])),
+    return KnownScene(
+        scene=replace(scene, full_boxes=scene.full_boxes + noise),
+        density_per_m2=image.ground_truth["density_per_m2"],
+        peak_per_m2=peak_per_m2(positions, np.array(image.ground_truth["region_m"])),
     )
 
 
-def with_wrong_boxes(scene: Scene, seed: int) -> Scene:
-    """The scene with a fifth of the boxes anywhere in the image and of any size."""
+def add_outliers(scene: Scene, seed: int) -> Scene:
+    """The scene with a random fraction of the boxes replaced by boxes of random position and size."""
     rng = np.random.default_rng([seed, 2])
     boxes = scene.full_boxes.copy()
-    wrong = rng.random(len(scene)) < WRONG_SHARE
-    heights = np.exp(rng.uniform(np.log(15), np.log(300), wrong.sum()))
-    centres = rng.uniform([0, 0], [scene.size[1], scene.size[0]], (wrong.sum(), 2))
-    boxes[wrong] = np.stack(
+    is_outlier = rng.random(len(scene)) < OUTLIER_FRACTION
+    heights = np.exp(rng.uniform(np.log(15), np.log(300), is_outlier.sum()))
+    centres = rng.uniform([0, 0], [scene.size[1], scene.size[0]], (is_outlier.sum(), 2))
+    boxes[is_outlier] = np.stack(
         [centres[:, 0] - 0.2 * heights, centres[:, 1] - heights / 2, 0.4 * heights, heights], axis=1
     )
     return replace(scene, full_boxes=boxes)
 
 
-def report(given: str, names: Sequence[str], scenes: list[Scene], truth: dict[str, float]) -> None:
+def print_rows(condition: str, names: Sequence[str], scenes: list[Scene], ground_truth: dict[str, float]) -> None:
+    """Prints one row of the table for each estimator."""
     classes = installed_plugins().density_estimators
     estimators = [configure_estimator(classes[name], {}) for name in names]
-    scale = LEVEL_OF_SERVICE_SCALES["fruin-walkway"]
-    for name, found in evaluate_all(estimators, scenes, truth, scale, workers=available_cpus()).items():
-        print(f"| `{name}`{given} | {found.images - found.told} | {' | '.join(figures(found))} |")
+    results = evaluate(estimators, scenes, ground_truth, "fruin-walkway", workers=available_cpus())
+    for name, result in results.items():
+        num_unknown = result.images - result.num_estimated
+        print(f"| `{name}`{condition} | {num_unknown} | {' | '.join(format_metrics(result))} |")
 
 
-def figures(found: EvaluationResult) -> list[str]:
-    shares = (found.median_error, found.high_error, found.exact_class, found.within_one_class, found.coverage)
-    return [f"{found.rank_correlation:.3f}", *("–" if share is None else f"{share:.1%}" for share in shares)]
+def format_metrics(result: EvaluationResult) -> list[str]:
+    """Cells of a row of the table."""
+    fractions = (
+        *(result.median_error, result.high_error),
+        *(result.class_accuracy, result.within_one_class, result.coverage),
+    )
+    return [format_optional(result.spearman, ".3f"), *(format_optional(fraction, ".1%") for fraction in fractions)]
 
 
-def report_peaks(known: list[Known]) -> None:
-    measured = [(GroundPlaneEstimator().measured(item.scene), item.peak_per_m2) for item in known]
-    pairs = [(found.peak_per_m2, true) for found, true in measured if isinstance(found, GroundMeasurement)]
-    peaks, true = np.array(pairs).T
-    errors = relative_errors(peaks, true)
+def format_optional(value: float | None, format_spec: str) -> str:
+    return "–" if value is None else f"{value:{format_spec}}"
+
+
+def print_peaks(known_scenes: list[KnownScene]) -> None:
+    """Prints the accuracy of the peaks of local densities."""
+    measurements = [(GroundPlaneEstimator().measure(known.scene), known.peak_per_m2) for known in known_scenes]
+    pairs = [(item.peak_per_m2, expected) for item, expected in measurements if isinstance(item, GroundMeasurement)]
+    peaks, expected = np.array(pairs).T
+    errors = relative_errors(peaks, expected)
     print(
-        f"peaks: median ratio {np.median(peaks / true):.2f}, median error {np.median(errors):.1%}, "
-        f"90th percentile {np.quantile(errors, 0.9):.1%}, rank correlation {rank_correlation(peaks, true):.3f}"
+        f"peaks: median ratio {np.median(peaks / expected):.2f}, median error {np.median(errors):.1%}, "
+        f"90th percentile {np.quantile(errors, 0.9):.1%}, Spearman {format_optional(spearman(peaks, expected), '.3f')}"
     )
 
 
-def report_time(scenes: list[Scene]) -> None:
-    started = time.perf_counter()
+def print_time(scenes: list[Scene]) -> None:
+    """Prints the time of the `ground` estimator per scene."""
+    start = time.perf_counter()
     for scene in scenes:
         GroundPlaneEstimator().estimate(scene)
-    print(f"`ground`: {(time.perf_counter() - started) / len(scenes) * 1e3:.0f} ms per scene")
+    print(f"`ground`: {(time.perf_counter() - start) / len(scenes) * 1e3:.0f} ms per scene")
 
 
 if __name__ == "__main__":

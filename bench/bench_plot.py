@@ -1,7 +1,7 @@
-"""Time of `crowdgan plot loss` on three joined runs of 10,000 lines each, and of `plot density` on 12 images.
+"""Time of `crowdgan plot loss` on three runs of 10,000 lines each, and of `crowdgan plot density` on 12 images.
 
-Whole commands, the start of Python and the import of matplotlib included, in turn with a command that does nothing but
-that; medians of several runs, and ratios to it.
+Measures complete commands, including the start of Python and the import of matplotlib, and a command that does only
+that. The commands alternate; prints medians, and ratios to the start.
 """
 
 from __future__ import annotations
@@ -19,40 +19,46 @@ sys.path.insert(0, str(ROOT))
 from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset  # noqa: E402  the path comes first
 from tests.support.run_folders import stats_lines, write_stats  # noqa: E402
 
-LINES = 10_000
-IMAGES = 12
-ROUNDS = 3
-CROWDGAN = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", "plot"]
-START = [sys.executable, "-c", "import crowdgan_core.cli, matplotlib.figure"]
+NUM_LINES = 10_000
+NUM_IMAGES = 12
+NUM_ROUNDS = 3
+PLOT_COMMAND = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", "plot"]
+START_COMMAND = [sys.executable, "-c", "import crowdgan_core.cli, matplotlib.figure"]
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        runs = [write_stats(folder / f"run{seed}", stats_lines(LINES, seed=seed)) for seed in range(3)]
+        runs = [write_stats(folder / f"run{seed}", stats_lines(NUM_LINES, seed=seed)) for seed in range(3)]
         size_mb = sum((run / "stats.jsonl").stat().st_size for run in runs) / 1e6
-        write_synthetic_dataset(SyntheticConfig(images=IMAGES, size=(480, 640), seed=3), folder / "crowds")
+        write_synthetic_dataset(SyntheticConfig(images=NUM_IMAGES, size=(480, 640), seed=3), folder / "crowds")
         loss = ["loss", *map(str, runs), "--out", str(folder / "loss.png"), "--overwrite"]
         density = ["density", "--source", str(folder / "crowds"), "--out", str(folder / "out"), "--overwrite"]
+        voronoi = [*density, "--density", "voronoi"]
         commands = {
-            "start: Python, crowdgan's commands, matplotlib": START,
-            f"plot loss, 3 x {LINES:,} lines ({size_mb:.0f} MB)": [*CROWDGAN, *loss],
-            f"plot loss --smooth, 3 x {LINES:,} lines": [*CROWDGAN, *loss, "--smooth", "200"],
-            f"plot density, {IMAGES} images, grid": [*CROWDGAN, *density, "--density", "grid"],
-            f"plot density, {IMAGES} images, voronoi": [*CROWDGAN, *density, "--density", "voronoi"],
-            "the same with 1 worker": [*CROWDGAN, *density, "--density", "voronoi", "--workers", "1"],
+            "start: Python, crowdgan's commands, matplotlib": START_COMMAND,
+            f"plot loss, 3 x {NUM_LINES:,} lines ({size_mb:.0f} MB)": [*PLOT_COMMAND, *loss],
+            f"plot loss --smooth, 3 x {NUM_LINES:,} lines": [*PLOT_COMMAND, *loss, "--smooth", "200"],
+            f"plot density, {NUM_IMAGES} images, grid": [*PLOT_COMMAND, *density, "--density", "grid"],
+            f"plot density, {NUM_IMAGES} images, voronoi": [*PLOT_COMMAND, *voronoi],
+            f"plot density, {NUM_IMAGES} images, voronoi, 1 worker": [*PLOT_COMMAND, *voronoi, "--workers", "1"],
         }
-        seconds: dict[str, list[float]] = {what: [] for what in commands}
-        for _ in range(ROUNDS):
-            for what, command in commands.items():
-                started = time.perf_counter()
-                subprocess.run(command, check=True, capture_output=True)
-                seconds[what].append(time.perf_counter() - started)
-    medians = {what: statistics.median(values) for what, values in seconds.items()}
-    start = next(iter(medians.values()))
-    print(f"seconds, medians of {ROUNDS} runs in turn, and how many times the start:")
-    for what, median in medians.items():
-        print(f"  {what:48} {median:6.2f} {median / start:6.1f}")
+        medians_s = time_commands(commands)
+    start_s = next(iter(medians_s.values()))
+    print(f"seconds, medians of {NUM_ROUNDS} alternating runs, and ratio to the start:")
+    for description, median_s in medians_s.items():
+        print(f"  {description:48} {median_s:6.2f} {median_s / start_s:6.1f}")
+
+
+def time_commands(commands: dict[str, list[str]]) -> dict[str, float]:
+    """Median time of each command in seconds."""
+    seconds: dict[str, list[float]] = {description: [] for description in commands}
+    for _ in range(NUM_ROUNDS):
+        for description, command in commands.items():
+            start = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            seconds[description].append(time.perf_counter() - start)
+    return {description: statistics.median(values) for description, values in seconds.items()}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""How fast StyleGAN3 trains on a CPU: seconds per thousand images with native ops and with plain PyTorch.
+"""Speed of StyleGAN3 training on a CPU: seconds per kimg with native ops and with plain PyTorch.
 
-Each case runs in a process of its own; ratios are those of one run. The share that waits for data is that of the native
-ops, whose steps are the shortest.
+Each case runs in a separate process; ratios are of one run.
 """
 
 from __future__ import annotations
@@ -12,18 +11,20 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import torch
-from training_steps import Case, measure
+from training_steps import TrainingCase, measure_training
 
 CASES = {
-    variant: Case(variant=variant, resolution=64, channel_base=4096, batch=8, batch_gpu=8)
+    variant: TrainingCase(variant=variant, resolution=64, channel_base=4096, batch=8, batch_gpu=8)
     for variant in ("stylegan3-t", "stylegan3-r")
 }
-AUGMENT_P = 0.2
-"""Probability of augmentations, a usual one in training."""
 
-STEPS = 2
+AUGMENT_P = 0.2
+"""Augmentation probability, a typical value in training."""
+
+NUM_STEPS = 2
 
 
 def main() -> None:
@@ -32,22 +33,23 @@ def main() -> None:
     options = parser.parse_args()
     if options.case:
         case = replace(CASES[options.case], augment_p=AUGMENT_P)
-        print(json.dumps(measure(case, torch.device("cpu"), STEPS)))
+        print(json.dumps(measure_training(case, torch.device("cpu"), NUM_STEPS)))
         return
-    print(f"{torch.get_num_threads()} threads; 64², --cbase 4096 --batch 8, augmentation at {AUGMENT_P}")
+    print(f"{torch.get_num_threads()} threads; 64², --cbase 4096 --batch 8, augmentation probability {AUGMENT_P}")
     for name in CASES:
-        found = {form: in_own_process(name, form) for form in ("reference", "native")}
-        for form, item in found.items():
-            ratio = found["reference"]["sec_per_kimg"] / item["sec_per_kimg"]
-            phases = ", ".join(f"{phase} {ms / 1000:.2f} s" for phase, ms in item["phases_ms"].items())
+        results = {ops: measure_in_process(name, ops) for ops in ("reference", "native")}
+        for ops, result in results.items():
+            speedup = results["reference"]["sec_per_kimg"] / result["sec_per_kimg"]
+            updates = ", ".join(f"{update} {ms / 1000:.2f} s" for update, ms in result["phases_ms"].items())
             print(
-                f"  {name} {form:10} {item['sec_per_kimg']:6.0f} s per kimg, {ratio:4.2f} times as fast as reference; "
-                f"data wait {item['data_wait']:.1%}; {phases}"
+                f"  {name} {ops:10} {result['sec_per_kimg']:6.0f} s per kimg, {speedup:4.2f} x reference; "
+                f"data wait {result['data_wait']:.1%}; {updates}"
             )
 
 
-def in_own_process(name: str, form: str) -> dict[str, float]:
-    environment = {**os.environ, "CROWDGAN_OPS": form}
+def measure_in_process(name: str, ops: str) -> dict[str, Any]:
+    """Measures a case in a separate process with this implementation of the ops."""
+    environment = {**os.environ, "CROWDGAN_OPS": ops}
     command = [sys.executable, __file__, "--case", name]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(run.stdout)

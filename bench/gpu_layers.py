@@ -1,4 +1,4 @@
-"""The filtered_lrelu of every synthesis layer of StyleGAN3, as the benchmarks of the GPU need it."""
+"""The filtered_lrelu of every synthesis layer of StyleGAN3, for the GPU benchmarks."""
 
 from __future__ import annotations
 
@@ -6,52 +6,53 @@ from dataclasses import dataclass
 
 import torch
 
-from crowdgan_stylegan3.config import StyleGan3Config, generator_preset
-from crowdgan_stylegan3.networks.layer_geometry import LayerGeometry
-from crowdgan_stylegan3.networks.layer_geometry import layers as geometry_of
-from crowdgan_stylegan3.ops.arguments import FilteredLrelu, resampling
+from crowdgan_stylegan3.config import StyleGan3Config, generator_config
+from crowdgan_stylegan3.networks.layer_geometry import LayerGeometry, layer_geometries
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, parse_resampling
 
 GAIN, SLOPE, CLAMP = 2**0.5, 0.2, 256.0
+"""Parameters of the activation of StyleGAN3's layers."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
-    """One filtered_lrelu."""
+class FilteredLreluLayer:
+    """The filtered_lrelu of one layer."""
 
     name: str
     channels: int
     in_size: int
-    """What the convolution before it returns."""
+    """Side of the input, which is the output of the layer's convolution."""
     out_size: int
-    how: FilteredLrelu
+    params: FilteredLrelu
 
-    def bytes_moved(self, batch: int, item: int, backward: bool) -> int:
-        """Fewest bytes: input and result once; backward, the result's gradient, the input, and its gradient."""
-        inputs, outputs = self.in_size**2, self.out_size**2
-        return batch * self.channels * item * (2 * inputs + outputs if backward else inputs + outputs)
+    def min_bytes(self, batch: int, bytes_per_value: int, *, backward: bool) -> int:
+        """Minimum number of bytes moved: input and result; backward, gradient of the result, input and its gradient."""
+        in_values, out_values = self.in_size**2, self.out_size**2
+        values = 2 * in_values + out_values if backward else in_values + out_values
+        return batch * self.channels * bytes_per_value * values
 
 
-def layers(config: str, resolution: int, device: torch.device) -> list[Layer]:
+def filtered_layers(config_letter: str, resolution: int, device: torch.device) -> list[FilteredLreluLayer]:
     """The layers of configuration "t" or "r" that have filters: all but ToRGB."""
-    settings = generator_preset("stylegan3-t" if config == "t" else "stylegan3-r", resolution=resolution)
-    assert isinstance(settings, StyleGan3Config)
-    return [_layer(geometry, device) for geometry in geometry_of(settings) if not geometry.is_torgb]
+    config = generator_config("stylegan3-t" if config_letter == "t" else "stylegan3-r", resolution=resolution)
+    assert isinstance(config, StyleGan3Config)
+    return [_filtered_layer(geometry, device) for geometry in layer_geometries(config) if not geometry.is_torgb]
 
 
-def _layer(geometry: LayerGeometry, device: torch.device) -> Layer:
+def _filtered_layer(geometry: LayerGeometry, device: torch.device) -> FilteredLreluLayer:
     fu, fd = geometry.up_filter(), geometry.down_filter()
     assert fu is not None
     assert fd is not None
-    return Layer(
+    return FilteredLreluLayer(
         name=geometry.name,
-        channels=geometry.after.channels,
-        in_size=geometry.before.size + geometry.kernel - 1,
-        out_size=geometry.after.size,
-        how=FilteredLrelu(
+        channels=geometry.out_signal.channels,
+        in_size=geometry.in_signal.size + geometry.kernel - 1,
+        out_size=geometry.out_signal.size,
+        params=FilteredLrelu(
             fu=fu.to(device),
             fd=fd.to(device),
-            rise=resampling(geometry.up, 1, geometry.padding, gain=geometry.up**2),
-            fall=resampling(1, geometry.down, 0),
+            upsampling=parse_resampling(geometry.up, 1, geometry.padding, gain=geometry.up**2),
+            downsampling=parse_resampling(1, geometry.down, 0),
             gain=GAIN,
             slope=SLOPE,
             clamp=CLAMP,

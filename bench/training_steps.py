@@ -1,4 +1,4 @@
-"""Times of training steps, as the benchmarks for CPUs and GPUs need them."""
+"""Times of training steps, for the CPU and GPU benchmarks."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ from PIL import Image
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_stylegan3.training.config.options import TrainOptions
 from crowdgan_stylegan3.training.config.recipe import resolve_config
-from crowdgan_stylegan3.training.data.dataset import ImageDataset, batches, open_training_data
+from crowdgan_stylegan3.training.data.dataset import ImageDataset, TrainingData, load_batches, open_training_data
 from crowdgan_stylegan3.training.data.sampler import ImageSampler
-from crowdgan_stylegan3.training.runtime.cudnn import precision
+from crowdgan_stylegan3.training.runtime.cudnn import cudnn_flags
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
 
-IMAGES = 256
-"""Images of the made-up dataset."""
+NUM_IMAGES = 256
+"""Number of images of the synthetic dataset."""
 
 CLASSES = ("sparse", "medium", "dense")
 
+NUM_WARM_UP_STEPS = 2
+"""Steps before the measurement, in which kernels are compiled and selected and memory is allocated."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
-    """What is trained."""
+class TrainingCase:
+    """Options of a training run to measure."""
 
     variant: str
     resolution: int
@@ -43,90 +47,100 @@ class Case:
     r1_gamma: float | None = None
     workers: int = 1
     augment_p: float = 0.0
-    """Probability of augmentations."""
+    """Augmentation probability."""
 
 
-def measure(case: Case, device: torch.device, steps: int) -> dict[str, Any]:
-    """Seconds per thousand images with R1 at its interval, what the phases take, the share that waits for data."""
+def measure_training(case: TrainingCase, device: torch.device, num_steps: int) -> dict[str, Any]:
+    """Seconds per kimg, milliseconds per update, fraction of time spent waiting for data, and on a GPU memory in GiB.
+
+    Seconds per kimg include lazy regularisation at its interval.
+    """
     with (
-        made_up_dataset(case.resolution) as path,
+        noise_dataset(case.resolution) as path,
         open_training_data(path, conditional=True) as data,
-        precision(benchmark=True),
+        cudnn_flags(benchmark=True),
     ):
-        choices = TrainOptions(
-            variant=case.variant,  # type: ignore[arg-type]
-            data=path,
-            batch=case.batch,
-            batch_gpu=case.batch_gpu,
-            r1_gamma=case.r1_gamma,
-            channel_base=case.channel_base,
-            augment="fixed" if case.augment_p else "noaug",
-            augment_p=case.augment_p or None,
-        )
-        settings = resolve_config(choices, resolution=data.resolution, label_dim=data.labels.dim)
-        world = DistributedContext(device=device)
-        learner = Trainer(
-            settings,
-            Networks.random(settings),
-            world,
-            batch_gpu=case.batch_gpu,
-            labels=data.labels.vectors,
-            classes=data.labels.classes,
-        )
-        order = ImageSampler(count=IMAGES, batch=case.batch, seed=0)
-        supply = batches(ImageDataset(path, data.labels, mirror=False), order, workers=case.workers, device=device)
-        for _ in range(2):  # kernels are built and chosen, pools of memory filled, R1 too
-            learner.step_count = 0
-            learner.step(next(supply))
-        finish(learner)
+        trainer = create_trainer(case, path, data, device)
+        sampler = ImageSampler(num_images=NUM_IMAGES, batch=case.batch, seed=0)
+        images = ImageDataset(path, data.labels, mirror=False)
+        batches = load_batches(images, sampler, workers=case.workers, device=device)
+        for _ in range(NUM_WARM_UP_STEPS):
+            trainer.step_count = 0  # with regularisation
+            trainer.step(next(batches))
+        discard_measurements(trainer)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        plain, waited = [], 0.0
-        for step in range(steps + 1):
-            learner.step_count = 0 if step == steps else 1  # the last one regularises
-            started = time.perf_counter()
-            batch = next(supply)
-            waited += time.perf_counter() - started
-            learner.step(batch)
+        step_times_s, wait_s = [], 0.0
+        for step in range(num_steps + 1):
+            trainer.step_count = 0 if step == num_steps else 1  # regularisation in the last step only
+            start = time.perf_counter()
+            batch = next(batches)
+            wait_s += time.perf_counter() - start
+            trainer.step(batch)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            if step < steps:
-                plain.append(time.perf_counter() - started)
-        phases = {name: statistics.median(times) for name, times in learner.stopwatch.collect_ms().items()}
-        lazy = [phase for phase in learner.phases if phase.interval > 1]
-        per_step = statistics.median(plain) + sum(phases[phase.name] / 1000 / phase.interval for phase in lazy)
-        found = {
-            "sec_per_kimg": per_step / case.batch * 1000,
-            "phases_ms": phases,
-            "data_wait": waited / (steps + 1) / per_step,
+            if step < num_steps:
+                step_times_s.append(time.perf_counter() - start)
+        update_ms = {name: statistics.median(times) for name, times in trainer.timer.collect_ms().items()}
+        intervals = {name: interval for name, interval in trainer.update_intervals.items() if interval > 1}
+        lazy_s = sum(update_ms[name] / 1000 / interval for name, interval in intervals.items())
+        per_step_s = statistics.median(step_times_s) + lazy_s
+        result = {
+            "sec_per_kimg": per_step_s / case.batch * 1000,
+            "phases_ms": update_ms,
+            "data_wait": wait_s / (num_steps + 1) / per_step_s,
         }
         if device.type == "cuda":
-            found["peak_gib"] = torch.cuda.max_memory_allocated(device) / 2**30
-        return found
+            result["peak_gib"] = torch.cuda.max_memory_allocated(device) / 2**30
+        return result
 
 
-def finish(learner: Trainer) -> None:
-    """Waits for all that is under way, and forgets what was measured."""
-    learner.statistics.collect(learner.world)
-    learner.stopwatch.collect_ms()
+def create_trainer(case: TrainingCase, path: Path, data: TrainingData, device: torch.device) -> Trainer:
+    """A trainer with random networks."""
+    options = TrainOptions(
+        variant=case.variant,  # type: ignore[arg-type]
+        data=path,
+        batch=case.batch,
+        batch_gpu=case.batch_gpu,
+        r1_gamma=case.r1_gamma,
+        channel_base=case.channel_base,
+        augment="fixed" if case.augment_p else "noaug",
+        augment_p=case.augment_p or None,
+    )
+    config = resolve_config(options, resolution=data.resolution, label_dim=data.labels.dim)
+    return Trainer(
+        config,
+        Networks.random(config),
+        DistributedContext(device=device),
+        batch_gpu=case.batch_gpu,
+        labels=data.labels.vectors,
+        classes=data.labels.classes,
+    )
+
+
+def discard_measurements(trainer: Trainer) -> None:
+    """Waits for pending work and resets statistics and timers."""
+    trainer.statistics.collect(trainer.context)
+    trainer.timer.collect_ms()
 
 
 @contextmanager
-def made_up_dataset(side: int) -> Iterator[Path]:
-    """A zip of images of smooth noise in three classes, without the time of making crowds."""
-    form = ZipFormat()
+def noise_dataset(side_px: int) -> Iterator[Path]:
+    """A ZIP dataset of smooth noise images in three classes, which is created faster than synthetic crowds."""
+    dataset_format = ZipFormat()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.zip"
-        with form.create(path, overwrite=False) as writer:
+        with dataset_format.create(path, overwrite=False) as writer:
             records = []
-            for number in range(IMAGES):
-                name = writer.add(form.encode(smooth_noise(number, side)), (side, side))
-                records.append(ImageRecord(name=name, label=number % len(CLASSES)))
+            for index in range(NUM_IMAGES):
+                name = writer.add(dataset_format.encode(smooth_noise(index, side_px)), (side_px, side_px))
+                records.append(ImageRecord(name=name, label=index % len(CLASSES)))
             metadata = DatasetMetadata(classes=CLASSES, label_kind="class")
             writer.finish(metadata.with_images(records))
         yield path
 
 
-def smooth_noise(seed: int, side: int) -> np.ndarray:
-    small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
+def smooth_noise(seed: int, side_px: int) -> ImageArray:
+    """Noise of 8x8 samples, interpolated to an image."""
+    samples = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(samples).resize((side_px, side_px), Image.Resampling.BICUBIC))

@@ -1,6 +1,7 @@
-"""The whole story on made-up crowds: images, labels, training, images of each density, and a measure of them.
+"""Demo: render synthetic crowds, label them, train a model, generate images of each density class, and check them.
 
-`nox -s demo` runs it; on two cores it takes some eight minutes. Every step but the last is a command of crowdgan's.
+Run it with `nox -s demo`; on two cores it takes about eight minutes. All steps but the last are crowdgan commands. The
+last one predicts the density of generated images from their pixels, to check that it increases from class to class.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from crowdgan_core.api import load_generator, open_dataset
@@ -20,135 +20,146 @@ from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.conditioning import class_names
 from crowdgan_core.models.generation.strips import add_captions, image_strip
-from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.arrays import FloatArray, ImageArray, IndexArray
 
-Floats = npt.NDArray[np.float64]
+SYNTH_OPTIONS = ["--images", "600"]
+LABEL_OPTIONS = [
+    *("--density", "grid", "--set", "medium_from=16", "--set", "dense_from=50"),
+    *("--resolution", "32x32"),
+]
+"""Classes by the maximum person count of a grid cell, which does not depend on the distance to the camera."""
 
-CROWDS = ["--images", "600"]
-LABELS = ["--density", "grid", "--set", "medium_from=16", "--set", "dense_from=50", "--resolution", "32x32"]
-"""Classes by the fullest cell of a grid: people that stand side by side, at whatever distance."""
+NETWORK_OPTIONS = ["--cfg", "stylegan2", "--cbase", "1024", "--cmax", "64"]
+"""StyleGAN2, since StyleGAN3 needs longer than a demo to generate recognisable people."""
 
-NETWORK = ["--cfg", "stylegan2", "--cbase", "1024", "--cmax", "64"]
-"""The generator of 2020: StyleGAN3's needs longer than a demo may take to show people."""
+TRAINING_OPTIONS = [
+    *("--batch", "16", "--gamma", "0.1", "--glr", "0.003", "--dlr", "0.003", "--mirror", "1", "--kimg", "24"),
+]
+"""Higher learning rates than for long runs, and therefore a higher gamma."""
 
-TRAINING = ["--batch", "16", "--gamma", "0.1", "--glr", "0.003", "--dlr", "0.003", "--mirror", "1", "--kimg", "24"]
-"""Faster than is good for long runs: higher rates, and so a higher gamma."""
+TRUNCATION_PSI = 0.8
 
-TRUNCATION = 0.8
+NUM_SHEET_IMAGES, NUM_CHECKED_IMAGES = 8, 64
+"""Images per class on the image sheet, and for the check."""
 
-SHOWN, MEASURED = 8, 64
-"""Images per class on the sheet, and for the measure."""
+NUM_FOLDS = 5
+"""Folds of the cross-validation."""
+
+RIDGE_PENALTY = 100.0
+"""Weight of the squared coefficients in the ridge regression."""
 
 
 def main() -> None:
-    """Runs every step below a folder."""
+    """Runs all steps of the demo; their output is below the folder OUT."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="folder for everything that is made")
+    parser.add_argument("out", type=Path, help="output folder")
     out: Path = parser.parse_args().out
     crowds, dataset, runs = out / "crowds", out / "crowds.zip", out / "runs"
-    crowdgan("synth", crowds, *CROWDS, "--overwrite")
-    crowdgan("label", "--source", crowds, "--dest", dataset, *LABELS, "--overwrite")
+    crowdgan("synth", crowds, *SYNTH_OPTIONS, "--overwrite")
+    crowdgan("label", "--source", crowds, "--dest", dataset, *LABEL_OPTIONS, "--overwrite")
     crowdgan("inspect", dataset, "--contact-sheet", out / "labelled.png", "--overwrite")
-    crowdgan("train", "stylegan3", "--outdir", runs, "--data", dataset, *NETWORK, *TRAINING, "--new")
+    crowdgan("train", "stylegan3", "--outdir", runs, "--data", dataset, *NETWORK_OPTIONS, *TRAINING_OPTIONS, "--new")
     model = sorted(runs.glob("*/network-snapshot-*.safetensors"))[-1]
-    crowdgan("sweep", "--network", model, "--seed", "3", "--trunc", TRUNCATION, "--outdir", out, "--overwrite")
+    crowdgan("sweep", "--network", model, "--seed", "3", "--trunc", TRUNCATION_PSI, "--outdir", out, "--overwrite")
     generator = load_generator(model)
-    Image.fromarray(sheet_of_classes(generator)).save(out / "made.png")
-    print_measure(dataset, generator)
-    print(f"Look at {out / 'labelled.png'}: the images that were labelled, one row per density class.")
-    print(f"Look at {out / 'made.png'}: images that the model made, one row per class, one place per column.")
-    print(f"The model is {model}; crowdgan generate --network takes it.")
+    Image.fromarray(image_sheet(generator)).save(out / "generated.png")
+    print_predicted_densities(dataset, generator)
+    print(f"{out / 'labelled.png'}: images of the dataset, one row per density class")
+    print(f"{out / 'generated.png'}: generated images, one row per class and one seed per column")
+    print(f"{model}: the model, for crowdgan generate --network")
 
 
 def crowdgan(*arguments: object) -> None:
-    """Runs a command."""
+    """Runs a crowdgan command."""
     print("\n$ crowdgan", *arguments, flush=True)
     subprocess.run([sys.executable, "-m", "crowdgan_core", *map(str, arguments)], check=True)
 
 
-def made(generator: ImageGenerator, label: int, count: int) -> ImageArray:
-    """Images `[count, H, W, 3]` of a class."""
-    labels = np.eye(generator.card.label_dim, dtype=np.float32)[[label] * count]
-    return generator.generate(range(count), labels, truncation_psi=TRUNCATION)
+def generate_class(generator: ImageGenerator, class_index: int, count: int) -> ImageArray:
+    """Generates images of one class, `[count, H, W, 3]`."""
+    labels = np.eye(generator.card.label_dim, dtype=np.float32)[[class_index] * count]
+    return generator.generate(range(count), labels, truncation_psi=TRUNCATION_PSI)
 
 
-def sheet_of_classes(generator: ImageGenerator) -> ImageArray:
-    """One row per class, one seed per column."""
+def image_sheet(generator: ImageGenerator) -> ImageArray:
+    """Generated images `[H, W, 3]`, one row per class and one seed per column."""
     rows = []
-    for label, name in enumerate(class_names(generator.card)):
-        rows.append(image_strip(add_captions(list(made(generator, label, SHOWN)), [[name]] * SHOWN)))
+    for class_index, name in enumerate(class_names(generator.card)):
+        images = list(generate_class(generator, class_index, NUM_SHEET_IMAGES))
+        rows.append(image_strip(add_captions(images, [[name]] * NUM_SHEET_IMAGES)))
     return np.concatenate(rows)
 
 
-def print_measure(dataset: Path, generator: ImageGenerator) -> None:
-    """Prints how crowded images of each class are: of the dataset, and made."""
+def print_predicted_densities(dataset: Path, generator: ImageGenerator) -> None:
+    """Prints the mean predicted person count of each class, for the dataset and for generated images."""
     reader = open_dataset(dataset)
-    meter, agreement = CrowdMeter.fitted(reader)
-    names = class_names(generator.card)
+    regression, rank_correlation = DensityRegression.fit_dataset(reader)
+    print(f"\nPredicted person count of the fullest grid cell (rank correlation {rank_correlation:.2f}):")
     labels = np.array([record.label for record in reader.metadata.images])
-    real = [meter.persons(images(reader, np.flatnonzero(labels == label))) for label in range(len(names))]
-    fake = [meter.persons(made(generator, label, MEASURED)) for label in range(len(names))]
-    print(f"\nPersons in the fullest cell, judged from the pixels; rank correlation {agreement:.2f}:")
-    for name, of_real, of_fake in zip(names, real, fake, strict=True):
-        print(f"  {name:8} dataset {of_real.mean():5.1f}   made {of_fake.mean():5.1f}")
-    means = [of_fake.mean() for of_fake in fake]
-    verdict = "grows from class to class" if (np.diff(means) > 0).all() else "does NOT grow from class to class"
-    print(f"The crowding of the made images {verdict}.\n")
+    means = []
+    for class_index, name in enumerate(class_names(generator.card)):
+        real = regression.predict_counts(read_images(reader, np.flatnonzero(labels == class_index)))
+        generated = regression.predict_counts(generate_class(generator, class_index, NUM_CHECKED_IMAGES))
+        means.append(generated.mean())
+        print(f"  {name:8} dataset {real.mean():5.1f}   generated {means[-1]:5.1f}")
+    result = "increases" if (np.diff(means) > 0).all() else "does NOT increase"
+    print(f"The density of generated images {result} from class to class.\n")
 
 
 @dataclass(frozen=True)
-class CrowdMeter:
-    """Ridge regression of the crowding on colours, contrasts and edges of a coarse grid of squares."""
+class DensityRegression:
+    """Ridge regression of the logarithmic person count on image features."""
 
-    mean: Floats
-    scale: Floats
-    weights: Floats
+    mean: FloatArray
+    scale: FloatArray
+    weights: FloatArray
     offset: float
 
     @classmethod
-    def fitted(cls, reader: DatasetReader) -> tuple[CrowdMeter, float]:
-        """A meter fitted to a dataset, and the rank correlation of others with the truth on images left out."""
-        features = described(images(reader, np.arange(len(reader))))
-        truth = np.log([record.density or 1 for record in reader.metadata.images])
-        fold = np.arange(len(truth)) % 5
-        guessed = np.empty(len(truth))
-        for left_out in range(5):
-            meter = cls.of(features[fold != left_out], truth[fold != left_out])
-            guessed[fold == left_out] = meter.log_persons(features[fold == left_out])
-        ranks = [np.argsort(np.argsort(values)) for values in (guessed, truth)]
-        return cls.of(features, truth), float(np.corrcoef(ranks)[0, 1])
+    def fit_dataset(cls, reader: DatasetReader) -> tuple[DensityRegression, float]:
+        """A regression fitted to a dataset, and the rank correlation of its cross-validated predictions."""
+        features = image_features(read_images(reader, np.arange(len(reader))))
+        log_counts = np.log([record.density or 1 for record in reader.metadata.images])
+        fold = np.arange(len(log_counts)) % NUM_FOLDS
+        predictions = np.empty(len(log_counts))
+        for held_out in range(NUM_FOLDS):
+            regression = cls.fit(features[fold != held_out], log_counts[fold != held_out])
+            predictions[fold == held_out] = regression.predict_log_counts(features[fold == held_out])
+        ranks = [np.argsort(np.argsort(values)) for values in (predictions, log_counts)]
+        return cls.fit(features, log_counts), float(np.corrcoef(ranks)[0, 1])
 
     @classmethod
-    def of(cls, features: Floats, truth: Floats, ridge: float = 100.0) -> CrowdMeter:
-        """The meter for features `[N, values]` and logarithms of persons `[N]`."""
+    def fit(cls, features: FloatArray, log_counts: FloatArray) -> DensityRegression:
+        """A regression fitted to features `[N, num_features]` and logarithmic person counts `[N]`."""
         mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
         x = (features - mean) / scale
-        weights = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ (truth - truth.mean()))
-        return cls(mean, scale, weights, float(truth.mean()))
+        penalty = RIDGE_PENALTY * np.eye(x.shape[1])
+        weights = np.linalg.solve(x.T @ x + penalty, x.T @ (log_counts - log_counts.mean()))
+        return cls(mean, scale, weights, float(log_counts.mean()))
 
-    def log_persons(self, features: Floats) -> Floats:
-        """Logarithms of persons `[N]`."""
+    def predict_log_counts(self, features: FloatArray) -> FloatArray:
+        """Logarithmic person counts `[N]` of features `[N, num_features]`."""
         return (features - self.mean) / self.scale @ self.weights + self.offset
 
-    def persons(self, some: ImageArray) -> Floats:
-        """Persons `[N]` in the fullest cell of images `[N, H, W, 3]`."""
-        return np.exp(self.log_persons(described(some)))
+    def predict_counts(self, images: ImageArray) -> FloatArray:
+        """Person counts `[N]` of the fullest grid cell of images `[N, H, W, 3]`."""
+        return np.exp(self.predict_log_counts(image_features(images)))
 
 
-def described(some: ImageArray) -> Floats:
-    """Features `[N, values]` of images `[N, H, W, 3]`: means over squares of colours, saturation and edges."""
-    colours = some / 255
+def image_features(images: ImageArray) -> FloatArray:
+    """Features `[N, num_features]` of images `[N, H, W, 3]`: colour, saturation and edges, averaged over 4x4 cells."""
+    colours = images / 255
     grey = colours.mean(axis=3, keepdims=True)
     edges = [np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (1, 2)]
-    maps = np.concatenate([colours, grey**2, colours.std(axis=3, keepdims=True), *edges], axis=3)
-    count, height, width, channels = maps.shape
-    side = height // 4
-    return maps.reshape(count, 4, side, 4, width // 4, channels).mean(axis=(2, 4)).reshape(count, -1)
+    channels = np.concatenate([colours, grey**2, colours.std(axis=3, keepdims=True), *edges], axis=3)
+    count, height, width, num_channels = channels.shape
+    cells = channels.reshape(count, 4, height // 4, 4, width // 4, num_channels)
+    return cells.mean(axis=(2, 4)).reshape(count, -1)
 
 
-def images(reader: DatasetReader, numbers: npt.NDArray[np.intp]) -> ImageArray:
+def read_images(reader: DatasetReader, indices: IndexArray) -> ImageArray:
     """Images `[N, H, W, 3]` of a dataset."""
-    return np.stack([reader.image(int(number)) for number in numbers])
+    return np.stack([reader.image(int(index)) for index in indices])
 
 
 if __name__ == "__main__":

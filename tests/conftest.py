@@ -1,4 +1,4 @@
-"""Fixtures that tests of several packages share."""
+"""Fixtures shared by the tests of several packages."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("crowdgan", deadline=None, database=None)
-hypothesis.settings.load_profile("crowdgan")  # no test asserts a time, and none writes into the repository
+hypothesis.settings.load_profile("crowdgan")  # no test asserts a duration or writes to the repository
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
-"""Reference numbers and real data, beside the repository; not part of it."""
+"""Recorded values and real data next to the repository; not part of it."""
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps what is built out of the user's cache; it is built once for all tests."""
+def _separate_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Uses a temporary cache instead of the user's; native ops are built once per test session."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CROWDGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -25,7 +25,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of reference numbers and real data; tests that need it are skipped where it is absent."""
+    """Folder of recorded values and real data; without it, tests that need it are skipped."""
     if not SHARED.is_dir():
-        pytest.skip("../shared is absent: no reference numbers and no real data to compare with")
+        pytest.skip("../shared does not exist: no recorded values or real data to compare with")
     return SHARED

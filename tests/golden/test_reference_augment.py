@@ -1,6 +1,6 @@
-"""The augmentations against numbers recorded from the published implementation, relative to the largest value 1e-4.
+"""Augmentations compared with values recorded from the published implementation.
 
-All draws are at one percentile of their distribution.
+The tolerance is 1e-4 of the largest absolute value. All random parameters are at one percentile of their distribution.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 
 from crowdgan_stylegan3.training.augment import AugmentPipe, AugmentPreset, augment_preset
 
-TOLERANCE = 1e-4
+RELATIVE_TOLERANCE = 1e-4
 
 PRESETS: tuple[AugmentPreset, ...] = ("bgc", "blit", "geom", "color", "filter", "cutout")
 PERCENTILES = (0.05, 0.3, 0.5, 0.8, 0.95)
 
 
 @pytest.fixture(autouse=True, params=["reference", "native"])
-def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _op_implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROWDGAN_OPS", request.param)
 
 
@@ -32,15 +32,15 @@ def recorded(shared: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("percentile", PERCENTILES)
 @pytest.mark.parametrize("preset", PRESETS)
-def test_augmentations_equal_the_recorded_numbers(
+def test_augmentations_equal_the_recorded_values(
     recorded: dict[str, torch.Tensor], preset: AugmentPreset, percentile: float
 ) -> None:
     expected = recorded[f"{preset}_{percentile}"]
-    found = AugmentPipe(augment_preset(preset))(recorded["x"], debug_percentile=percentile)
-    torch.testing.assert_close(found, expected, rtol=0, atol=TOLERANCE * float(expected.abs().max()))
+    actual = AugmentPipe(augment_preset(preset))(recorded["x"], debug_percentile=percentile)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=RELATIVE_TOLERANCE * float(expected.abs().max()))
 
 
-def test_every_recorded_number_is_compared(recorded: dict[str, torch.Tensor]) -> None:
+def test_every_recorded_value_is_compared(recorded: dict[str, torch.Tensor]) -> None:
     compared = {f"{preset}_{percentile}" for preset in PRESETS for percentile in PERCENTILES}
     assert recorded.keys() == {"x", *compared}
     assert all(len(item) == 3 for item in recorded.values())

@@ -1,4 +1,4 @@
-"""The ops against numbers recorded from the published implementation (relative tolerance 1e-4)."""
+"""Ops compared with values recorded from the published implementation (relative tolerance 1e-4)."""
 
 from __future__ import annotations
 
@@ -11,50 +11,52 @@ import torch
 
 from crowdgan_stylegan3.ops import bias_act, filtered_lrelu, upfirdn2d
 
-TOLERANCE = 1e-4
+RELATIVE_TOLERANCE = 1e-4
 
 
 @pytest.fixture(autouse=True, params=["reference", "native"])
-def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _op_implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROWDGAN_OPS", request.param)
 
 
-def load(shared: Path, name: str) -> dict[str, Any]:
+def load_arrays(shared: Path, name: str) -> dict[str, Any]:
     data = np.load(shared / "reference" / "ops" / f"{name}.npz")
     return {key: data[key].tolist() if data[key].ndim == 0 else torch.from_numpy(data[key]) for key in data.files}
 
 
-def agree(found: torch.Tensor, recorded: torch.Tensor) -> None:
-    torch.testing.assert_close(found, recorded, rtol=TOLERANCE, atol=TOLERANCE * float(recorded.abs().max()))
+def assert_agree(actual: torch.Tensor, recorded: torch.Tensor) -> None:
+    torch.testing.assert_close(
+        actual, recorded, rtol=RELATIVE_TOLERANCE, atol=RELATIVE_TOLERANCE * float(recorded.abs().max())
+    )
 
 
 @pytest.mark.parametrize("case", range(8))
-def test_upfirdn2d_equals_the_recorded_numbers(shared: Path, case: int) -> None:
-    d = load(shared, f"upfirdn2d_{case}")
+def test_upfirdn2d_equals_the_recorded_values(shared: Path, case: int) -> None:
+    d = load_arrays(shared, f"upfirdn2d_{case}")
     x = d["x"].requires_grad_()
     y = upfirdn2d(
         x, d["f"], d["up"].tolist(), d["down"].tolist(), d["padding"].tolist(), flip_filter=d["flip"], gain=d["gain"]
     )
-    agree(y, d["y"])
-    agree(torch.autograd.grad(y, x, d["dy"])[0], d["dx"])
+    assert_agree(y, d["y"])
+    assert_agree(torch.autograd.grad(y, x, d["dy"])[0], d["dx"])
 
 
 @pytest.mark.parametrize("case", range(6))
-def test_filtered_lrelu_equals_the_recorded_numbers(shared: Path, case: int) -> None:
-    d = load(shared, f"filtered_lrelu_{case}")
+def test_filtered_lrelu_equals_the_recorded_values(shared: Path, case: int) -> None:
+    d = load_arrays(shared, f"filtered_lrelu_{case}")
     x, b = d["x"].requires_grad_(), d["b"].requires_grad_()
     clamp = None if d["clamp"] < 0 else d["clamp"]
     y = filtered_lrelu(x, d["fu"], d["fd"], b, d["up"], d["down"], d["padding"].tolist(), d["gain"], d["slope"], clamp)
-    agree(y, d["y"])
-    for found, name in zip(torch.autograd.grad(y, (x, b), d["dy"]), ("dx", "db"), strict=True):
-        agree(found, d[name])
+    assert_agree(y, d["y"])
+    for gradient, name in zip(torch.autograd.grad(y, (x, b), d["dy"]), ("dx", "db"), strict=True):
+        assert_agree(gradient, d[name])
 
 
 @pytest.mark.parametrize("act", ["linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish"])
-def test_bias_act_equals_the_recorded_numbers(shared: Path, act: Any) -> None:
-    d = load(shared, f"bias_act_{act}")
+def test_bias_act_equals_the_recorded_values(shared: Path, act: Any) -> None:
+    d = load_arrays(shared, f"bias_act_{act}")
     x, b = d["x"].requires_grad_(), d["b"].requires_grad_()
     y = bias_act(x, b, act=act, clamp=d["clamp"])
-    agree(y, d["y"])
-    for found, name in zip(torch.autograd.grad(y, (x, b), d["dy"]), ("dx", "db"), strict=True):
-        agree(found, d[name])
+    assert_agree(y, d["y"])
+    for gradient, name in zip(torch.autograd.grad(y, (x, b), d["dy"]), ("dx", "db"), strict=True):
+        assert_agree(gradient, d[name])

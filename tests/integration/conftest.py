@@ -1,4 +1,4 @@
-"""What the integration tests share: made-up crowds on disk, and the command `crowdgan` as a user runs it."""
+"""Fixtures of the integration tests: synthetic crowds on disk, and the command `crowdgan` in a subprocess."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ RunBlobs = Callable[..., subprocess.CompletedProcess[str]]
 PLUGINS = Path(__file__).parents[1] / "plugins"
 
 
-def noise_image(seed: int, size: tuple[int, int], kind: str = "JPEG", **options: Any) -> bytes:
+def noise_image(seed: int, size: tuple[int, int], image_format: str = "JPEG", **options: Any) -> bytes:
     """An encoded image of smooth noise, `size` (height, width) in pixels."""
     generator = np.random.default_rng(seed)
     small = generator.integers(0, 256, (max(1, size[0] // 8), max(1, size[1] // 8), 3), dtype=np.uint8)
     image = Image.fromarray(small).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     file = io.BytesIO()
-    image.save(file, kind, **options)
+    image.save(file, image_format, **options)
     return file.getvalue()
 
 
@@ -50,7 +50,7 @@ def crowd_line(name: str, persons: int, seed: int, size: tuple[int, int]) -> str
 
 @pytest.fixture(scope="session")
 def blobs_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which pip has installed the toy model backend, beside the environment's own distributions."""
+    """A folder with the toy model backend, installed by pip; it extends the environment's distributions."""
     site = tmp_path_factory.mktemp("site")
     source = PLUGINS / "crowdgan-blobs"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(source)]
@@ -65,16 +65,16 @@ def blobs(blobs_site: Path) -> RunBlobs:
     def run(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
         program = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(blobs_site)}
-        shown = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=120)
-        assert shown.returncode == code, shown.stderr
-        return shown
+        process = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=120)
+        assert process.returncode == code, process.stderr
+        return process
 
     return run
 
 
 @pytest.fixture(scope="session")
 def blob_models(blobs: RunBlobs, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `class.safetensors`, `value.safetensors` and `none.safetensors`, by what their labels are."""
+    """A folder with `class.safetensors`, `value.safetensors` and `none.safetensors`, named after their label type."""
     folder = tmp_path_factory.mktemp("models")
     for labels in ("class", "value", "none"):
         blobs("train", "blobs", "--dest", folder / f"{labels}.safetensors", "--labels", labels, "--size", "32")
@@ -83,7 +83,7 @@ def blob_models(blobs: RunBlobs, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="session")
 def encode_noise() -> Callable[..., bytes]:
-    """Makes an encoded image: `encode_noise(seed, size, kind, **options_of_pillow)`."""
+    """Encodes a noise image: `encode_noise(seed, size, image_format, **pillow_options)`."""
     return noise_image
 
 
@@ -104,7 +104,7 @@ def write_crowd() -> CrowdWriter:
 
 @pytest.fixture(scope="session")
 def crowdgan() -> list[str]:
-    """The command line that starts `crowdgan` as installed beside this Python."""
+    """The command line of the installed `crowdgan`."""
     script = Path(sys.executable).with_name("crowdgan.exe" if sys.platform == "win32" else "crowdgan")
     if script.exists():
         return [str(script)]

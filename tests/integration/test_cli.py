@@ -1,4 +1,4 @@
-"""The command `crowdgan` as a user runs it."""
+"""The command `crowdgan` in a subprocess."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from crowdgan_core.cli.common.output import print_summary
 from crowdgan_core.datasets.hdf5 import Hdf5Format
 from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.pipeline.summary import BuildSummary
-from tests.support.sources import image_bytes, odgt, person, write_tree
+from tests.support.sources import image_bytes, odgt, person, write_files
 
 COMMANDS = ["synth", "label", "convert", "inspect", "generate", "sweep", "density", "plugins", "calibrate"]
 
 
 def crowdgan(*arguments: str | Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs `crowdgan` in a process of its own, and checks its exit code."""
+    """Runs `crowdgan` in a subprocess and checks its exit code."""
     program = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", *map(str, arguments)]
     run = subprocess.run(program, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120)
     assert run.returncode == code, run.stderr
@@ -34,21 +34,21 @@ def crowds(tmp_path: Path) -> Path:
     """Images with 5, 20 and 40 persons."""
     records = {f"{count},a": [person(20 + n, 10 + n % 20) for n in range(count)] for count in (5, 20, 40)}
     entries = {f"Images/{name}.jpg": image_bytes(index) for index, name in enumerate(records)}
-    return write_tree(tmp_path / "crowds", {**entries, "annotation_train.odgt": odgt(records).encode()})
+    return write_files(tmp_path / "crowds", {**entries, "annotation_train.odgt": odgt(records).encode()})
 
 
-def test_help_lists_the_commands_in_the_order_of_the_work() -> None:
-    shown = crowdgan("--help").stdout
-    positions = [shown.index(f"\n  {name} ") for name in COMMANDS]
+def test_help_lists_the_commands_in_workflow_order() -> None:
+    output = crowdgan("--help").stdout
+    positions = [output.index(f"\n  {name} ") for name in COMMANDS]
     assert positions == sorted(positions)
-    assert "crowdgan-core" in shown[positions[-1] :]
+    assert "crowdgan-core" in output[positions[-1] :]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_help_text_with_what_it_does(command: str) -> None:
-    shown = crowdgan(command, "--help").stdout
-    assert shown.startswith(f"Usage: crowdgan {command} ")
-    assert command in ("plugins",) or "Example" in shown
+def test_every_command_has_a_help_text_with_examples(command: str) -> None:
+    output = crowdgan(command, "--help").stdout
+    assert output.startswith(f"Usage: crowdgan {command} ")
+    assert command in ("plugins",) or "Example" in output
 
 
 def test_labelling_to_zip_and_hdf5_gives_equal_datasets(tmp_path: Path, crowds: Path) -> None:
@@ -57,28 +57,28 @@ def test_labelling_to_zip_and_hdf5_gives_equal_datasets(tmp_path: Path, crowds: 
             *("label", "--source", crowds, "--dest", tmp_path / name, "--density", "threshold"),
             *("--resolution", "32x32", "--transform", "center-crop"),
         )
-        assert "images out" in run.stdout
+        assert "images written" in run.stdout
         assert run.stdout.count("1 (33%)") == 3
-    one, other = ZipFormat().open(tmp_path / "out.zip"), Hdf5Format().open(tmp_path / "out.h5")
-    assert [item.label for item in one.metadata.images] == [0, 1, 2]
-    assert [item.label for item in other.metadata.images] == [0, 1, 2]
-    assert all((one.image(index) == other.image(index)).all() for index in range(3))
-    other.close()
+    zip_reader, hdf5_reader = ZipFormat().open(tmp_path / "out.zip"), Hdf5Format().open(tmp_path / "out.h5")
+    assert [item.label for item in zip_reader.metadata.images] == [0, 1, 2]
+    assert [item.label for item in hdf5_reader.metadata.images] == [0, 1, 2]
+    assert all((zip_reader.image(index) == hdf5_reader.image(index)).all() for index in range(3))
+    hdf5_reader.close()
 
 
-def test_a_dataset_is_inspected(tmp_path: Path, crowds: Path) -> None:
+def test_inspect_summarises_a_dataset(tmp_path: Path, crowds: Path) -> None:
     dest, sheet = tmp_path / "out.zip", tmp_path / "sheet.png"
     crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", "--set", "sparse_up_to=5")
-    shown = crowdgan("inspect", dest, "--contact-sheet", sheet).stdout
-    assert "3 images, 256x256 px" in shown
-    assert "sparse_up_to=5" in shown
+    output = crowdgan("inspect", dest, "--contact-sheet", sheet).stdout
+    assert "3 images, 256x256 px" in output
+    assert "sparse_up_to=5" in output
     assert sheet.read_bytes().startswith(b"\x89PNG")
     report = json.loads(crowdgan("inspect", dest, "--json").stdout)
     assert report["class_counts"] == {"sparse": 1, "medium": 1, "dense": 1}
     assert report["metadata"]["source"] == "crowdhuman: crowds"
 
 
-def test_converting_keeps_labels(tmp_path: Path, crowds: Path) -> None:
+def test_convert_keeps_labels(tmp_path: Path, crowds: Path) -> None:
     crowdgan("label", "--source", crowds, "--dest", tmp_path / "a.zip", "--density", "threshold")
     crowdgan("convert", "--source", tmp_path / "a.zip", "--dest", tmp_path / "b")
     crowdgan("convert", "--source", tmp_path / "b", "--dest", tmp_path / "c.h5")
@@ -93,19 +93,19 @@ def test_converting_keeps_labels(tmp_path: Path, crowds: Path) -> None:
     [
         (
             ["--dest", "x.zip", "--density", "threshold", "--source", "nowhere"],
-            "error: nowhere: there is no such file or",
+            "error: nowhere: no such file or",
         ),
         (
             ["--dest", "x.tar", "--density", "threshold", "--source", "S"],
-            "error: x.tar: no dataset format has such a name",
+            "error: x.tar: no dataset format matches",
         ),
         (
             ["--dest", "x.zip", "--density", "grdi", "--source", "S"],
-            "grdi is no installed density estimator; there are",
+            "no such density estimator grdi; choose from",
         ),
         (
             ["--dest", "x.zip", "--density", "grid", "--set", "a", "--source", "S"],
-            "error: --set a: write it as --set name=",
+            "error: --set a is not valid; write --set name=",
         ),
         (
             ["--dest", "x.zip", "--density", "grid", "--set", "a=1", "--source", "S"],
@@ -113,63 +113,63 @@ def test_converting_keeps_labels(tmp_path: Path, crowds: Path) -> None:
         ),
         (
             ["--dest", "x.zip", "--density", "grid", "--resolution", "9", "--source", "S"],
-            "9 is no size; write width and",
+            "9 is not a size; write width and",
         ),
     ],
 )
-def test_mistakes_are_one_clear_line(crowds: Path, arguments: list[str], message: str) -> None:
-    given = [str(crowds) if argument == "S" else argument for argument in arguments]
-    code = 2 if "no installed" in message or "no size" in message else 1
-    run = crowdgan("label", *given, code=code)
+def test_a_user_error_is_one_line(crowds: Path, arguments: list[str], message: str) -> None:
+    replaced = [str(crowds) if argument == "S" else argument for argument in arguments]
+    code = 2 if "density estimator" in message or "not a size" in message else 1
+    run = crowdgan("label", *replaced, code=code)
     assert message in run.stderr
     assert "Traceback" not in run.stderr
     assert run.stdout == ""
 
 
-def test_a_plot_without_a_plugin_that_draws_says_how_to_get_one(tmp_path: Path, crowds: Path) -> None:
+def test_a_plot_without_a_plotter_is_an_error_with_the_install_command(tmp_path: Path, crowds: Path) -> None:
     label = ("label", "--source", crowds, "--dest", tmp_path / "out.zip", "--density", "grid", "--plot", tmp_path / "p")
     run = crowdgan(*label, code=1, CROWDGAN_PLUGINS="density")
-    assert run.stderr == "crowdgan: error: --plot needs a plugin that draws: pip install crowdgan-plot\n"
+    assert run.stderr == "crowdgan: error: --plot needs a plugin with a scene plotter: pip install crowdgan-plot\n"
     assert not (tmp_path / "out.zip").exists()
 
 
-def test_an_existing_destination_is_kept(tmp_path: Path, crowds: Path) -> None:
+def test_an_existing_destination_is_not_overwritten(tmp_path: Path, crowds: Path) -> None:
     dest = tmp_path / "out.zip"
-    dest.write_bytes(b"precious")
+    dest.write_bytes(b"existing data")
     run = crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", code=1)
-    assert "it exists already; choose another destination or add --overwrite" in run.stderr
-    assert dest.read_bytes() == b"precious"
+    assert "already exists; choose another destination or add --overwrite" in run.stderr
+    assert dest.read_bytes() == b"existing data"
     crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", "--overwrite")
     assert len(ZipFormat().open(dest)) == 3
 
 
 def test_estimators_are_listed_with_their_options() -> None:
-    shown = crowdgan("density").stdout
+    output = crowdgan("density").stdout
     for name in ("threshold", "normalised", "euclidean", "grid", "grid-metres", "kde", "sg3-grid"):
-        assert f"{name}  (crowdgan-density)" in shown
+        assert f"{name}  (crowdgan-density)" in output
     for arguments in (["threshold", "--json"], ["--json", "threshold"]):
-        [one] = json.loads(crowdgan("density", *arguments).stdout)
-        assert [option["name"] for option in one["options"]] == ["sparse_up_to", "medium_up_to"]
-    assert "error: thrshold is no installed density estimator" in crowdgan("density", "thrshold", code=1).stderr
+        [estimator] = json.loads(crowdgan("density", *arguments).stdout)
+        assert [option["name"] for option in estimator["options"]] == ["sparse_up_to", "medium_up_to"]
+    assert "error: no such density estimator thrshold; choose from" in crowdgan("density", "thrshold", code=1).stderr
 
 
-def test_plugins_are_chosen_by_the_environment() -> None:
+def test_an_environment_variable_selects_plugins() -> None:
     both = json.loads(crowdgan("plugins", "--json").stdout)
     assert [plugin["name"] for plugin in both["loaded"]][:2] == ["core", "density"]
     core = crowdgan("plugins", "--json", CROWDGAN_PLUGINS="")
     assert [plugin["name"] for plugin in json.loads(core.stdout)["loaded"]] == ["core"]
     missing = crowdgan("--help", CROWDGAN_PLUGINS="desnity")
-    assert "warning: plugin desnity of no distribution is left out" in missing.stderr
+    assert "warning: plugin desnity of no distribution failed to load" in missing.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_examples_in_help_texts_stand_on_lines_of_their_own(command: str) -> None:
-    shown = crowdgan(command, "--help").stdout
-    assert "\\b" not in shown
-    assert "Example" not in shown or re.search(r"Examples:\n    crowdgan ", shown)
+def test_examples_in_help_texts_are_on_separate_lines(command: str) -> None:
+    output = crowdgan(command, "--help").stdout
+    assert "\\b" not in output
+    assert "Example" not in output or re.search(r"Examples:\n    crowdgan ", output)
 
 
-def test_converting_to_and_fro_keeps_all_metadata(tmp_path: Path, crowds: Path) -> None:
+def test_repeated_conversion_keeps_all_metadata(tmp_path: Path, crowds: Path) -> None:
     names = ["a.zip", "b.h5", "c", "d.zip"]
     crowdgan(
         "label", "--source", crowds, "--dest", tmp_path / "a.zip", "--density", "threshold", "--label-kind", "value"
@@ -179,45 +179,45 @@ def test_converting_to_and_fro_keeps_all_metadata(tmp_path: Path, crowds: Path) 
     assert ZipFormat().open(tmp_path / "d.zip").metadata == ZipFormat().open(tmp_path / "a.zip").metadata
 
 
-def test_what_is_read_is_never_overwritten(tmp_path: Path, crowds: Path) -> None:
+def test_the_source_is_never_overwritten(tmp_path: Path, crowds: Path) -> None:
     for dest in (crowds, tmp_path):
         run = crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold", "--overwrite", code=1)
-        assert "it would replace" in run.stderr
+        assert "it would overwrite the source" in run.stderr
     assert len(list((crowds / "Images").iterdir())) == 3
 
 
-def test_two_annotation_files_are_refused(crowds: Path) -> None:
+def test_two_annotation_files_are_an_error(crowds: Path) -> None:
     twice = ["--annotations", "a.odgt", "--annotations", "b.odgt"]
     run = crowdgan("label", "--source", crowds, "--dest", "x.zip", "--density", "threshold", *twice, code=1)
     assert "--annotations is given 2 times" in run.stderr
 
 
-def test_what_the_encoding_of_the_output_lacks_is_replaced() -> None:
-    shown = crowdgan("synth", "--help", PYTHONIOENCODING="iso8859-2")
-    assert "Persons/m? of the emptiest" in " ".join(shown.stdout.split())
+def test_characters_missing_in_the_output_encoding_are_replaced() -> None:
+    output = crowdgan("synth", "--help", PYTHONIOENCODING="iso8859-2").stdout
+    assert "Range of densities in persons/m?, within" in " ".join(output.split())
 
 
-def test_commands_that_are_proposed_can_be_pasted(tmp_path: Path, crowds: Path) -> None:
+def test_suggested_commands_are_quoted(tmp_path: Path, crowds: Path) -> None:
     out, dest = tmp_path / "my crowds", tmp_path / "my set.zip"
-    made = crowdgan("synth", out, "--images", "1", "--resolution", "64x64", "--workers", "1")
-    assert f"Label them: crowdgan label --source '{out}' --dest '{out}.zip' --density " in made.stdout
+    rendered = crowdgan("synth", out, "--images", "1", "--resolution", "64x64", "--workers", "1")
+    assert f"Next step: crowdgan label --source '{out}' --dest '{out}.zip' --density " in rendered.stdout
     labelled = crowdgan("label", "--source", crowds, "--dest", dest, "--density", "threshold")
     sheet = tmp_path / "my set-sheet.png"
-    assert f"Look at it: crowdgan inspect '{dest}' --contact-sheet '{sheet}'" in labelled.stdout
+    assert f"Next step: crowdgan inspect '{dest}' --contact-sheet '{sheet}'" in labelled.stdout
 
 
-def test_a_summary_of_no_measurable_time_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_summary_with_zero_elapsed_time_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     print_summary(BuildSummary(num_read=1, num_written=1, elapsed_s=0.0), Path("a.zip"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["time", "0.0", "s"] in lines
 
 
-def test_synth_says_what_can_be_made() -> None:
-    shown = " ".join(crowdgan("synth", "--help").stdout.split())
-    assert "the fullest image, from 0.01 to 6." in shown
-    assert "Persons in the largest crowd, from 1 to 5000." in shown
+def test_synth_help_shows_the_limits() -> None:
+    output = " ".join(crowdgan("synth", "--help").stdout.split())
+    assert "Range of densities in persons/m², within 0.01 to 6." in output
+    assert "Maximum number of people per image (1 to 5000)." in output
 
 
-def test_a_resolution_beyond_all_bounds_is_one_clear_line(tmp_path: Path, crowds: Path) -> None:
+def test_a_resolution_that_is_too_large_is_one_line(tmp_path: Path, crowds: Path) -> None:
     run = crowdgan("convert", "--source", crowds, "--dest", tmp_path / "x.zip", "--resolution", "99999x99999", code=1)
     assert run.stderr == "crowdgan: error: resolution is 99999x99999; both must be from 1 to 8192 px\n"

@@ -1,4 +1,4 @@
-"""`crowdgan plot loss` as a user runs it."""
+"""`crowdgan plot loss` from the command line."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from PIL import Image
 
 from tests.support.run_folders import stats_line, stats_lines, write_stats
 
-PROGRAM = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", "plot", "loss"]
+COMMAND = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", "plot", "loss"]
 
-NO_DISPLAY = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+HEADLESS_ENV = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
 
-WAIT_S = 60.0
+TIMEOUT_S = 60.0
 
 
 def plot_loss(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Runs the command without a display, and checks its exit code."""
     run = subprocess.run(
-        [*PROGRAM, *map(str, arguments)], capture_output=True, text=True, env=NO_DISPLAY, timeout=WAIT_S
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=HEADLESS_ENV,
+        timeout=TIMEOUT_S,
     )
     assert run.returncode == code, run.stderr
     return run
@@ -35,35 +39,35 @@ def plot_loss(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProc
 
 @pytest.fixture
 def runs(tmp_path: Path) -> list[Path]:
-    """A run of 100 lines, one that continues it and was cut off, and one that has not begun."""
+    """A run of 100 lines, one that continues it with an incomplete last line, and one without lines."""
     return [
         write_stats(tmp_path / "00000-first", stats_lines(100)),
-        write_stats(tmp_path / "00001-second", stats_lines(50, seed=1), more='{"Loss/G'),
+        write_stats(tmp_path / "00001-second", stats_lines(50, seed=1), appended='{"Loss/G'),
         write_stats(tmp_path / "00002-third", []),
     ]
 
 
 def wait_for(condition: object) -> None:
-    """Returns once `condition()` holds."""
-    end = time.monotonic() + WAIT_S
+    """Returns when `condition()` is true."""
+    end = time.monotonic() + TIMEOUT_S
     while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "it never happened"
+        assert time.monotonic() < end, "timeout"
         time.sleep(0.05)
 
 
 @pytest.mark.parametrize(("name", "start"), [("loss.png", b"\x89PNG"), ("loss.svg", b"<?xml"), ("loss.pdf", b"%PDF")])
-def test_runs_are_joined_in_a_file_and_what_was_left_out_is_said(
+def test_runs_are_joined_in_a_file_and_skipped_lines_are_reported(
     tmp_path: Path, runs: list[Path], name: str, start: bytes
 ) -> None:
     out = tmp_path / name
-    shown = plot_loss(*runs, "--out", out, "--smooth", "20", "--log", "--title", "G & D")
+    run = plot_loss(*runs, "--out", out, "--smooth", "20", "--log", "--title", "G & D")
     assert out.read_bytes().startswith(start)
-    assert shown.stdout == ""
-    assert shown.stderr.splitlines() == [
-        f"{runs[1] / 'stats.jsonl'}: line 51 is cut off, as while it is being written: left out",
-        "00002-third: it has no lines yet: left out",
-        "00001-second: 5 lines after the join left out (--skip)",
-        f"written: {out}",
+    assert run.stdout == ""
+    assert run.stderr.splitlines() == [
+        f"{runs[1] / 'stats.jsonl'}: skipped line 51: it is incomplete, perhaps still being written",
+        "00002-third: skipped, no lines yet",
+        "00001-second: dropped 5 lines after the join (--skip)",
+        f"wrote {out}",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*(run.name for run in runs), name])
 
@@ -71,65 +75,69 @@ def test_runs_are_joined_in_a_file_and_what_was_left_out_is_said(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["FIRST", "--out", "x.jpg"], "error: --out x.jpg: its name must end in one of .png, .svg, .pdf"),
-        (["nowhere"], "error: nowhere: there is no such file or folder"),
-        (["THIRD"], "error: 00002-third: it has no lines yet: left out"),
+        (["FIRST", "--out", "x.jpg"], "error: x.jpg: the file name must end in .png, .svg or .pdf"),
+        (["nowhere"], "error: nowhere: no such file or folder"),
+        (["THIRD"], "error: no values to plot: 00002-third: skipped, no lines yet"),
         (
             ["FIRST", "--keys", "Loss/Q"],
-            "error: 00000-first: it has no Loss/Q: left out; it has Collapse/spread/dense,",
+            "error: no values to plot: 00000-first: skipped, no values of Loss/Q; available keys: Collapse/",
         ),
-        (["FIRST", "--smooth", "-3"], "error: --smooth -3.0: the window must be 0 kimg or wider"),
-        (["FIRST", "--show"], "error: --show: no window can be opened here (no display, or no Qt, Tk, GTK or wx);"),
+        (["FIRST", "--smooth", "-3"], "error: --smooth -3.0: the width of the moving average must be 0 kimg or more"),
+        (["FIRST", "--show"], "error: --show: no window can be opened (no display, or none of Qt, Tk, GTK and wx);"),
     ],
 )
-def test_mistakes_are_one_clear_line(
+def test_user_errors_are_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: list[Path], arguments: list[str], message: str
 ) -> None:
     if "--show" in arguments and not sys.platform.startswith("linux"):
-        pytest.skip("there is always a display here")
+        pytest.skip("this platform always has a display")
     monkeypatch.chdir(tmp_path)
-    given = [str({"FIRST": runs[0], "THIRD": runs[2]}.get(item, item)) for item in arguments]
-    shown = plot_loss(*given, code=1)
-    assert message in shown.stderr
-    assert "Traceback" not in shown.stderr
+    replaced = [str({"FIRST": runs[0], "THIRD": runs[2]}.get(item, item)) for item in arguments]
+    run = plot_loss(*replaced, code=1)
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(run.name for run in runs)
 
 
-def test_an_existing_file_is_kept_unless_it_may_be_replaced(tmp_path: Path, runs: list[Path]) -> None:
+def test_an_existing_file_is_kept_unless_overwrite_is_given(tmp_path: Path, runs: list[Path]) -> None:
     out = tmp_path / "loss.png"
-    out.write_bytes(b"mine")
-    assert "it exists already" in plot_loss(runs[0], "--out", out, code=1).stderr
-    assert out.read_bytes() == b"mine"
+    out.write_bytes(b"existing")
+    assert "already exists" in plot_loss(runs[0], "--out", out, code=1).stderr
+    assert out.read_bytes() == b"existing"
     plot_loss(runs[0], "--out", out, "--overwrite")
     with Image.open(out) as image:
         assert image.size == (1500, 840)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process on Windows")
-def test_a_run_that_is_followed_is_drawn_as_lines_arrive(tmp_path: Path) -> None:
+def test_a_followed_run_is_redrawn_as_lines_arrive(tmp_path: Path) -> None:
     run, out = write_stats(tmp_path / "live", []), tmp_path / "live.png"
-    with (tmp_path / "said").open("w+") as said:
-        program = subprocess.Popen([*PROGRAM, str(run), "--out", str(out), "--follow"], stderr=said, env=NO_DISPLAY)
+    with (tmp_path / "messages").open("w+") as messages:
+        program = subprocess.Popen(
+            [*COMMAND, str(run), "--out", str(out), "--follow"], stderr=messages, env=HEADLESS_ENV
+        )
         try:
-            wait_for(lambda: "waiting: live: it has no lines yet" in (tmp_path / "said").read_text())
+            wait_for(
+                lambda: "waiting: no values to plot: live: skipped, no lines yet" in (tmp_path / "messages").read_text()
+            )
             assert not out.exists()
             for count in (1, 2):
                 with (run / "stats.jsonl").open("a") as file:
                     file.write(json.dumps(stats_line(4.0 * count, {"Loss/G/loss": 1.0, "Loss/D/loss": 2.0})) + "\n")
-                wait_for(lambda count=count: f"written: {out}, {count} lines" in (tmp_path / "said").read_text())
+                wait_for(lambda count=count: f"wrote {out}, {count} lines" in (tmp_path / "messages").read_text())
                 with Image.open(out) as image:
                     image.load()
             program.send_signal(signal.SIGINT)
-            assert program.wait(WAIT_S) == 130
+            assert program.wait(TIMEOUT_S) == 130
         finally:
             program.kill()
             program.wait()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["live", "live.png", "said"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["live", "live.png", "messages"]
 
 
 @pytest.fixture
 def display() -> Iterator[str]:
-    """The name of a display of its own without a screen."""
+    """Name of a virtual display."""
     server = shutil.which("Xvfb")
     if server is None:
         pytest.skip("Xvfb is not installed: there is no display to open a window on")
@@ -148,29 +156,28 @@ def display() -> Iterator[str]:
     program.wait()
 
 
-def test_a_window_opens_where_there_is_a_display_and_no_file_is_written(
-    tmp_path: Path, runs: list[Path], display: str
-) -> None:
-    watch = (
+def test_a_window_opens_on_a_display_and_no_file_is_written(tmp_path: Path, runs: list[Path], display: str) -> None:
+    program = (
         "import matplotlib.pyplot as plt\n"
-        "shown = []\n"
+        "windows = []\n"
         "def close(block):\n"
-        "    shown.append([axes.get_ylabel() for axes in plt.gcf().axes])\n"
+        "    size = plt.gcf().get_size_inches().round(1).tolist()\n"
+        "    windows.append([size, *(axes.get_ylabel() for axes in plt.gcf().axes)])\n"
         "    plt.gcf().canvas.draw()\n"
         "    plt.close('all')\n"
         "plt.show = close\n"
         "from crowdgan_core.cli import main\n"
         "main()\n"
-        "print(plt.get_backend().lower(), shown)\n"
+        "print(plt.get_backend().lower(), windows)\n"
     )
     run = subprocess.run(
-        [sys.executable, "-c", watch, "plot", "loss", str(runs[0]), "--show"],
+        [sys.executable, "-c", program, "plot", "loss", str(runs[0]), "--show"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         env={**os.environ, "DISPLAY": display},
-        timeout=WAIT_S,
+        timeout=TIMEOUT_S,
         check=True,
     )
-    assert run.stdout.endswith("agg [['logistic loss (nats)']]\n")
+    assert run.stdout.endswith("agg [[[10.0, 5.6], 'logistic loss (nats)']]\n")
     assert not (tmp_path / "loss.png").exists()

@@ -1,4 +1,4 @@
-"""`crowdgan plot spectra` as a user runs it."""
+"""`crowdgan plot spectra` from the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder of images as large as those of the models."""
+    """A folder of images of the models' size."""
     folder = tmp_path / "images"
     folder.mkdir()
     for index in range(6):
@@ -26,11 +26,11 @@ def images(tmp_path: Path) -> Path:
 def test_images_and_a_model_are_compared(blobs: Run, blob_models: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "spectra.svg"
     models = ("--network", blob_models / "class.safetensors", "--network", f"free={blob_models / 'none.safetensors'}")
-    shown = blobs("plot", "spectra", "--images", f"real={images}", *models, "--pictures", "12", "--out", out)
-    assert shown.stdout == ""
-    [normalised, written] = shown.stderr.splitlines()
+    run = blobs("plot", "spectra", "--images", f"real={images}", *models, "--pictures", "12", "--out", out)
+    assert run.stdout == ""
+    [normalised, written] = run.stderr.splitlines()
     assert normalised.startswith("normalised by real: mean ")
-    assert written == f"written: {out}"
+    assert written == f"wrote {out}"
     text = out.read_text()
     for name, count in (("real", 6), ("class", 12), ("free", 12)):
         assert f">{name}<" in text
@@ -40,24 +40,24 @@ def test_images_and_a_model_are_compared(blobs: Run, blob_models: Path, images: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "nothing to draw: name images by --images, or a model by --network"),
-        (("--images", "nowhere"), "nowhere: there is no such file or folder"),
-        (("--network", "x=nowhere.safetensors"), "nowhere.safetensors: there is no such file"),
-        (("--network", "VALUE"), "value.safetensors: the model needs a label: it is the density"),
+        ((), "nothing to plot; name images with --images, or a model with --network"),
+        (("--images", "nowhere"), "nowhere: no such file or folder"),
+        (("--network", "x=nowhere.safetensors"), "nowhere.safetensors: no such file"),
+        (("--network", "VALUE"), "value.safetensors: the model needs a label: the density"),
         (("--network", "CLASS", "--density", "packed"), "class.safetensors: density 'packed': the model has no such"),
-        (("--images", "IMAGES", "--out", "a.bmp"), "--out a.bmp: its name must end in one of .png, .svg, .pdf"),
+        (("--images", "IMAGES", "--out", "a.bmp"), "a.bmp: the file name must end in .png, .svg or .pdf"),
     ],
 )
-def test_mistakes_are_one_clear_line(
+def test_user_errors_are_reported_in_one_line(
     blobs: Run, blob_models: Path, images: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    places = {
+    paths = {
         "VALUE": blob_models / "value.safetensors",
         "CLASS": blob_models / "class.safetensors",
         "IMAGES": images,
     }
     out = () if "--out" in arguments else ("--out", tmp_path / "a.png")
-    shown = blobs("plot", "spectra", *(places.get(item, item) for item in arguments), *out, code=1)
-    assert message in shown.stderr
-    assert shown.stderr.count("\n") == 1
+    run = blobs("plot", "spectra", *(paths.get(item, item) for item in arguments), *out, code=1)
+    assert message in run.stderr
+    assert run.stderr.count("\n") == 1
     assert not (tmp_path / "a.png").exists()

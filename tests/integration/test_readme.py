@@ -1,4 +1,4 @@
-"""The commands in the READMEs and help texts run as they stand."""
+"""The commands in the READMEs and help texts run unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from crowdgan_core.cli.app import build_tree
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
-from crowdgan_stylegan3.config import generator_preset
+from crowdgan_stylegan3.config import generator_config
 from crowdgan_stylegan3.inference.random_init import random_generator
 from tests.support.official_snapshots import write_official
 from tests.support.run_folders import stats_lines, write_run, write_stats
@@ -21,14 +21,14 @@ from tests.support.sources import add_shanghaitech
 
 ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
-PYTHON = ROOT / "packages" / "crowdgan-stylegan3" / "README.md"
-"""A page with a program that uses what its commands make."""
+PYTHON_README = ROOT / "packages" / "crowdgan-stylegan3" / "README.md"
+"""A page with a program that uses the output of its commands."""
 
-SHORT = {
+EXTRA_OPTIONS = {
     ("synth",): ["--images", "6", "--resolution", "64x64", "--workers", "1"],
     ("train", "stylegan3"): ["--kimg", "0.001", "--cbase", "256", "--cmax", "4", "--workers", "0", "--batch-gpu", "4"],
 }
-"""Options that keep commands short."""
+"""Options that reduce the run time of commands."""
 
 
 def fenced_commands(path: Path) -> list[list[str]]:
@@ -39,44 +39,44 @@ def fenced_commands(path: Path) -> list[list[str]]:
 
 
 def run(arguments: list[str]) -> None:
-    more = next((options for words, options in SHORT.items() if tuple(arguments[: len(words)]) == words), [])
+    more = next((options for words, options in EXTRA_OPTIONS.items() if tuple(arguments[: len(words)]) == words), [])
     result = CliRunner().invoke(build_tree(installed_plugins()), [*arguments, *more], catch_exceptions=False)
     assert result.exit_code == 0, result.output
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to run in, with downloads under the names that the pages use."""
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with datasets, runs and models under the names that the pages use."""
     monkeypatch.chdir(tmp_path)
     for name in ("CrowdHuman", "DIR"):
         write_synthetic_dataset(SyntheticConfig(images=6, size=(64, 64)), tmp_path / name)
     add_shanghaitech(tmp_path / "ShanghaiTech" / "part_A_final" / "test_data", 1, 2)
     write_run(tmp_path / "runs" / "00000-first")
     write_stats(tmp_path / "runs" / "00001-resumed", stats_lines(40, seed=1))
-    settings = generator_preset("stylegan3-t", resolution=16, label_dim=3, channel_base=256, channel_max=8)
-    write_official(tmp_path / "network-snapshot-025000.pkl", random_generator(settings, seed=0))
+    config = generator_config("stylegan3-t", resolution=16, label_dim=3, channel_base=256, channel_max=8)
+    write_official(tmp_path / "network-snapshot-025000.pkl", random_generator(config, seed=0))
     return tmp_path
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_commands_of_a_readme_run(path: Path, workplace: Path) -> None:
+def test_the_commands_of_a_readme_run(path: Path, working_folder: Path) -> None:
     commands = fenced_commands(path)
     assert commands
     for arguments in commands:
         run([*arguments, "--overwrite"] if "--dest" in arguments else arguments)
 
 
-def test_the_program_of_a_readme_runs_after_its_commands(workplace: Path) -> None:
-    for arguments in fenced_commands(PYTHON):
+def test_the_program_of_a_readme_runs_after_its_commands(working_folder: Path) -> None:
+    for arguments in fenced_commands(PYTHON_README):
         if arguments[:2] == ["stylegan3", "init"]:
             run(arguments)
-    (program,) = re.findall(r"^```python\n(.*?)^```", PYTHON.read_text(), re.MULTILINE | re.DOTALL)
-    found: dict[str, object] = {}
-    exec(program, found)
-    assert getattr(found["images"], "shape", None) == (2, 64, 64, 3)
+    (program,) = re.findall(r"^```python\n(.*?)^```", PYTHON_README.read_text(), re.MULTILINE | re.DOTALL)
+    variables: dict[str, object] = {}
+    exec(program, variables)
+    assert getattr(variables["images"], "shape", None) == (2, 64, 64, 3)
 
 
-def test_the_first_commands_of_the_help_text_run(workplace: Path) -> None:
+def test_the_first_commands_of_the_help_text_run(working_folder: Path) -> None:
     text = build_tree(installed_plugins()).help or ""
     commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("  crowdgan ")]
     assert [arguments[0] for arguments in commands] == ["synth", "label", "inspect"]
@@ -84,7 +84,7 @@ def test_the_first_commands_of_the_help_text_run(workplace: Path) -> None:
         run(arguments)
 
 
-def options_of(command: click.Command) -> set[str]:
+def option_names(command: click.Command) -> set[str]:
     return {name for parameter in command.params for name in parameter.opts}
 
 
@@ -93,10 +93,10 @@ def test_examples_in_help_texts_use_options_that_exist(words: str) -> None:
     command = installed_plugins().commands[words].command
     example = (command.help or "").partition("Examples:")[2]
     used = set(re.findall(r"(?<=\s)--[a-z][a-z-]+", example))
-    assert used <= options_of(command)
+    assert used <= option_names(command)
 
 
-def test_the_set_up_commands_are_the_same_but_for_the_task() -> None:
+def test_the_set_up_commands_differ_only_in_the_task() -> None:
     commands = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert [command.rpartition(" ")[2] for command in commands] == ["demo", "tests"]
     assert len({command.rpartition(" ")[0] for command in commands}) == 1

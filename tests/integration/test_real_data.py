@@ -1,4 +1,4 @@
-"""Real images and annotations go through `crowdgan label`; skipped where they are absent."""
+"""`crowdgan label` on real images and annotations; skipped without the data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bench import bench_surveyed
 from bench.bench_surveyed import (
     PUBLISHED,
     SurveyedFrame,
+    compare_disc_densities,
+    compare_kernel_densities,
     distance_ratio,
-    kde_over_all_people,
-    method_evaluations,
-    over_all_people,
-    surveyed_frames,
+    evaluate_methods,
+    load_frames,
 )
 from crowdgan_core.cli.app import build_tree
 from crowdgan_core.datasets.zip_folder import ZipFormat
@@ -40,7 +40,7 @@ def label(source: Path, dest: Path, *options: str) -> None:
 
 @pytest.mark.parametrize(("name", "count"), [("pets2009", 21), ("mot17", 6)])
 @pytest.mark.parametrize("density", ["threshold", "euclidean", "grid", "grid-metres", "kde"])
-def test_boxes_of_real_streets_are_labelled(data: Path, tmp_path: Path, name: str, count: int, density: str) -> None:
+def test_real_street_scenes_are_labelled(data: Path, tmp_path: Path, name: str, count: int, density: str) -> None:
     label(data / name, tmp_path / "a.zip", "--density", density, "--region", "full")
     metadata = ZipFormat().open(tmp_path / "a.zip").metadata
     assert len(metadata.images) == count
@@ -54,23 +54,23 @@ def test_head_points_of_real_crowds_are_counted(data: Path, tmp_path: Path, name
     label(data / name, tmp_path / "a.zip", "--density", "threshold", "--region", "full", "--transform", "none")
     records = ZipFormat().open(tmp_path / "a.zip").metadata.images
     assert len(records) == count
-    least = {"part_A_final": 40, "part_B_final": 9, "ucf_cc_50": 90}[Path(name).name]
-    assert min(record.person_count or 0 for record in records) >= least
+    minimum = {"part_A_final": 40, "part_B_final": 9, "ucf_cc_50": 90}[Path(name).name]
+    assert min(record.person_count or 0 for record in records) >= minimum
 
 
 @pytest.mark.parametrize(("name", "count"), [("ucf_cc_50", 4), ("shanghaitech/part_B_final", 6)])
-def test_maps_of_real_heads_sum_to_the_count(data: Path, name: str, count: int) -> None:
+def test_heatmaps_of_real_heads_sum_to_the_count(data: Path, name: str, count: int) -> None:
     plugins = installed_plugins()
-    kind = find_source([data / name], None, None, plugins.scene_sources)
-    settings = ReadConfig(workers=1, max_images=count)
+    scene_source = find_source([data / name], None, None, plugins.scene_sources)
+    config = ReadConfig(workers=1, max_images=count)
     threshold = configure_estimator(plugins.density_estimators["threshold"], {})
-    for scene in read_scenes(kind.open([data / name], None), name, settings).scenes:
+    for scene in read_scenes(scene_source.open([data / name], None), name, config).scenes:
         [heads] = threshold.explain(scene)
         assert isinstance(heads, HeatmapLayer)
         assert heads.values.sum() == pytest.approx(threshold.estimate(scene).value)
 
 
-def test_the_frames_of_a_street_with_more_people_are_denser(data: Path, tmp_path: Path) -> None:
+def test_frames_with_more_people_are_denser(data: Path, tmp_path: Path) -> None:
     label(data / "mot17", tmp_path / "a.zip", "--density", "threshold", "--region", "full")
     records = ZipFormat().open(tmp_path / "a.zip").metadata.images
     assert [record.person_count for record in records] == [22] * 3 + [42] * 3
@@ -79,51 +79,52 @@ def test_the_frames_of_a_street_with_more_people_are_denser(data: Path, tmp_path
 
 @pytest.fixture
 def frames(data: Path) -> list[SurveyedFrame]:
-    return surveyed_frames(data / "pets2009")
+    return load_frames(data / "pets2009")
 
 
 def test_distances_on_the_ground_agree_with_the_survey(frames: list[SurveyedFrame]) -> None:
-    """Calibrated from people alone; a first sketch reached 0.93 to 1.00 with one camera, 0.88 to 1.14 from frames."""
+    """Cameras are calibrated from people: ratios of 0.93 to 1.00 with one shared camera, 0.88 to 1.14 per frame."""
     ratios = [
-        [distance_ratio(positions, frame.surveyed_m) for positions in (frame.shared_m, frame.single_m)]
+        [distance_ratio(positions, frame.surveyed_m) for positions in (frame.shared_camera_m, frame.frame_camera_m)]
         for frame in frames
     ]
-    (shared_low, single_low), (shared_high, single_high) = np.min(ratios, axis=0), np.max(ratios, axis=0)
+    (shared_low, frame_low), (shared_high, frame_high) = np.min(ratios, axis=0), np.max(ratios, axis=0)
     assert len(frames) == 21
     assert shared_low >= 0.93
     assert round(shared_high, 2) <= 1.00
-    assert single_low >= 0.88
-    assert single_high <= 1.14
+    assert frame_low >= 0.88
+    assert frame_high <= 1.14
 
 
 def test_local_densities_agree_with_the_survey(frames: list[SurveyedFrame]) -> None:
-    for positions in ("shared_m", "single_m"):
-        rank, median, mean = over_all_people(frames, positions)
-        assert rank is not None
-        assert rank >= 0.86
+    for attribute in ("shared_camera_m", "frame_camera_m"):
+        spearman, median, mean = compare_disc_densities(frames, attribute)
+        assert spearman is not None
+        assert spearman >= 0.86
         assert median == pytest.approx(1.0, abs=0.01)
         assert mean == pytest.approx(1.0, abs=0.05)
-    kde_rank, kde_median, _ = kde_over_all_people(frames)
-    assert kde_rank is not None
-    assert kde_rank < 0.6, "it knows nothing of the ground"
+    kde_spearman, kde_median, _ = compare_kernel_densities(frames)
+    assert kde_spearman is not None
+    assert kde_spearman < 0.6, "kde measures in the image plane"
     assert kde_median > 1.5
 
 
 def test_densities_of_frames_agree_with_the_survey_better_than_published_ones(frames: list[SurveyedFrame]) -> None:
-    ranks = {name: occupied.rank_correlation for name, (_, occupied) in method_evaluations(frames).items()}
-    errors = {name: occupied.median_error for name, (_, occupied) in method_evaluations(frames).items()}
-    assert max(ranks[name] or 0 for name in PUBLISHED) < 0.6
-    assert (ranks["ground"] or 0) > 0.8
-    assert (ranks["ground, one camera"] or 0) > 0.8
+    evaluations = {name: occupied for name, (_, occupied) in evaluate_methods(frames).items()}
+    spearman = {name: evaluation.spearman for name, evaluation in evaluations.items()}
+    errors = {name: evaluation.median_error for name, evaluation in evaluations.items()}
+    assert max(spearman[name] or 0 for name in PUBLISHED) < 0.6
+    assert (spearman["ground"] or 0) > 0.8
+    assert (spearman["ground, one camera"] or 0) > 0.8
     assert (errors["ground, one camera"] or 1) < 0.07
     assert (errors["voronoi, one camera"] or 1) < 0.08
 
 
 def test_the_table_of_surveyed_frames_is_printed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bench_surveyed.main()
-    shown = capsys.readouterr().out
-    assert shown.count("\n| ") == 22 + 11
-    assert "over all 460 people" in shown
+    output = capsys.readouterr().out
+    assert output.count("\n| ") == 22 + 11
+    assert "over all 460 people" in output
 
 
 def test_without_the_data_the_table_is_skipped(
@@ -131,4 +132,7 @@ def test_without_the_data_the_table_is_skipped(
 ) -> None:
     monkeypatch.setattr(bench_surveyed, "DATA", tmp_path / "shared" / "data" / "pets2009")
     bench_surveyed.main()
-    assert capsys.readouterr().out == "skipped: ../shared/data/pets2009 is absent, so there is no surveyed ground\n"
+    assert (
+        capsys.readouterr().out
+        == "skipped: ../shared/data/pets2009 does not exist; it contains the surveyed positions\n"
+    )

@@ -1,4 +1,4 @@
-"""`crowdgan train stylegan3` as a user runs it: killed, stopped, gone on with, by several processes."""
+"""`crowdgan train stylegan3` from the command line: killed, stopped and resumed runs, and several processes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from crowdgan_stylegan3.training.runtime.distributed import torchrun_command
 from tests.support.training import write_dataset
 
 if sys.platform == "win32":
-    pytest.skip("signals as POSIX has them", allow_module_level=True)
+    pytest.skip("needs POSIX signals", allow_module_level=True)
 
-TINY = ["--cbase", "64", "--cmax", "8", "--map-depth", "1", "--batch", "4", "--workers", "0", "--tick", "0.004"]
+SMALL_RUN = ["--cbase", "64", "--cmax", "8", "--map-depth", "1", "--batch", "4", "--workers", "0", "--tick", "0.004"]
 
-STEP = 0.004
-"""Thousands of images of a step."""
+STEP_KIMG = 0.004
+"""Length of a training step in kimg."""
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -34,20 +34,20 @@ TIMEOUT_S = 240
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip of images of three classes."""
+    """A ZIP dataset of three classes."""
     return write_dataset(tmp_path_factory.mktemp("data") / "crowds.zip")
 
 
 def train(*arguments: str | Path | float, code: int = 0) -> str:
-    """Runs the command to its end; returns what it says."""
+    """Runs the command, checks its exit code, and returns stderr."""
     command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", *map(str, arguments)]
     run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=TIMEOUT_S)
     assert run.returncode == code, run.stderr
     return run.stderr
 
 
-def started(*arguments: str | Path | float) -> subprocess.Popen[str]:
-    """The command while it runs."""
+def start_training(*arguments: str | Path | float) -> subprocess.Popen[str]:
+    """Starts the command in a new session."""
     command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True
@@ -55,13 +55,13 @@ def started(*arguments: str | Path | float) -> subprocess.Popen[str]:
 
 
 def wait_for(process: subprocess.Popen[str], outdir: Path, pattern: str) -> Path:
-    """Waits until a file of a run appears."""
+    """Waits until a run below `outdir` has a file with this name, and returns its path."""
     end = time.monotonic() + TIMEOUT_S
-    while not (found := list(outdir.glob(f"*/{pattern}"))):
+    while not (paths := list(outdir.glob(f"*/{pattern}"))):
         assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end, "the run writes nothing"
+        assert time.monotonic() < end, f"no {pattern} after {TIMEOUT_S} s"
         time.sleep(0.002)
-    return found[0]
+    return paths[0]
 
 
 def checkpoint_in(outdir: Path) -> Checkpoint:
@@ -69,32 +69,32 @@ def checkpoint_in(outdir: Path) -> Checkpoint:
     return read_checkpoint(path)
 
 
-def assert_same(one: Checkpoint, other: Checkpoint) -> None:
-    """Checks that two runs are in the same state, bit for bit."""
+def assert_equal_states(one: Checkpoint, other: Checkpoint) -> None:
+    """Checks that progress and all tensors of two checkpoints are equal, bit for bit."""
     assert one.progress == other.progress
     first, second = one.tensors(""), other.tensors("")
     assert first.keys() == second.keys()
     assert [name for name, tensor in first.items() if not torch.equal(tensor, second[name])] == []
 
 
-def stats(outdir: Path) -> list[dict[str, Any]]:
+def read_stats_lines(outdir: Path) -> list[dict[str, Any]]:
     (path,) = outdir.glob("*/stats.jsonl")
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_run_that_is_killed_goes_on_bit_for_bit_and_makes_images(dataset: Path, tmp_path: Path) -> None:
-    options = ["--data", dataset, *TINY, "--kimg", 30 * STEP, "--snap", 2]
-    train("--outdir", tmp_path / "straight", *options)
-    process = started("--outdir", tmp_path / "killed", *options)
+def test_a_killed_run_resumes_bit_for_bit_and_its_model_generates_images(dataset: Path, tmp_path: Path) -> None:
+    options = ["--data", dataset, *SMALL_RUN, "--kimg", 30 * STEP_KIMG, "--snap", 2]
+    train("--outdir", tmp_path / "uninterrupted", *options)
+    process = start_training("--outdir", tmp_path / "killed", *options)
     wait_for(process, tmp_path / "killed", "checkpoint.safetensors")
     process.kill()
     process.communicate()
     assert 12 <= checkpoint_in(tmp_path / "killed").nimg < 120
-    said = train("--outdir", tmp_path / "killed", *options)
-    assert "going on from checkpoint.safetensors, at 0.0" in said
-    assert_same(checkpoint_in(tmp_path / "straight"), checkpoint_in(tmp_path / "killed"))
-    kimg = [line["Progress/kimg"]["mean"] for line in stats(tmp_path / "killed")]
-    assert kimg == pytest.approx([STEP * step for step in range(1, 31)])
+    stderr = train("--outdir", tmp_path / "killed", *options)
+    assert "resuming from checkpoint.safetensors at 0.0" in stderr
+    assert_equal_states(checkpoint_in(tmp_path / "uninterrupted"), checkpoint_in(tmp_path / "killed"))
+    kimg = [line["Progress/kimg"]["mean"] for line in read_stats_lines(tmp_path / "killed")]
+    assert kimg == pytest.approx([STEP_KIMG * step for step in range(1, 31)])
     (model,) = (tmp_path / "killed").glob("*/network-snapshot-*.safetensors")
     crowdgan = [sys.executable, "-m", "crowdgan_core", "generate", "--network", str(model), "--seeds", "0-3"]
     subprocess.run([*crowdgan, "--density", "dense", "--outdir", str(tmp_path / "out")], check=True, timeout=TIMEOUT_S)
@@ -103,69 +103,69 @@ def test_a_run_that_is_killed_goes_on_bit_for_bit_and_makes_images(dataset: Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
+def test_a_signal_stops_a_run_after_the_step_with_a_checkpoint_and_the_resume_command(
     dataset: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    options = ["--outdir", tmp_path, "--data", dataset, *TINY, "--kimg", 100, "--snap", 10_000, "--workers", 1]
-    process = started(*options)
+    options = ["--outdir", tmp_path, "--data", dataset, *SMALL_RUN, "--kimg", 100, "--snap", 10_000, "--workers", 1]
+    process = start_training(*options)
     wait_for(process, tmp_path, "stats.jsonl")
-    os.killpg(process.pid, number)  # as a terminal or a cluster does: its worker too
-    _, said = process.communicate(timeout=TIMEOUT_S)
+    os.killpg(process.pid, number)  # to all its processes, as a terminal or a cluster does
+    _, stderr = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 128 + number
     (run,) = tmp_path.iterdir()
     checkpoint = checkpoint_in(tmp_path)
-    assert f"stopped at {checkpoint.nimg / 1000:g} kimg; the same command goes on, or --resume {run}" in said
-    assert stats(tmp_path)[-1]["Progress/kimg"]["mean"] == checkpoint.nimg / 1000
-    said = train("--resume", run, "--kimg", checkpoint.nimg / 1000 + STEP)
-    assert f"going on from checkpoint.safetensors, at {checkpoint.nimg / 1000:g} kimg" in said
+    assert f"stopped at {checkpoint.nimg / 1000:g} kimg; resume with the same command, or --resume {run}" in stderr
+    assert read_stats_lines(tmp_path)[-1]["Progress/kimg"]["mean"] == checkpoint.nimg / 1000
+    stderr = train("--resume", run, "--kimg", checkpoint.nimg / 1000 + STEP_KIMG)
+    assert f"resuming from checkpoint.safetensors at {checkpoint.nimg / 1000:g} kimg" in stderr
 
 
-def test_two_processes_train_together_and_one_goes_on(dataset: Path, tmp_path: Path) -> None:
-    options = ["train", "stylegan3", "--data", str(dataset), *TINY, "--aug", "noaug", "--mbstd-group", "2"]
-    command = torchrun_command(2, [*options, "--outdir", str(tmp_path / "two"), "--kimg", str(4 * STEP)])
+def test_a_run_of_two_processes_equals_one_of_one_process_and_is_resumed_by_one(dataset: Path, tmp_path: Path) -> None:
+    options = ["train", "stylegan3", "--data", str(dataset), *SMALL_RUN, "--aug", "noaug", "--mbstd-group", "2"]
+    command = torchrun_command(2, [*options, "--outdir", str(tmp_path / "two"), "--kimg", str(4 * STEP_KIMG)])
     run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=TIMEOUT_S)
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("stylegan3-t on 2 x cpu") == 1
     assert run.stderr.count("done, 0.016 kimg") == 1
-    train(*options[2:], "--outdir", tmp_path / "one", "--kimg", 4 * STEP)
-    first, second = stats(tmp_path / "one"), stats(tmp_path / "two")
+    train(*options[2:], "--outdir", tmp_path / "one", "--kimg", 4 * STEP_KIMG)
+    first, second = read_stats_lines(tmp_path / "one"), read_stats_lines(tmp_path / "two")
     for name in ("Loss/scores/real", "Loss/scores/fake", "Loss/D/loss", "Loss/r1_penalty"):
         assert first[0][name]["num"] == second[0][name]["num"]
         assert first[0][name]["mean"] == pytest.approx(second[0][name]["mean"], rel=1e-3), name
-    said = train(*options[2:], "--outdir", tmp_path / "two", "--kimg", 6 * STEP)
-    assert "going on from checkpoint.safetensors, at 0.016 kimg" in said
+    stderr = train(*options[2:], "--outdir", tmp_path / "two", "--kimg", 6 * STEP_KIMG)
+    assert "resuming from checkpoint.safetensors at 0.016 kimg" in stderr
     assert checkpoint_in(tmp_path / "two").nimg == 24
 
 
-def test_what_a_run_leaves_is_drawn(dataset: Path, tmp_path: Path) -> None:
-    train("--outdir", tmp_path / "runs", "--data", dataset, *TINY, "--kimg", 4 * STEP, "--snap", 2)
+def test_a_finished_run_is_plotted(dataset: Path, tmp_path: Path) -> None:
+    train("--outdir", tmp_path / "runs", "--data", dataset, *SMALL_RUN, "--kimg", 4 * STEP_KIMG, "--snap", 2)
     (run,) = (tmp_path / "runs").iterdir()
     page, figure = tmp_path / "run.html", tmp_path / "loss.png"
     crowdgan = [sys.executable, "-m", "crowdgan_core", "plot"]
     for command in (["run", str(run), "--out", str(page)], ["loss", str(run), "--out", str(figure)]):
-        said = subprocess.run([*crowdgan, *command], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
-        assert "written" in said.stderr + said.stdout
+        plot = subprocess.run([*crowdgan, *command], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+        assert "wrote" in plot.stderr + plot.stdout
     text = page.read_text()
-    assert "Rows from above: sparse, medium, dense." in text
-    assert "Collapse" not in text  # every key has words and a unit
+    assert "Rows from top to bottom: sparse, medium, dense." in text
+    assert "Collapse" not in text  # every key has a title and a unit
     assert "no chart of" not in text
     with Image.open(figure) as image:
         assert min(image.size) > 300
 
 
-def test_a_dry_run_prints_all_settings_and_what_training_takes(dataset: Path, tmp_path: Path) -> None:
+def test_a_dry_run_prints_the_config_and_time_estimates(dataset: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", "--outdir", str(tmp_path / "runs")]
     run = subprocess.run(
-        [*command, "--data", str(dataset), *TINY, "--kimg", "20", "-n"],
+        [*command, "--data", str(dataset), *SMALL_RUN, "--kimg", "20", "-n"],
         capture_output=True,
         text=True,
         env=ENVIRONMENT,
         timeout=TIMEOUT_S,
         check=True,
     )
-    settings = json.loads(run.stdout)
-    assert settings["training"]["loss"]["r1_gamma"] == pytest.approx(2 / 256 * 8)
-    assert settings["schedule"]["total_kimg"] == 20
+    config = json.loads(run.stdout)
+    assert config["training"]["loss"]["r1_gamma"] == pytest.approx(2 / 256 * 8)
+    assert config["schedule"]["total_kimg"] == 20
     assert "conditional on 3 classes: sparse 33 %, medium 33 %, dense 33 %" in run.stderr
     assert " s per kimg, " in run.stderr
     assert " for 20 kimg" in run.stderr
@@ -175,31 +175,31 @@ def test_a_dry_run_prints_all_settings_and_what_training_takes(dataset: Path, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--batch", "30", "--batch-gpu", "4"], "--batch 30 is no multiple of --batch-gpu 4; 28 or 32 would work"),
-        (["--gpus", "4", "--device", "cpu"], "--gpus 4: on a CPU there is one process; use --gpus 1"),
-        (["--metrics", "fid50k_full"], "--metrics fid50k_full: there is no such metric; there are none"),
+        (["--batch", "30", "--batch-gpu", "4"], "--batch 30 is not a multiple of --batch-gpu 4; use 28 or 32"),
+        (["--gpus", "4", "--device", "cpu"], "--gpus 4: training on a CPU uses one process; use --gpus 1"),
+        (["--metrics", "fid50k_full"], "--metrics fid50k_full: no such metric; choose from none"),
         (["--aug", "fixed"], "--aug fixed needs --p"),
-        (["--data", "no.zip"], "no.zip: there is no such file or folder"),
-        (["--resume", "no.pkl"], "no.pkl: there is no such run folder or model"),
+        (["--data", "no.zip"], "no.zip: no such file or folder"),
+        (["--resume", "no.pkl"], "no.pkl: no such run folder or model"),
     ],
 )
-def test_what_makes_no_sense_is_one_clear_line(
+def test_invalid_options_are_one_line_of_error(
     dataset: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    said = train("--outdir", tmp_path, "--data", dataset, *TINY, *arguments, code=1)
-    (line,) = (line for line in said.splitlines() if line.startswith("crowdgan: error: "))
+    stderr = train("--outdir", tmp_path, "--data", dataset, *SMALL_RUN, *arguments, code=1)
+    (line,) = (line for line in stderr.splitlines() if line.startswith("crowdgan: error: "))
     assert message in line
 
 
-def test_a_run_that_goes_on_stays_in_its_folder(dataset: Path, tmp_path: Path) -> None:
-    said = train("--resume", tmp_path, "--outdir", tmp_path, code=1)
-    assert f"{tmp_path}: it holds no checkpoint.safetensors" in said
-    train("--outdir", tmp_path / "runs", "--data", dataset, *TINY, "--kimg", STEP)
+def test_a_run_is_resumed_in_its_folder(dataset: Path, tmp_path: Path) -> None:
+    stderr = train("--resume", tmp_path, "--outdir", tmp_path, code=1)
+    assert f"{tmp_path}: no checkpoint.safetensors; there is nothing to resume" in stderr
+    train("--outdir", tmp_path / "runs", "--data", dataset, *SMALL_RUN, "--kimg", STEP_KIMG)
     (run,) = (tmp_path / "runs").iterdir()
-    said = train("--resume", run, "--outdir", tmp_path, code=2)
-    assert "--resume RUN goes on in that folder; leave out --outdir, --desc and --new" in said
+    stderr = train("--resume", run, "--outdir", tmp_path, code=2)
+    assert "--resume RUN resumes the run in its folder; remove --outdir, --desc and --new" in stderr
 
 
-def test_a_new_run_needs_to_know_its_data(tmp_path: Path) -> None:
-    said = train("--outdir", tmp_path, code=2)
-    assert "a new run needs --outdir and --data; --resume RUN goes on with one" in said
+def test_a_new_run_needs_a_dataset(tmp_path: Path) -> None:
+    stderr = train("--outdir", tmp_path, code=2)
+    assert "a new run needs --outdir and --data; use --resume RUN to resume a run" in stderr

@@ -1,7 +1,7 @@
-"""Made-up snapshots in the form of the official ones, for tests of their reader.
+"""Synthetic snapshots in the format of the official ones, for tests of their reader.
 
-The form is written here from facts about it, without any of the official code: which function each network's record
-names, what the record holds, and that tensors are pickled as torch does it itself.
+The format is reproduced from facts about it, without official code: the function that each network's record names, the
+contents of the record, and tensors as pickled by torch.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Any
 import numpy as np
 import torch
 
-SOURCE = "raise SystemExit('the source in a record must never run')"
-"""What stands for the source text of a network's class."""
+SOURCE_TEXT = "raise SystemExit('the source text in a record must never be executed')"
+"""In place of the source text of a network's class."""
 
 
-def never(*_: Any) -> Any:
-    """Stands for the official function that rebuilds a network: reading a snapshot must not call it."""
+def rebuild_network(*_: Any) -> Any:
+    """Replacement for the official function that rebuilds a network; reading a snapshot must not call it."""
     raise AssertionError("the reader called a function that the snapshot names")
 
 
 class EasyDict(dict[str, Any]):
-    """Stands for the official dict whose items are attributes too."""
+    """Replacement for the official dict with attribute access."""
 
 
 class Network(torch.nn.Module):
-    """A network or layer as the official ones are seen from outside: attributes, and what its constructor was given."""
+    """A network or layer with the attributes of official ones, among them its constructor arguments."""
 
     def __init__(self, *init_args: Any, **init_kwargs: Any) -> None:
         super().__init__()
@@ -41,19 +41,19 @@ class Network(torch.nn.Module):
 
 
 class Generator(Network):
-    """A generator's name."""
+    """A network with the class name of official generators."""
 
 
 class Discriminator(Network):
-    """A discriminator's name."""
+    """A network with the class name of official discriminators."""
 
 
 @contextmanager
 def official_modules() -> Iterator[None]:
-    """Makes the official names importable, as far as pickling needs them."""
+    """Makes the official names that pickling needs importable."""
     persistence, util = types.ModuleType("torch_utils.persistence"), types.ModuleType("dnnlib.util")
-    _place(persistence, never, "_reconstruct_persistent_obj")
-    _place(util, EasyDict, "EasyDict")
+    _add_to_module(persistence, rebuild_network, "_reconstruct_persistent_obj")
+    _add_to_module(util, EasyDict, "EasyDict")
     network = types.ModuleType("dnnlib.tflib.network")
     modules = [types.ModuleType(name) for name in ("torch_utils", "dnnlib", "dnnlib.tflib")]
     modules += [persistence, util, network]
@@ -65,34 +65,34 @@ def official_modules() -> Iterator[None]:
             del sys.modules[module.__name__]
 
 
-def _place(module: types.ModuleType, thing: Any, name: str) -> None:
-    thing.__module__, thing.__name__, thing.__qualname__ = module.__name__, name, name
-    setattr(module, name, thing)
+def _add_to_module(module: types.ModuleType, value: Any, name: str) -> None:
+    value.__module__, value.__name__, value.__qualname__ = module.__name__, name, name
+    setattr(module, name, value)
 
 
 class SnapshotPickler(pickle.Pickler):
-    """Pickles networks as records, and the rest as Python and torch do."""
+    """Pickles networks as records, and other values as Python and torch do."""
 
     def reducer_override(self, value: Any) -> Any:
         """The record of a network."""
         if isinstance(value, Network):
-            return never, (EasyDict(record(value)),)
+            return rebuild_network, (EasyDict(network_record(value)),)
         return NotImplemented
 
 
-def record(network: Network) -> dict[str, Any]:
-    """What the pickle holds of a network."""
+def network_record(network: Network) -> dict[str, Any]:
+    """The record of a network in a pickle."""
     return {
         "type": "class",
         "version": 6,
-        "module_src": SOURCE,
+        "module_src": SOURCE_TEXT,
         "class_name": type(network).__name__,
         "state": dict(network.__dict__),
     }
 
 
-def dumps(value: Any, protocol: int) -> bytes:
-    """The bytes of a snapshot."""
+def pickle_bytes(value: Any, protocol: int) -> bytes:
+    """The bytes of a pickle with official names."""
     file = io.BytesIO()
     with official_modules():
         SnapshotPickler(file, protocol).dump(value)
@@ -100,13 +100,15 @@ def dumps(value: Any, protocol: int) -> bytes:
 
 
 def snapshot(**networks: Any) -> dict[str, Any]:
-    """A snapshot's outer mapping."""
+    """The top-level dict of a snapshot with these networks."""
     return {**networks, "training_set_kwargs": EasyDict(path="data.zip", resolution=32), "augment_pipe": None}
 
 
-def network_of(kind: Callable[..., Network], state: Mapping[str, np.ndarray], **init_kwargs: Any) -> Network:
+def build_network(
+    network_class: Callable[..., Network], state: Mapping[str, np.ndarray], **init_kwargs: Any
+) -> Network:
     """A network with these parameters (`weight`, `bias`) and buffers (all others), by dotted names."""
-    network = kind(**init_kwargs)
+    network = network_class(**init_kwargs)
     for dotted, array in state.items():
         *path, name = dotted.split(".")
         layer: torch.nn.Module = network
@@ -123,10 +125,17 @@ def network_of(kind: Callable[..., Network], state: Mapping[str, np.ndarray], **
 
 
 def small_generator() -> Generator:
-    """A generator with layers, settings and attributes of all kinds that official ones have."""
+    """A generator with all types of layers, arguments and attributes of the official ones."""
     random = torch.Generator().manual_seed(3)
-    settings = {"num_layers": 2, "gains": np.arange(3.0), "cutoff": np.float64(2.5), "shape": torch.Size([4, 4])}
-    generator = Generator(z_dim=8, c_dim=0, img_resolution=16, synthesis_kwargs=EasyDict(settings), dtype=torch.float32)
+    synthesis_kwargs = {
+        "num_layers": 2,
+        "gains": np.arange(3.0),
+        "cutoff": np.float64(2.5),
+        "shape": torch.Size([4, 4]),
+    }
+    generator = Generator(
+        z_dim=8, c_dim=0, img_resolution=16, synthesis_kwargs=EasyDict(synthesis_kwargs), dtype=torch.float32
+    )
     generator.w_dim, generator.num_ws = 8, 16  # type: ignore[assignment]
     generator.mapping = Network(num_layers=2)
     generator.mapping.fc0 = Network()
@@ -143,31 +152,31 @@ def small_generator() -> Generator:
 
 
 def write_snapshot(path: Path, value: Any, protocol: int = 4) -> Path:
-    """A snapshot's file."""
-    path.write_bytes(dumps(value, protocol))
+    """Writes a snapshot and returns its path."""
+    path.write_bytes(pickle_bytes(value, protocol))
     return path
 
 
 def write_official(path: Path, generator: Any, **changes: Any) -> Path:
-    """A snapshot of one of our generators, with settings as the official training script writes them.
+    """Writes a snapshot of a crowdgan generator, with constructor arguments as in the official training script.
 
     Args:
-        path: the file.
+        path: output file.
         generator: a `crowdgan_stylegan3.networks.generator.Generator`.
-        changes: settings that differ.
+        changes: constructor arguments that replace those of the generator.
     """
-    settings = generator.settings
-    common = {"c_dim": settings.label_dim, "img_resolution": settings.resolution, "img_channels": 3}
+    config = generator.config
+    common = {"c_dim": config.label_dim, "img_resolution": config.resolution, "img_channels": 3}
     common |= {
-        "z_dim": settings.z_dim,
-        "w_dim": settings.w_dim,
-        "mapping_kwargs": {"num_layers": settings.mapping_layers},
+        "z_dim": config.z_dim,
+        "w_dim": config.w_dim,
+        "mapping_kwargs": {"num_layers": config.mapping_layers},
     }
-    capacity = {"channel_base": settings.channel_base, "channel_max": settings.channel_max}
-    if hasattr(settings, "conv_kernel"):
-        own = {"conv_kernel": settings.conv_kernel, "use_radial_filters": settings.use_radial_filters}
-        kwargs = {**common, **capacity, **own, "magnitude_ema_beta": 0.999}
+    capacity = {"channel_base": config.channel_base, "channel_max": config.channel_max}
+    if hasattr(config, "conv_kernel"):
+        arguments = {"conv_kernel": config.conv_kernel, "use_radial_filters": config.use_radial_filters}
+        kwargs = {**common, **capacity, **arguments, "magnitude_ema_beta": 0.999}
     else:
         kwargs = {**common, "synthesis_kwargs": {**capacity, "num_fp16_res": 4, "conv_clamp": 256}}
     state = {name: tensor.numpy() for name, tensor in generator.state_dict().items()}
-    return write_snapshot(path, snapshot(G_ema=network_of(Generator, state, **{**kwargs, **changes})))
+    return write_snapshot(path, snapshot(G_ema=build_network(Generator, state, **{**kwargs, **changes})))

@@ -1,4 +1,4 @@
-"""Made-up training runs: the files that a run folder holds, with numbers that look like those of a training."""
+"""Synthetic training runs: the files of a run folder, with values that resemble those of a real run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.support.sources import image_bytes
 
 CLASSES = ("sparse", "medium", "dense")
 
-SNAPSHOT_LINES = 10
-"""Lines from one snapshot to the next, at which classes are measured."""
+LINES_PER_SNAPSHOT = 10
+"""Lines from one snapshot to the next; only lines at snapshots contain values per class."""
 
 Line = dict[str, object]
 
 
 def stats_line(kimg: float, means: Mapping[str, float], *, timestamp: float = 1.7e9) -> Line:
-    """One line of a stats file, in the official trainer's form."""
+    """One line of a stats file, in the official trainer's format."""
     entries: Line = {
         key: {"num": 1, "mean": value, "std": 0.0} for key, value in {**means, "Progress/kimg": kimg}.items()
     }
@@ -27,17 +27,17 @@ def stats_line(kimg: float, means: Mapping[str, float], *, timestamp: float = 1.
 
 
 def stats_lines(count: int, *, start_kimg: float = 0.0, kimg_per_line: float = 4.0, seed: int = 0) -> list[Line]:
-    """The lines of a run: losses that settle, scores that part, a growing augmentation."""
+    """Lines of a run: converging losses, diverging scores, and an increasing augmentation probability."""
     rng = np.random.default_rng(seed)
     lines = []
     for index in range(count):
         kimg = start_kimg + index * kimg_per_line
-        settled = 1 - np.exp(-index / 40)
+        progress = 1 - np.exp(-index / 40)
         noise = rng.normal(0, 0.06, 7).tolist()
-        real, fake = 1.2 * settled + noise[0], -1.2 * settled + noise[1]
+        real, fake = 1.2 * progress + noise[0], -1.2 * progress + noise[1]
         means = {
-            "Loss/G/loss": 0.7 + 1.1 * settled + 2 * np.exp(-index / 3) + noise[2],
-            "Loss/D/loss": 1.4 - 0.55 * settled + noise[3] / 2,
+            "Loss/G/loss": 0.7 + 1.1 * progress + 2 * np.exp(-index / 3) + noise[2],
+            "Loss/D/loss": 1.4 - 0.55 * progress + noise[3] / 2,
             "Loss/scores/real": real,
             "Loss/scores/fake": fake,
             "Loss/signs/real": float(np.tanh(real)),
@@ -50,23 +50,23 @@ def stats_lines(count: int, *, start_kimg: float = 0.0, kimg_per_line: float = 4
             "Timing/total_sec": 31.0 * kimg,
             "Resources/cpu_mem_gb": 3.2,
         }
-        for place, name in enumerate(CLASSES) if index % SNAPSHOT_LINES == 0 else ():
-            means[f"Loss/scores/real/{name}"] = real + 0.3 * (place - 1)
-            means[f"Collapse/spread/{name}"] = 0.3 + 0.1 * (place + 1) * settled
+        for position, name in enumerate(CLASSES) if index % LINES_PER_SNAPSHOT == 0 else ():
+            means[f"Loss/scores/real/{name}"] = real + 0.3 * (position - 1)
+            means[f"Collapse/spread/{name}"] = 0.3 + 0.1 * (position + 1) * progress
         lines.append(stats_line(round(kimg, 3), {key: float(value) for key, value in means.items()}))
     return lines
 
 
-def write_stats(folder: Path, lines: Sequence[Line], *, more: str = "") -> Path:
-    """Writes the stats file of a run; `more` follows its lines as it is. Returns the folder."""
+def write_stats(folder: Path, lines: Sequence[Line], *, appended: str = "") -> Path:
+    """Writes the stats file of a run, with `appended` unchanged after its lines; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(line) + "\n" for line in lines) + more
+    text = "".join(json.dumps(line) + "\n" for line in lines) + appended
     (folder / "stats.jsonl").write_text(text, encoding="utf-8")
     return folder
 
 
 def write_options(folder: Path, *, resolution: int) -> None:
-    """Writes the settings of a run whose images have that side in pixels."""
+    """Writes the options of a run on images of this side in pixels."""
     options = {
         "data": "crowds.zip",
         "batch_size": 32,
@@ -79,7 +79,7 @@ def write_options(folder: Path, *, resolution: int) -> None:
 
 
 def write_run(folder: Path, *, lines: int = 60, snapshots: Sequence[int] = (0, 100, 200), tiles: int = 4) -> Path:
-    """Writes a whole run folder: statistics, options, log, and grids of `tiles` x `tiles` images of 32 px."""
+    """Writes a run folder: statistics, options, log, and sample grids of `tiles` x `tiles` images of 32 px."""
     write_stats(folder, stats_lines(lines))
     write_options(folder, resolution=32)
     (folder / "log.txt").write_text("tick 0\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Made-up data in the forms that sources read."""
+"""Synthetic images and annotations in the formats of the sources."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from PIL import Image
 Record = dict[str, Any]
 
 
-def image_bytes(seed: int, size: tuple[int, int] = (60, 80), kind: str = "JPEG", **options: Any) -> bytes:
-    """An encoded image of `size` (height, width): a smooth pattern that depends on the seed."""
+def image_bytes(seed: int, size: tuple[int, int] = (60, 80), image_format: str = "JPEG", **options: Any) -> bytes:
+    """An encoded image of `size` (height, width) in pixels: a smooth pattern that depends on the seed."""
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8))
     data = io.BytesIO()
-    small.resize(size[::-1], Image.Resampling.BICUBIC).save(data, kind, **options)
+    small.resize(size[::-1], Image.Resampling.BICUBIC).save(data, image_format, **options)
     return data.getvalue()
 
 
 def person(
     x: float, y: float, w: float = 8, h: float = 24, *, tag: str = "person", ignore: int | None = None
 ) -> Record:
-    """A box of an annotation line, in CrowdHuman's form."""
+    """One entry of `gtboxes` in a CrowdHuman annotation line."""
     extra: Record = {"box_id": 0, "occ": 0} | ({} if ignore is None else {"ignore": ignore})
     head = {"ignore": 0, "occ": 0, "unsure": 0} if tag == "person" else {}
     box = [x, y, w, h]
@@ -35,20 +35,20 @@ def person(
 
 
 def odgt(records: dict[str, list[Record]]) -> str:
-    """Annotation lines."""
+    """CrowdHuman annotation lines, one per image."""
     return "".join(json.dumps({"ID": name, "gtboxes": boxes}) + "\n" for name, boxes in records.items())
 
 
 RECORDS = {
-    f"27{index},abc{index}": [person(10 + 5 * number, 20 + number) for number in range(6 * index)]
+    f"27{index},abc{index}": [person(10 + 5 * column, 20 + column) for column in range(6 * index)]
     + [person(0, 0, 30, 10, tag="mask", ignore=1)]
     for index in range(5)
 }
-"""Images with 0, 6, 12, 18 and 24 persons, an ignore region each, and commas in their IDs."""
+"""Images with 0, 6, 12, 18 and 24 persons and one ignore region each; their IDs contain commas."""
 
 
-def write_tree(folder: Path, entries: dict[str, bytes]) -> Path:
-    """Writes files below a folder."""
+def write_files(folder: Path, entries: dict[str, bytes]) -> Path:
+    """Writes files below a folder and returns it."""
     for name, data in entries.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,27 +57,27 @@ def write_tree(folder: Path, entries: dict[str, bytes]) -> Path:
 
 
 def write_zip(path: Path, entries: dict[str, bytes]) -> Path:
-    """Writes a zip archive."""
+    """Writes a ZIP archive and returns its path."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in entries.items():
             archive.writestr(name, data)
     return path
 
 
-HEADS = np.array([[1.25, 2.5], [30, 17]])
+HEAD_POINTS = np.array([[1.25, 2.5], [30, 17]])
 """Head points, x and y in pixels."""
 
 
 def image_info(points: npt.ArrayLike) -> dict[str, Any]:
-    """The nesting of ShanghaiTech's files: a cell that holds a structure with `location` and `number`."""
+    """MATLAB variables as in ShanghaiTech's files: a cell with a structure of `location` and `number`."""
     cell = np.empty((1, 1), object)
     cell[0, 0] = {"location": points, "number": float(len(points))}
     return {"image_info": cell}
 
 
 def mat_bytes(variables: dict[str, Any], *, compressed: bool = True) -> bytes:
-    """A MATLAB 5 file."""
-    from scipy.io import savemat  # here, because tests of core alone have no scipy
+    """A MATLAB 5 file with these variables."""
+    from scipy.io import savemat  # not at module level: tests of core alone run without scipy
 
     stream = io.BytesIO()
     savemat(stream, variables, do_compression=compressed)
@@ -85,9 +85,9 @@ def mat_bytes(variables: dict[str, Any], *, compressed: bool = True) -> bytes:
 
 
 def add_shanghaitech(
-    folder: Path, *numbers: int, annotations: str = "ground-truth", points: npt.ArrayLike = HEADS
+    folder: Path, *numbers: int, annotations: str = "ground-truth", points: npt.ArrayLike = HEAD_POINTS
 ) -> None:
-    """Adds images with head points, as ShanghaiTech lays them out."""
+    """Adds images and their head points, in ShanghaiTech's layout."""
     for name in ("images", annotations):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number in numbers:

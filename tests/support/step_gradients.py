@@ -1,4 +1,4 @@
-"""Saves the gradients of one step of training, as one of the processes that torchrun starts, or alone."""
+"""Saves the gradients of one training step: run alone, or as one of the processes that torchrun starts."""
 
 from __future__ import annotations
 
@@ -13,40 +13,43 @@ from torch import Tensor
 from crowdgan_stylegan3.config import Variant
 from crowdgan_stylegan3.training.runtime.distributed import init_distributed
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
-from tests.support.training import CLASS_LABELS, CLASSES, SIDE, small_settings
+from tests.support.training import CLASS_LABELS, CLASSES, SIDE_PX, small_config
 
 BATCH = 8
 
+TINY_LR = 1e-12
+"""A learning rate at which a step does not change the weights."""
+
 
 def main(dest: Path, variant: Variant) -> None:
-    """Takes a step whose learning rate changes nothing, on this process's share of one batch."""
-    settings = small_settings(variant=variant, batch=BATCH, augment="noaug", group_size=4, r1_gamma=1.0)
-    settings = replace(settings, optimiser=replace(settings.optimiser, generator_lr=1e-12, discriminator_lr=1e-12))
+    """Runs one step on this rank's part of a batch; the main rank writes the gradients."""
+    config = small_config(variant=variant, batch=BATCH, augment="noaug", group_size=4, r1_gamma=1.0)
+    config = replace(config, optimizer=replace(config.optimizer, generator_lr=TINY_LR, discriminator_lr=TINY_LR))
     random = torch.Generator().manual_seed(0)
-    images = torch.randint(256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8, generator=random)
+    images = torch.randint(256, (BATCH, 3, SIDE_PX, SIDE_PX), dtype=torch.uint8, generator=random)
     labels = torch.eye(3)[torch.randint(3, (BATCH,), generator=random)]
-    with init_distributed("cpu") as world:
-        own = Trainer(
-            settings,
-            Networks.random(settings),
-            world,
-            batch_gpu=BATCH // world.size,
+    with init_distributed("cpu") as context:
+        trainer = Trainer(
+            config,
+            Networks.random(config),
+            context,
+            batch_gpu=BATCH // context.world_size,
             labels=CLASS_LABELS.vectors,
             classes=CLASSES,
         )
-        own.step((images[world.rank :: world.size], labels[world.rank :: world.size]))
-        if world.is_first:
-            save_file(gradients(own), dest)
+        trainer.step((images[context.rank :: context.world_size], labels[context.rank :: context.world_size]))
+        if context.is_main:
+            save_file(gradients_and_buffers(trainer), dest)
 
 
-def gradients(own: Trainer) -> dict[str, Tensor]:
-    """The gradients that the last turns of both networks left, and the running means."""
-    found = {f"buffer/{name}": tensor.clone() for name, tensor in own.generator.named_buffers()}
-    for network in (own.generator, own.discriminator):
+def gradients_and_buffers(trainer: Trainer) -> dict[str, Tensor]:
+    """Gradients of both networks from their last updates, and buffers of the generator, by name."""
+    tensors = {f"buffer/{name}": tensor.clone() for name, tensor in trainer.generator.named_buffers()}
+    for network in (trainer.generator, trainer.discriminator):
         for name, parameter in network.named_parameters():
             if parameter.grad is not None:
-                found[f"{type(network).__name__}/{name}"] = parameter.grad.clone()
-    return found
+                tensors[f"{type(network).__name__}/{name}"] = parameter.grad.clone()
+    return tensors
 
 
 if __name__ == "__main__":

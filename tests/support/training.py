@@ -1,4 +1,4 @@
-"""A made-up dataset whose classes differ in brightness, and networks that train on it in a blink."""
+"""A synthetic dataset whose classes differ in brightness, and small networks that train on it in a short time."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ from crowdgan_stylegan3.training.data.labels import TrainingLabels
 
 CLASSES = ("sparse", "medium", "dense")
 
-SIDE = 16
+SIDE_PX = 16
+"""Side of the images in pixels."""
 
 
-def made_up_image(number: int, label: int, size: tuple[int, int] = (SIDE, SIDE)) -> ImageArray:
-    """An image whose brightness tells its class, and whose first pixel its number."""
-    rng = np.random.default_rng(number)
-    pixels = rng.integers(60 * label, 60 * label + 80, (*size, 3)).astype(np.uint8)
-    pixels[0, 0] = number
+def synthetic_image(index: int, class_index: int, size: tuple[int, int] = (SIDE_PX, SIDE_PX)) -> ImageArray:
+    """Noise whose brightness increases with the class; the value of the first pixel is `index`."""
+    rng = np.random.default_rng(index)
+    pixels = rng.integers(60 * class_index, 60 * class_index + 80, (*size, 3)).astype(np.uint8)
+    pixels[0, 0] = index
     return pixels
 
 
 def write_dataset(
-    dest: Path, count: int = 24, *, labels: str | None = "class", size: tuple[int, int] = (SIDE, SIDE)
+    dest: Path, count: int = 24, *, labels: str | None = "class", size: tuple[int, int] = (SIDE_PX, SIDE_PX)
 ) -> Path:
-    """A dataset of images that are labelled by class, by value, or not at all."""
-    form = format_for(dest, installed_plugins().dataset_formats.values())
+    """Writes a dataset of images labelled by class, by value, or without labels (None); returns its path."""
+    dataset_format = format_for(dest, installed_plugins().dataset_formats.values())
     records = []
-    with form.create(dest, overwrite=False) as writer:
-        for number in range(count):
-            which = number % len(CLASSES)
-            name = writer.add(form.encode(made_up_image(number, which, size)), size)
-            value = {"class": which, "value": (which + number / 100,), None: None}[labels]
-            records.append(ImageRecord(name=name, label=value, density=float(which) if labels else None))
+    with dataset_format.create(dest, overwrite=False) as writer:
+        for index in range(count):
+            class_index = index % len(CLASSES)
+            name = writer.add(dataset_format.encode(synthetic_image(index, class_index, size)), size)
+            label = {"class": class_index, "value": (class_index + index / 100,), None: None}[labels]
+            records.append(ImageRecord(name=name, label=label, density=float(class_index) if labels else None))
         metadata = DatasetMetadata(
             estimator="grid" if labels else None,
             unit="persons per cell" if labels else None,
@@ -51,9 +52,9 @@ def write_dataset(
     return dest
 
 
-def small_choices(**changes: object) -> TrainOptions:
-    """Choices for a network that trains in a blink."""
-    base: dict[str, object] = {
+def small_options(**changes: object) -> TrainOptions:
+    """Options of a small network, with these changes."""
+    defaults: dict[str, object] = {
         "data": Path("crowds.zip"),
         "batch": 4,
         "channel_base": 64,
@@ -61,12 +62,12 @@ def small_choices(**changes: object) -> TrainOptions:
         "mapping_layers": 1,
         "workers": 0,
     }
-    return TrainOptions(**{**base, **changes})  # type: ignore[arg-type]
+    return TrainOptions(**{**defaults, **changes})  # type: ignore[arg-type]
 
 
-def small_settings(label_dim: int = 3, **changes: object) -> TrainingConfig:
-    """Settings of such a network on images of 16x16."""
-    return resolve_config(small_choices(**changes), resolution=SIDE, label_dim=label_dim)
+def small_config(label_dim: int = 3, **changes: object) -> TrainingConfig:
+    """Config of a small network on images of `SIDE_PX` x `SIDE_PX`, with these changes of the options."""
+    return resolve_config(small_options(**changes), resolution=SIDE_PX, label_dim=label_dim)
 
 
 CLASS_LABELS = TrainingLabels(vectors=np.eye(3, dtype=np.float32), kind="class", classes=CLASSES)

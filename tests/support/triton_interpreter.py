@@ -1,9 +1,9 @@
-"""Triton kernels on a CPU: Triton's interpreter runs them as numpy.
+"""Triton kernels on a CPU, run by Triton's interpreter with numpy.
 
-Whether a kernel is compiled or interpreted is decided by the environment variable TRITON_INTERPRET when the module that
-holds it is imported. So no test module imports `crowdgan_stylegan3.ops.triton` at its top; it asks here, and the first
-to ask imports the kernels for good as interpreted ones. Other tests of the process never need them compiled: those that
-do start a process of their own. The variable stays set only while such a test module runs.
+The environment variable TRITON_INTERPRET decides whether a kernel is compiled or interpreted when its module is
+imported. Test modules therefore do not import `crowdgan_stylegan3.ops.triton` at module level but call this function;
+the first call imports the kernels in interpreted form for the rest of the process. Tests of compiled kernels start a
+separate process. The variable is set only while such a test module runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 
 def interpreted_ops() -> Iterator[ModuleType]:
-    """`crowdgan_stylegan3.ops.triton`, interpreted; the body of a fixture of scope module."""
+    """Yields `crowdgan_stylegan3.ops.triton` with interpreted kernels; the body of a module-scoped fixture."""
     if importlib.util.find_spec("triton") is None:
         pytest.skip("triton is not installed")
     with pytest.MonkeyPatch.context() as patch:

@@ -11,5 +11,5 @@ from tests.integration.fuzz.tools import Pipeline
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Pipeline:
-    """A pipeline that writes to a folder of its own."""
+    """A pipeline that writes to a new folder."""
     return Pipeline(tmp_path / "out")

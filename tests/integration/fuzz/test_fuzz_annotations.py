@@ -1,4 +1,4 @@
-"""Damaged and hostile annotations."""
+"""Damaged and malicious annotations."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource, parse_line
-from tests.integration.fuzz.tools import Pipeline, mutated, mutated_json, one_case, opened
+from tests.integration.fuzz.tools import Pipeline, checked_case, mutate_bytes, mutate_json, source_opener
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200))
-def test_parse_line_turns_arbitrary_bytes_and_text_into_a_dataset_error_or_people(line: bytes | str) -> None:
-    with one_case(repr(line)):
+def test_parse_line_gives_a_dataset_error_or_annotations_for_arbitrary_bytes_and_text(line: bytes | str) -> None:
+    with checked_case(repr(line)):
         parse_line(line, "a.odgt:1")
 
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inside: st.lists(inside, max_size=5) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
+    lambda members: st.lists(members, max_size=5) | st.dictionaries(st.text(max_size=5), members, max_size=3),
     max_leaves=8,
 )
 BOXES = st.lists(st.floats() | st.integers() | JSON_VALUES, min_size=3, max_size=5) | JSON_VALUES
@@ -36,31 +36,31 @@ ROWS = st.fixed_dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=5) | JSON_VALUES, st.lists(ROWS | JSON_VALUES, max_size=4) | JSON_VALUES)
-def test_parse_line_turns_arbitrary_json_into_a_dataset_error_or_people_with_sound_boxes(
+def test_parse_line_gives_a_dataset_error_or_annotations_with_valid_boxes_for_arbitrary_json(
     identifier: object, boxes: object
 ) -> None:
     line = json.dumps({"ID": identifier, "gtboxes": boxes})
-    with one_case(line):
-        name, people = parse_line(line, "a.odgt:1")
+    with checked_case(line):
+        name, annotations = parse_line(line, "a.odgt:1")
         assert name == identifier
         assert isinstance(boxes, list)
-        assert len(people) == len(boxes)
-        assert not np.isinf(people.full_boxes).any()
-        assert not (people.person_full_boxes[:, 2:] <= 0).any()
+        assert len(annotations) == len(boxes)
+        assert not np.isinf(annotations.full_boxes).any()
+        assert not (annotations.person_full_boxes[:, 2:] <= 0).any()
 
 
-def test_mutated_annotations_are_refused_or_skipped_or_read(
+def test_mutated_annotations_are_refused_skipped_or_read(
     tmp_path: Path, pipeline: Pipeline, write_crowd: Callable[..., Path]
 ) -> None:
-    dice = random.Random(17)
+    rng = random.Random(17)
     folder = write_crowd(tmp_path / "crowd", count=4, size=(24, 32))
     annotations = folder / "annotation_train.odgt"
     valid = annotations.read_bytes()
     records = [json.loads(line) for line in valid.splitlines()]
     for case in range(400):
         if case % 2:
-            annotations.write_bytes(mutated(valid, dice))
+            annotations.write_bytes(mutate_bytes(valid, rng))
         else:
-            annotations.write_text("\n".join(json.dumps(mutated_json(record, dice)) for record in records))
-        pipeline.run(opened(CrowdHumanSource(), folder), case, density=True)
+            annotations.write_text("\n".join(json.dumps(mutate_json(record, rng)) for record in records))
+        pipeline.run(source_opener(CrowdHumanSource(), folder), case, density=True)
     assert min(pipeline.outcomes.values()) > 5, pipeline.outcomes

@@ -1,4 +1,4 @@
-"""Damaged and hostile CIFAR-10 archives, whose pickles are never run."""
+"""Damaged and malicious CIFAR-10 archives, whose pickles must never be executed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ import pytest
 
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.sources.cifar10 import Cifar10Source
-from tests.integration.fuzz.tools import Pipeline, mutated, one_case, opened
+from tests.integration.fuzz.tools import Pipeline, checked_case, mutate_bytes, source_opener
 
 
 def cifar_batch(count: int = 2) -> dict[str, Any]:
-    """What a batch holds."""
+    """Contents of a batch file."""
     data = np.arange(count * 3072, dtype=np.int64).astype(np.uint8).reshape(count, 3072)
     names = [f"image{index}.png" for index in range(count)]
     return {"batch_label": "batch", "labels": list(range(count)), "data": data, "filenames": names}
 
 
 def cifar_tar(batches: list[bytes]) -> bytes:
-    """An archive as the dataset comes, not packed."""
+    """The dataset's archive, uncompressed."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         for number, data in enumerate(batches, 1):
@@ -57,25 +57,25 @@ def test_a_cifar_archive_of_any_pickle_protocol_is_read(protocol: int, tmp_path:
 
 
 def test_mutated_cifar_archives_are_refused_or_read(tmp_path: Path, pipeline: Pipeline) -> None:
-    dice = random.Random(23)
+    rng = random.Random(23)
     for case in range(500):
         batches = [pickle.dumps(cifar_batch(), 2 + case % 3)] * 5
         if case % 3 == 0:
-            batches[dice.randrange(5)] = mutated(batches[0], dice)
+            batches[rng.randrange(5)] = mutate_bytes(batches[0], rng)
         tar = cifar_tar(batches)
         if case % 3 == 1:
-            tar = mutated(tar, dice)
-        packed = gzip.compress(tar, 1)
+            tar = mutate_bytes(tar, rng)
+        compressed = gzip.compress(tar, 1)
         if case % 3 == 2:
-            packed = mutated(packed, dice)
+            compressed = mutate_bytes(compressed, rng)
         path = tmp_path / "cifar-10-python.tar.gz"
-        path.write_bytes(packed)
-        pipeline.run(opened(Cifar10Source(), path), case)
+        path.write_bytes(compressed)
+        pipeline.run(source_opener(Cifar10Source(), path), case)
     assert min(pipeline.outcomes.values()) > 5, pipeline.outcomes
 
 
-class Asks:
-    """Pickles to a call of a function."""
+class PickledCall:
+    """An object whose pickle calls a function when it is loaded."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
         self._call = (function, arguments)
@@ -85,30 +85,30 @@ class Asks:
 
 
 def calling_batches(witness: Path) -> dict[str, tuple[object, str]]:
-    """Batches that would make the file `witness`, and the name that the refusal must contain."""
+    """Batches that would create the file `witness`, and the function name that the error message must contain."""
     code = f"open({str(witness)!r}, 'w').close()"
     system = f"{os.system.__module__}.system"
     return {
-        "os.system": (Asks(os.system, f"touch {witness}"), system),
-        "eval": (Asks(eval, code), "builtins.eval"),
-        "exec": (Asks(exec, code), "builtins.exec"),
-        "getattr": (Asks(getattr, "text", "upper"), "builtins.getattr"),
-        "in the labels": (cifar_batch() | {"labels": [Asks(os.system, f"touch {witness}")]}, system),
-        "in the arguments of an array's type": (Asks(np.dtype, Asks(eval, code)), "builtins.eval"),
-        "in the arguments of a call": (Asks(print, Asks(eval, code)), "builtins.print"),
+        "os.system": (PickledCall(os.system, f"touch {witness}"), system),
+        "eval": (PickledCall(eval, code), "builtins.eval"),
+        "exec": (PickledCall(exec, code), "builtins.exec"),
+        "getattr": (PickledCall(getattr, "text", "upper"), "builtins.getattr"),
+        "in the labels": (cifar_batch() | {"labels": [PickledCall(os.system, f"touch {witness}")]}, system),
+        "in the arguments of an array's type": (PickledCall(np.dtype, PickledCall(eval, code)), "builtins.eval"),
+        "in the arguments of a call": (PickledCall(print, PickledCall(eval, code)), "builtins.print"),
     }
 
 
 @pytest.mark.parametrize("kind", list(calling_batches(Path())))
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_a_cifar_pickle_that_asks_for_code_is_refused_by_name_and_runs_nothing(
+def test_a_cifar_pickle_that_calls_a_function_is_refused_by_name_and_not_executed(
     kind: str, protocol: int, tmp_path: Path
 ) -> None:
     witness = tmp_path / "executed"
-    batch, asked = calling_batches(witness)[kind]
+    batch, function_name = calling_batches(witness)[kind]
     path = write_cifar(tmp_path / "cifar-10-python.tar.gz", [pickle.dumps(batch, protocol)] * 5)
-    wanted = asked if protocol >= 3 else asked.replace("builtins", "__builtin__")
-    refusal = f"it asks for {wanted}: refused, a batch holds arrays, texts and numbers alone"
+    expected = function_name if protocol >= 3 else function_name.replace("builtins", "__builtin__")
+    refusal = f"requests {expected}: refused; a batch may contain only arrays, strings and numbers"
     with pytest.raises(DatasetError) as caught:
         Cifar10Source().open([path], None)
     assert str(caught.value).removeprefix(f"{path}:cifar-10-batches-py/data_batch_1: ").replace(
@@ -118,7 +118,7 @@ def test_a_cifar_pickle_that_asks_for_code_is_refused_by_name_and_runs_nothing(
 
 
 def opcodes(value: object) -> bytes:
-    """A value as it lies inside a pickle."""
+    """Opcodes that push a value, without the pickle's header and end."""
     return pickle.dumps(value, 2)[2:-1]
 
 
@@ -130,7 +130,7 @@ FORGED = {
     + b"R"
     + opcodes((1, (4,), np.dtype("O"), False, b"A" * 32))
     + b"b.",
-    "a type with a field far outside": b"cnumpy\nndarray\n("
+    "a type with a field outside of the item": b"cnumpy\nndarray\n("
     + opcodes((4,))
     + DTYPE
     + opcodes(("V8", False, True))
@@ -139,11 +139,11 @@ FORGED = {
     + b"bt"
     + b"R.",
     "an index of 2 billion": b"}r" + struct.pack("<I", 2**31 - 1) + b".",
-    "an endless text": b"X" + struct.pack("<I", 2**32 - 1) + b"x.",
+    "a string of 4 GiB": b"X" + struct.pack("<I", 2**32 - 1) + b"x.",
     "an array of a terabyte": b"cnumpy\nndarray\n" + opcodes(((2**40,), "u1")) + b"R.",
     "a deep list": b"]" * 100_000 + b"a" * 99_999 + b".",
 }
-"""Pickles at which numpy or the unpickler in C crash, or allocate what the machine does not have."""
+"""Pickles at which numpy or the C unpickler crashes, or allocates more memory than available."""
 
 OPEN_CIFAR = """
 import sys
@@ -165,15 +165,15 @@ def test_a_forged_cifar_pickle_is_refused_without_a_crash(kind: str, tmp_path: P
     assert done.stderr.startswith(f"{path}:cifar-10-batches-py/data_batch_1: "), done.stderr
 
 
-def test_a_cifar_archive_whose_entries_run_in_a_circle_is_refused(tmp_path: Path) -> None:
+def test_a_cifar_archive_with_cyclic_entries_is_refused(tmp_path: Path) -> None:
     info = tarfile.TarInfo("cifar-10-batches-py/readme")
     header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
-    header[124:136] = b"\xff" * 10 + struct.pack(">h", -512)  # a size below 0, in base 256
+    header[124:136] = b"\xff" * 10 + struct.pack(">h", -512)  # a negative size, in base 256
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     path = tmp_path / "cifar-10-python.tar.gz"
     path.write_bytes(gzip.compress(info.tobuf() + bytes(header) + bytes(1024)))
-    with one_case("circle"), pytest.raises(DatasetError, match="damaged archive"):
+    with checked_case("cyclic entries"), pytest.raises(DatasetError, match="damaged archive"):
         Cifar10Source().open([path], None)
 
 
@@ -183,5 +183,5 @@ def test_a_cifar_batch_that_is_a_link_to_itself_is_refused(tmp_path: Path) -> No
         info = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
         info.type, info.linkname = tarfile.SYMTYPE, "data_batch_1"
         archive.addfile(info)
-    with pytest.raises(DatasetError, match="data_batch_1: it must be a file of at most"):
+    with pytest.raises(DatasetError, match="data_batch_1: must be a file of at most"):
         Cifar10Source().open([path], None)

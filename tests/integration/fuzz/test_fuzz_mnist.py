@@ -1,4 +1,4 @@
-"""Damaged and hostile MNIST files."""
+"""Damaged and malicious MNIST files."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ import pytest
 
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.sources.mnist import MnistSource
-from tests.integration.fuzz.tools import Pipeline, mutated, opened
+from tests.integration.fuzz.tools import Pipeline, mutate_bytes, source_opener
 
 
-def idx(array: np.ndarray, kind: int) -> bytes:
-    """An IDX file that is not packed."""
-    return struct.pack(f">{1 + array.ndim}I", kind, *array.shape) + array.astype(np.uint8).tobytes()
+def idx_bytes(array: np.ndarray, magic: int) -> bytes:
+    """An uncompressed IDX file."""
+    return struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.astype(np.uint8).tobytes()
 
 
 def test_mutated_mnist_files_are_refused_or_read(tmp_path: Path, pipeline: Pipeline) -> None:
-    dice = random.Random(22)
+    rng = random.Random(22)
     images, labels = tmp_path / "t-images-idx3-ubyte.gz", tmp_path / "t-labels-idx1-ubyte.gz"
-    valid_images = idx(np.arange(2 * 28 * 28).reshape(2, 28, 28), 0x803)
-    valid_labels = idx(np.array([3, 4]), 0x801)
+    valid_images = idx_bytes(np.arange(2 * 28 * 28).reshape(2, 28, 28), 0x803)
+    valid_labels = idx_bytes(np.array([3, 4]), 0x801)
     for case in range(500):
         parts = [valid_images, valid_labels]
-        which = dice.randrange(2)
-        if case % 2:  # inside of the packing, else outside
-            parts[which] = mutated(parts[which], dice)
-        packed = [gzip.compress(part, 1) for part in parts]
+        index = rng.randrange(2)
+        if case % 2:  # before compression, otherwise after it
+            parts[index] = mutate_bytes(parts[index], rng)
+        compressed = [gzip.compress(part, 1) for part in parts]
         if not case % 2:
-            packed[which] = mutated(packed[which], dice)
-        images.write_bytes(packed[0])
-        labels.write_bytes(packed[1])
-        pipeline.run(opened(MnistSource(), images), case)
+            compressed[index] = mutate_bytes(compressed[index], rng)
+        images.write_bytes(compressed[0])
+        labels.write_bytes(compressed[1])
+        pipeline.run(source_opener(MnistSource(), images), case)
     assert min(pipeline.outcomes.values()) > 5, pipeline.outcomes
 
 
@@ -46,6 +46,6 @@ SHAPES_WITHOUT_PIXELS = [(0, 28, 28), (0, 2**32 - 1, 2**32 - 1), (2, 0, 0), (2, 
 def test_an_mnist_file_without_pixels_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
     images, labels = tmp_path / "t-images-idx3-ubyte.gz", tmp_path / "t-labels-idx1-ubyte.gz"
     images.write_bytes(gzip.compress(struct.pack(">4I", 0x803, *shape)))
-    labels.write_bytes(gzip.compress(idx(np.zeros(min(shape[0], 2)), 0x801)))
+    labels.write_bytes(gzip.compress(idx_bytes(np.zeros(min(shape[0], 2)), 0x801)))
     with pytest.raises(DatasetError, match=r"t-images-idx3-ubyte\.gz: "):
         MnistSource().open([images], None)

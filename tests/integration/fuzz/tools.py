@@ -1,7 +1,7 @@
-"""What the fuzz tests share: mutations of files and JSON, and the checks of one case.
+"""Helpers of the fuzz tests: mutations of files and JSON, and the checks of one case.
 
-Damaged and hostile input gives an error of crowdgan's own, a skipped image, or success: never anything else. Every
-loop is seeded, so that a failing case comes again; its number is in the message.
+Damaged or malicious input must give a `CrowdganError`, a skipped image, or success. Every loop is seeded, so that
+failures are reproducible; the message contains the number of the case.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 import signal
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -30,29 +30,38 @@ from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.sources.base import SceneSource, SourceReader
 
-HANG_S = 20
-"""Seconds after which one case counts as a hang; the slowest takes a tenth of one."""
+HANG_TIMEOUT_S = 20
+"""Seconds after which one case counts as a hang; the slowest takes 0.1 s."""
 
-FORMATS: list[tuple[DatasetFormat, str]] = [(ZipFormat(), "out.zip"), (Hdf5Format(), "out.h5")]
-"""Formats to write to, in turn, with the destination's name."""
+OUTPUT_FORMATS: list[tuple[DatasetFormat, str]] = [(ZipFormat(), "out.zip"), (Hdf5Format(), "out.h5")]
+"""Output formats, used in turn, with the name of the destination."""
 
 SMALL = ImageTransform(name="center-crop", size=(8, 8))
 
-INTERESTING = (b"\0", b"\xff", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\xff" * 8, b"\n")
-"""Numbers at the border of their range, as lengths and offsets in binary files like least."""
+EXTREME_BYTES = (
+    b"\0",
+    b"\xff",
+    b"\0\0\0\0",
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff",
+    b"\x80\0\0\0",
+    b"\xff" * 8,
+    b"\n",
+)
+"""Integers at the limits of their ranges, in place of lengths and offsets in binary files."""
 
 
-class Hang(BaseException):
-    """A case took longer than `HANG_S`; no `Exception`, so that nothing that reads damaged files catches it."""
+class HangError(BaseException):
+    """A case took longer than `HANG_TIMEOUT_S`; not an `Exception`, so that no reader of damaged files catches it."""
 
 
 @contextmanager
-def one_case(name: object) -> Iterator[None]:
-    """Fails with the case's name where it hangs, or raises anything but a `CrowdganError`, which is passed over."""
-    limited = hasattr(signal, "setitimer")
-    if limited:
-        signal.signal(signal.SIGALRM, _hang)
-        signal.setitimer(signal.ITIMER_REAL, HANG_S)
+def checked_case(name: object) -> Iterator[None]:
+    """Fails with the case's name if it hangs or raises another error than `CrowdganError`, which is suppressed."""
+    has_timer = hasattr(signal, "setitimer")
+    if has_timer:
+        signal.signal(signal.SIGALRM, _raise_hang)
+        signal.setitimer(signal.ITIMER_REAL, HANG_TIMEOUT_S)
     try:
         yield
     except CrowdganError as error:
@@ -60,63 +69,63 @@ def one_case(name: object) -> Iterator[None]:
     except Exception as error:
         raise AssertionError(f"case {name}: {type(error).__name__}: {error}") from error
     finally:
-        if limited:
+        if has_timer:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _hang(number: int, frame: object) -> None:
-    raise Hang
+def _raise_hang(number: int, frame: object) -> None:
+    raise HangError
 
 
-def mutated(data: bytes, dice: random.Random) -> bytes:
-    """`data` after one to four random changes; now and then nothing but random bytes."""
-    if dice.random() < 0.03:
-        return dice.randbytes(dice.randrange(200))
+def mutate_bytes(data: bytes, rng: random.Random) -> bytes:
+    """`data` after one to four random changes; in 3 % of the cases, random bytes."""
+    if rng.random() < 0.03:
+        return rng.randbytes(rng.randrange(200))
     changed = bytearray(data)
-    for _ in range(dice.randint(1, 4)):
-        dice.choice((_flip, _truncate, _splice, _insert, _overwrite, _remove))(changed, dice)
+    for _ in range(rng.randint(1, 4)):
+        rng.choice((_flip, _truncate, _splice, _insert, _overwrite, _remove))(changed, rng)
     return bytes(changed)
 
 
-def _place(data: bytearray, dice: random.Random) -> int:
-    """A position, every second time near an end, where formats keep what matters."""
-    if dice.random() < 0.5 or len(data) < 128:
-        return dice.randrange(len(data) + 1)
-    return dice.randrange(64) if dice.random() < 0.5 else len(data) - dice.randrange(64)
+def _random_position(data: bytearray, rng: random.Random) -> int:
+    """A random position, in half of the cases near an end, where formats store their headers."""
+    if rng.random() < 0.5 or len(data) < 128:
+        return rng.randrange(len(data) + 1)
+    return rng.randrange(64) if rng.random() < 0.5 else len(data) - rng.randrange(64)
 
 
-def _flip(data: bytearray, dice: random.Random) -> None:
-    for _ in range(dice.choice((1, 1, 4, 30))):
-        place = _place(data, dice)
-        if place < len(data):
-            data[place] ^= 1 << dice.randrange(8)
+def _flip(data: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.choice((1, 1, 4, 30))):
+        position = _random_position(data, rng)
+        if position < len(data):
+            data[position] ^= 1 << rng.randrange(8)
 
 
-def _truncate(data: bytearray, dice: random.Random) -> None:
-    del data[_place(data, dice) :]
+def _truncate(data: bytearray, rng: random.Random) -> None:
+    del data[_random_position(data, rng) :]
 
 
-def _splice(data: bytearray, dice: random.Random) -> None:
-    start, length, place = _place(data, dice), dice.randrange(1, 100), _place(data, dice)
-    data[place : place + dice.choice((0, length))] = data[start : start + length]
+def _splice(data: bytearray, rng: random.Random) -> None:
+    start, length, position = _random_position(data, rng), rng.randrange(1, 100), _random_position(data, rng)
+    data[position : position + rng.choice((0, length))] = data[start : start + length]
 
 
-def _insert(data: bytearray, dice: random.Random) -> None:
-    place = _place(data, dice)
-    data[place:place] = dice.randbytes(dice.choice((1, 2, 7, 64)))
+def _insert(data: bytearray, rng: random.Random) -> None:
+    position = _random_position(data, rng)
+    data[position:position] = rng.randbytes(rng.choice((1, 2, 7, 64)))
 
 
-def _overwrite(data: bytearray, dice: random.Random) -> None:
-    place, value = _place(data, dice), dice.choice(INTERESTING)
-    data[place : place + len(value)] = value
+def _overwrite(data: bytearray, rng: random.Random) -> None:
+    position, value = _random_position(data, rng), rng.choice(EXTREME_BYTES)
+    data[position : position + len(value)] = value
 
 
-def _remove(data: bytearray, dice: random.Random) -> None:
-    place = _place(data, dice)
-    del data[place : place + dice.choice((1, 4, 50))]
+def _remove(data: bytearray, rng: random.Random) -> None:
+    position = _random_position(data, rng)
+    del data[position : position + rng.choice((1, 4, 50))]
 
 
-WEIRD = (
+UNUSUAL_JSON_VALUES = (
     *(
         None,
         True,
@@ -138,88 +147,88 @@ WEIRD = (
     ),
     *("\ud800", "\0", "../x", [], {}, [[]], [{}], [None], [1, 2], ["a", "a"], {"format": 1}, [10**400], [float("nan")]),
 )
-"""JSON values that a careless reader trips over."""
+"""JSON values that readers often fail to handle."""
 
 
-def mutated_json(value: Any, dice: random.Random) -> Any:
-    """A copy of JSON data in which one to three random places hold something weird, are doubled or are gone."""
+def mutate_json(value: Any, rng: random.Random) -> Any:
+    """A copy of JSON data in which one to three random members are replaced, duplicated or removed."""
     copied = json.loads(json.dumps(value))
-    for _ in range(dice.randint(1, 3)):
-        place = copied
-        while isinstance(place, (dict, list)) and place:
-            key = dice.choice(list(place)) if isinstance(place, dict) else dice.randrange(len(place))
-            inside = place[key]
-            if not isinstance(inside, (dict, list)) or not inside or dice.random() < 0.3:
-                _spoil(place, key, dice)
+    for _ in range(rng.randint(1, 3)):
+        container = copied
+        while isinstance(container, (dict, list)) and container:
+            key = rng.choice(list(container)) if isinstance(container, dict) else rng.randrange(len(container))
+            member = container[key]
+            if not isinstance(member, (dict, list)) or not member or rng.random() < 0.3:
+                _mutate_member(container, key, rng)
                 break
-            place = inside
+            container = member
     return copied
 
 
-def _spoil(place: Any, key: Any, dice: random.Random) -> None:
-    change = dice.random()
+def _mutate_member(container: Any, key: Any, rng: random.Random) -> None:
+    change = rng.random()
     if change < 0.7:
-        place[key] = deepcopy(dice.choice(WEIRD))
+        container[key] = deepcopy(rng.choice(UNUSUAL_JSON_VALUES))
     elif change < 0.85:
-        del place[key]
-    elif isinstance(place, list):
-        place.append(deepcopy(place[key]))
+        del container[key]
+    elif isinstance(container, list):
+        container.append(deepcopy(container[key]))
     else:
-        place[f"{key}_more"] = deepcopy(place[key])
+        container[f"{key}_more"] = deepcopy(container[key])
 
 
 class Pipeline:
-    """`build_dataset` in a folder of its own, with the promise checked that a destination is whole or absent."""
+    """Runs of `build_dataset` in one folder; checks that the destination is complete or absent."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._estimators = [cls for _, cls in sorted(installed_plugins().density_estimators.items())]
-        self._turn = 0
-        self.outcomes = {"made": 0, "refused": 0}
+        self._run_count = 0
+        self.outcomes = {"written": 0, "refused": 0}
         folder.mkdir()
 
     def run(self, open_source: Callable[[], SourceReader], name: object, *, density: bool = False) -> None:
-        """Makes a dataset of a source; formats, estimators and `on_error` take turns."""
-        self._turn += 1
-        out_format, dest_name = FORMATS[self._turn % len(FORMATS)]
+        """Builds a dataset from a source; formats, estimators and values of `on_error` alternate."""
+        self._run_count += 1
+        out_format, dest_name = OUTPUT_FORMATS[self._run_count % len(OUTPUT_FORMATS)]
         dest = self._folder / dest_name
         done = False
-        with one_case(name):
-            label_settings = BuildConfig(
+        with checked_case(name):
+            config = BuildConfig(
                 dest=dest,
                 format=out_format,
-                estimator=self._estimator() if density else None,
+                estimator=self._next_estimator() if density else None,
                 transform=SMALL,
-                on_error="fail" if self._turn % 5 == 0 else "skip",
+                on_error="fail" if self._run_count % 5 == 0 else "skip",
                 workers=1,
             )
-            summary = build_dataset(open_source(), "fuzz", label_settings)
+            summary = build_dataset(open_source(), "fuzz", config)
             done = True
-        left = [path.name for path in self._folder.iterdir()]
-        assert left == ([dest_name] if done else []), f"case {name}: {left} left behind"
+        names = [path.name for path in self._folder.iterdir()]
+        assert names == ([dest_name] if done else []), f"case {name}: {names} left behind"
         if done:
-            with closing(out_format.open(dest)) as reader:
+            with out_format.open(dest) as reader:
                 assert len(reader) == summary.num_written > 0
                 reader.image(0)
             dest.unlink()
-        self.outcomes["made" if done else "refused"] += 1
+        self.outcomes["written" if done else "refused"] += 1
 
-    def _estimator(self) -> DensityEstimator:
-        return self._estimators[self._turn % len(self._estimators)]()
+    def _next_estimator(self) -> DensityEstimator:
+        return self._estimators[self._run_count % len(self._estimators)]()
 
 
-def opened(source: SceneSource, path: Path) -> Callable[[], SourceReader]:
-    """Opening a source at a path, if it takes the path at all."""
+def source_opener(source: SceneSource, path: Path) -> Callable[[], SourceReader]:
+    """A function that matches a source with a path and opens it."""
 
-    def attempt() -> SourceReader:
+    def open_source() -> SourceReader:
         source.matches([path], None)
         return source.open([path], None)
 
-    return attempt
+    return open_source
 
 
-def images(encode_noise: Callable[..., bytes]) -> dict[str, bytes]:
-    """Small valid images of every kind that is read, by file name."""
+def valid_images(encode_noise: Callable[..., bytes]) -> dict[str, bytes]:
+    """Small valid images of every supported type, by file name."""
     exif = Image.Exif()
     exif[0x0112] = 6
     exif.get_ifd(0x8769)[0xA405] = 35
@@ -231,20 +240,20 @@ def images(encode_noise: Callable[..., bytes]) -> dict[str, bytes]:
     return {
         "plain.jpg": encode_noise(3, size, "JPEG"),
         "progressive.jpg": encode_noise(4, size, "JPEG", progressive=True),
-        "turned.jpg": encode_noise(5, size, "JPEG", exif=exif),
+        "rotated.jpg": encode_noise(5, size, "JPEG", exif=exif),
         "plain.png": encode_noise(6, size, "PNG"),
-        "turned.png": encode_noise(7, size, "PNG", exif=exif),
+        "rotated.png": encode_noise(7, size, "PNG", exif=exif),
         "palette.png": palette.getvalue(),
         "grey16.png": grey16.getvalue(),
         "plain.webp": encode_noise(8, size, "WEBP"),
-        "turned.webp": encode_noise(9, size, "WEBP", exif=exif),
+        "rotated.webp": encode_noise(9, size, "WEBP", exif=exif),
         "rgba.webp": rgba.getvalue(),
         "plain.bmp": encode_noise(10, size, "BMP"),
     }
 
 
-def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip archive of files."""
+def zip_bytes(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """A ZIP archive of files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as archive:
         for name, data in files.items():

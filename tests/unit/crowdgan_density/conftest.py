@@ -14,7 +14,7 @@ MakeScene = Callable[..., Scene]
 
 @pytest.fixture(scope="session")
 def make_scene() -> MakeScene:
-    """Makes a scene from full boxes; `ignore` and `tagged_person` as lists of 0 and 1."""
+    """A function that builds a scene from full boxes; `ignore` and `tagged_person` as lists of 0 and 1."""
 
     def make(
         boxes: Sequence[Sequence[float]] = (),
@@ -23,7 +23,7 @@ def make_scene() -> MakeScene:
         tagged_person: Sequence[int] = (),
     ) -> Scene:
         return Scene(
-            source_name="made up",
+            source_name="example",
             size=size,
             full_boxes=np.array(boxes, float).reshape(-1, 4),
             ignore=np.array(ignore, bool),
@@ -34,8 +34,8 @@ def make_scene() -> MakeScene:
 
 
 @pytest.fixture(scope="session")
-def heads_alone() -> Scene:
-    """Three persons marked by head points, as in crowd-counting datasets."""
+def heads_only() -> Scene:
+    """Three people annotated by head points, as in crowd-counting datasets."""
     return Scene(
         source_name="heads", size=(480, 640), head_boxes=np.array([[10, 20, 0, 0], [30, 20, 0, 0], [50, 90, 0, 0]])
     )

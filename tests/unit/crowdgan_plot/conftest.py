@@ -1,4 +1,4 @@
-"""What the tests of figures share: empty figures in the house's style, and images to compare them with."""
+"""Shared fixtures of the figure tests: empty figures in the style, and comparison with baseline images."""
 
 from __future__ import annotations
 
@@ -15,43 +15,44 @@ from PIL import Image
 
 from crowdgan_plot.style import encode_figure, new_figure, plot_style
 
-BASELINE = Path(__file__).parent / "baseline"
+BASELINE_FOLDER = Path(__file__).parent / "baseline"
 
 BASELINE_DPI = 50
 
-MADE_WITH = "3.11"
-"""Version of matplotlib that made the images; others place and draw letters otherwise."""
+BASELINE_MATPLOTLIB = "3.11"
+"""Version of matplotlib that rendered the baseline images; other versions render text differently."""
 
-WRITE = "CROWDGAN_WRITE_BASELINE"
-"""Environment variable: set it to write the images anew after a figure was changed on purpose; then look at them."""
+WRITE_VARIABLE = "CROWDGAN_WRITE_BASELINE"
+"""Environment variable that writes new baseline images, after an intended change of a figure; then look at them."""
 
-TOLERANCE = 2.0
-"""Mean difference of 255 up to which two images count as the same: anti-aliasing, not the place of a line."""
+MAX_MEAN_DIFFERENCE = 2.0
+"""Mean difference of pixel values (0 to 255) below which two images are equal: allows for anti-aliasing."""
 
-LooksLike = Callable[[Figure, str], None]
+CompareWithBaseline = Callable[[Figure, str], None]
 
 
 @pytest.fixture
 def figure() -> Iterator[Figure]:
-    """An empty slide, and the house's style while the test draws."""
+    """An empty figure; the style applies during the test."""
     with plot_style():
         yield new_figure()
 
 
 @pytest.fixture
-def looks_like() -> LooksLike:
-    """Compares a figure with the image of a name; `looks_like(figure, "losses")`."""
+def compare_with_baseline() -> CompareWithBaseline:
+    """Compares a figure with a baseline image: `compare_with_baseline(figure, "losses")`."""
 
     def compare(figure: Figure, name: str) -> None:
-        if not mpl.__version__.startswith(f"{MADE_WITH}."):
-            pytest.skip(f"the images were made by matplotlib {MADE_WITH}; this is {mpl.__version__}")
-        data = encode_figure(figure, "png", dpi=BASELINE_DPI)
-        found = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float)
-        path = BASELINE / f"{name}.png"
-        if WRITE in os.environ:
+        if not mpl.__version__.startswith(f"{BASELINE_MATPLOTLIB}."):
+            pytest.skip(f"the baseline images need matplotlib {BASELINE_MATPLOTLIB}; this is {mpl.__version__}")
+        with plot_style():
+            data = encode_figure(figure, "png", dpi=BASELINE_DPI)
+        actual = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float)
+        path = BASELINE_FOLDER / f"{name}.png"
+        if WRITE_VARIABLE in os.environ:
             path.write_bytes(data)
         expected = np.asarray(Image.open(path).convert("RGB"), float)
-        assert found.shape == expected.shape
-        assert np.abs(found - expected).mean() < TOLERANCE
+        assert actual.shape == expected.shape
+        assert np.abs(actual - expected).mean() < MAX_MEAN_DIFFERENCE
 
     return compare

@@ -1,4 +1,4 @@
-"""What the distribution offers through the hooks."""
+"""Hooks of the distribution, and the help texts of its commands."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ COMMANDS = ("loss", "run", "density", "labels", "spectra")
 PACKAGE = Path(__file__).parents[3] / "packages" / "crowdgan-plot"
 
 
-def test_the_commands_are_complete() -> None:
-    offers = plugin.crowdgan_register_commands()
-    assert [(offer.group, offer.command.name) for offer in offers] == [("plot", name) for name in COMMANDS]
+def test_all_commands_are_registered_with_a_short_help() -> None:
+    specs = plugin.crowdgan_register_commands()
+    assert [(spec.group, spec.command.name) for spec in specs] == [("plot", name) for name in COMMANDS]
+    assert all(spec.command.short_help for spec in specs)
 
 
-def test_what_draws_for_label_is_offered() -> None:
+def test_the_overlay_plotter_is_registered() -> None:
     assert [plotter.name for plotter in plugin.crowdgan_register_scene_plotters()] == ["overlay"]
 
 
 def test_the_module_is_an_entry_point() -> None:
-    [found] = [item for item in entry_points(group="crowdgan") if item.value == "crowdgan_plot.plugin"]
-    assert found.load() is plugin
+    [entry_point] = [item for item in entry_points(group="crowdgan") if item.value == "crowdgan_plot.plugin"]
+    assert entry_point.load() is plugin
 
 
 def test_registering_loads_no_heavy_library() -> None:
-    """The subprocess starts clean; this one has loaded matplotlib for other tests."""
+    """In a subprocess, because other tests have already loaded matplotlib in this one."""
     program = (
         "import sys; from crowdgan_plot import plugin; plugin.crowdgan_register_commands(); "
         "plugin.crowdgan_register_scene_plotters(); "
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'scipy', 'matplotlib', 'torch', 'rich'}))"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("words", [["plot"], *(["plot", name] for name in COMMANDS)], ids=" ".join)
@@ -57,7 +58,7 @@ def test_help_texts_have_examples_and_load_no_heavy_library(words: list[str]) ->
 
 def test_the_readme_shows_a_small_image_of_every_command() -> None:
     text = (PACKAGE / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"!\[[^\]]+\]\((images/[\w-]+\.webp)\)", text)
-    assert {Path(name).stem.partition("-")[0] for name in shown} == set(COMMANDS)
-    assert sorted(path.name for path in (PACKAGE / "images").iterdir()) == sorted(Path(name).name for name in shown)
-    assert all((PACKAGE / name).stat().st_size < 150_000 for name in shown)
+    names = re.findall(r"!\[[^\]]+\]\((images/[\w-]+\.webp)\)", text)
+    assert {Path(name).stem.partition("-")[0] for name in names} == set(COMMANDS)
+    assert sorted(path.name for path in (PACKAGE / "images").iterdir()) == sorted(Path(name).name for name in names)
+    assert all((PACKAGE / name).stat().st_size < 150_000 for name in names)

@@ -9,15 +9,15 @@ import torch
 
 
 @pytest.fixture(params=["reference", "native"])
-def ops_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Runs a test once per form that the ops have on a CPU."""
+def ops_implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test once with each CPU implementation of the ops."""
     monkeypatch.setenv("CROWDGAN_OPS", request.param)
     return str(request.param)
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> Iterator[None]:
-    """Gives every test the same random numbers, and leaves the state as it was."""
+    """Seeds torch for each test and restores its random state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield

@@ -10,20 +10,20 @@ from click.testing import CliRunner
 
 from crowdgan_core.errors import BuildError
 from crowdgan_stylegan3.cli import build, doctor
-from crowdgan_stylegan3.ops.native.build import CACHE_VARIABLE, LIBRARY, planned_build
+from crowdgan_stylegan3.ops.native.build import CACHE_ENV_VAR, LIBRARY_NAME, plan_build
 
 
 def test_build_prints_the_library_that_it_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "a folder: with $igns"))
+    monkeypatch.setenv(CACHE_ENV_VAR, str(tmp_path / "a folder: with $igns"))
     result = CliRunner().invoke(build.command, catch_exceptions=False)
-    assert Path(result.output.strip()).name == LIBRARY
+    assert Path(result.output.strip()).name == LIBRARY_NAME
     assert Path(result.output.strip()).is_relative_to(tmp_path)
 
 
-def test_doctor_tells_the_form_of_each_op_and_why(ops_path: str) -> None:
+def test_doctor_tells_the_form_of_each_op_and_why(ops_implementation: str) -> None:
     result = CliRunner().invoke(doctor.command, ["--json"], catch_exceptions=False)
     found = json.loads(result.output)
-    wanted = {"native": "native C++", "reference": "plain PyTorch"}[ops_path]
+    wanted = {"native": "native C++", "reference": "plain PyTorch"}[ops_implementation]
     assert {op: form["name"] for op, form in found["devices"]["cpu"].items()} == dict.fromkeys(
         ("upfirdn2d", "bias_act", "filtered_lrelu", "conv2d"), wanted
     )
@@ -33,10 +33,10 @@ def test_doctor_tells_the_form_of_each_op_and_why(ops_path: str) -> None:
 
 
 def test_doctor_shows_the_log_of_a_failed_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    with pytest.raises(BuildError, match="there is no log, since no build has failed"):
+    monkeypatch.setenv(CACHE_ENV_VAR, str(tmp_path))
+    with pytest.raises(BuildError, match="no such log; no build of the native ops has failed"):
         CliRunner().invoke(doctor.command, ["--build-log"], catch_exceptions=False)
-    log = planned_build().log
+    log = plan_build().log
     log.parent.mkdir(parents=True)
     log.write_text("out of ideas")
     assert CliRunner().invoke(doctor.command, ["--build-log"]).output == "out of ideas\n"

@@ -1,4 +1,4 @@
-"""`python -m crowdgan_core` is `crowdgan`."""
+"""The command `python -m crowdgan_core`, the same as `crowdgan`."""
 
 from crowdgan_core.cli import main
 

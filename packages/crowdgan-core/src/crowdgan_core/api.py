@@ -1,30 +1,206 @@
-"""The Python API: functions that use the installed plugins."""
+"""The Python API: functions on sources, estimators, datasets and models of all installed plugins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
 
 from crowdgan_core.datasets import format_lookup
+from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.models import loading
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
+from crowdgan_core.models.generation import generation, samples
+from crowdgan_core.models.generation.conditioning import Conditioning, label_vector
+from crowdgan_core.models.generation.generation import GenerationOptions
+from crowdgan_core.models.generation.sweep_steps import SweepRange, sweep_steps
+from crowdgan_core.pipeline import build, estimation, reading
+from crowdgan_core.pipeline.build import BuildConfig
+from crowdgan_core.pipeline.image_job import Region
+from crowdgan_core.pipeline.reading import ErrorPolicy, ReadConfig
+from crowdgan_core.pipeline.summary import BuildSummary
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.scenes.scene import Scene
+from crowdgan_core.scenes.transform import ImageTransform, TransformName
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, SourceReader
+from crowdgan_core.sources.detection import find_source
+from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.parallel import available_cpus
+
+PathLike = Path | str
 
 
-def open_dataset(path: Path) -> DatasetReader:
-    """A reader of a dataset in any of the installed formats.
+@dataclass(frozen=True, repr=False)
+class NamedSource:
+    """A source reader with the name that messages and dataset metadata give it."""
+
+    name: str
+    """For example `crowdhuman: CrowdHuman_train01.zip`."""
+
+    reader: SourceReader
+
+    @property
+    def has_annotations(self) -> bool:
+        """Whether the source has annotations of people."""
+        return self.reader.has_annotations
+
+    @property
+    def problems(self) -> Sequence[SourceProblem]:
+        """Problems found during indexing."""
+        return self.reader.problems
+
+    @property
+    def metadata(self) -> DatasetMetadata:
+        """Labels and densities of the source, without image records."""
+        return self.reader.metadata
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.reader)
+
+    def __iter__(self) -> Iterator[AnnotatedImage]:
+        """Iterates over the images."""
+        return iter(self.reader)
+
+    def __repr__(self) -> str:
+        """For example `SourceReader(crowdhuman, 15000 images)`."""
+        return repr(self.reader)
+
+
+def open_source(*paths: PathLike, annotations: PathLike | None = None, kind: str | None = None) -> NamedSource:
+    """Opens and indexes a source of images; its type is detected.
+
+    Args:
+        paths: folders, ZIP archives or files.
+        annotations: annotation file, if it is not stored with the images.
+        kind: name of the source type, if it is not detected; `crowdgan plugins` lists the names.
+
+    Raises:
+        ConfigError: no source matches the paths, or several do.
+        DatasetError: a path does not exist, or the source is damaged.
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise ConfigError("open_source needs at least one path")
+    annotation_file = None if annotations is None else Path(annotations)
+    source = find_source(files, annotation_file, kind, installed_plugins().scene_sources)
+    names = ", ".join(path.resolve().name for path in files)
+    return NamedSource(f"{source.name}: {names}", source.open(files, annotation_file))
+
+
+def read_scenes(
+    source: SourceReader, *, on_error: ErrorPolicy = "fail", workers: int | None = None, max_images: int | None = None
+) -> list[Scene]:
+    """Scenes of a source: boxes and image sizes, without pixels.
+
+    Args:
+        source: an opened source.
+        on_error: `fail`, or `skip` images that cannot be used.
+        workers: worker processes; None for one per core.
+        max_images: maximum number of images; None for all.
+
+    Raises:
+        ConfigError: the source has no annotations of people.
+        DatasetError: an image cannot be used and `on_error` is `fail`, or no images remain.
+    """
+    config = ReadConfig(on_error=on_error, workers=workers or available_cpus(), max_images=max_images)
+    return reading.read_scenes(source, _name(source), config).scenes
+
+
+def get_estimator(name: str, **options: Any) -> DensityEstimator:
+    """An installed density estimator with options, for example `get_estimator("grid", dense_from=4.0)`.
+
+    Raises:
+        ConfigError: no such estimator or option, or an invalid value.
+    """
+    known = installed_plugins().density_estimators
+    if name not in known:
+        raise ConfigError(f"no such density estimator {name}; choose from {', '.join(known) or 'none: install one'}")
+    try:
+        return known[name](**options)
+    except TypeError as error:
+        raise ConfigError(f"{name}: {str(error).partition('() ')[2] or error}") from error
+
+
+def estimate_densities(
+    estimator: DensityEstimator, scenes: Sequence[Scene], *, workers: int = 1
+) -> list[DensityEstimate]:
+    """Density estimates of scenes, in their order; the estimator is fitted to the scenes first.
+
+    Raises:
+        DensityError: the estimator cannot be fitted to these scenes.
+    """
+    return estimation.estimate_densities([estimator.fit(scenes)], scenes, workers=workers)[0]
+
+
+def build_dataset(
+    source: SourceReader,
+    dest: PathLike,
+    *,
+    density: DensityEstimator | str | None = None,
+    resolution: tuple[int, int] | None = None,
+    transform: TransformName = "center-crop",
+    region: Region = "crop",
+    label_kind: Literal["class", "value"] = "class",
+    on_error: ErrorPolicy = "fail",
+    on_unknown: ErrorPolicy = "skip",
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> BuildSummary:
+    """Builds a training dataset; it appears at `dest` when it is complete.
+
+    Args:
+        source: an opened source.
+        dest: NAME.zip, NAME.h5 or a folder.
+        density: density estimator or its name; None keeps the labels of the source.
+        resolution: `(height, width)` of the images in pixels; None keeps their size.
+        transform: crop before resizing.
+        region: what is measured: the crop, or the full image.
+        label_kind: class index or density value.
+        on_error: `fail`, or `skip` images that cannot be used.
+        on_unknown: `skip`, or `fail` for images whose density is unknown.
+        workers: worker processes; None for one per core.
+        overwrite: whether an existing dataset is overwritten.
+
+    Raises:
+        ConfigError: no format matches `dest`, or a density is requested and the source has no annotations.
+        DatasetError: something cannot be read or written, or no images remain.
+    """
+    path = Path(dest)
+    config = BuildConfig(
+        dest=path,
+        format=format_lookup.format_for(path, installed_plugins().dataset_formats.values()),
+        estimator=get_estimator(density) if isinstance(density, str) else density,
+        transform=ImageTransform(name=transform, size=resolution),
+        region=region,
+        label_kind=label_kind,
+        on_error=on_error,
+        on_unknown=on_unknown,
+        workers=workers or available_cpus(),
+        overwrite=overwrite,
+    )
+    return build.build_dataset(source, _name(source), config)
+
+
+def open_dataset(path: PathLike) -> DatasetReader:
+    """A reader of a dataset in any of the installed formats; close it, or use it as a context manager.
 
     Raises:
         ConfigError: no format matches the path, or several do.
         DatasetError: there is no such dataset, or it is damaged.
     """
-    return format_lookup.open_dataset(path, installed_plugins().dataset_formats.values())
+    return format_lookup.open_dataset(Path(path), installed_plugins().dataset_formats.values())
 
 
 def load_generator(
-    path: Path, device: str = "auto", *, check: Callable[[ModelCard], object] | None = None
+    path: PathLike, device: str = "auto", *, check: Callable[[ModelCard], object] | None = None
 ) -> ImageGenerator:
     """The generator in a model file, loaded by the installed backend that the model card names.
 
@@ -37,4 +213,109 @@ def load_generator(
         CheckpointError: no such file, not a model, a damaged file, or a backend that is not installed.
         ConfigError: the device is not available.
     """
-    return loading.load_generator(path, installed_plugins().model_backends, device, check=check)
+    return loading.load_generator(Path(path), installed_plugins().model_backends, device, check=check)
+
+
+def generate_images(
+    generator: ImageGenerator,
+    seeds: Sequence[int],
+    *,
+    density: str | float | None = None,
+    label: str | int | None = None,
+    truncation_psi: float = 1.0,
+    batch_size: int = 8,
+) -> ImageArray:
+    """Generated images uint8 `[num_seeds, height, width, 3]`, one per seed.
+
+    Args:
+        generator: a loaded generator.
+        seeds: random seeds, 0 to 2^32 - 1.
+        density: class name, or density value for continuous labels.
+        label: class index, instead of `density`.
+        truncation_psi: 1 turns truncation off; lower values give less diverse images.
+        batch_size: images generated at a time; the result does not depend on it.
+
+    Raises:
+        ConfigError: the model has no such label, or needs one.
+        PluginError: the backend breaks its contract.
+    """
+    conditioning = Conditioning(
+        density=None if density is None else str(density), label=None if label is None else str(label)
+    )
+    labels = [label_vector(generator.card, conditioning)] * len(seeds)
+    options = GenerationOptions(truncation_psi=truncation_psi, batch_size=batch_size)
+    images = list(generation.generate_images(generator, list(seeds), labels, options))
+    return np.stack(images) if images else np.zeros((0, *generator.card.resolution, 3), np.uint8)
+
+
+def sweep_images(
+    generator: ImageGenerator,
+    seed: int,
+    *,
+    steps: int | None = None,
+    first: float | None = None,
+    last: float | None = None,
+    truncation_psi: float = 1.0,
+) -> ImageArray:
+    """Images uint8 `[num_steps, height, width, 3]` of one seed at increasing density.
+
+    Args:
+        generator: a loaded generator.
+        seed: random seed.
+        steps: number of images; None for one per class, or 7 for continuous labels.
+        first: lowest density, for continuous labels only.
+        last: highest density, for continuous labels only.
+        truncation_psi: 1 turns truncation off.
+
+    Raises:
+        ConfigError: the model has no labels, or labels that do not match the range.
+    """
+    vectors = [step.vector for step in sweep_steps(generator.card, SweepRange(steps=steps, first=first, last=last))]
+    options = GenerationOptions(truncation_psi=truncation_psi)
+    return np.stack(list(generation.generate_images(generator, [seed] * len(vectors), vectors, options)))
+
+
+def tile_images(images: ImageArray, columns: int) -> ImageArray:
+    """A grid of images `[num_images, height, width, 3]`, row by row: `[rows * height, columns * width, 3]`.
+
+    Raises:
+        ConfigError: the number of images is not a multiple of `columns`.
+    """
+    if columns < 1 or len(images) % columns:
+        raise ConfigError(f"{len(images)} images cannot be tiled in rows of {columns}")
+    return samples.tile_images(images, (columns, len(images) // columns))
+
+
+def write_synthetic_dataset(
+    dest: PathLike,
+    *,
+    images: int,
+    size: tuple[int, int] = (480, 640),
+    seed: int = 0,
+    density: tuple[float, float] = (0.08, 4.0),
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Renders synthetic crowds with ground truth, in CrowdHuman layout.
+
+    Args:
+        dest: output folder.
+        images: number of images.
+        size: `(height, width)` in pixels.
+        seed: random seed.
+        density: range of densities in persons/m².
+        workers: worker processes; None for one per core.
+        overwrite: whether an earlier synthetic dataset is overwritten.
+
+    Raises:
+        ConfigError: a value is out of range.
+        DatasetError: `dest` contains other files, exists without `overwrite`, or cannot be written.
+    """
+    from crowdgan_core.synthetic import SyntheticConfig, writer  # rendering is needed only here
+
+    config = SyntheticConfig(images=images, size=size, seed=seed, density=density, workers=workers or available_cpus())
+    writer.write_synthetic_dataset(config, Path(dest), overwrite=overwrite)
+
+
+def _name(source: SourceReader) -> str:
+    return source.name if isinstance(source, NamedSource) else repr(source)

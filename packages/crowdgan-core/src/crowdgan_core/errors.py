@@ -1,12 +1,12 @@
-"""The error tree. Every message says where, what was found, and what is allowed."""
+"""Exception hierarchy. Each message gives the location, the value that was found, and the values that are allowed."""
 
 
 class CrowdganError(Exception):
-    """An error that a user can mend; the command line prints it as one line and exits with code 1."""
+    """An error that the user can fix; the command line prints it as one line and exits with code 1."""
 
 
 class ConfigError(CrowdganError, ValueError):
-    """Options or settings that are wrong or make no sense together."""
+    """Options or settings that are invalid, alone or in combination."""
 
 
 class DatasetError(CrowdganError, ValueError):
@@ -14,20 +14,20 @@ class DatasetError(CrowdganError, ValueError):
 
 
 class DensityError(CrowdganError, ValueError):
-    """A density that is asked for but not defined on the scene."""
+    """A density that was requested but is not defined for the scene."""
 
 
 class CheckpointError(CrowdganError, ValueError):
-    """A model or training state that cannot be read."""
+    """A model or training checkpoint that cannot be read."""
 
 
 class TrainingError(CrowdganError, RuntimeError):
-    """Training that cannot go on."""
+    """Training that cannot continue."""
 
 
 class BuildError(CrowdganError, RuntimeError):
-    """Native code that could not be built."""
+    """Native code that could not be compiled."""
 
 
 class PluginError(CrowdganError, RuntimeError):
-    """A plugin that breaks the contract, or two plugins that offer the same name."""
+    """A plugin that violates its contract, or a name conflict between two plugins."""

@@ -1,7 +1,7 @@
-"""The hooks that a plugin may implement. Each takes nothing and returns a sequence.
+"""The hooks that a plugin may implement. Each takes no arguments and returns a list or tuple.
 
-A distribution becomes a plugin with one entry point in the group `crowdgan` that names a module; in that module the
-functions below, marked with `hookimpl`, say what it offers:
+A distribution becomes a plugin by an entry point in the group `crowdgan` that names a module. Hook implementations are
+functions of that module with the names below, marked with `hookimpl`:
 
     from crowdgan_core.hookspecs import hookimpl
 
@@ -35,86 +35,96 @@ PROJECT = "crowdgan"
 """Name of the pluggy project and of the entry-point group."""
 
 PLUGIN_NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-"""Names of estimators and backends: users write them, and datasets and models record them."""
+"""Names of estimators and backends, which users type, and datasets and models record."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function as the implementation of the hook of the same name."""
 
 
 @dataclass(frozen=True)
 class CommandSpec:
-    """A click command and the group that it belongs under: "" for `crowdgan` itself, "plot" for `crowdgan plot`.
+    """A click command and its group.
 
-    A group that nobody offers is made; a `click.Group` that is offered takes the commands of others beside its own.
+    A group that no plugin provides is created. Other plugins may add commands to a provided `click.Group`.
 
     Raises:
-        PluginError: the group is not one word, or the command is no click command.
+        PluginError: the group is not one word, or the command is not a click command.
     """
 
     group: str
+    """Empty for a command of `crowdgan` itself, `plot` for a command of `crowdgan plot`."""
+
     command: click.Command
 
     def __post_init__(self) -> None:
         import click
 
-        group: object = self.group  # whoever wrote the plugin may not have checked its types
+        group: object = self.group  # a plugin's types are not checked statically
         if not isinstance(group, str) or len(group.split()) > 1 or group != group.strip():
-            raise PluginError(f"the group of a command is {group!r}; it must be one word, or empty")
+            raise PluginError(f"the command group is {group!r}; it must be one word or empty")
         if not isinstance(self.command, click.Command):
-            raise PluginError(f"the command offered is {self.command!r:.80}; it must be a click.Command")
+            raise PluginError(f"the command is {self.command!r:.80}; it must be a click.Command")
 
     @property
     def accepts_subcommands(self) -> bool:
-        """Whether others may add commands to it."""
+        """Whether other plugins may add commands to it."""
         import click
 
         return isinstance(self.command, click.Group)
 
 
 class ScenePlotter(Protocol):
-    """Draws a measured image, for `crowdgan label --plot DIR`. Picklable: workers draw."""
+    """Draws density overlays for `crowdgan label --plot DIR`. Picklable: worker processes draw."""
 
     @property
     def name(self) -> str:
-        """For messages and `crowdgan plugins`."""
+        """Name in messages and in `crowdgan plugins`."""
         ...
 
     def draw(self, pixels: ImageArray, scene: Scene, estimator: DensityEstimator, density: DensityEstimate) -> bytes:
-        """A PNG file: the image `[height, width, 3]` that was measured, its people and the density over it."""
+        """A PNG file with a density overlay.
+
+        Args:
+            pixels: `[height, width, 3]`, the measured image.
+            scene: its people.
+            estimator: the fitted estimator.
+            density: its estimate for the scene.
+        """
         ...
 
 
 @hookspec
 def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
-    """Sources: read annotated or plain images."""
+    """Readers of annotated or plain images."""
     raise AssertionError("a hook specification is never called")
 
 
 @hookspec
 def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
-    """Density estimator classes, offered under their `name`."""
+    """Density estimator classes."""
     raise AssertionError("a hook specification is never called")
 
 
 @hookspec
 def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
-    """Dataset formats: write and read a training dataset."""
+    """Formats of training datasets on disk: readers and writers."""
     raise AssertionError("a hook specification is never called")
 
 
 @hookspec
 def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
-    """Model backends: a subcommand of `crowdgan train`, and loading a generator."""
+    """Model backends: a subcommand of `crowdgan train`, and a loader of generators."""
     raise AssertionError("a hook specification is never called")
 
 
 @hookspec
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """Further click commands, each with the group it belongs under."""
+    """Click commands, each with its group."""
     raise AssertionError("a hook specification is never called")
 
 
 @hookspec
 def crowdgan_register_scene_plotters() -> Sequence[ScenePlotter]:
-    """Plotters: draw the overlay images of `crowdgan label --plot`."""
+    """Plotters of the density overlays of `crowdgan label --plot`."""
     raise AssertionError("a hook specification is never called")

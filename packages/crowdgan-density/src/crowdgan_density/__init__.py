@@ -1,1 +1,67 @@
-"""Crowd-density estimators for crowdgan, and readers of head-point datasets."""
+"""Crowd-density estimators for crowdgan, and sources of head-point datasets.
+
+Public names are imported on first use; importing the package loads neither numpy nor scipy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crowdgan_core.utils.lazy import attach
+
+if TYPE_CHECKING:
+    from crowdgan_density.evaluation.ground_truth import read_ground_truth
+    from crowdgan_density.evaluation.metrics import evaluate
+    from crowdgan_density.ground_plane.calibration import calibrate_camera
+    from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+    from crowdgan_density.ground_plane.report import report_scenes
+    from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
+    from crowdgan_density.ground_plane.voronoi_cells import local_densities_per_m2, voronoi_cells
+    from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
+    from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
+    from crowdgan_density.image_plane.kernel import KernelDensityEstimator
+    from crowdgan_density.image_plane.pairwise import EuclideanEstimator
+    from crowdgan_density.level_of_service_scales import LEVEL_OF_SERVICE_SCALES, level_of_service
+
+    __version__: str
+
+__all__ = [
+    "LEVEL_OF_SERVICE_SCALES",
+    "EuclideanEstimator",
+    "GridEstimator",
+    "GroundPlaneEstimator",
+    "KernelDensityEstimator",
+    "MetricGridEstimator",
+    "NormalisedCountEstimator",
+    "ThresholdEstimator",
+    "VoronoiEstimator",
+    "calibrate_camera",
+    "evaluate",
+    "level_of_service",
+    "local_densities_per_m2",
+    "read_ground_truth",
+    "report_scenes",
+    "voronoi_cells",
+]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "EuclideanEstimator": "image_plane.pairwise",
+        "GridEstimator": "image_plane.grid",
+        "GroundPlaneEstimator": "ground_plane.ground",
+        "KernelDensityEstimator": "image_plane.kernel",
+        "LEVEL_OF_SERVICE_SCALES": "level_of_service_scales",
+        "MetricGridEstimator": "image_plane.grid",
+        "NormalisedCountEstimator": "image_plane.counting",
+        "ThresholdEstimator": "image_plane.counting",
+        "VoronoiEstimator": "ground_plane.voronoi",
+        "calibrate_camera": "ground_plane.calibration",
+        "evaluate": "evaluation.metrics",
+        "level_of_service": "level_of_service_scales",
+        "local_densities_per_m2": "ground_plane.voronoi_cells",
+        "read_ground_truth": "evaluation.ground_truth",
+        "report_scenes": "ground_plane.report",
+        "voronoi_cells": "ground_plane.voronoi_cells",
+    },
+)

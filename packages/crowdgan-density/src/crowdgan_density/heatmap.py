@@ -1,6 +1,7 @@
-"""Density maps of points in an image, by a Gaussian each: what crowd-counting networks learn, for drawing.
+"""Density heatmaps of points in an image, one Gaussian per point, as crowd-counting networks are trained on.
 
-A map is exact whatever its cells: each holds the integral of the Gaussians over it, by the error function.
+A heatmap is exact at any resolution: each cell holds the integral of the Gaussians over its area, by the error
+function.
 """
 
 from __future__ import annotations
@@ -8,31 +9,30 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from crowdgan_core.utils.arrays import FloatArray, Points
 
-MAP_CELLS = 320
-"""Cells along the longer side of a map: finer than a slide shows, and made in milliseconds."""
+HEATMAP_CELLS = 320
+"""Cells along the longer side of a heatmap, ours: more than a figure resolves, computed in milliseconds."""
 
-NEIGHBOURS = 3
-"""Nearest heads whose mean distance makes the width of a head's Gaussian (MCNN)."""
+NUM_NEIGHBOURS = 3
+"""Nearest heads whose mean distance determines the width of a head's Gaussian (MCNN)."""
 
-BETA = 0.3
-"""Standard deviation over that mean distance (MCNN)."""
+SIGMA_PER_DISTANCE = 0.3
+"""Standard deviation divided by that mean distance (β of MCNN)."""
 
-SPARSE_SIGMA_PX = 4.0
-"""Standard deviation in pixels where there are too few heads for neighbours (the published fixed kernel)."""
+FIXED_SIGMA_PX = 4.0
+"""Standard deviation in pixels if there are too few heads for `NUM_NEIGHBOURS` (the published fixed kernel)."""
 
-LARGEST_SIGMA_SHARE = 0.05
-"""Largest standard deviation as a share of the image's longer side, ours: of a head far from all others."""
+MAX_SIGMA_FRACTION = 0.05
+"""Largest standard deviation as a fraction of the image's longer side, ours: for a head far from all others."""
 
 
-def head_map(heads: Floats, size: tuple[int, int], cells: int) -> tuple[Floats, float]:
-    """A map of heads in persons per cell, `[rows, columns]`, that sums to their number, and the side of a cell in px.
+def head_heatmap(heads: Points, size: tuple[int, int], cells: int) -> tuple[FloatArray, float]:
+    """Heatmap of heads in persons per cell, `[rows, columns]`, and the side of a cell in pixels.
 
-    A head's Gaussian is as wide as its neighbours are far: σ = 0.3 · mean distance to the 3 nearest heads. What of it
-    lies beyond the image is given to the rest; heads outside are moved to the border.
+    The standard deviation of a head's Gaussian is 0.3 times the mean distance to the 3 nearest heads. Each Gaussian is
+    normalised within the image, so the heatmap sums to the number of heads; heads outside are moved to its edge.
 
     Args:
         heads: `[num_heads, 2]` x, y in pixels.
@@ -41,38 +41,38 @@ def head_map(heads: Floats, size: tuple[int, int], cells: int) -> tuple[Floats, 
 
     Source: Zhang et al., "Single-Image Crowd Counting via Multi-Column Convolutional Neural Network", CVPR 2016.
     """
-    cell_px, (rows, columns) = map_cells(size, cells)
+    cell_px, (rows, columns) = heatmap_grid(size, cells)
     inside = np.clip(heads, 0, [size[1], size[0]])
-    sigmas = adaptive_sigmas_px(inside, LARGEST_SIGMA_SHARE * max(size))
-    across, down = (axis_shares(inside[:, axis], sigmas, cell_px, n) for axis, n in ((0, columns), (1, rows)))
+    sigmas = adaptive_sigmas_px(inside, MAX_SIGMA_FRACTION * max(size))
+    across, down = (gaussian_fractions(inside[:, axis], sigmas, cell_px, n) for axis, n in ((0, columns), (1, rows)))
     across /= across.sum(axis=1, keepdims=True)
     down /= down.sum(axis=1, keepdims=True)
-    values: Floats = down.T @ across
+    values: FloatArray = down.T @ across
     return values, cell_px
 
 
-def adaptive_sigmas_px(points: Floats, largest_px: float) -> Floats:
-    """Standard deviation of each point's Gaussian in pixels, `[num_points]`, from 1 px to `largest_px`."""
-    from scipy.spatial import cKDTree  # here, because `crowdgan --help` shall not load scipy
+def adaptive_sigmas_px(points: Points, max_px: float) -> FloatArray:
+    """Standard deviation of each point's Gaussian in pixels, `[num_points]`, from 1 px to `max_px`."""
+    from scipy.spatial import cKDTree  # imported late: `crowdgan --help` must not load scipy
 
-    if len(points) <= NEIGHBOURS:
-        return np.full(len(points), SPARSE_SIGMA_PX)
-    distances = np.asarray(cKDTree(points).query(points, k=NEIGHBOURS + 1)[0])[:, 1:]
-    sigmas: Floats = np.clip(BETA * distances.mean(axis=1), 1.0, max(1.0, largest_px))
+    if len(points) <= NUM_NEIGHBOURS:
+        return np.full(len(points), FIXED_SIGMA_PX)
+    distances = np.asarray(cKDTree(points).query(points, k=NUM_NEIGHBOURS + 1)[0])[:, 1:]
+    sigmas: FloatArray = np.clip(SIGMA_PER_DISTANCE * distances.mean(axis=1), 1.0, max(1.0, max_px))
     return sigmas
 
 
-def map_cells(size: tuple[int, int], cells: int) -> tuple[float, tuple[int, int]]:
-    """Side of a map's cells in pixels, and rows and columns of square cells that cover an image of `size`."""
+def heatmap_grid(size: tuple[int, int], cells: int) -> tuple[float, tuple[int, int]]:
+    """Side of a square cell in pixels, and the `(rows, columns)` of cells that cover an image of `size`."""
     cell_px = max(1.0, max(size) / cells)
     return cell_px, (max(1, math.ceil(size[0] / cell_px)), max(1, math.ceil(size[1] / cell_px)))
 
 
-def axis_shares(places_px: Floats, sigmas_px: Floats, cell_px: float, cells: int) -> Floats:
-    """Share of each Gaussian that lies in each cell along one axis, `[num_places, cells]`."""
+def gaussian_fractions(centres_px: FloatArray, sigmas_px: FloatArray, cell_px: float, cells: int) -> FloatArray:
+    """Fraction of each one-dimensional Gaussian in each cell along an axis, `[num_points, cells]`."""
     from scipy.special import erf
 
     edges = cell_px * np.arange(cells + 1)
-    below = erf((edges - places_px[:, None]) / (math.sqrt(2) * sigmas_px[:, None]))
-    shares: Floats = np.diff(below, axis=1) / 2
-    return shares
+    cumulative = erf((edges - centres_px[:, None]) / (math.sqrt(2) * sigmas_px[:, None]))
+    fractions: FloatArray = np.diff(cumulative, axis=1) / 2
+    return fractions

@@ -1,6 +1,6 @@
-"""The hooks of this distribution: density estimators, sources of head-point datasets, and commands.
+"""Hook implementations: density estimators, sources of head-point datasets, and commands.
 
-Neither importing this module nor calling its hooks loads scipy, so that `crowdgan --help` stays fast.
+Neither this module nor its hooks import scipy, so that `crowdgan --help` is fast.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
 from crowdgan_density.image_plane.kernel import KernelDensityEstimator
 from crowdgan_density.image_plane.pairwise import EuclideanEstimator
 from crowdgan_density.image_plane.sg3_compat import (
-    Sg3Euclidean,
-    Sg3Grid,
-    Sg3GridMetres,
-    Sg3Normalised,
+    Sg3EuclideanEstimator,
+    Sg3GridEstimator,
+    Sg3GridMetresEstimator,
+    Sg3NormalisedEstimator,
     Sg3ThresholdEstimator,
 )
 from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
@@ -28,7 +28,7 @@ from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
 
 @hookimpl
 def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
-    """The published methods, the finished kernel density, and the original tool's labels."""
+    """Estimators in the image plane, on the ground plane, and with the published tool's labels."""
     return [
         ThresholdEstimator,
         NormalisedCountEstimator,
@@ -39,10 +39,10 @@ def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
         GroundPlaneEstimator,
         VoronoiEstimator,
         Sg3ThresholdEstimator,
-        Sg3Normalised,
-        Sg3Euclidean,
-        Sg3Grid,
-        Sg3GridMetres,
+        Sg3NormalisedEstimator,
+        Sg3EuclideanEstimator,
+        Sg3GridEstimator,
+        Sg3GridMetresEstimator,
     ]
 
 

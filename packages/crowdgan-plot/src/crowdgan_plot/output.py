@@ -1,26 +1,31 @@
-"""Where figures go: files of a known kind, checked before any work."""
+"""Formats and paths of figure files, checked before any work; importing it does not load matplotlib."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.atomic import check_overwrite
 
-FORMATS = ("png", "svg", "pdf")
-"""Kinds of files that figures are written as, by the ends of their names."""
+FigureFormat = Literal["png", "svg", "pdf"]
+"""File formats of figures, which are also the suffixes of their names."""
+
+FIGURE_FORMATS: tuple[FigureFormat, ...] = get_args(FigureFormat)
+
+DEFAULT_SAMPLE = 12
+"""Number of images of a source that are plotted if none are named."""
 
 
-def checked_output(path: Path, *, overwrite: bool, option: str = "--out") -> str:
-    """The kind of a file that a figure is to be written to: png, svg or pdf.
+def check_figure_path(path: Path, *, overwrite: bool) -> FigureFormat:
+    """The format of a figure file that may be written: png, svg or pdf.
 
     Raises:
-        ConfigError: the name ends in something else.
-        DatasetError: the file exists and is not to be replaced.
+        ConfigError: the suffix is not one of these.
+        DatasetError: the file exists and `overwrite` is False.
     """
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in FORMATS:
-        allowed = ", ".join(f".{item}" for item in FORMATS)
-        raise ConfigError(f"{option} {path}: its name must end in one of {allowed}")
-    check_overwrite(path, overwrite=overwrite)
-    return kind
+    for file_format in FIGURE_FORMATS:
+        if path.suffix.lower() == f".{file_format}":
+            check_overwrite(path, overwrite=overwrite)
+            return file_format
+    raise ConfigError(f"{path}: the file name must end in .png, .svg or .pdf")

@@ -1,4 +1,4 @@
-"""The hooks of this distribution: the commands of `crowdgan plot`, and the overlay images of `crowdgan label`.
+"""Hook implementations: the commands of `crowdgan plot`, and the density overlays of `crowdgan label --plot`.
 
 Neither importing this module nor calling its hooks loads matplotlib, so that `crowdgan --help` stays fast.
 """
@@ -13,7 +13,7 @@ from crowdgan_plot.density.overlay_plotter import OverlayPlotter
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """The commands under `crowdgan plot`."""
+    """The commands of `crowdgan plot`."""
     from crowdgan_plot.cli import density, labels, loss, run, spectra
 
     return [CommandSpec("plot", module.command) for module in (loss, run, density, labels, spectra)]
@@ -21,5 +21,5 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
 
 @hookimpl
 def crowdgan_register_scene_plotters() -> Sequence[ScenePlotter]:
-    """What draws the overlay images of `crowdgan label --plot`."""
+    """The plotter of the density overlays of `crowdgan label --plot`."""
     return [OverlayPlotter()]

@@ -1,11 +1,14 @@
-"""How all figures look, and how they become files: without a display and without pyplot's global state."""
+"""Style of all figures, and their encoding as files: without a display and without pyplot's global state."""
 
 from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -15,37 +18,40 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter
 from matplotlib.transforms import ScaledTranslation
 
-SLIDE_IN = (10.0, 5.6)
-"""Width and height of a figure in inches that fills a slide."""
+from crowdgan_core.io.atomic import write_bytes
+from crowdgan_plot.output import FigureFormat, check_figure_path
 
-DPI = 150
-"""Pixels per inch of a PNG: a slide is 1500 px wide."""
+FIGURE_SIZE_IN = (10.0, 5.6)
+"""Default width and height of a figure in inches, for a 16:9 slide."""
 
-PNG_LEVEL = 4
-"""Compression of PNGs, 0 to 9: the default, 6, takes twice the time for a twentieth fewer bytes."""
+DEFAULT_DPI = 150
+"""Pixels per inch of a PNG; a figure of the default size is 1500 px wide."""
+
+PNG_COMPRESS_LEVEL = 4
+"""zlib compression level of PNGs; the default, 6, takes twice the time and saves 5 % of the bytes."""
 
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours of lines that people of every colour vision tell apart, yellow left out, which white swallows.
+"""Line colours that are distinguishable with colour-vision deficiency; yellow, invisible on white, is omitted.
 
 Source: Okabe and Ito, "Color Universal Design", 2008.
 """
 
 LINE_STYLES = ("-", "--", ":", "-.")
-"""Where there are more lines than colours, the next style begins."""
+"""Line styles; the next one starts when the colours are used up."""
 
-DENSITY_MAP, OTHER_MAP = "viridis", "cividis"
-"""Colour maps: of densities, and of a second quantity in the same figure. Both rise in lightness."""
+DENSITY_COLOUR_MAP, SECOND_COLOUR_MAP = "viridis", "cividis"
+"""Colour maps of densities, and of a second quantity in the same figure; the lightness of both increases."""
 
-INK, FAINT = "#222222", "#757575"
+TEXT_COLOUR, MUTED_COLOUR = "#222222", "#757575"
 
 LEGEND_CHARACTERS = 90
-"""Characters of a legend that fit above the axes of a slide, 7 for each line beside them."""
+"""Characters of a legend that fit above the axes of a default figure; each line sample takes 7."""
 
 SECTION_TITLE_PT = 17.0
-"""Height of a line of section titles in points."""
+"""Height of section titles in points."""
 
-TITLE_CHARACTERS = 85
-"""Characters of small type that fit above the axes of a slide."""
+SECTION_TITLE_CHARACTERS = 85
+"""Characters of section titles that fit above the axes of a default figure."""
 
 RC: dict[str, Any] = {
     "font.size": 13,
@@ -61,11 +67,11 @@ RC: dict[str, Any] = {
     "figure.constrained_layout.h_pad": 0.1,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    "axes.edgecolor": TEXT_COLOUR,
+    "axes.labelcolor": TEXT_COLOUR,
+    "text.color": TEXT_COLOUR,
+    "xtick.color": TEXT_COLOUR,
+    "ytick.color": TEXT_COLOUR,
     "axes.grid": True,
     "grid.color": "#dddddd",
     "grid.linewidth": 0.8,
@@ -80,93 +86,129 @@ RC: dict[str, Any] = {
     "pdf.fonttype": 42,
     "text.parse_math": False,
 }
-"""Settings of matplotlib while something is drawn; names from outside are never read as formulas."""
+"""matplotlib settings of the style; file and class names are never parsed as formulas."""
 
-PLAIN: dict[str, dict[str, Any]] = {
+FILE_METADATA: dict[FigureFormat, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-"""What a file says of itself, by its format: nothing that differs from run to run."""
+"""Metadata removed from files of each format, because it differs between runs or versions."""
+
+_changes: ContextVar[Mapping[str, Any]] = ContextVar("changes", default=MappingProxyType({}))
+"""Settings that differ from `RC` in the current `plot_style` context."""
 
 
 @contextmanager
 def plot_style(**changes: Any) -> Iterator[None]:
-    """The look of all figures, for what is drawn and encoded while the context lasts; then all is as it was."""
-    settings: Any = {**RC, **changes}  # matplotlib types the names of all settings
-    with mpl.rc_context(settings):
-        yield
+    """Context manager and decorator that applies the style of all figures; the previous settings are restored.
+
+    The functions that return figures apply it themselves, with the changes of the surrounding context.
+
+    Args:
+        changes: matplotlib settings that differ from the style, for example `**{"font.size": 16}`.
+    """
+    combined = {**_changes.get(), **changes}
+    settings: Any = {**RC, **combined}  # matplotlib types the names of all settings
+    token = _changes.set(combined)
+    try:
+        with mpl.rc_context(settings):
+            yield
+    finally:
+        _changes.reset(token)
 
 
-def new_figure(height_share: float = 1.0) -> Figure:
-    """An empty figure as wide as a slide, whose parts keep clear of one another."""
-    return Figure(figsize=(SLIDE_IN[0], SLIDE_IN[1] * height_share), layout="constrained")
+def new_figure(size_in: tuple[float, float] = FIGURE_SIZE_IN) -> Figure:
+    """An empty figure of `(width, height)` in inches with constrained layout."""
+    return Figure(figsize=size_in, layout="constrained")
 
 
-def encode_figure(figure: Figure, kind: str, *, dpi: float = DPI) -> bytes:
-    """The figure as a file of a kind: png, svg or pdf. Equal figures give equal bytes."""
+def prepare_figure(figure: Figure | None, size_in: tuple[float, float]) -> Figure:
+    """An empty figure of `(width, height)` in inches: the given one, cleared and resized, or a new one for None."""
+    if figure is None:
+        return new_figure(size_in)
+    figure.clear()
+    figure.set_size_inches(size_in)
+    return figure
+
+
+def encode_figure(figure: Figure, file_format: FigureFormat, *, dpi: float = DEFAULT_DPI) -> bytes:
+    """The bytes of a figure file. Equal figures give equal bytes."""
     file = io.BytesIO()
-    options: dict[str, Any] = {"pil_kwargs": {"compress_level": PNG_LEVEL}} if kind == "png" else {}
-    figure.savefig(file, format=kind, dpi=dpi, metadata=PLAIN[kind], **options)
+    options: dict[str, Any] = {"pil_kwargs": {"compress_level": PNG_COMPRESS_LEVEL}} if file_format == "png" else {}
+    figure.savefig(file, format=file_format, dpi=dpi, metadata=FILE_METADATA[file_format], **options)
     return file.getvalue()
 
 
-def line_look(index: int) -> dict[str, Any]:
-    """Colour and style of the line of a number, from 0."""
-    styles, colour = divmod(index, len(LINE_COLOURS))
-    return {"color": LINE_COLOURS[colour], "linestyle": LINE_STYLES[styles % len(LINE_STYLES)]}
+def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
+    """Writes a figure to a file, whose suffix selects the format: .png, .svg or .pdf.
+
+    Raises:
+        ConfigError: the suffix is not one of these.
+        DatasetError: the file exists and `overwrite` is False, or it cannot be written.
+    """
+    file_format = check_figure_path(Path(path), overwrite=overwrite)
+    with plot_style():
+        data = encode_figure(figure, file_format)
+    write_bytes(Path(path), data, overwrite=overwrite)
 
 
-def section_titles(axes: Axes, starts: list[float], end: float, names: list[str]) -> None:
-    """Writes a name above each section of the x axis, as much of it as has room."""
+def line_style(index: int) -> dict[str, Any]:
+    """Colour and line style of a curve by its index, as keyword arguments of matplotlib."""
+    style_index, colour_index = divmod(index, len(LINE_COLOURS))
+    return {"color": LINE_COLOURS[colour_index], "linestyle": LINE_STYLES[style_index % len(LINE_STYLES)]}
+
+
+def add_section_titles(axes: Axes, starts: list[float], end: float, names: list[str]) -> None:
+    """Writes a name above each section of the x axis, truncated to the width of the section."""
     extent = max(end - starts[0], 1e-9)
     for number, (left, right, name) in enumerate(zip(starts, [*starts[1:], end], names, strict=True), 1):
-        room = int(TITLE_CHARACTERS * (right - left) / extent)
-        text = truncate_text(name, room) if room >= 4 else str(number) if room >= 2 else ""
-        place = axes.get_xaxis_transform()
-        axes.text(left, 1.01, f" {text}", transform=place, ha="left", va="bottom", fontsize=11, color=FAINT)
+        limit = int(SECTION_TITLE_CHARACTERS * (right - left) / extent)
+        text = truncate_text(name, limit) if limit >= 4 else str(number) if limit >= 2 else ""
+        transform = axes.get_xaxis_transform()
+        axes.text(left, 1.01, f" {text}", transform=transform, ha="left", va="bottom", fontsize=11, color=MUTED_COLOUR)
 
 
-def thousands(axis: Axis) -> None:
-    """Writes the numbers of an axis with commas, as in 25,000."""
+def format_thousands(axis: Axis) -> None:
+    """Formats the numbers of an axis with thousands separators, for example 25,000."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", "\N{MINUS SIGN}")))
 
 
 class PlainLogFormatter(LogFormatter):
-    """Numbers of a logarithmic axis as they are, as in 0.9 and 20, where matplotlib would write powers."""
+    """Decimal numbers on a logarithmic axis, for example 0.9 and 20, in place of powers of ten."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """The number; nothing where there would be too many."""
+        """The number; empty where labels would be too dense."""
         return f"{x:g}" if super().__call__(x, pos) else ""
 
 
-def logarithmic(axes: Axes) -> None:
-    """Makes the y axis logarithmic; values of 0 and below are not shown."""
+def set_log_scale(axes: Axes) -> None:
+    """Makes the y axis logarithmic; values of 0 and below are not drawn."""
     axes.set_yscale("log", nonpositive="mask")
     axes.yaxis.set_major_formatter(PlainLogFormatter())
     axes.yaxis.set_minor_formatter(PlainLogFormatter(minor_thresholds=(1.5, 0.5)))
 
 
-def legend_above(figure: Figure, axes: Axes, *, is_over_titles: bool = False) -> None:
-    """A legend over the upper right corner, outside of the axes; nothing where there is but one line to name."""
+def add_legend_above(figure: Figure, axes: Axes, *, above_section_titles: bool = False) -> None:
+    """Adds a legend above the upper right corner of the axes, if there are two or more curves."""
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) > 1:
-        lift = ScaledTranslation(0, is_over_titles * SECTION_TITLE_PT / 72, figure.dpi_scale_trans)
-        corner = {"bbox_to_anchor": (1.0, 1.0), "bbox_transform": axes.transAxes + lift, "borderaxespad": 0.2}
-        axes.legend(handles, labels, loc="lower right", ncols=_columns(labels), **corner)
+        shift = ScaledTranslation(0, above_section_titles * SECTION_TITLE_PT / 72, figure.dpi_scale_trans)
+        corner = {"bbox_to_anchor": (1.0, 1.0), "bbox_transform": axes.transAxes + shift, "borderaxespad": 0.2}
+        axes.legend(handles, labels, loc="lower right", ncols=_legend_columns(labels), **corner)
 
 
-def _columns(labels: Sequence[str]) -> int:
-    """Columns of a legend that is no wider than a slide."""
-    widest = max(map(len, labels)) + 7
-    return max(1, min(len(labels), LEGEND_CHARACTERS // widest))
+def _legend_columns(labels: Sequence[str]) -> int:
+    """Number of columns of a legend that fits above the axes of a default figure."""
+    column_characters = max(map(len, labels)) + 7
+    return max(1, min(len(labels), LEGEND_CHARACTERS // column_characters))
 
 
-def wrapped(text: str, length: int) -> str:
-    """The text on several lines of at most a length."""
-    return "\n".join(textwrap.wrap(text, length, break_long_words=False, break_on_hyphens=False))
+def wrap_text(text: str, width: int) -> str:
+    """The text in lines of at most `width` characters; longer words are kept whole."""
+    return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
 
 
 def truncate_text(text: str, length: int) -> str:
-    """The text, cut to a length with an ellipsis where it is longer."""
+    """The text, truncated to `length` characters with an ellipsis if it is longer."""
     return text if len(text) <= length else f"{text[: max(1, length - 1)]}…"

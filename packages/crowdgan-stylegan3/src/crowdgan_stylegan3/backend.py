@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class StyleGan3Backend:
-    """Generators of StyleGAN3 and StyleGAN2; crowdgan_core's `ModelBackend`."""
+    """Training and loading of StyleGAN3 and StyleGAN2; implements `crowdgan_core.models.backend.ModelBackend`."""
 
     name = BACKEND_NAME
 
     def train_command(self) -> click.Command:
-        """`crowdgan train stylegan3`."""
+        """The click command `crowdgan train stylegan3`."""
         from crowdgan_stylegan3.cli.train import command
 
         return command
 
     def can_load(self, path: Path) -> bool:
-        """Whether the file's card names this backend."""
+        """Whether the model card of a file names this backend."""
         try:
             return read_card(path).backend == BACKEND_NAME
         except CheckpointError:
@@ -37,8 +37,8 @@ class StyleGan3Backend:
         """The generator in a model file, on the device `auto`, `cpu` or `cuda`.
 
         Raises:
-            CheckpointError: the file is no model of this backend, or is damaged.
-            ConfigError: there is no such device.
+            CheckpointError: the file is not a model of this backend, or is damaged.
+            ConfigError: the device is not available.
         """
         from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
         from crowdgan_stylegan3.io.safetensors_files import load_network

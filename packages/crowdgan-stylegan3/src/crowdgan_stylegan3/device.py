@@ -1,4 +1,4 @@
-"""Images from a generator, by seed: what `crowdgan generate` calls."""
+"""Resolve a device name (auto, cpu, cuda) to a torch device."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import torch
 
 from crowdgan_core.errors import ConfigError
 
+DEVICE_NAMES = ("auto", "cpu", "cuda")
+
 
 def resolve_device(name: str) -> torch.device:
-    """The device of a name: auto, cpu or cuda.
+    """The torch device of a name; `auto` selects a GPU if one is available.
 
     Raises:
-        ConfigError: another name, or no GPU where one is asked for.
+        ConfigError: the name is unknown, or no GPU is available for `cuda`.
     """
-    if name not in ("auto", "cpu", "cuda"):
+    if name not in DEVICE_NAMES:
         raise ConfigError(f"device is {name}; it must be auto, cpu or cuda")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:

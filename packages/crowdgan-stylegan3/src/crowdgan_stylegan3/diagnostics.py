@@ -1,4 +1,4 @@
-"""What `crowdgan stylegan3 doctor` tells: versions, devices, and the form of each op on each."""
+"""Versions, devices and the implementation of each op, as `crowdgan stylegan3 doctor` shows them."""
 
 from __future__ import annotations
 
@@ -12,38 +12,45 @@ from importlib.metadata import version
 import torch
 
 from crowdgan_core.errors import BuildError
-from crowdgan_stylegan3.ops.dispatch import OpImplementation, choice, implementation_for
-from crowdgan_stylegan3.ops.native.build import planned_build
+from crowdgan_stylegan3.ops.dispatch import OpImplementation, implementation_for, ops_preference
+from crowdgan_stylegan3.ops.native.build import plan_build
 
 OPS = ("upfirdn2d", "bias_act", "filtered_lrelu")
+
+NVIDIA_DRIVER_FILE = "/proc/driver/nvidia/version"
+"""Device file of NVIDIA's kernel module; it exists where the driver is loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What was found."""
+    """Versions of the relevant software, and the implementation of each op on each device."""
 
     versions: dict[str, str]
-    """Of Python, torch, compiler, triton, GPU and its driver; in words where there is none."""
+    """Python, torch, compiler, ninja, triton, GPU, CUDA and driver; a short text if one is missing."""
     devices: dict[str, dict[str, OpImplementation]]
-    """Per device and op, the form that it takes and why."""
+    """Implementation by device and op."""
 
 
 def diagnose() -> Diagnosis:
-    """What the ops run as here; builds the native ones, if need be."""
+    """Collect versions and op implementations; builds the native ops if necessary."""
     devices = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the reasons are told
-        return Diagnosis(versions=_versions(), devices={device: _forms(device) for device in devices})
+        warnings.simplefilter("ignore", RuntimeWarning)  # the result contains the reasons
+        return Diagnosis(versions=_versions(), devices={device: _implementations(device) for device in devices})
 
 
-def _forms(device: str) -> dict[str, OpImplementation]:
-    kind = device.split(":")[0]
+def _implementations(device: str) -> dict[str, OpImplementation]:
+    device_type = device.split(":")[0]
     try:
-        path = implementation_for(kind, choice())
+        implementation = implementation_for(device_type, ops_preference())
     except BuildError as error:
-        path = OpImplementation(name="plain PyTorch", reason=f"it will fail: {error}")
-    convolution = path if kind == "cpu" else OpImplementation(name="plain PyTorch", reason="cuDNN convolves")
-    return {**dict.fromkeys(OPS, path), "conv2d": convolution}
+        implementation = OpImplementation(name="plain PyTorch", reason=f"the op will raise an error: {error}")
+    convolution = (
+        implementation
+        if device_type == "cpu"
+        else OpImplementation(name="plain PyTorch", reason="cuDNN computes convolutions")
+    )
+    return {**dict.fromkeys(OPS, implementation), "conv2d": convolution}
 
 
 def _versions() -> dict[str, str]:
@@ -62,7 +69,7 @@ def _versions() -> dict[str, str]:
 
 def _compiler() -> str:
     try:
-        build = planned_build()
+        build = plan_build()
     except BuildError as error:
         return str(error)
     return f"{build.version} ({build.compiler})"
@@ -74,9 +81,9 @@ def _gpus() -> str:
 
 
 def _driver() -> str:
-    """The version of the GPU's driver, as NVIDIA's kernel module tells it."""
+    """Version of the NVIDIA driver, as the kernel module reports it."""
     try:
-        with open("/proc/driver/nvidia/version") as file:  # noqa: PTH123  a device file, there or not
+        with open(NVIDIA_DRIVER_FILE) as file:  # noqa: PTH123  a device file that may not exist
             return file.readline().strip()
     except OSError:
-        return "none found" if not torch.cuda.is_available() else "unknown"
+        return "not installed" if not torch.cuda.is_available() else "unknown"

@@ -1,4 +1,4 @@
-"""The hooks of this distribution. Importing this module loads no torch, so that `crowdgan --help` stays fast."""
+"""Hook implementations. Importing this module loads no torch, so that `crowdgan --help` starts fast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crowdgan_stylegan3.config import BACKEND_NAME
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """The commands under `crowdgan stylegan3`."""
+    """The commands of `crowdgan stylegan3`."""
     from crowdgan_stylegan3.cli import build, doctor, export, import_, init, video
 
     return [CommandSpec(BACKEND_NAME, module.command) for module in (init, import_, export, video, doctor, build)]
@@ -20,5 +20,5 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
 
 @hookimpl
 def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
-    """The backend `stylegan3`."""
+    """The model backend `stylegan3`."""
     return [StyleGan3Backend()]

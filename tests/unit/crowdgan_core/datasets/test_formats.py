@@ -1,4 +1,4 @@
-"""Datasets are written and read back, equal in every format."""
+"""Dataset formats: writing, reading, and errors for invalid datasets."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ METADATA = DatasetMetadata(
 )
 
 
-def write(store: DatasetFormat, dest: Path, labels: list[object], metadata: DatasetMetadata = METADATA) -> None:
-    with store.create(dest, overwrite=False) as writer:
+def write_dataset(
+    dataset_format: DatasetFormat, dest: Path, labels: list[object], metadata: DatasetMetadata = METADATA
+) -> None:
+    with dataset_format.create(dest, overwrite=False) as writer:
         records = [
             ImageRecord(
-                name=writer.add(store.encode(image), image.shape[:2]),
+                name=writer.add(dataset_format.encode(image), image.shape[:2]),
                 source=f"image {index}",
                 person_count=index,
                 density=index / 2,
@@ -53,24 +55,23 @@ def write(store: DatasetFormat, dest: Path, labels: list[object], metadata: Data
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("labels", [[0, 1, 1], [(0.25,), (1.0,), (2.5,)]], ids=["class", "value"])
-def test_what_is_written_is_read_back(tmp_path: Path, name: str, labels: list[object]) -> None:
-    store = FORMATS[name]
-    assert store.matches(tmp_path / name)
+def test_a_dataset_read_back_equals_the_written_dataset(tmp_path: Path, name: str, labels: list[object]) -> None:
+    dataset_format = FORMATS[name]
+    assert dataset_format.matches(tmp_path / name)
     metadata = METADATA if labels[0] == 0 else replace(METADATA, label_kind="value", classes=())
-    write(store, tmp_path / name, labels, metadata)
-    reader = store.open(tmp_path / name)
-    assert len(reader) == 3
-    assert [record.label for record in reader.metadata.images] == labels
-    assert [(item.source, item.person_count, item.density) for item in reader.metadata.images] == [
-        (f"image {index}", index, index / 2) for index in range(3)
-    ]
-    assert reader.metadata.with_images([]) == metadata
-    assert all((reader.image(index) == PIXELS[index]).all() for index in range(3))
-    reader.close()
+    write_dataset(dataset_format, tmp_path / name, labels, metadata)
+    with dataset_format.open(tmp_path / name) as reader:
+        assert len(reader) == 3
+        assert [record.label for record in reader.metadata.images] == labels
+        assert [(item.source, item.person_count, item.density) for item in reader.metadata.images] == [
+            (f"image {index}", index, index / 2) for index in range(3)
+        ]
+        assert reader.metadata.with_images([]) == metadata
+        assert all((reader.image(index) == PIXELS[index]).all() for index in range(3))
 
 
-def test_the_zip_is_laid_out_as_the_official_loader_reads_it(tmp_path: Path) -> None:
-    write(ZipFormat(), tmp_path / "x.zip", [1, 0, 1])
+def test_the_zip_has_the_layout_of_the_official_loader(tmp_path: Path) -> None:
+    write_dataset(ZipFormat(), tmp_path / "x.zip", [1, 0, 1])
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
         names = [f"00000/img{index:08d}.png" for index in range(3)]
         assert archive.namelist() == [*names, "dataset.json"]
@@ -81,8 +82,8 @@ def test_the_zip_is_laid_out_as_the_official_loader_reads_it(tmp_path: Path) -> 
         assert np.asarray(Image.open(io.BytesIO(archive.read(names[2])))).tolist() == PIXELS[2].tolist()
 
 
-def test_the_hdf5_file_has_a_chunk_per_image_and_the_metadata_as_json(tmp_path: Path) -> None:
-    write(Hdf5Format(), tmp_path / "x.h5", [1, 0, 1])
+def test_the_hdf5_file_has_one_chunk_per_image_and_json_metadata(tmp_path: Path) -> None:
+    write_dataset(Hdf5Format(), tmp_path / "x.h5", [1, 0, 1])
     with h5py.File(tmp_path / "x.h5") as file:
         assert file["images"].chunks == (1, 6, 10, 3)
         assert (file["images"][:] == PIXELS).all()
@@ -91,28 +92,27 @@ def test_the_hdf5_file_has_a_chunk_per_image_and_the_metadata_as_json(tmp_path: 
         assert json.loads(file.attrs["crowdgan"])["estimator"] == "grid"
 
 
-def test_a_thousand_images_fill_a_folder_of_the_tree(tmp_path: Path) -> None:
-    store = ZipFormat()
-    with store.create(tmp_path / "x.zip", overwrite=False) as writer:
+def test_a_folder_in_the_archive_contains_at_most_1000_images(tmp_path: Path) -> None:
+    dataset_format = ZipFormat()
+    with dataset_format.create(tmp_path / "x.zip", overwrite=False) as writer:
         names = [writer.add(b"", (1, 1)) for _ in range(1001)]
         writer.finish(DatasetMetadata())
     assert names[-2:] == ["00000/img00000999.png", "00001/img00001000.png"]
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_datasets_without_labels_have_none(tmp_path: Path, name: str) -> None:
-    write(FORMATS[name], tmp_path / name, [None, None, None], DatasetMetadata())
-    reader = FORMATS[name].open(tmp_path / name)
-    assert reader.metadata.label_kind is None
-    assert {record.label for record in reader.metadata.images} == {None}
-    reader.close()
+def test_a_dataset_without_labels_is_read_back_without_labels(tmp_path: Path, name: str) -> None:
+    write_dataset(FORMATS[name], tmp_path / name, [None, None, None], DatasetMetadata())
+    with FORMATS[name].open(tmp_path / name) as reader:
+        assert reader.metadata.label_kind is None
+        assert {record.label for record in reader.metadata.images} == {None}
     if name == "x.zip":
         with zipfile.ZipFile(tmp_path / name) as archive:
             assert json.loads(archive.read("dataset.json"))["labels"] is None
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_an_error_while_writing_leaves_nothing(tmp_path: Path, name: str) -> None:
+def test_an_error_during_writing_leaves_no_files(tmp_path: Path, name: str) -> None:
     with pytest.raises(RuntimeError, match="stop"), FORMATS[name].create(tmp_path / name, overwrite=False) as writer:
         writer.add(FORMATS[name].encode(PIXELS[0]), (6, 10))
         raise RuntimeError("stop")
@@ -120,7 +120,7 @@ def test_an_error_while_writing_leaves_nothing(tmp_path: Path, name: str) -> Non
 
 
 def official_zip(path: Path, labels: object, count: int = 2) -> Path:
-    entries = {f"00000/img{index:08d}.png": image_bytes(index, kind="PNG") for index in range(count)}
+    entries = {f"00000/img{index:08d}.png": image_bytes(index, image_format="PNG") for index in range(count)}
     return write_zip(path, {**entries, "dataset.json": json.dumps({"labels": labels}).encode()})
 
 
@@ -139,61 +139,69 @@ def test_datasets_of_the_official_tool_are_read(tmp_path: Path) -> None:
     ("index", "message"),
     [
         ("{", "not valid JSON"),
-        ("[]", "it holds list; it must be a JSON object"),
+        ("[]", "contains list; it must be a JSON object"),
         ('{"labels": 5}', "labels must be null or a list of [name, label]"),
-        ('{"labels": [["a", true]]}', "label True; it must be a class number from 0 or a list of numbers"),
-        ('{"labels": [["a", -1]]}', "label -1; it must be a class number"),
-        ('{"labels": [["a", [NaN]]]}', "not valid JSON (NaN is no JSON)"),
-        ('{"labels": [["b.png", 1]]}', "1 images have no label, first a.png"),
+        ('{"labels": [["a", true]]}', "dataset.json.labels[0][1]: found true; it must be a whole number"),
+        ('{"labels": [["a.png", -1]]}', "labels[0]: label is -1; it must be a class index from 0 or a list of numbers"),
+        ('{"labels": [["a.png", []]]}', "labels[0]: label is (); it must be a class index from 0 or a list of numbers"),
+        ('{"labels": [["a", [1, "b"]]]}', 'labels[0][1][1]: found "b"; it must be a finite number'),
+        ('{"labels": [["a", [NaN]]]}', "not valid JSON (NaN is not valid JSON)"),
+        ('{"labels": [["b.png", 1]]}', "images without a label: 1, the first is a.png"),
         ('{"crowdgan": {"format": 2}}', "metadata of format 2; this version reads format 1"),
-        ('{"crowdgan": {"format": 1, "pictures": [{"nme": 1}], "classes": []}}', "options is None; it must be dict"),
+        ('{"crowdgan": {"format": 1, "options": 3}}', "dataset.json.options: found 3; it must be a JSON object"),
+        ('{"crowdgan": {"format": 1, "images": []}}', "dataset.json: unknown key images"),
+        ('{"crowdgan": {"format": 1, "label_kind": true}}', "label_kind: found true; it must be class or value"),
+        (
+            '{"crowdgan": {"format": 1, "pictures": [{"name": "a.png", "person_count": true}]}}',
+            "dataset.json.pictures[0].person_count: found true; it must be a whole number",
+        ),
         (
             '{"crowdgan": {"format": 1, "options": {}, "pictures": [{"nme": 1}], "classes": []}}',
-            "is no record of an image",
+            "dataset.json.pictures[0]: the key name is missing",
         ),
         (
             '{"crowdgan": {"format": 1, "options": {}, "pictures": [{"name": "b.png"}], "classes": []}}',
-            "1 images are missing, first b.png",
+            "missing images: 1, the first is b.png",
         ),
     ],
 )
-def test_a_damaged_index_is_named(tmp_path: Path, index: str, message: str) -> None:
-    write_zip(tmp_path / "x.zip", {"a.png": image_bytes(0, kind="PNG"), "dataset.json": index.encode()})
+def test_an_invalid_index_is_an_error_that_names_the_file(tmp_path: Path, index: str, message: str) -> None:
+    write_zip(tmp_path / "x.zip", {"a.png": image_bytes(0, image_format="PNG"), "dataset.json": index.encode()})
     with pytest.raises(DatasetError) as caught:
         ZipFormat().open(tmp_path / "x.zip")
-    assert str(caught.value).startswith(f"{tmp_path}/x.zip:dataset.json: ")
+    assert str(caught.value).startswith(f"{tmp_path}/x.zip:dataset.json")
     assert message in str(caught.value)
 
 
-def test_what_is_no_dataset_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_dataset_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
-    with pytest.raises(DatasetError, match=r"x.h5: there is no such file"):
+    with pytest.raises(DatasetError, match=r"x.h5: no such file"):
         Hdf5Format().open(path)
-    path.write_bytes(b"no hdf5")
-    with pytest.raises(DatasetError, match=r"x.h5: no crowdgan dataset, or a damaged one"):
+    path.write_bytes(b"not HDF5")
+    with pytest.raises(DatasetError, match=r"x.h5: damaged dataset, or not a crowdgan dataset"):
         Hdf5Format().open(path)
     with h5py.File(path, "w") as file:
         file["images"] = [1.0]
     with pytest.raises(DatasetError, match=r"/images must be uint8 of shape"):
         Hdf5Format().open(path)
-    with pytest.raises(DatasetError, match=r"it has no dataset.json, so it is no dataset"):
+    with pytest.raises(DatasetError, match=r"a.zip: not a dataset: dataset.json is missing"):
         ZipFormat().open(write_zip(tmp_path / "a.zip", {"a.png": b""}))
 
 
-def test_the_format_is_chosen_by_name(tmp_path: Path) -> None:
+def test_the_format_is_selected_by_file_name(tmp_path: Path) -> None:
     formats = list(FORMATS.values())
     assert [format_for(tmp_path / name, formats) for name in FORMATS] == formats
     with pytest.raises(ConfigError) as caught:
         format_for(Path("x.tfrecord"), formats)
-    allowed = "zip: NAME.zip; folder: a name without suffix; hdf5: NAME.h5 or NAME.hdf5"
-    assert str(caught.value) == f"x.tfrecord: no dataset format has such a name; there are {allowed}"
+    choices = "zip: NAME.zip; folder: a name without suffix; hdf5: NAME.h5 or NAME.hdf5"
+    assert str(caught.value) == f"x.tfrecord: no dataset format matches; choose from {choices}"
 
 
-def test_a_folder_that_holds_anything_else_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_never_overwritten(tmp_path: Path) -> None:
     dest = tmp_path / "thesis"
     dest.mkdir()
     (dest / "chapter1.txt").write_text("years of work")
-    refused = pytest.raises(DatasetError, match=r"it holds 'chapter1.txt', which no dataset does")
-    with refused, FolderFormat().create(dest, overwrite=True):
+    expected_error = pytest.raises(DatasetError, match=r"contains 'chapter1.txt', which is not part of a dataset")
+    with expected_error, FolderFormat().create(dest, overwrite=True):
         pass
     assert (dest / "chapter1.txt").read_text() == "years of work"

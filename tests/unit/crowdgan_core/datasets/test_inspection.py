@@ -1,6 +1,8 @@
-"""What `crowdgan inspect` finds in a dataset."""
+"""Dataset statistics and contact sheets."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,28 +11,30 @@ from crowdgan_core.datasets.contact_sheet import contact_sheet
 from crowdgan_core.datasets.inspection import ClassBoundary, class_boundaries, inspect_dataset
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.io.stored_images import ArrayImage
 from crowdgan_core.utils.arrays import ImageArray
 
 DENSITIES = [0.1, 0.2, 0.98, 1.04, 1.5, 1.9, 2.5, 3.0]
 
 
-class Stored:
-    """A dataset in memory: images of one colour each."""
+class MemoryReader(DatasetReader):
+    """A dataset in memory, with images of one colour."""
 
     def __init__(self, metadata: DatasetMetadata) -> None:
+        self.path = Path("memory")
         self.metadata = metadata
-
-    def __len__(self) -> int:
-        return len(self.metadata.images)
 
     def image(self, index: int) -> ImageArray:
         return np.full((8, 16, 3), 10 * index, np.uint8)
+
+    def stored_image(self, index: int) -> ArrayImage:
+        return ArrayImage(self.image(index), f"{self.path}:{index}")
 
     def close(self) -> None:
         pass
 
 
-def stored(labelled: bool = True) -> DatasetReader:
+def memory_dataset(labelled: bool = True) -> DatasetReader:
     records = tuple(
         ImageRecord(
             name=f"{index}.png",
@@ -42,40 +46,40 @@ def stored(labelled: bool = True) -> DatasetReader:
     )
     kind, classes = ("class", ("low", "high", "none")) if labelled else (None, ())
     estimator = "x" if labelled else None
-    return Stored(DatasetMetadata(label_kind=kind, classes=classes, estimator=estimator, images=records))
+    return MemoryReader(DatasetMetadata(label_kind=kind, classes=classes, estimator=estimator, images=records))
 
 
-def test_the_report_counts_and_finds_borders() -> None:
-    report = inspect_dataset(stored())
+def test_the_report_has_counts_ranges_and_class_boundaries() -> None:
+    report = inspect_dataset(memory_dataset())
     assert report.size == (8, 16)
     assert report.class_counts == {"low": 3, "high": 5, "none": 0}
     assert report.density_range == pytest.approx((0.1, 1.27, 3.0))
     assert report.person_range == (0, 3.5, 7)
     assert report.unknown_count == 0
-    assert report.borders == (ClassBoundary(below="low", above="high", value=pytest.approx(1.01)),)
-    assert [record.name for record in report.doubtful] == ["2.png", "3.png"]
+    assert report.boundaries == (ClassBoundary(below="low", above="high", value=pytest.approx(1.01)),)
+    assert [record.name for record in report.ambiguous] == ["2.png", "3.png"]
 
 
-def test_classes_that_overlap_have_no_border() -> None:
+def test_overlapping_classes_have_no_boundary() -> None:
     records = [ImageRecord(name=str(label), density=1.0 - label, label=label) for label in (0, 1)]
     assert class_boundaries(DatasetMetadata(images=tuple(records))) == ()
 
 
-def test_a_dataset_without_labels_is_reported_plainly() -> None:
-    report = inspect_dataset(stored(labelled=False))
+def test_the_report_of_an_unlabelled_dataset_has_no_statistics_of_labels() -> None:
+    report = inspect_dataset(memory_dataset(labelled=False))
     assert (report.class_counts, report.density_range, report.person_range) == ({}, None, None)
-    assert (report.borders, report.doubtful, report.unknown_count) == ((), (), 0)
+    assert (report.boundaries, report.ambiguous, report.unknown_count) == ((), (), 0)
 
 
-def test_the_contact_sheet_shows_each_class_in_its_row() -> None:
-    sheet = np.asarray(contact_sheet(stored(), columns=4))
-    shown = {index for index in range(8) if (sheet == 10 * index).all(axis=2).sum() > 1000}
-    assert {0, 1, 2, 3, 7} <= shown
-    assert len(shown) == 7, "three of the first class and four of the five of the second"
+def test_the_contact_sheet_has_one_row_per_class() -> None:
+    sheet = np.asarray(contact_sheet(memory_dataset(), columns=4))
+    visible = {index for index in range(8) if (sheet == 10 * index).all(axis=2).sum() > 1000}
+    assert {0, 1, 2, 3, 7} <= visible
+    assert len(visible) == 7, "all three images of the first class, and four of the five images of the second"
     rows = [np.flatnonzero((sheet == 10 * index).all(axis=2).sum(axis=1) > 60)[0] for index in (1, 7)]
     assert rows[0] < rows[1]
 
 
-def test_the_contact_sheet_of_an_unlabelled_dataset_shows_all() -> None:
-    sheet = np.asarray(contact_sheet(stored(labelled=False), columns=4))
+def test_the_contact_sheet_of_an_unlabelled_dataset_shows_all_images() -> None:
+    sheet = np.asarray(contact_sheet(memory_dataset(labelled=False), columns=4))
     assert all((sheet == 10 * index).all(axis=2).sum() > 1000 for index in range(1, 8))

@@ -1,4 +1,4 @@
-"""What estimators offer to be drawn."""
+"""Overlay layers of estimators."""
 
 from __future__ import annotations
 
@@ -21,34 +21,46 @@ SQUARE = np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]])
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "message"),
+    ("layer_class", "fields", "message"),
     [
-        (PointLayer, {"label": "", "points": SQUARE}, "the label of a layer is empty"),
-        (PointLayer, {"points": SQUARE, "space": "sky"}, "the space of thing is 'sky'; it must be image or ground"),
-        (PointLayer, {"points": SQUARE.ravel()}, r"thing: coordinates must be \[num_points, 2\]"),
-        (LineLayer, {"lines": [SQUARE, np.zeros((2, 3))]}, r"thing: coordinates must be \[num_points, 2\]"),
-        (PointLayer, {"points": SQUARE, "values": np.ones(4)}, "thing: it has values, so it needs a unit"),
-        (PointLayer, {"points": SQUARE, "values": np.ones(3), "unit": "m"}, r"values are \[3\]; they must be \[4\]"),
-        (PolygonLayer, {"polygons": [SQUARE], "values": np.ones(2), "unit": "m"}, r"are \[2\]; they must be \[1\]"),
-        (HeatmapLayer, {"values": np.ones(3), "unit": "m", "extent": (0, 0, 1, 1)}, r"they must be \[rows, columns\]"),
+        (PointLayer, {"label": "", "points": SQUARE}, "layer label is empty"),
+        (PointLayer, {"points": SQUARE, "space": "sky"}, "thing: space is 'sky'; it must be image or ground"),
+        (PointLayer, {"points": SQUARE.ravel()}, r"thing: coordinates must have shape \[num_points, 2\]"),
+        (LineLayer, {"lines": [SQUARE, np.zeros((2, 3))]}, r"thing: coordinates must have shape \[num_points, 2\]"),
+        (PointLayer, {"points": SQUARE, "values": np.ones(4)}, "thing: unit is missing; it is required for values"),
+        (
+            PointLayer,
+            {"points": SQUARE, "values": np.ones(3), "unit": "m"},
+            r"values have shape \[3\]; it must be \[4\]",
+        ),
+        (
+            PolygonLayer,
+            {"polygons": [SQUARE], "values": np.ones(2), "unit": "m"},
+            r"have shape \[2\]; it must be \[1\]",
+        ),
+        (HeatmapLayer, {"values": np.ones(3), "unit": "m", "extent": (0, 0, 1, 1)}, r"it must be \[rows, columns\]"),
         (HeatmapLayer, {"values": np.ones((0, 3)), "unit": "m", "extent": (0, 0, 1, 1)}, r"must be \[rows, columns\]"),
-        (HeatmapLayer, {"values": np.ones((2, 2)), "extent": (0, 0, 1, 1)}, "it has values, so it needs a unit"),
-        (HeatmapLayer, {"values": np.ones((2, 2)), "unit": "m", "extent": (0, 1, 1, 1)}, "the extent .* is empty"),
+        (
+            HeatmapLayer,
+            {"values": np.ones((2, 2)), "extent": (0, 0, 1, 1)},
+            "unit is missing; it is required for values",
+        ),
+        (HeatmapLayer, {"values": np.ones((2, 2)), "unit": "m", "extent": (0, 1, 1, 1)}, "extent .* is empty"),
     ],
 )
-def test_a_layer_that_cannot_be_drawn_is_an_error(kind: type[Layer], fields: dict[str, Any], message: str) -> None:
+def test_an_invalid_layer_is_an_error(layer_class: type[Layer], fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        kind(**{"label": "thing", **fields})
+        layer_class(**{"label": "thing", **fields})
 
 
-def test_all_coordinates_and_values_of_a_layer_are_found() -> None:
-    grid = HeatmapLayer(label="map", unit="m", values=np.ones((2, 3)), extent=(0, 1, 6, 5))
-    assert layer_coordinates(grid).tolist() == [[0, 1], [6, 5]]
-    assert grid.cell_area == 4
-    assert layer_values(grid) is grid.values
-    both = PolygonLayer(label="areas", polygons=[SQUARE, SQUARE + 1], space="ground")
-    assert layer_coordinates(both).shape == (8, 2)
-    assert layer_values(both) is None
+def test_coordinates_and_values_of_each_layer_type_are_returned() -> None:
+    heatmap = HeatmapLayer(label="map", unit="m", values=np.ones((2, 3)), extent=(0, 1, 6, 5))
+    assert layer_coordinates(heatmap).tolist() == [[0, 1], [6, 5]]
+    assert heatmap.cell_area == 4
+    assert layer_values(heatmap) is heatmap.values
+    polygons = PolygonLayer(label="areas", polygons=[SQUARE, SQUARE + 1], space="ground")
+    assert layer_coordinates(polygons).shape == (8, 2)
+    assert layer_values(polygons) is None
     assert layer_coordinates(LineLayer(label="lines", lines=[])).shape == (0, 2)
     assert layer_values(LineLayer(label="lines", lines=[SQUARE])) is None
     assert layer_coordinates(PointLayer(label="points", points=SQUARE)) is SQUARE

@@ -1,4 +1,4 @@
-"""Densities, and the options of estimators."""
+"""Density estimates and options of estimators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crowdgan_core.scenes.scene import Scene
 
 @dataclass(frozen=True, kw_only=True)
 class Example(DensityEstimator):
-    """An estimator with an option of every kind."""
+    """An estimator with an option of each type."""
 
     name: ClassVar[str] = "example"
     unit: ClassVar[str] = "things"
@@ -30,11 +30,11 @@ class Example(DensityEstimator):
     file: Path | None = option(None, "a file")
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        """Always the same."""
+        """A constant density."""
         return DensityEstimate(value=1.0, unit=self.unit, class_index=0)
 
 
-def test_options_are_read_from_text() -> None:
+def test_options_are_converted_from_text() -> None:
     settings = {"count": "7", "factor": "2e-1", "exact": "yes", "scale": "sqrt", "bounds": "1, 2.5", "file": "a/b"}
     expected = Example(count=7, factor=0.2, exact=True, scale="sqrt", bounds=(1.0, 2.5), file=Path("a/b"))
     assert configure_estimator(Example, settings) == expected
@@ -47,15 +47,15 @@ def test_options_are_read_from_text() -> None:
         (
             "cuont",
             "1",
-            "--set cuont: example has no such option; its options are count, factor, exact, scale, bounds, file",
+            "--set cuont: example has no such option; choose from count, factor, exact, scale, bounds, file",
         ),
-        ("count", "1.5", "--set count=1.5: it must be a whole number"),
-        ("exact", "maybe", "--set exact=maybe: it must be true or false"),
-        ("scale", "log", "--set scale=log: it must be one of linear, sqrt"),
-        ("bounds", "1,b", "--set bounds=b: it must be a number"),
+        ("count", "1.5", "--set count=1.5: must be a whole number"),
+        ("exact", "maybe", "--set exact=maybe: must be true or false"),
+        ("scale", "log", "--set scale=log: no such choice; choose from linear, sqrt"),
+        ("bounds", "1,b", "--set bounds=b: must be a number"),
     ],
 )
-def test_wrong_options_are_refused_with_what_is_allowed(key: str, text: str, message: str) -> None:
+def test_an_invalid_option_is_an_error_that_lists_the_choices(key: str, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         configure_estimator(Example, {key: text})
     assert str(caught.value) == message
@@ -77,9 +77,9 @@ def test_fit_is_the_identity_unless_overridden() -> None:
     assert estimator.fit([]) is estimator
 
 
-def test_a_density_has_a_value_or_a_reason() -> None:
+def test_a_density_estimate_has_a_value_or_a_reason() -> None:
     assert DensityEstimate.unknown("things", "too dark").reason == "too dark"
-    with pytest.raises(ValueError, match="either a value and a class, or a reason"):
+    with pytest.raises(ValueError, match="either value and class_index, or a reason"):
         DensityEstimate(value=1.0, unit="things", class_index=None)
-    with pytest.raises(ValueError, match="either a value and a class, or a reason"):
+    with pytest.raises(ValueError, match="either value and class_index, or a reason"):
         DensityEstimate(value=None, unit="things", class_index=None)

@@ -7,87 +7,89 @@ from pathlib import Path
 
 import pytest
 from crowdgan_blobs.generator import BlobGenerator
-from crowdgan_blobs.model import BLOBS, made_up_model, write_model
+from crowdgan_blobs.model import MAX_BLOBS, example_model, write_model
 from crowdgan_blobs.plugin import BlobsBackend
 
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.loading import load_generator
 
-BLOBS_ALONE = {"blobs": BlobsBackend()}
+BLOBS_BACKEND = {"blobs": BlobsBackend()}
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
-    write_model(path, made_up_model("class", (16, 24)))
+    write_model(path, example_model("class", (16, 24)))
     return path
 
 
 def test_a_model_is_loaded_by_the_backend_of_its_card(model: Path) -> None:
-    generator = load_generator(model, BLOBS_ALONE)
+    generator = load_generator(model, BLOBS_BACKEND)
     assert isinstance(generator, BlobGenerator)
-    assert generator.card == made_up_model("class", (16, 24)).card
+    assert generator.card == example_model("class", (16, 24)).card
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
-        load_generator(tmp_path / "none.safetensors", BLOBS_ALONE)
-    assert str(caught.value) == f"{tmp_path / 'none.safetensors'}: there is no such file"
-    with pytest.raises(CheckpointError, match="there is no such file"):
-        load_generator(tmp_path, BLOBS_ALONE)
+        load_generator(tmp_path / "none.safetensors", BLOBS_BACKEND)
+    assert str(caught.value) == f"{tmp_path / 'none.safetensors'}: no such file"
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_generator(tmp_path, BLOBS_BACKEND)
 
 
-def test_a_backend_that_is_not_installed_is_named_with_how_to_get_it(model: Path) -> None:
+def test_a_missing_backend_is_an_error_with_the_install_command(model: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         load_generator(model, {})
-    needed = "it needs the backend blobs, which is not installed: pip install crowdgan-blobs"
-    assert str(caught.value) == f"{model}: {needed}"
+    problem = "needs the backend blobs, which is not installed: pip install crowdgan-blobs"
+    assert str(caught.value) == f"{model}: {problem}"
 
 
-def test_no_command_is_made_of_a_name_that_no_backend_can_have(model: Path) -> None:
-    made = made_up_model("class", (16, 24))
-    write_model(model, replace(made, card=replace(made.card, backend="a; b")))
+def test_no_install_command_is_suggested_for_an_invalid_backend_name(model: Path) -> None:
+    blob_model = example_model("class", (16, 24))
+    write_model(model, replace(blob_model, card=replace(blob_model.card, backend="a; b")))
     with pytest.raises(CheckpointError) as caught:
-        load_generator(model, BLOBS_ALONE)
-    assert str(caught.value) == f"{model}: it needs the backend 'a; b', which is not installed; installed are blobs"
+        load_generator(model, BLOBS_BACKEND)
+    assert str(caught.value) == f"{model}: needs the backend 'a; b', which is not installed; installed backends: blobs"
 
 
-def test_a_file_without_a_card_is_no_model_unless_a_backend_knows_it(tmp_path: Path, model: Path) -> None:
+def test_a_file_without_a_card_is_loaded_by_a_backend_that_accepts_it(tmp_path: Path, model: Path) -> None:
     other = tmp_path / "other.pkl"
     other.write_bytes(b"\x80\x04.")
-    with pytest.raises(CheckpointError, match="no model file, or a damaged one"):
-        load_generator(other, BLOBS_ALONE)
+    with pytest.raises(CheckpointError, match="not a model, or damaged"):
+        load_generator(other, BLOBS_BACKEND)
 
-    class Knows(BlobsBackend):
+    class AcceptingBackend(BlobsBackend):
         def can_load(self, path: Path) -> bool:
             return path == other
 
         def load_generator(self, path: Path, device: str) -> BlobGenerator:
-            return BlobGenerator(made_up_model(None))
+            return BlobGenerator(example_model(None))
 
-    seen: list[ModelCard] = []
-    generator = load_generator(other, {**BLOBS_ALONE, "other": Knows()}, check=seen.append)
-    assert seen == [generator.card] == [made_up_model(None).card]
+    checked: list[ModelCard] = []
+    generator = load_generator(other, {**BLOBS_BACKEND, "other": AcceptingBackend()}, check=checked.append)
+    assert checked == [generator.card] == [example_model(None).card]
 
 
-def test_a_check_refuses_a_model_before_its_weights_are_read(model: Path) -> None:
-    class Never(BlobsBackend):
+def test_a_check_rejects_a_model_before_its_weights_are_read(model: Path) -> None:
+    class UnusedBackend(BlobsBackend):
         def load_generator(self, path: Path, device: str) -> BlobGenerator:
-            raise AssertionError("the check comes first")
+            raise AssertionError("the check must run first")
 
-    def refuse(card: ModelCard) -> None:
-        raise ConfigError(f"no {card.backend}, please")
+    def reject(card: ModelCard) -> None:
+        raise ConfigError(f"backend {card.backend} is not allowed")
 
-    with pytest.raises(ConfigError, match="no blobs, please"):
-        load_generator(model, {"blobs": Never()}, check=refuse)
+    with pytest.raises(ConfigError, match="backend blobs is not allowed"):
+        load_generator(model, {"blobs": UnusedBackend()}, check=reject)
 
 
-def test_a_wrong_device_and_damaged_weights_are_refused_by_the_backend(model: Path) -> None:
+def test_a_wrong_device_and_damaged_weights_are_errors_of_the_backend(model: Path) -> None:
     with pytest.raises(ConfigError, match="device cuda"):
-        load_generator(model, BLOBS_ALONE, "cuda")
-    shape = f'"shape": [{BLOBS}, 2]'.encode()
+        load_generator(model, BLOBS_BACKEND, "cuda")
+    shape = f'"shape": [{MAX_BLOBS}, 2]'.encode()
     assert shape in model.read_bytes()
     model.write_bytes(model.read_bytes().replace(shape, shape.replace(b"2]", b"7]")))
-    with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged, a tensor is missing or of the wrong size"):
-        load_generator(model, BLOBS_ALONE)
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors: damaged, a tensor is missing or has the wrong size"
+    ):
+        load_generator(model, BLOBS_BACKEND)

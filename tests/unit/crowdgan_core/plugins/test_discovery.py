@@ -1,4 +1,4 @@
-"""Discovery of plugins: each is loaded on its own, and each way to break is reported."""
+"""Discovery of plugins: each is loaded in isolation, and every contract violation is reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crowdgan_core.cli.app import build_tree
 from crowdgan_core.hookspecs import PROJECT
 from crowdgan_core.plugins.discovery import load_plugins
 from crowdgan_core.plugins.registry import PluginRegistry
-from crowdgan_core.plugins.validation import KINDS, REQUIRED_ATTRIBUTES
+from crowdgan_core.plugins.validation import KIND_BY_HOOK, REQUIRED_ATTRIBUTES
 
 BACKEND = """
 import click
@@ -24,19 +24,19 @@ from types import SimpleNamespace
 from crowdgan_core.hookspecs import hookimpl
 @hookimpl
 def crowdgan_register_model_backends():
-    backend = SimpleNamespace(name='net', train_command=lambda: MADE, can_load=None, load_generator=None)
+    backend = SimpleNamespace(name='net', train_command=lambda: COMMAND, can_load=None, load_generator=None)
     return [backend]
 """
-"""A plugin with a model backend; MADE stands for what makes its command."""
+"""A plugin with a model backend; COMMAND stands for the expression that creates its command."""
 
 COMMANDS = """
 import click
 from crowdgan_core.hookspecs import CommandSpec, hookimpl
 @hookimpl
 def crowdgan_register_commands():
-    return [OFFER]
+    return [SPEC]
 """
-"""A plugin with a command; OFFER stands for it."""
+"""A plugin with a command; SPEC stands for its specification."""
 
 SOURCE = """
 from types import SimpleNamespace
@@ -49,9 +49,9 @@ def crowdgan_register_scene_sources():
 
 Write = Callable[[str, str], EntryPoint]
 
-HEAD = "from crowdgan_core.hookspecs import hookimpl, CommandSpec\n"
+IMPORTS = "from crowdgan_core.hookspecs import hookimpl, CommandSpec\n"
 
-GOOD = f"""{HEAD}
+ESTIMATOR = f"""{IMPORTS}
 from dataclasses import dataclass
 from typing import ClassVar
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
@@ -94,15 +94,15 @@ def reasons(plugins: PluginRegistry) -> dict[str, str]:
 
 def test_every_hook_is_documented_and_known_to_discovery() -> None:
     hooks = {name: item for name, item in vars(hookspecs).items() if name.startswith("crowdgan_register_")}
-    assert set(hooks) == set(KINDS)
-    assert set(KINDS.values()) == set(REQUIRED_ATTRIBUTES)
+    assert set(hooks) == set(KIND_BY_HOOK)
+    assert set(KIND_BY_HOOK.values()) == set(REQUIRED_ATTRIBUTES)
     for hook in hooks.values():
         assert inspect.getdoc(hook)
         assert not inspect.signature(hook).parameters
         assert str(inspect.signature(hook).return_annotation).startswith("Sequence[")
 
 
-def test_core_registers_its_own_through_the_hooks() -> None:
+def test_core_uses_the_same_hooks() -> None:
     plugins = load_plugins([core()])
     assert plugins.failures == []
     assert list(plugins.scene_sources) == ["crowdhuman", "dataset", "cifar10", "mnist", "lsun", "folder", "zip"]
@@ -111,36 +111,37 @@ def test_core_registers_its_own_through_the_hooks() -> None:
     assert (plugins.model_backends, plugins.scene_plotters, plugins.density_estimators) == ({}, {}, {})
 
 
-def test_a_good_plugin_is_loaded(write_plugin: Write) -> None:
-    plugins = load_plugins([write_plugin("mine", GOOD.replace("NAME", "mine"))])
+def test_a_valid_plugin_is_loaded(write_plugin: Write) -> None:
+    plugins = load_plugins([write_plugin("mine", ESTIMATOR.replace("NAME", "mine"))])
     assert list(plugins.density_estimators) == ["mine"]
     assert plugins.provider("density estimator", "mine").distribution == "mine"
+    assert repr(plugins) == "PluginRegistry(mine)"
 
 
 @pytest.mark.parametrize(
-    ("hook", "returned", "kind"),
+    ("hook", "attributes", "kind"),
     [
         ("scene_sources", "name description is_fallback matches open", "scene_sources"),
         ("dataset_formats", "name suffixes matches encode create open", "dataset_formats"),
         ("scene_plotters", "name draw", "scene_plotters"),
     ],
 )
-def test_what_a_hook_returns_is_offered(write_plugin: Write, hook: str, returned: str, kind: str) -> None:
-    members = ", ".join(f"{name}='thing'" for name in returned.split())
-    text = f"{HEAD}from types import SimpleNamespace\n@hookimpl\ndef crowdgan_register_{hook}():\n"
+def test_returned_objects_are_registered_by_name(write_plugin: Write, hook: str, attributes: str, kind: str) -> None:
+    members = ", ".join(f"{name}='example'" for name in attributes.split())
+    text = f"{IMPORTS}from types import SimpleNamespace\n@hookimpl\ndef crowdgan_register_{hook}():\n"
     plugins = load_plugins([write_plugin("mine", f"{text}    return [SimpleNamespace({members})]\n")])
     assert reasons(plugins) == {}
-    assert list(getattr(plugins, kind)) == ["thing"]
+    assert list(getattr(plugins, kind)) == ["example"]
 
 
-def test_commands_are_offered_under_their_group(write_plugin: Write) -> None:
-    text = COMMANDS.replace("OFFER", "CommandSpec('plot', click.Command('loss'))")
+def test_commands_are_registered_under_their_group(write_plugin: Write) -> None:
+    text = COMMANDS.replace("SPEC", "CommandSpec('plot', click.Command('loss'))")
     plugins = load_plugins([write_plugin("mine", text)])
     assert list(plugins.commands) == ["plot loss"]
 
 
-def test_a_model_backend_offers_the_command_that_trains_it(write_plugin: Write) -> None:
-    plugins = load_plugins([core(), write_plugin("mine", BACKEND.replace("MADE", "click.Command('any')"))])
+def test_a_model_backend_provides_its_training_command(write_plugin: Write) -> None:
+    plugins = load_plugins([core(), write_plugin("mine", BACKEND.replace("COMMAND", "click.Command('any')"))])
     assert (plugins.warnings, list(plugins.model_backends), list(plugins.commands)[-1]) == ([], ["net"], "train net")
     train = build_tree(plugins).commands["train"]
     assert isinstance(train, click.Group)
@@ -148,153 +149,150 @@ def test_a_model_backend_offers_the_command_that_trains_it(write_plugin: Write) 
 
 
 def test_a_model_backend_that_only_loads_models_adds_no_command(write_plugin: Write) -> None:
-    plugins = load_plugins([core(), write_plugin("mine", BACKEND.replace("MADE", "None"))])
+    plugins = load_plugins([core(), write_plugin("mine", BACKEND.replace("COMMAND", "None"))])
     assert (plugins.warnings, list(plugins.model_backends)) == ([], ["net"])
     assert "train" not in build_tree(plugins).commands
 
 
-def test_a_group_that_is_a_command_is_reported_and_the_command_stays(write_plugin: Write) -> None:
+def test_a_group_that_is_another_plugins_command_is_reported(write_plugin: Write) -> None:
     plugins = load_plugins(
-        [core(), write_plugin("mine", COMMANDS.replace("OFFER", "CommandSpec('label', click.Command('x'))"))]
+        [core(), write_plugin("mine", COMMANDS.replace("SPEC", "CommandSpec('label', click.Command('x'))"))]
     )
     assert reasons(plugins) == {
-        "mine": "label is a command of crowdgan-core and a group of commands of mine; one of them needs another name"
+        "mine": "label is a command of crowdgan-core and a command group of mine; rename one of them"
     }
     assert build_tree(plugins).commands["label"] is plugins.commands["label"].command
 
 
-def test_a_command_that_is_a_group_of_another_plugin_is_reported(write_plugin: Write) -> None:
-    group = write_plugin("first", COMMANDS.replace("OFFER", "CommandSpec('plot', click.Command('loss'))"))
-    command = write_plugin("second", COMMANDS.replace("OFFER", "CommandSpec('', click.Command('plot'))"))
+def test_a_command_that_is_another_plugins_group_is_reported(write_plugin: Write) -> None:
+    group = write_plugin("first", COMMANDS.replace("SPEC", "CommandSpec('plot', click.Command('loss'))"))
+    command = write_plugin("second", COMMANDS.replace("SPEC", "CommandSpec('', click.Command('plot'))"))
     plugins = load_plugins([command, group])
     assert reasons(plugins) == {
-        "second": "plot is a command of second and a group of commands of first; one of them needs another name"
+        "second": "plot is a command of second and a command group of first; rename one of them"
     }
     assert list(plugins.commands) == ["plot loss"]
 
 
-def test_a_group_takes_commands_of_others_and_stays_as_it_was(write_plugin: Write) -> None:
+def test_a_group_accepts_commands_of_others_and_is_not_modified(write_plugin: Write) -> None:
     group = "CommandSpec('', click.Group('draw', commands=[click.Command('line')]))"
-    owner = write_plugin("second", COMMANDS.replace("OFFER", group))
-    guest = write_plugin("first", COMMANDS.replace("OFFER", "CommandSpec('draw', click.Command('dot'))"))
+    owner = write_plugin("second", COMMANDS.replace("SPEC", group))
+    guest = write_plugin("first", COMMANDS.replace("SPEC", "CommandSpec('draw', click.Command('dot'))"))
     plugins = load_plugins([core(), guest, owner])
     assert plugins.warnings == []
     draw = build_tree(plugins).commands["draw"]
     assert isinstance(draw, click.Group)
     assert list(draw.commands) == ["line", "dot"]
-    offered = plugins.commands["draw"].command
-    assert isinstance(offered, click.Group)
-    assert list(offered.commands) == ["line"]
+    provided = plugins.commands["draw"].command
+    assert isinstance(provided, click.Group)
+    assert list(provided.commands) == ["line"]
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("raise OSError('no driver')", "OSError: no driver"),
-        ("import a_module_that_nobody_has", "ModuleNotFoundError: No module named 'a_module_that_nobody_has'"),
+        ("import a_missing_module", "ModuleNotFoundError: No module named 'a_missing_module'"),
         (
-            f"{HEAD}@hookimpl\ndef crowdgan_register_density_estimator():\n    return []\n",
-            f"it has a hook crowdgan_register_density_estimator, which does not exist; there are {', '.join(KINDS)}",
+            f"{IMPORTS}@hookimpl\ndef crowdgan_register_density_estimator():\n    return []\n",
+            f"no such hook crowdgan_register_density_estimator; choose from {', '.join(KIND_BY_HOOK)}",
         ),
         (
             "def crowdgan_register_density_estimators():\n    return []\n",
             "crowdgan_register_density_estimators is not marked with crowdgan_core.hookspecs.hookimpl",
         ),
         (
-            f"{HEAD}@hookimpl\ndef crowdgan_register_scene_sources():\n    return 3\n",
+            f"{IMPORTS}@hookimpl\ndef crowdgan_register_scene_sources():\n    return 3\n",
             "crowdgan_register_scene_sources returned int; it must return a list or tuple",
         ),
         (
-            f"{HEAD}@hookimpl\ndef crowdgan_register_scene_sources():\n    return [int]\n",
-            "crowdgan_register_scene_sources returned <class 'int'>, which is no scene source: "
-            "it has no name, description, is_fallback, matches, open",
+            f"{IMPORTS}@hookimpl\ndef crowdgan_register_scene_sources():\n    return [int]\n",
+            "crowdgan_register_scene_sources returned <class 'int'>, which is not a scene source: "
+            "missing name, description, is_fallback, matches, open",
         ),
         (
-            f"{HEAD}@hookimpl\ndef crowdgan_register_density_estimators():\n    return [1 / 0]\n",
+            f"{IMPORTS}@hookimpl\ndef crowdgan_register_density_estimators():\n    return [1 / 0]\n",
             "ZeroDivisionError: division by zero",
         ),
         (
-            GOOD.replace("NAME", "mine").replace("[Crowd]", "[Crowd, Crowd]"),
-            "crowdgan_register_density_estimators returned two of the name mine",
+            ESTIMATOR.replace("NAME", "mine").replace("[Crowd]", "[Crowd, Crowd]"),
+            "crowdgan_register_density_estimators returned two objects named mine",
         ),
         ("raise SystemExit(3)", "SystemExit: 3"),
-        (BACKEND.replace("MADE", "1 / 0"), "ZeroDivisionError: division by zero"),
+        (BACKEND.replace("COMMAND", "1 / 0"), "ZeroDivisionError: division by zero"),
         (
-            BACKEND.replace("'net'", "'My net'").replace("MADE", "None"),
-            "crowdgan_register_model_backends returned a model backend of the name My net; "
-            "it must be of lower case, digits and hyphens",
+            BACKEND.replace("'net'", "'My net'").replace("COMMAND", "None"),
+            "crowdgan_register_model_backends returned a model backend named My net; "
+            "the name may contain lower-case letters, digits and hyphens",
         ),
-        (BACKEND.replace("MADE", "'train'"), "the command offered is 'train'; it must be a click.Command"),
+        (BACKEND.replace("COMMAND", "'train'"), "the command is 'train'; it must be a click.Command"),
         (
             (BACKEND + COMMANDS)
-            .replace("MADE", "click.Command('net')")
-            .replace("OFFER", "CommandSpec('train', click.Command('net'))"),
-            "it offers the command train net twice: by itself and by a model backend",
+            .replace("COMMAND", "click.Command('net')")
+            .replace("SPEC", "CommandSpec('train', click.Command('net'))"),
+            "it provides the command train net twice: as a command and by a model backend",
         ),
         (
-            COMMANDS.replace("OFFER", "CommandSpec('plot it', click.Command('x'))"),
-            "the group of a command is 'plot it'; it must be one word, or empty",
+            COMMANDS.replace("SPEC", "CommandSpec('plot it', click.Command('x'))"),
+            "the command group is 'plot it'; it must be one word or empty",
         ),
         (
-            COMMANDS.replace("OFFER", "click.Group('plot')"),
-            "crowdgan_register_commands returned <Group plot>; it must return CommandSpecs",
+            COMMANDS.replace("SPEC", "click.Group('plot')"),
+            "crowdgan_register_commands returned <Group plot>; it must return CommandSpec objects",
         ),
         (
-            GOOD.replace("NAME", "mine").replace("frozen=True, ", ""),
-            "crowdgan_register_density_estimators returned <class 'broken.Crowd'>; "
-            "it must be a class that is a frozen dataclass",
+            ESTIMATOR.replace("NAME", "mine").replace("frozen=True, ", ""),
+            "crowdgan_register_density_estimators returned <class 'broken.Crowd'>; it must return frozen dataclasses",
         ),
         (
-            GOOD.replace("NAME", "mine").replace("@dataclass(frozen=True, kw_only=True)\n", ""),
-            "crowdgan_register_density_estimators returned <class 'broken.Crowd'>; "
-            "it must be a class that is a frozen dataclass",
+            ESTIMATOR.replace("NAME", "mine").replace("@dataclass(frozen=True, kw_only=True)\n", ""),
+            "crowdgan_register_density_estimators returned <class 'broken.Crowd'>; it must return frozen dataclasses",
         ),
         (
-            GOOD.replace("NAME", "mine").replace("[Crowd]", "[Crowd()]"),
-            "crowdgan_register_density_estimators returned Crowd(); it must be a class that is a frozen dataclass",
+            ESTIMATOR.replace("NAME", "mine").replace("[Crowd]", "[Crowd()]"),
+            "crowdgan_register_density_estimators returned Crowd(); it must return frozen dataclasses",
         ),
         (
-            GOOD.replace("NAME", "My crowd"),
-            "crowdgan_register_density_estimators returned a density estimator of the name My crowd; "
-            "it must be of lower case, digits and hyphens",
+            ESTIMATOR.replace("NAME", "My crowd"),
+            "crowdgan_register_density_estimators returned a density estimator named My crowd; "
+            "the name may contain lower-case letters, digits and hyphens",
         ),
         (
             SOURCE.replace("NAME", "7"),
-            "crowdgan_register_scene_sources returned a scene source of the name 7; "
-            "it must be a text that is not empty",
+            "crowdgan_register_scene_sources returned a scene source named 7; the name must be a non-empty string",
         ),
         (
             SOURCE.replace("NAME", "''"),
-            "crowdgan_register_scene_sources returned a scene source of the name ''; "
-            "it must be a text that is not empty",
+            "crowdgan_register_scene_sources returned a scene source named ''; the name must be a non-empty string",
         ),
     ],
 )
 def test_a_broken_plugin_is_reported_and_the_others_work(write_plugin: Write, text: str, reason: str) -> None:
-    broken, good = write_plugin("broken", text), write_plugin("good", GOOD.replace("NAME", "good"))
-    plugins = load_plugins([broken, good])
+    broken, valid = write_plugin("broken", text), write_plugin("valid", ESTIMATOR.replace("NAME", "valid"))
+    plugins = load_plugins([broken, valid])
     assert reasons(plugins) == {"broken": reason}
-    assert str(plugins.failures[0]).startswith("plugin broken of broken is left out: ")
-    assert list(plugins.density_estimators) == ["good"]
+    assert str(plugins.failures[0]).startswith("plugin broken of broken failed to load: ")
+    assert list(plugins.density_estimators) == ["valid"]
 
 
-def test_a_name_that_two_offer_goes_to_neither_and_both_are_named(write_plugin: Write) -> None:
-    text = GOOD.replace("NAME", "grid")
-    more = "\n@dataclass(frozen=True, kw_only=True)\nclass Own(Crowd):\n    'Own.'\n    name: ClassVar[str] = 'own'\n"
-    second = write_plugin("second", (text + more).replace("[Crowd]", "[Crowd, Own]"))
+def test_a_name_of_two_plugins_is_a_conflict_and_not_available(write_plugin: Write) -> None:
+    text = ESTIMATOR.replace("NAME", "grid")
+    other = "class Other(Crowd):\n    'Other.'\n    name: ClassVar[str] = 'other'\n"
+    text_of_two = f"{text}\n@dataclass(frozen=True, kw_only=True)\n{other}".replace("[Crowd]", "[Crowd, Other]")
+    second = write_plugin("second", text_of_two)
     plugins = load_plugins([second, write_plugin("first", text)])
-    assert list(plugins.density_estimators) == ["own"], "what does not clash stays"
+    assert list(plugins.density_estimators) == ["other"], "a name without a conflict is available"
     assert plugins.warnings == [
-        "first and second both offer the density estimator grid, which is left out; "
-        "uninstall one of them, or choose with CROWDGAN_PLUGINS"
+        "name conflict: first and second provide the density estimator grid, so it is not available; "
+        "uninstall one of them, or select plugins with CROWDGAN_PLUGINS"
     ]
-    assert load_plugins([second], choice="second").warnings == []
+    assert load_plugins([second], selection="second").warnings == []
 
 
-def test_the_choice_loads_the_named_plugins_and_core(write_plugin: Write) -> None:
-    points = [write_plugin(module, GOOD.replace("NAME", module)) for module in ("first", "second")]
-    plugins = load_plugins([*points, core()], choice="second, typo")
+def test_a_selection_loads_the_named_plugins_and_core(write_plugin: Write) -> None:
+    points = [write_plugin(module, ESTIMATOR.replace("NAME", module)) for module in ("first", "second")]
+    plugins = load_plugins([*points, core()], selection="second, typo")
     assert [plugin.name for plugin in plugins.loaded] == ["core", "second"]
-    expected = "CROWDGAN_PLUGINS names it, but it is not installed; there are core, first, second"
+    expected = "selected by CROWDGAN_PLUGINS but not installed; choose from core, first, second"
     assert reasons(plugins) == {"typo": expected}
-    assert [plugin.name for plugin in load_plugins([*points, core()], choice="").loaded] == ["core"]
+    assert [plugin.name for plugin in load_plugins([*points, core()], selection="").loaded] == ["core"]

@@ -1,3 +1,5 @@
+"""The pinhole camera over a ground plane."""
+
 from __future__ import annotations
 
 import math
@@ -27,36 +29,36 @@ CAMERAS = [
 
 
 @pytest.mark.parametrize("view", CAMERAS)
-def test_ground_that_a_pixel_shows_projects_back_to_the_pixel(view: Camera) -> None:
+def test_the_ground_point_of_a_pixel_projects_to_the_pixel(view: Camera) -> None:
     height, width = view.size
     rng = np.random.default_rng(0)
     pixels = np.column_stack([rng.uniform(0, width, 500), rng.uniform(0, height, 500)])
     pixels = pixels[pixels[:, 1] > view.horizon_row + 1e-3]
     ground = view.ground_from_pixels(pixels)
-    back = view.project(np.column_stack([ground, np.zeros(len(ground))]))
-    np.testing.assert_allclose(back, pixels, atol=1e-6)
-    np.testing.assert_array_equal(view.pixels_from_ground(ground), back)
+    projected = view.project(np.column_stack([ground, np.zeros(len(ground))]))
+    np.testing.assert_allclose(projected, pixels, atol=1e-6)
+    np.testing.assert_array_equal(view.pixels_from_ground(ground), projected)
 
 
 @pytest.mark.parametrize("view", CAMERAS)
-def test_ground_points_before_the_camera_come_back_from_their_pixels(view: Camera) -> None:
+def test_ground_points_in_front_of_the_camera_are_recovered_from_their_pixels(view: Camera) -> None:
     rng = np.random.default_rng(1)
     ground = np.column_stack([rng.uniform(-20, 20, 200), rng.uniform(5, 60, 200)])
     pixels = view.project(np.column_stack([ground, np.zeros(200)]))
     np.testing.assert_allclose(view.ground_from_pixels(pixels), ground, rtol=1e-6)
 
 
-def test_projection_agrees_with_the_rotation_matrix_of_a_pinhole_camera() -> None:
+def test_projection_equals_that_of_a_pinhole_camera_matrix() -> None:
     view = camera(height_m=4.2, pitch_deg=17.0, focal=777.0)
     cos, sin = math.cos(view.pitch_rad), math.sin(view.pitch_rad)
     to_camera = np.array([[1, 0, 0], [0, -sin, -cos], [0, cos, -sin]])  # right, down, forward
     intrinsics = np.array([[777.0, 0, 320], [0, 777.0, 240], [0, 0, 1]])
     points = np.random.default_rng(2).uniform([-5, 4, 0], [5, 40, 6], (100, 3))
-    seen = (points - [0, 0, 4.2]) @ to_camera.T @ intrinsics.T
-    np.testing.assert_allclose(view.project(points), seen[:, :2] / seen[:, 2:], rtol=1e-12)
+    homogeneous_px = (points - [0, 0, 4.2]) @ to_camera.T @ intrinsics.T
+    np.testing.assert_allclose(view.project(points), homogeneous_px[:, :2] / homogeneous_px[:, 2:], rtol=1e-12)
 
 
-def test_feet_and_heads_obey_the_ratio_of_the_ground_plane_method() -> None:
+def test_feet_and_heads_satisfy_the_ratio_of_the_ground_plane_method() -> None:
     view = camera(height_m=5.0, pitch_deg=20.0)
     distances = np.linspace(8, 40, 9)
     rows = {z: view.project(np.column_stack([distances * 0.2, distances, np.full(9, z)]))[:, 1] for z in (0.0, 1.7)}
@@ -65,7 +67,7 @@ def test_feet_and_heads_obey_the_ratio_of_the_ground_plane_method() -> None:
     np.testing.assert_allclose(5.0 / np.tan(view.depression(rows[0.0])), distances, rtol=1e-12)
 
 
-def test_sideways_position_obeys_the_published_formula() -> None:
+def test_lateral_position_satisfies_the_published_formula() -> None:
     view = camera()
     point = np.array([[2.5, 14.0, 0.0]])
     u = view.project(point)[0, 0]
@@ -73,7 +75,7 @@ def test_sideways_position_obeys_the_published_formula() -> None:
     assert (u - 320) * depth / 600 == pytest.approx(2.5)
 
 
-def test_horizon_is_the_row_of_no_depression() -> None:
+def test_depression_is_zero_at_the_horizon_row() -> None:
     view = camera()
     assert view.depression(view.horizon_row) == pytest.approx(0, abs=1e-12)
     assert view.row_of_distance(1e9) == pytest.approx(view.horizon_row, abs=1e-4)
@@ -81,13 +83,13 @@ def test_horizon_is_the_row_of_no_depression() -> None:
     assert view.depression(240) == pytest.approx(view.pitch_rad)
 
 
-def test_pixels_at_and_above_the_horizon_show_no_ground() -> None:
+def test_pixels_at_and_above_the_horizon_have_no_ground_point() -> None:
     view = camera(pitch_deg=0)
     ground = view.ground_from_pixels(np.array([[320.0, 240.0], [10.0, 3.0], [320.0, 300.0]]))
     assert np.isnan(ground).all(axis=1).tolist() == [True, True, False]
 
 
-def test_points_behind_the_camera_are_not_seen() -> None:
+def test_points_behind_the_camera_have_no_pixel() -> None:
     pixels = camera().project(np.array([[0.0, -10.0, 0.0], [0.0, 10.0, 0.0]]))
     assert np.isnan(pixels).all(axis=1).tolist() == [True, False]
 
@@ -106,14 +108,14 @@ def test_visible_ground_is_bounded_by_the_image_and_the_far_limit() -> None:
     assert pixels[2:, 0] == pytest.approx([640, 0])
 
 
-def test_visible_ground_ends_at_the_top_of_a_image_without_horizon() -> None:
+def test_visible_ground_ends_at_the_top_of_an_image_without_horizon() -> None:
     view = camera(pitch_deg=40)
     assert view.horizon_row < 0
     pixels = view.project(np.column_stack([view.visible_ground(1000.0), np.zeros(4)]))
     assert pixels == pytest.approx(np.array([[0, 480], [640, 480], [640, 0], [0, 0]]), abs=1e-6)
 
 
-def test_area_of_visible_ground_is_the_sum_over_its_pixels() -> None:
+def test_area_of_visible_ground_is_the_sum_over_its_rows() -> None:
     view = camera(height_m=4, pitch_deg=35, size=(240, 320), focal=300)
     ground = view.visible_ground(12.0)
     top = float(view.row_of_distance(12.0))
@@ -129,7 +131,7 @@ def test_area_of_visible_ground_is_the_sum_over_its_pixels() -> None:
     [(camera(), 1.0), (camera(pitch_deg=-60), 100.0), (camera(pitch_deg=-30, focal=900), 5.0)],
     ids=["too near", "sky only", "above the horizon"],
 )
-def test_visible_ground_is_empty_where_none_is_seen(view: Camera, limit: float) -> None:
+def test_visible_ground_is_empty_if_no_ground_is_in_range(view: Camera, limit: float) -> None:
     ground = view.visible_ground(limit)
     assert ground.shape == (0, 2)
     assert polygon_area_m2(ground) == 0
@@ -147,7 +149,7 @@ def test_focal_length_refers_to_the_longer_side() -> None:
     assert focal_length_px(24, (1080, 1920)) == 1280
 
 
-def test_cameras_and_lenses_that_cannot_be_are_refused() -> None:
+def test_an_invalid_camera_or_focal_length_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"^camera: height_m is 0; it must be above 0$"):
         camera(height_m=0)
     with pytest.raises(ConfigError, match=r"^camera: focal_length_px is nan; it must be above 0$"):

@@ -1,4 +1,4 @@
-"""Crop and resize, of pixels and of people."""
+"""Crop and resize transforms of pixels and boxes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from crowdgan_core.scenes.scene import PersonAnnotations, Scene
 from crowdgan_core.scenes.transform import ImageTransform, rotate_annotations
 
 PUBLISHED_TOLERANCE = 0 if int(PIL.__version__.split(".")[0]) >= 13 else 4
-"""Pillow 13, which made the recorded images, filters columns first where that is less work; earlier ones never do.
+"""Maximum difference of samples from the recorded images, of 255.
 
-On Python 3.10, which Pillow 13 has left behind, tall images therefore differ by up to 4 of 255.
+The images were recorded with Pillow 13, which filters columns first if that is faster. Earlier versions, the only ones
+for Python 3.10, filter rows first, so that tall images differ slightly.
 """
 
 BODY = (10.0, 20.0, 4.0, 12.0)
 
 
-def transformed(transform: ImageTransform, pixels: np.ndarray) -> np.ndarray:
+def transform_pixels(transform: ImageTransform, pixels: np.ndarray) -> np.ndarray:
     return transform.pixels(Image.fromarray(pixels), transform.geometry(pixels.shape[:2]))
 
 
@@ -37,13 +38,13 @@ def transformed(transform: ImageTransform, pixels: np.ndarray) -> np.ndarray:
 def test_pixels_equal_the_published_tool(shared: Path, transform: ImageTransform, key: str) -> None:
     with np.load(shared / "reference" / "transforms" / "transforms.npz") as reference:
         for index in range(5):
-            made, recorded = transformed(transform, reference[f"in_{index}"]), reference[f"{key}_{index}"]
-            assert np.abs(made.astype(int) - recorded).max() <= PUBLISHED_TOLERANCE
+            result, recorded = transform_pixels(transform, reference[f"in_{index}"]), reference[f"{key}_{index}"]
+            assert np.abs(result.astype(int) - recorded).max() <= PUBLISHED_TOLERANCE
 
 
 @pytest.mark.parametrize("target", [(16, 16), (16, 24), (24, 16), (40, 9)])
 @pytest.mark.parametrize("size", [(31, 50), (50, 31), (16, 16), (5, 90)])
-def test_a_center_crop_has_the_shape_of_the_target_and_is_centred(
+def test_a_center_crop_has_the_aspect_ratio_of_the_target_and_is_centred(
     target: tuple[int, int], size: tuple[int, int]
 ) -> None:
     geometry = ImageTransform(name="center-crop", size=target).geometry(size)
@@ -55,37 +56,37 @@ def test_a_center_crop_has_the_shape_of_the_target_and_is_centred(
     assert geometry.canvas_size == target
 
 
-def test_without_a_size_images_keep_theirs() -> None:
+def test_without_a_target_size_images_keep_their_size() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
-    assert (transformed(ImageTransform(), pixels) == pixels).all()
-    assert (transformed(ImageTransform(name="center-crop"), pixels) == pixels[:, 2:11]).all()
+    assert (transform_pixels(ImageTransform(), pixels) == pixels).all()
+    assert (transform_pixels(ImageTransform(name="center-crop"), pixels) == pixels[:, 2:11]).all()
 
 
-def test_images_too_small_for_the_wide_crop_are_an_error() -> None:
+def test_an_image_too_small_for_the_wide_crop_is_an_error() -> None:
     transform = ImageTransform(name="center-crop-wide", size=(32, 48))
-    with pytest.raises(DatasetError, match="47x90 px is too small for center-crop-wide 48x32: it needs a width of at"):
+    with pytest.raises(DatasetError, match="47x90 px is too small for center-crop-wide 48x32: the width must be at"):
         transform.geometry((90, 47))
-    with pytest.raises(DatasetError, match="needs a width of at least 48 px and a height of at least 0.667 times"):
+    with pytest.raises(DatasetError, match="the width must be at least 48 px and the height at least 0.667 times"):
         transform.geometry((40, 90))
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("arguments", "message"),
     [
-        ({"name": "centre"}, "transform is centre; it must be one of none, center-crop, center-crop-wide"),
+        ({"name": "centre"}, "no such transform centre; choose from none, center-crop, center-crop-wide"),
         ({"name": "center-crop-wide"}, "center-crop-wide needs a resolution"),
         ({"name": "none", "size": (0, 4)}, "resolution is 4x0; both must be from 1 to 8192 px"),
         ({"size": (99999, 8192)}, "resolution is 8192x99999; both must be from 1 to 8192 px"),
-        ({"name": "center-crop-wide", "size": (48, 32)}, "the width must not be below the height"),
+        ({"name": "center-crop-wide", "size": (48, 32)}, "width must be at least the height"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], message: str) -> None:
+def test_an_invalid_transform_is_an_error(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        ImageTransform(**settings)  # type: ignore[arg-type]
+        ImageTransform(**arguments)  # type: ignore[arg-type]
     assert message in str(caught.value)
 
 
-def painted(box: tuple[float, ...], size: tuple[int, int]) -> np.ndarray:
+def white_box_image(box: tuple[float, ...], size: tuple[int, int]) -> np.ndarray:
     """A black image with a white box."""
     pixels = np.zeros((*size, 3), np.uint8)
     x, y, w, h = map(int, box)
@@ -93,8 +94,8 @@ def painted(box: tuple[float, ...], size: tuple[int, int]) -> np.ndarray:
     return pixels
 
 
-def extent(pixels: np.ndarray) -> tuple[float, ...]:
-    """The box (x, y, width, height) that is white."""
+def white_box(pixels: np.ndarray) -> tuple[float, ...]:
+    """The white box in an image, (x, y, width, height)."""
     rows, columns = (np.flatnonzero((pixels[..., 0] > 127).any(axis=axis)) for axis in (1, 0))
     return columns[0], rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]
 
@@ -109,70 +110,72 @@ def extent(pixels: np.ndarray) -> tuple[float, ...]:
     ],
     ids=str,
 )
-def test_boxes_follow_the_pixels(transform: ImageTransform) -> None:
+def test_boxes_are_transformed_with_the_pixels(transform: ImageTransform) -> None:
     size, box = (120, 160), (64.0, 44.0, 32.0, 40.0)
     geometry = transform.geometry(size)
     scene = Scene(source_name="a", size=size, full_boxes=np.array([box]))
-    moved = transform.scene(scene, geometry)
-    assert moved.size == geometry.canvas_size
-    assert moved.full_boxes[0] == pytest.approx(extent(transformed(transform, painted(box, size))), abs=1.0)
-    assert moved.crop is not None
-    x, y, w, h = moved.full_boxes[0]
+    result = transform.scene(scene, geometry)
+    assert result.size == geometry.canvas_size
+    assert result.full_boxes[0] == pytest.approx(
+        white_box(transform_pixels(transform, white_box_image(box, size))), abs=1.0
+    )
+    assert result.crop is not None
+    x, y, w, h = result.full_boxes[0]
     corners = np.array([[64.0, 44.0], [96.0, 84.0]])
-    assert moved.crop.project(corners) == pytest.approx(np.array([[x, y], [x + w, y + h]]))
+    assert result.crop.project(corners) == pytest.approx(np.array([[x, y], [x + w, y + h]]))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_boxes_turn_with_the_pixels(orientation: int) -> None:
+def test_boxes_are_rotated_with_the_pixels(orientation: int) -> None:
     size = (40, 60)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image = Image.fromarray(painted(BODY, size))
+    image = Image.fromarray(white_box_image(BODY, size))
     image.info["exif"] = exif.tobytes()
     people = rotate_annotations(PersonAnnotations(full_boxes=np.array([BODY])), size, orientation)
-    turned = np.asarray(ImageOps.exif_transpose(image))
-    assert tuple(people.full_boxes[0]) == extent(turned)
+    rotated = np.asarray(ImageOps.exif_transpose(image))
+    assert tuple(people.full_boxes[0]) == white_box(rotated)
 
 
-def cropped(**arrays: list[tuple[float, ...]]) -> Scene:
-    """What the middle 100 of 200 columns keep, at their scale."""
-    given = {name: np.array(rows, float) for name, rows in arrays.items() if name != "ignore"}
+def crop_scene(**arrays: list[tuple[float, ...]]) -> Scene:
+    """The scene of the centre crop of 100 x 100 px, resized to 50 x 50 px, of an image of 200 x 100 px."""
+    boxes = {name: np.array(rows, float) for name, rows in arrays.items() if name != "ignore"}
     ignore = np.array(arrays.get("ignore", []), bool)
-    scene = Scene(source_name="a", size=(100, 200), ignore=ignore, focal_length_px=300.0, **given)
+    scene = Scene(source_name="a", size=(100, 200), ignore=ignore, focal_length_px=300.0, **boxes)
     transform = ImageTransform(name="center-crop", size=(50, 50))
     return transform.scene(scene, transform.geometry(scene.size))
 
 
-def test_a_person_counts_while_half_of_the_visible_box_is_inside() -> None:
+def test_a_person_is_kept_if_half_of_the_visible_box_is_inside() -> None:
     full = [(30.0, 0.0, 60.0, 90.0)] * 3
     visible = [(40.0, 0.0, 20.0, 10.0), (39.0, 0.0, 20.0, 10.0), (140.0, 50.0, 20.0, 10.0)]
-    scene = cropped(full_boxes=full, visible_boxes=visible)
+    scene = crop_scene(full_boxes=full, visible_boxes=visible)
     assert scene.visible_boxes[:, 0].tolist() == [-5.0, 45.0]
-    assert scene.full_boxes.tolist() == [[-10.0, 0.0, 30.0, 45.0]] * 2, "full boxes keep their true extent"
+    assert scene.full_boxes.tolist() == [[-10.0, 0.0, 30.0, 45.0]] * 2, "full boxes are not clipped"
 
 
-def test_the_full_box_inside_the_image_or_the_head_stands_for_a_missing_visible_box() -> None:
-    scene = cropped(full_boxes=[(120.0, 90.0, 40.0, 80.0), (20.0, 0.0, 40.0, 80.0)])
+def test_a_missing_visible_box_is_replaced_by_the_clipped_full_box_or_the_head() -> None:
+    scene = crop_scene(full_boxes=[(120.0, 90.0, 40.0, 80.0), (20.0, 0.0, 40.0, 80.0)])
     assert len(scene) == 1
-    heads = cropped(head_boxes=[(49.9, 5.0, 0.0, 0.0), (50.0, 5.0, 0.0, 0.0), (150.0, 5.0, 0.0, 0.0)])
+    heads = crop_scene(head_boxes=[(49.9, 5.0, 0.0, 0.0), (50.0, 5.0, 0.0, 0.0), (150.0, 5.0, 0.0, 0.0)])
     assert heads.head_boxes.tolist() == [[0.0, 2.5, 0.0, 0.0]]
 
 
-def test_ignore_regions_stay_while_any_of_them_is_inside() -> None:
+def test_an_ignore_region_is_kept_if_any_part_is_inside() -> None:
     boxes = [(0.0, 0.0, 51.0, 100.0), (0.0, 0.0, 50.0, 100.0), (60.0, 0.0, 10.0, 10.0)]
-    scene = cropped(full_boxes=boxes, ignore=[True, True, False])  # type: ignore[list-item]
+    scene = crop_scene(full_boxes=boxes, ignore=[True, True, False])  # type: ignore[list-item]
     assert scene.ignore.tolist() == [True, False]
 
 
-def test_the_focal_length_is_scaled_and_lost_where_pixels_are_not_square() -> None:
-    assert cropped(full_boxes=[BODY]).focal_length_px == 150.0
-    squeezed = ImageTransform(name="none", size=(50, 50))
+def test_the_focal_length_is_scaled_and_unknown_if_pixels_are_not_square() -> None:
+    assert crop_scene(full_boxes=[BODY]).focal_length_px == 150.0
+    transform = ImageTransform(name="none", size=(50, 50))
     scene = Scene(source_name="a", size=(100, 200), focal_length_px=300.0)
-    assert squeezed.scene(scene, squeezed.geometry(scene.size)).focal_length_px is None
+    assert transform.scene(scene, transform.geometry(scene.size)).focal_length_px is None
 
 
-def test_a_reduced_image_keeps_its_crop() -> None:
+def test_the_crop_of_a_reduced_image_is_scaled() -> None:
     geometry = ImageTransform(name="center-crop-wide", size=(64, 512)).geometry((3000, 4000))
-    half = geometry.reduced(0.5, 0.5)
+    half = geometry.rescale_input(0.5, 0.5)
     assert (half.left, half.top, half.crop_size) == (0, geometry.top // 2, (geometry.crop_size[0] // 2, 2000))
     assert half.out_size == geometry.out_size

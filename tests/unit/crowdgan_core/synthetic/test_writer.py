@@ -21,47 +21,47 @@ SMALL = SyntheticConfig(images=5, size=(96, 128), seed=3, max_people=30)
 
 
 @pytest.fixture(scope="module")
-def download(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dest = tmp_path_factory.mktemp("synth") / "out"
     write_synthetic_dataset(SMALL, dest)
     return dest
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def records(folder: Path) -> list[dict]:
+def read_records(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / FILES[1]).read_text().splitlines()]
 
 
-def test_download_is_the_three_files_and_nothing_beside(download: Path) -> None:
-    assert sorted(path.name for path in download.iterdir()) == FILES
-    assert list(download.parent.iterdir()) == [download]
+def test_a_dataset_consists_of_three_files(dataset: Path) -> None:
+    assert sorted(path.name for path in dataset.iterdir()) == FILES
+    assert list(dataset.parent.iterdir()) == [dataset]
 
 
-def test_archive_stores_a_jpeg_per_record_in_their_order(download: Path) -> None:
-    with zipfile.ZipFile(download / FILES[0]) as archive:
+def test_the_archive_stores_one_jpeg_per_record_in_order(dataset: Path) -> None:
+    with zipfile.ZipFile(dataset / FILES[0]) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == [f"Images/{record['ID']}.jpg" for record in records(download)]
+        assert archive.namelist() == [f"Images/{record['ID']}.jpg" for record in read_records(dataset)]
         for info in archive.infolist():
             assert (info.compress_type, info.date_time) == (zipfile.ZIP_STORED, (1980, 1, 1, 0, 0, 0))
             with Image.open(io.BytesIO(archive.read(info))) as image:
                 assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (128, 96))
 
 
-def test_exif_holds_the_focal_length_of_the_truth_and_no_orientation(download: Path) -> None:
-    truth = json.loads((download / FILES[2]).read_text())["pictures"]
-    with zipfile.ZipFile(download / FILES[0]) as archive:
-        for record in records(download):
+def test_exif_contains_the_focal_length_of_the_ground_truth_and_no_orientation(dataset: Path) -> None:
+    ground_truth = json.loads((dataset / FILES[2]).read_text())["pictures"]
+    with zipfile.ZipFile(dataset / FILES[0]) as archive:
+        for record in read_records(dataset):
             with Image.open(io.BytesIO(archive.read(f"Images/{record['ID']}.jpg"))) as image:
                 exif = image.getexif()
-            assert dict(exif.get_ifd(0x8769)) == {0xA405: truth[record["ID"]]["camera"]["focal_length_35mm"]}
+            assert dict(exif.get_ifd(0x8769)) == {0xA405: ground_truth[record["ID"]]["camera"]["focal_length_35mm"]}
             assert 0x0112 not in exif
 
 
-def test_records_have_the_keys_of_crowdhuman(download: Path) -> None:
-    lines = records(download)
+def test_records_have_the_keys_of_crowdhuman(dataset: Path) -> None:
+    lines = read_records(dataset)
     assert len(lines) == 5
     for record in lines:
         assert list(record) == ["ID", "gtboxes"]
@@ -73,118 +73,122 @@ def test_records_have_the_keys_of_crowdhuman(download: Path) -> None:
                     ["ignore", "occ", "unsure"],
                     ["box_id", "occ"],
                 )
-        persons = [entry for entry in record["gtboxes"] if entry["tag"] == "person"]
-        assert [entry["extra"]["box_id"] for entry in persons] == list(range(len(persons)))
+        people = [entry for entry in record["gtboxes"] if entry["tag"] == "person"]
+        assert [entry["extra"]["box_id"] for entry in people] == list(range(len(people)))
 
 
-def test_truth_tells_camera_people_and_density_of_every_image(download: Path) -> None:
-    truth = json.loads((download / FILES[2]).read_text())
-    assert (truth["format"], truth["seed"]) == (1, 3)
-    assert list(truth["pictures"]) == [record["ID"] for record in records(download)]
-    for record in records(download):
-        known = truth["pictures"][record["ID"]]
-        assert list(known) == ["camera", "people", "area_m2", "region_m", "density_per_m2"]
-        assert known["area_m2"] == pytest.approx(polygon_area_m2(np.array(known["region_m"])), rel=1e-4)
-        assert known["density_per_m2"] == pytest.approx(len(known["people"]) / known["area_m2"], rel=1e-4)
-        ids = [person["box_id"] for person in known["people"] if person["box_id"] is not None]
+def test_ground_truth_contains_camera_people_and_density_of_every_image(dataset: Path) -> None:
+    ground_truth = json.loads((dataset / FILES[2]).read_text())
+    assert (ground_truth["format"], ground_truth["seed"]) == (1, 3)
+    assert list(ground_truth["pictures"]) == [record["ID"] for record in read_records(dataset)]
+    for record in read_records(dataset):
+        image = ground_truth["pictures"][record["ID"]]
+        assert list(image) == ["camera", "people", "area_m2", "region_m", "density_per_m2"]
+        assert image["area_m2"] == pytest.approx(polygon_area_m2(np.array(image["region_m"])), rel=1e-4)
+        assert image["density_per_m2"] == pytest.approx(len(image["people"]) / image["area_m2"], rel=1e-4)
+        ids = [person["box_id"] for person in image["people"] if person["box_id"] is not None]
         assert sorted(ids) == list(range(sum(entry["tag"] == "person" for entry in record["gtboxes"])))
 
 
-def test_boxes_follow_from_the_truth_alone(download: Path) -> None:
-    truth = json.loads((download / FILES[2]).read_text())["pictures"]
-    for record in records(download):
-        known = truth[record["ID"]]["camera"]
-        assert known["focal_length_px"] == pytest.approx(known["focal_length_35mm"] / 36 * 128, abs=1e-3)
+def test_boxes_follow_from_the_ground_truth(dataset: Path) -> None:
+    ground_truth = json.loads((dataset / FILES[2]).read_text())["pictures"]
+    for record in read_records(dataset):
+        camera_truth = ground_truth[record["ID"]]["camera"]
+        assert camera_truth["focal_length_px"] == pytest.approx(camera_truth["focal_length_35mm"] / 36 * 128, abs=1e-3)
         camera = Camera(
-            height_m=known["height_m"],
-            pitch_rad=math.radians(known["pitch_deg"]),
-            focal_length_px=known["focal_length_px"],
-            size=tuple(known["size"]),
+            height_m=camera_truth["height_m"],
+            pitch_rad=math.radians(camera_truth["pitch_deg"]),
+            focal_length_px=camera_truth["focal_length_px"],
+            size=tuple(camera_truth["size"]),
         )
         boxes = {entry["extra"].get("box_id"): entry["fbox"] for entry in record["gtboxes"]}
-        for person in truth[record["ID"]]["people"]:
+        for person in ground_truth[record["ID"]]["people"]:
             if person["box_id"] is not None:
                 _, y, _, height = boxes[person["box_id"]]
                 points = [[person["x_m"], person["y_m"], z] for z in (person["height_m"], 0.0)]
                 assert [y, y + height] == pytest.approx(camera.project(np.array(points))[:, 1], abs=0.6)
 
 
-def test_same_seed_gives_the_same_bytes_with_any_number_of_workers(download: Path, tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_bytes_with_any_number_of_workers(dataset: Path, tmp_path: Path) -> None:
     write_synthetic_dataset(replace(SMALL, workers=2), tmp_path / "two")
-    assert contents(tmp_path / "two") == contents(download)
+    assert read_files(tmp_path / "two") == read_files(dataset)
 
 
-def test_another_seed_gives_other_images_and_names(download: Path) -> None:
+def test_different_seeds_give_different_names(dataset: Path) -> None:
     other = render_image(replace(SMALL, seed=4), 0)
-    assert other.image_id not in {record["ID"] for record in records(download)}
+    assert other.image_id not in {record["ID"] for record in read_records(dataset)}
 
 
-def test_a_image_does_not_depend_on_how_many_there_are() -> None:
+def test_an_image_does_not_depend_on_the_number_of_images() -> None:
     assert render_image(SMALL, 2).jpeg == render_image(replace(SMALL, images=500, workers=7), 2).jpeg
 
 
-def test_densities_are_spread_evenly_on_a_log_scale() -> None:
-    settings = replace(SMALL, density=(0.1, 3.0), size=(64, 64))
-    densities = [render_image(settings, index).truth["density_per_m2"] for index in range(12)]
+def test_densities_are_evenly_spaced_on_a_log_scale() -> None:
+    config = replace(SMALL, density=(0.1, 3.0), size=(64, 64))
+    densities = [render_image(config, index).ground_truth["density_per_m2"] for index in range(12)]
     thirds = np.histogram(np.log(densities), np.log(np.geomspace(0.09, 3.3, 4)))[0]
     assert thirds.min() >= 3
 
 
-class Told:
-    """Progress that remembers, and may be interrupted at the first image."""
+class RecordingProgress:
+    """Progress display that records its calls, and optionally raises an interrupt at the first image."""
 
     def __init__(self, *, interrupted: bool = False) -> None:
         self.calls: list[object] = []
         self.interrupted = interrupted
 
-    def start(self, what: str, total: int) -> None:
-        self.calls.append((what, total))
+    def start(self, description: str, total: int) -> None:
+        self.calls.append((description, total))
 
     def advance(self) -> None:
-        self.calls.append("one")
+        self.calls.append("advance")
         if self.interrupted:
             raise KeyboardInterrupt
 
 
-def test_progress_is_told_of_each_image(tmp_path: Path) -> None:
-    told = Told()
-    write_synthetic_dataset(replace(SMALL, images=3), tmp_path / "out", told)
-    assert told.calls == [("making images", 3), "one", "one", "one"]
+def test_progress_advances_after_each_image(tmp_path: Path) -> None:
+    progress = RecordingProgress()
+    write_synthetic_dataset(replace(SMALL, images=3), tmp_path / "out", progress)
+    assert progress.calls == [("rendering images", 3), "advance", "advance", "advance"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupt_leaves_nothing(tmp_path: Path, workers: int) -> None:
+def test_an_interrupt_leaves_no_files(tmp_path: Path, workers: int) -> None:
     with pytest.raises(KeyboardInterrupt):
-        write_synthetic_dataset(replace(SMALL, images=50, workers=workers), tmp_path / "out", Told(interrupted=True))
+        write_synthetic_dataset(
+            replace(SMALL, images=50, workers=workers), tmp_path / "out", RecordingProgress(interrupted=True)
+        )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_overwrite_keeps_the_earlier_download(tmp_path: Path) -> None:
+def test_an_interrupted_overwrite_keeps_the_earlier_dataset(tmp_path: Path) -> None:
     one = replace(SMALL, images=1)
     write_synthetic_dataset(one, tmp_path / "out")
-    before = contents(tmp_path / "out")
+    before = read_files(tmp_path / "out")
     with pytest.raises(KeyboardInterrupt):
-        write_synthetic_dataset(replace(one, seed=9), tmp_path / "out", Told(interrupted=True), overwrite=True)
-    assert contents(tmp_path / "out") == before
+        write_synthetic_dataset(
+            replace(one, seed=9), tmp_path / "out", RecordingProgress(interrupted=True), overwrite=True
+        )
+    assert read_files(tmp_path / "out") == before
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_an_earlier_download_is_replaced_only_when_asked(tmp_path: Path) -> None:
+def test_an_earlier_dataset_is_overwritten_only_on_request(tmp_path: Path) -> None:
     one, dest = replace(SMALL, images=1), tmp_path / "out"
     dest.mkdir()
-    write_synthetic_dataset(one, dest)  # an empty folder is free
-    before = contents(dest)
-    with pytest.raises(DatasetError, match=r"out: it exists already"):
+    write_synthetic_dataset(one, dest)  # an empty folder is valid
+    before = read_files(dest)
+    with pytest.raises(DatasetError, match=r"out: already exists"):
         write_synthetic_dataset(replace(one, seed=9), dest)
     write_synthetic_dataset(replace(one, seed=9), dest, overwrite=True)
-    assert contents(dest) != before
+    assert read_files(dest) != before
 
 
-def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(DatasetError, match=r"the folder holds 'thesis.tex'; it must be new, empty, or an earlier"):
+    with pytest.raises(DatasetError, match=r"the folder contains 'thesis.tex'; it must be new, empty or an earlier"):
         write_synthetic_dataset(SMALL, tmp_path, overwrite=True)
-    assert contents(tmp_path) == {"thesis.tex": b"years of work"}
+    assert read_files(tmp_path) == {"thesis.tex": b"years of work"}
 
 
 @pytest.mark.parametrize(
@@ -195,11 +199,11 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
         ({"seed": -1}, "seed is -1; it must be at least 0"),
         ({"workers": 0}, "workers is 0; it must be at least 1"),
         ({"density": (0.1, 20.0)}, "density is 20.0; it must be from 0.01 to 6.0"),
-        ({"density": (2.0, 1.0)}, "density is (2.0, 1.0); the first, the lowest, must not exceed the second"),
+        ({"density": (2.0, 1.0)}, "density is (2.0, 1.0); the first value must not exceed the second"),
         ({"max_people": 0}, "max_people is 0; it must be from 1 to 5000"),
     ],
 )
-def test_settings_out_of_range_are_refused(changes: dict, message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+def test_values_out_of_range_are_errors(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
         replace(SMALL, **changes)
-    assert str(caught.value) == message
+    assert str(error.value) == message

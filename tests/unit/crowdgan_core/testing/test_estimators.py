@@ -1,4 +1,4 @@
-"""The check that plugin authors run finds each breach of the contract."""
+"""The contract check of density estimators detects every violation."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from crowdgan_core.testing import EXAMPLE_CAMERA, EXAMPLE_GROUND_M, check_densit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Good(DensityEstimator):
-    """Persons in the image."""
+class ValidEstimator(DensityEstimator):
+    """Person count."""
 
-    name: ClassVar[str] = "good"
+    name: ClassVar[str] = "valid"
     unit: ClassVar[str] = "persons"
     classes: ClassVar[tuple[str, ...]] = ("few", "many")
 
-    limit: int = option(10, "persons up to which a scene has few")
+    limit: int = option(10, "maximum person count of class few")
 
     def estimate(self, scene: Scene) -> DensityEstimate:
         """The count."""
@@ -37,79 +37,79 @@ class Good(DensityEstimator):
         )
 
 
-def test_a_good_estimator_passes() -> None:
-    check_density_estimator(Good)
-    check_density_estimator(Good, {"limit": "3"})
+def test_a_valid_estimator_passes() -> None:
+    check_density_estimator(ValidEstimator)
+    check_density_estimator(ValidEstimator, {"limit": "3"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explaining(Good):
-    """Persons in the image, with layers."""
+class EstimatorWithLayers(ValidEstimator):
+    """Person count, with layers."""
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
-        """A point and a map with a hole."""
-        return [POINT, HOLED]
+        """A point, and a heatmap with a missing value."""
+        return [POINT, HEATMAP_WITH_NAN]
 
 
-def test_layers_may_be_offered_and_a_map_may_have_holes() -> None:
-    check_density_estimator(Explaining)
-    assert Good().explain(example_scene(3)) == ()
+def test_layers_are_optional_and_a_heatmap_may_have_missing_values() -> None:
+    check_density_estimator(EstimatorWithLayers)
+    assert ValidEstimator().explain(example_scene(3)) == ()
 
 
-def test_the_estimators_of_the_guide_keep_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_estimators_in_the_plugin_guide_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (Path(__file__).parents[4] / "docs" / "plugins.md").read_text(encoding="utf-8")
-    programs = [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "(DensityEstimator)" in text]
-    programs += [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "(Headcount)" in text]
+    examples = [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "(DensityEstimator)" in text]
+    examples += [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "(Headcount)" in text]
     module = ModuleType("guide")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    for program in programs:
-        exec(program, module.__dict__)
+    for example in examples:
+        exec(example, module.__dict__)
     check_density_estimator(module.Headcount)
-    check_density_estimator(module.ShownHeadcount)
-    [people] = module.ShownHeadcount().explain(example_scene(7))
+    check_density_estimator(module.HeadcountWithLayer)
+    [people] = module.HeadcountWithLayer().explain(example_scene(7))
     assert len(people.points) == 7
 
 
 def _broken(**overrides: Any) -> type[DensityEstimator]:
-    made = type("Broken", (Good,), {"__doc__": "A breach.", **overrides})
-    return dataclass(frozen=True, kw_only=True)(made)
+    broken = type("Broken", (ValidEstimator,), {"__doc__": "An invalid estimator.", **overrides})
+    return dataclass(frozen=True, kw_only=True)(broken)
 
 
 def _estimate(**changes: Any) -> Any:
-    return lambda self, scene: replace(Good.estimate(self, scene), **changes)
+    return lambda self, scene: replace(ValidEstimator.estimate(self, scene), **changes)
 
 
-def _first_width(self: Good, scene: Scene) -> DensityEstimate:
+def _width_of_first_box(self: ValidEstimator, scene: Scene) -> DensityEstimate:
     value = float(scene.full_boxes[0, 2]) if len(scene) and not np.isnan(scene.full_boxes[0, 2]) else 0.0
     return DensityEstimate(value=value, unit=self.unit, class_index=0)
 
 
-def _moves_people(self: Good, scene: Scene) -> DensityEstimate:
+def _modifies_scene(self: ValidEstimator, scene: Scene) -> DensityEstimate:
     scene.full_boxes[:] += 1
-    return Good.estimate(self, scene)
+    return ValidEstimator.estimate(self, scene)
 
 
 POINT = PointLayer(label="people", points=np.zeros((1, 2)))
 
-NO_PLACE = PointLayer(label="lost", points=np.full((1, 2), np.nan))
+POINT_WITH_NAN = PointLayer(label="lost", points=np.full((1, 2), np.nan))
 
-HOLED = HeatmapLayer(label="map", unit="persons", values=np.array([[1.0, np.nan]]), extent=(0, 0, 2, 1))
+HEATMAP_WITH_NAN = HeatmapLayer(label="map", unit="persons", values=np.array([[1.0, np.nan]]), extent=(0, 0, 2, 1))
 
-NO_VALUE = PointLayer(label="odd", unit="persons", points=np.zeros((1, 2)), values=np.array([np.nan]))
+POINT_VALUE_NAN = PointLayer(label="odd", unit="persons", points=np.zeros((1, 2)), values=np.array([np.nan]))
 
-ENDLESS = HeatmapLayer(label="map", unit="persons", values=np.array([[np.inf]]), extent=(0, 0, 1, 1))
+INFINITE_HEATMAP = HeatmapLayer(label="map", unit="persons", values=np.array([[np.inf]]), extent=(0, 0, 1, 1))
 
 
-def _offer(*layers: Any) -> Any:
+def _layers(*layers: Any) -> Any:
     return lambda self, scene: layers
 
 
-def _moves_people_to_explain(self: Good, scene: Scene) -> Any:
+def _modifies_scene_in_explain(self: ValidEstimator, scene: Scene) -> Any:
     scene.full_boxes[:] += 1
     return ()
 
 
-def _spacing(self: Good, scene: Scene) -> DensityEstimate:
+def _inverse_count(self: ValidEstimator, scene: Scene) -> DensityEstimate:
     return DensityEstimate(value=1 / (1 + scene.person_count), unit=self.unit, class_index=0)
 
 
@@ -119,51 +119,51 @@ def _spacing(self: Good, scene: Scene) -> DensityEstimate:
         ({"name": "Bad Name"}, "name is 'Bad Name'"),
         ({"unit": ""}, "unit is ''"),
         ({"classes": ("one",)}, "there must be at least two"),
-        ({"classes": ("a", "a")}, "no two may have the same name"),
+        ({"classes": ("a", "a")}, "names must be unique"),
         ({"estimate": _estimate(unit="people")}, "unit is 'people', not 'persons'"),
-        ({"estimate": _estimate(value=float("nan"))}, "say why it cannot be told instead"),
+        ({"estimate": _estimate(value=float("nan"))}, "return DensityEstimate.unknown with a reason"),
         ({"estimate": _estimate(class_index=2)}, "class_index is 2; there are 2 classes"),
-        ({"estimate": _estimate(interval=(-2.0, -1.0))}, "outside of its interval"),
-        ({"estimate": lambda self, scene: 3.0}, "estimate returned float, not Density"),
-        ({"estimate": _first_width}, "the order of persons must not matter"),
-        ({"estimate": _moves_people}, "estimate must not change the scene"),
-        ({"estimate": _spacing}, "the value must grow with crowding"),
+        ({"estimate": _estimate(interval=(-2.0, -1.0))}, "outside its interval"),
+        ({"estimate": lambda self, scene: 3.0}, "estimate returned float, not DensityEstimate"),
+        ({"estimate": _width_of_first_box}, "the order of people must not matter"),
+        ({"estimate": _modifies_scene}, "estimate must not modify the scene"),
+        ({"estimate": _inverse_count}, "the value must increase with density"),
         ({"explain": lambda self, scene: POINT}, "explain returned PointLayer, not a list or tuple"),
-        ({"explain": _offer(POINT, "a map")}, "explain offers 'a map', no layer of crowdgan_core.layers"),
-        ({"explain": _offer(NO_PLACE)}, "the layer 'lost' has coordinates that are not finite"),
-        ({"explain": _offer(NO_VALUE)}, "the layer 'odd' has values that are not finite"),
-        ({"explain": _offer(ENDLESS)}, "the layer 'map' has values that are not finite"),
-        ({"explain": _moves_people_to_explain}, "explain must not change the scene"),
+        ({"explain": _layers(POINT, "a map")}, "explain returned 'a map', not a layer of crowdgan_core.density.layers"),
+        ({"explain": _layers(POINT_WITH_NAN)}, "the layer 'lost' has coordinates that are not finite"),
+        ({"explain": _layers(POINT_VALUE_NAN)}, "the layer 'odd' has values that are not finite"),
+        ({"explain": _layers(INFINITE_HEATMAP)}, "the layer 'map' has values that are not finite"),
+        ({"explain": _modifies_scene_in_explain}, "explain must not modify the scene"),
         ({}, "it cannot be sent to worker processes"),
         ({"fit": lambda self, scenes: type("Other", (), {"name": "other"})()}, "an estimator of the same name"),
     ],
 )
-def test_each_breach_is_named(overrides: dict[str, Any], message: str) -> None:
+def test_each_violation_is_described(overrides: dict[str, Any], message: str) -> None:
     with pytest.raises(AssertionError) as caught:
         check_density_estimator(_broken(**overrides))
     assert message in str(caught.value)
 
 
-def test_a_class_that_can_be_changed_is_a_breach() -> None:
+def test_a_class_that_is_not_frozen_is_a_violation() -> None:
     @dataclass
-    class Loose:
+    class Mutable:
         """Not frozen."""
 
-        name: ClassVar[str] = "loose"
+        name: ClassVar[str] = "mutable"
         unit: ClassVar[str] = "persons"
 
     with pytest.raises(AssertionError, match="must be a frozen dataclass"):
-        check_density_estimator(Loose)  # type: ignore[type-abstract, arg-type]
+        check_density_estimator(Mutable)  # type: ignore[type-abstract, arg-type]
 
 
 def feet_of(scene: Scene) -> np.ndarray:
     return scene.full_boxes[:, :2] + scene.full_boxes[:, 2:] * [0.5, 1.0]
 
 
-def test_example_scenes_are_repeatable_and_as_dense_as_asked() -> None:
+def test_example_scenes_are_reproducible_and_have_the_given_extent() -> None:
     wide, narrow = example_scene(50), example_scene(50, extent=0.5)
     assert example_scene(50).full_boxes.tolist() == wide.full_boxes.tolist()
     grounds = [EXAMPLE_CAMERA.ground_from_pixels(feet_of(scene)) for scene in (wide, narrow)]
-    spreads = [np.ptp(ground, axis=0) for ground in grounds]
-    assert spreads[1] == pytest.approx(spreads[0] / 2)
-    assert np.all(spreads[0] <= EXAMPLE_GROUND_M)
+    extents = [np.ptp(ground, axis=0) for ground in grounds]
+    assert extents[1] == pytest.approx(extents[0] / 2)
+    assert np.all(extents[0] <= EXAMPLE_GROUND_M)

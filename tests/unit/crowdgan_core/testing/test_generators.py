@@ -1,4 +1,4 @@
-"""The check that authors of model backends run finds each breach of the contract."""
+"""The contract check of image generators detects every violation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from crowdgan_blobs.generator import BlobGenerator
-from crowdgan_blobs.model import made_up_model
+from crowdgan_blobs.model import example_model
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.testing import check_image_generator
@@ -16,11 +16,11 @@ from crowdgan_core.testing import check_image_generator
 SIZE = (24, 32)
 
 
-class Changed(BlobGenerator):
-    """Blobs, with a breach: `change` gets the good `generate` and what it is called with."""
+class ChangedGenerator(BlobGenerator):
+    """A generator with a violation: `change` receives the valid `generate` and its arguments."""
 
     def __init__(self, change: Callable[..., Any], label_kind: Any = "class") -> None:
-        super().__init__(made_up_model(label_kind, SIZE))
+        super().__init__(example_model(label_kind, SIZE))
         self._change = change
 
     def generate(self, seeds: Sequence[int], labels: Any, **view: Any) -> Any:
@@ -29,92 +29,92 @@ class Changed(BlobGenerator):
 
 @pytest.mark.parametrize("label_kind", ["class", "value", None])
 @pytest.mark.parametrize("size", [(24, 32), (32, 24)])
-def test_a_good_generator_passes(label_kind: Any, size: tuple[int, int]) -> None:
-    check_image_generator(BlobGenerator(made_up_model(label_kind, size)))
+def test_a_valid_generator_passes(label_kind: Any, size: tuple[int, int]) -> None:
+    check_image_generator(BlobGenerator(example_model(label_kind, size)))
 
 
-def _still(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+def _refuses_transforms(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
     if view.get("translate", (0, 0)) != (0, 0) or view.get("rotate_deg", 0) != 0:
-        raise ConfigError("it cannot be moved")
-    return good(seeds, labels, **view)
+        raise ConfigError("the model does not support transforms")
+    return valid(seeds, labels, **view)
 
 
-def _untruncated(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+def _refuses_truncation(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
     if view.get("truncation_psi", 1) != 1:
-        raise ConfigError("it has no mean latent")
-    return good(seeds, labels, **view)
+        raise ConfigError("the model has no mean latent")
+    return valid(seeds, labels, **view)
 
 
-def test_a_generator_that_refuses_to_move_or_to_truncate_passes() -> None:
-    still = Changed(_still)
-    still.supports_transform = False
-    check_image_generator(still)
-    check_image_generator(Changed(_untruncated))
+def test_a_generator_without_transforms_or_truncation_passes() -> None:
+    generator = ChangedGenerator(_refuses_transforms)
+    generator.supports_transform = False
+    check_image_generator(generator)
+    check_image_generator(ChangedGenerator(_refuses_truncation))
 
 
-def _by_batch(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
-    return good([seed % 1000 + len(seeds) for seed in seeds], labels, **view)
+def _depends_on_batch_size(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+    return valid([seed % 1000 + len(seeds) for seed in seeds], labels, **view)
 
 
-def _counter() -> Callable[..., Any]:
+def _depends_on_call() -> Callable[..., Any]:
     calls: list[None] = []
 
-    def change(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+    def change(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
         calls.append(None)
-        return good([seed % 1000 + len(calls) for seed in seeds], labels, **view)
+        return valid([seed % 1000 + len(calls) for seed in seeds], labels, **view)
 
     return change
 
 
-def _sorts_labels(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
-    images = good(seeds, labels, **view)
+def _sorts_labels(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+    images = valid(seeds, labels, **view)
     labels.sort(axis=0)
     return images
 
 
-def _reads_memory(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+def _depends_on_memory_layout(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
     if not labels.flags.c_contiguous:
         seeds = [seed % 1000 + 1 for seed in seeds]
-    return good(seeds, labels, **view)
+    return valid(seeds, labels, **view)
 
 
-def _by_neighbour(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
-    mixed = len(set(seeds)) == 1
-    return good(seeds, np.roll(labels, 1, axis=0) if mixed else labels, **view)
+def _uses_label_of_neighbour(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+    has_one_seed = len(set(seeds)) == 1
+    return valid(seeds, np.roll(labels, 1, axis=0) if has_one_seed else labels, **view)
 
 
-def _left(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+def _moves_left(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
     x, y = view.pop("translate", (0.0, 0.0))
-    return good(seeds, labels, translate=(-x, y), **view)
+    return valid(seeds, labels, translate=(-x, y), **view)
 
 
-def _up(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+def _moves_up(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
     x, y = view.pop("translate", (0.0, 0.0))
-    return good(seeds, labels, translate=(x, -y), **view)
+    return valid(seeds, labels, translate=(x, -y), **view)
 
 
-def _unturned(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
-    return good(seeds, labels, **{**view, "rotate_deg": 0.0})
+def _ignores_rotation(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+    return valid(seeds, labels, **{**view, "rotate_deg": 0.0})
 
 
-def _global_random(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+def _uses_global_random_state(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
     np.random.random()
-    return good(seeds, labels, **view)
+    return valid(seeds, labels, **view)
 
 
-def _forgiving(name: str) -> Callable[..., Any]:
-    """Takes one kind of wrong labels for all first."""
+def _accepts_invalid_labels(name: str) -> Callable[..., Any]:
+    """Replaces one type of invalid labels by the first class."""
 
-    def change(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
-        firsts = np.eye(3, dtype=np.float32)[[0] * len(seeds)]
-        wrong = {
+    def change(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+        first_class = np.eye(3, dtype=np.float32)[[0] * len(seeds)]
+        is_invalid = {
             "none": labels is None,
             "long": labels is not None and labels.ndim == 2 and labels.shape[1] > 3,
             "few": labels is not None and labels.ndim == 2 and len(labels) < len(seeds),
             "flat": labels is not None and labels.ndim == 1,
             "nan": labels is not None and np.isnan(labels).any(),
         }
-        return good(seeds, firsts if wrong[name] else labels, **view)
+        return valid(seeds, first_class if is_invalid[name] else labels, **view)
 
     return change
 
@@ -122,66 +122,68 @@ def _forgiving(name: str) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda good, *given, **view: good(*given, **view).tolist(), "generate returned list, not an array"),
+        (lambda valid, *given, **view: valid(*given, **view).tolist(), "generate returned list, not an array"),
         (
-            lambda good, *given, **view: good(*given, **view).transpose(0, 3, 1, 2),
+            lambda valid, *given, **view: valid(*given, **view).transpose(0, 3, 1, 2),
             "generate returned images of shape (4, 3, 24, 32), not (4, 24, 32, 3)",
         ),
-        (lambda good, *given, **view: good(*given, **view) / np.float32(255), "generate returned float32, not uint8"),
-        (_counter(), "the same seeds and labels must give the same images again"),
-        (_by_batch, "seed 0 gives one image alone, and another in a batch of 4"),
-        (lambda good, seeds, *given, **view: good([0] * len(seeds), *given, **view), "different seeds must give"),
-        (_sorts_labels, "generate must not change the labels"),
-        (_reads_memory, "labels of equal values must give equal images"),
-        (_by_neighbour, "an image must depend on its own label alone"),
-        (_forgiving("none"), "no labels must raise ConfigError"),
-        (_forgiving("long"), "labels that are too long must raise ConfigError"),
-        (_forgiving("few"), "too few labels must raise ConfigError"),
-        (_forgiving("flat"), "labels without the dimension of images must raise ConfigError"),
-        (_forgiving("nan"), "labels that are not finite must raise ConfigError"),
+        (lambda valid, *given, **view: valid(*given, **view) / np.float32(255), "generate returned float32, not uint8"),
+        (_depends_on_call(), "the same seeds and labels must give the same images again"),
+        (_depends_on_batch_size, "seed 0 gives different images in batches of 1 and of 4"),
+        (lambda valid, seeds, *given, **view: valid([0] * len(seeds), *given, **view), "different seeds must give"),
+        (_sorts_labels, "generate must not modify the labels"),
+        (_depends_on_memory_layout, "labels of equal values must give equal images"),
+        (_uses_label_of_neighbour, "an image must depend only on its own label"),
+        (_accepts_invalid_labels("none"), "missing labels must raise ConfigError"),
+        (_accepts_invalid_labels("long"), "labels that are too long must raise ConfigError"),
+        (_accepts_invalid_labels("few"), "too few labels must raise ConfigError"),
+        (_accepts_invalid_labels("flat"), "labels with one dimension must raise ConfigError"),
+        (_accepts_invalid_labels("nan"), "labels that are not finite must raise ConfigError"),
         (
-            lambda good, *given, **view: good(*given, **{**view, "truncation_psi": 0.9}) if view else good(*given),
+            lambda valid, *given, **view: valid(*given, **{**view, "truncation_psi": 0.9}) if view else valid(*given),
             "truncation_psi 1 must change nothing",
         ),
         (
-            lambda good, *given, **view: good(*given, **{**view, "truncation_psi": 1.0}),
-            "truncation_psi 0 must give all seeds of one label the same image",
+            lambda valid, *given, **view: valid(*given, **{**view, "truncation_psi": 1.0}),
+            "truncation_psi 0 must give the same image for all seeds of a label",
         ),
         (
-            lambda good, *given, **view: good(*given, **({**view, "rotate_deg": 9.0} if "translate" in view else view)),
+            lambda valid, *given, **view: valid(
+                *given, **({**view, "rotate_deg": 9.0} if "translate" in view else view)
+            ),
             "translate (0, 0) and rotate_deg 0 must change nothing",
         ),
-        (_left, "translate (0.125, 0.0) must move images right"),
-        (_up, "translate (0.0, 0.125) must move images down"),
-        (_unturned, "rotate_deg 30 must turn images"),
-        (_global_random, "numpy's global random state must not change"),
+        (_moves_left, "translate (0.125, 0.0) must move images right"),
+        (_moves_up, "translate (0.0, 0.125) must move images down"),
+        (_ignores_rotation, "rotate_deg 30 must rotate images"),
+        (_uses_global_random_state, "numpy's global random state must not change"),
     ],
 )
-def test_each_breach_is_named(change: Callable[..., Any], message: str) -> None:
+def test_each_violation_is_described(change: Callable[..., Any], message: str) -> None:
     with pytest.raises(AssertionError) as caught:
-        check_image_generator(Changed(change))
+        check_image_generator(ChangedGenerator(change))
     assert message in str(caught.value)
 
 
-def _blind(good: Any, seeds: Any, labels: Any, **view: Any) -> Any:
-    return good(seeds, labels * 0 + np.array([[1, 0, 0]], np.float32), **view)
+def _ignores_label(valid: Any, seeds: Any, labels: Any, **view: Any) -> Any:
+    return valid(seeds, labels * 0 + np.array([[1, 0, 0]], np.float32), **view)
 
 
-def test_labels_without_effect_are_a_breach() -> None:
-    with pytest.raises(AssertionError, match="a label must make a difference to the image"):
-        check_image_generator(Changed(_blind))
+def test_labels_without_effect_are_a_violation() -> None:
+    with pytest.raises(AssertionError, match="a label must affect the image"):
+        check_image_generator(ChangedGenerator(_ignores_label))
 
 
-def test_labels_of_a_model_without_labels_must_be_refused() -> None:
-    generator = Changed(lambda good, seeds, labels, **view: good(seeds, None, **view), None)
-    with pytest.raises(AssertionError, match="labels of a model without must raise ConfigError"):
+def test_a_model_without_labels_must_refuse_labels() -> None:
+    generator = ChangedGenerator(lambda valid, seeds, labels, **view: valid(seeds, None, **view), None)
+    with pytest.raises(AssertionError, match="labels for a model without labels must raise ConfigError"):
         check_image_generator(generator)
 
 
-def test_a_generator_that_cannot_move_must_say_so() -> None:
-    generator = Changed(_unturned)
+def test_a_generator_without_transforms_must_refuse_them() -> None:
+    generator = ChangedGenerator(_ignores_rotation)
     generator.supports_transform = False
     with pytest.raises(
-        AssertionError, match=r"supports_transform is False, so that {'translate': \(0.125, 0.0\)} must raise"
+        AssertionError, match=r"supports_transform is False, so {'translate': \(0.125, 0.0\)} must raise"
     ):
         check_image_generator(generator)

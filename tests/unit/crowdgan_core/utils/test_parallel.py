@@ -1,4 +1,4 @@
-"""The ordered map over processes."""
+"""The ordered parallel map over worker processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from collections.abc import Iterator
 import pytest
 
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.utils.parallel import CHUNK, WAITING_CHUNKS, WINDOWS_WORKERS, available_cpus, parallel_map
+from crowdgan_core.utils.parallel import (
+    CHUNK_SIZE,
+    MAX_WINDOWS_WORKERS,
+    QUEUED_CHUNKS_PER_WORKER,
+    available_cpus,
+    parallel_map,
+)
 
 
 def slow_square(number: int) -> int:
@@ -25,52 +31,52 @@ def fail_at_seven(number: int) -> int:
     return number
 
 
-def die(number: int) -> int:
+def exit_process(number: int) -> int:
     os._exit(1)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_results_come_in_order(workers: int) -> None:
+def test_results_are_in_the_order_of_the_items(workers: int) -> None:
     assert list(parallel_map(slow_square, range(50), workers=workers)) == [number * number for number in range(50)]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_of_the_function_comes_out(workers: int) -> None:
+def test_an_error_of_the_function_is_raised(workers: int) -> None:
     with pytest.raises(ValueError, match="seven"):
         list(parallel_map(fail_at_seven, range(20), workers=workers))
     assert multiprocessing.active_children() == []
 
 
-def test_items_are_drawn_as_they_are_needed() -> None:
-    drawn = 0
+def test_items_are_consumed_as_needed() -> None:
+    consumed = 0
 
     def items() -> Iterator[int]:
-        nonlocal drawn
+        nonlocal consumed
         for number in itertools.count():
-            drawn += 1
+            consumed += 1
             yield number
 
     results = parallel_map(slow_square, items(), workers=2)
     assert [next(results) for _ in range(10)] == [number * number for number in range(10)]
     results.close()
-    assert drawn <= 10 + (2 * WAITING_CHUNKS + 1) * CHUNK
+    assert consumed <= 10 + (2 * QUEUED_CHUNKS_PER_WORKER + 1) * CHUNK_SIZE
     assert multiprocessing.active_children() == []
 
 
-def test_a_worker_that_dies_is_an_error() -> None:
-    with pytest.raises(CrowdganError, match="a worker process died; for lack of memory try fewer --workers"):
-        list(parallel_map(die, range(5), workers=2))
+def test_the_death_of_a_worker_is_an_error() -> None:
+    with pytest.raises(CrowdganError, match="a worker process died; if memory ran out, use fewer --workers"):
+        list(parallel_map(exit_process, range(5), workers=2))
 
 
-def test_there_is_at_least_one_core() -> None:
+def test_at_least_one_cpu_is_available() -> None:
     assert available_cpus() >= 1
 
 
-def test_windows_is_asked_for_no_more_workers_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_workers_is_limited_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 128)
     assert available_cpus() == 128
     with monkeypatch.context() as windows:
         windows.setattr(os, "name", "nt")
-        found = available_cpus()
-    assert found == WINDOWS_WORKERS
+        limited = available_cpus()
+    assert limited == MAX_WINDOWS_WORKERS

@@ -1,4 +1,4 @@
-"""A few of many."""
+"""Evenly spaced subsets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crowdgan_core.utils.sampling import evenly_spaced
 
 
 @pytest.mark.parametrize(
-    ("items", "count", "chosen"),
+    ("items", "count", "expected"),
     [
         (range(10), 4, [0, 3, 6, 9]),
         (range(10), 2, [0, 9]),
@@ -19,5 +19,5 @@ from crowdgan_core.utils.sampling import evenly_spaced
         ([], 4, []),
     ],
 )
-def test_items_are_chosen_evenly_and_in_order(items: list[int], count: int, chosen: list[int]) -> None:
-    assert evenly_spaced(items, count) == chosen
+def test_selected_items_are_evenly_spaced_and_in_order(items: list[int], count: int, expected: list[int]) -> None:
+    assert evenly_spaced(items, count) == expected

@@ -1,4 +1,4 @@
-"""How well estimates agree with the truth: each number by hand, and the ranks by scipy."""
+"""Metrics of density estimates against ground truth: expected values computed by hand or by scipy."""
 
 from __future__ import annotations
 
@@ -10,121 +10,161 @@ import pytest
 from scipy.stats import spearmanr
 
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.testing import example_scene
 from crowdgan_density.evaluation.metrics import (
     EvaluationResult,
-    class_steps,
+    class_distance,
     evaluate,
-    evaluate_all,
+    evaluate_estimates,
     is_per_m2,
-    rank_correlation,
     relative_errors,
+    spearman,
 )
-from crowdgan_density.level_of_service import LEVEL_OF_SERVICE_SCALES, parse_scale
+from crowdgan_density.level_of_service_scales import LEVEL_OF_SERVICE_SCALES, parse_scale
 
 SCALE = parse_scale("1,2,3")
 
 
-def told(value: float, interval: tuple[float, float] | None = None, unit: str = "persons/m²") -> DensityEstimate:
+def example_estimate(
+    value: float, interval: tuple[float, float] | None = None, unit: str = "persons/m²"
+) -> DensityEstimate:
     return DensityEstimate(value=value, unit=unit, class_index=0, interval=interval)
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("ties", [False, True])
-def test_the_rank_correlation_is_scipys(seed: int, ties: bool) -> None:
+def test_spearman_is_the_correlation_of_ranks(seed: int, ties: bool) -> None:
     rng = np.random.default_rng(seed)
-    values, truth = rng.normal(size=(2, 40))
+    values, ground_truth = rng.normal(size=(2, 40))
     if ties:
-        values, truth = values.round(), truth.round()
-    assert rank_correlation(values, truth) == pytest.approx(spearmanr(values, truth).statistic)
+        values, ground_truth = values.round(), ground_truth.round()
+    assert spearman(values, ground_truth) == pytest.approx(
+        np.corrcoef(mean_ranks(values), mean_ranks(ground_truth))[0, 1]
+    )
 
 
-def test_the_rank_correlation_does_not_mind_the_unit() -> None:
+def mean_ranks(values: np.ndarray) -> list[float]:
+    """Ranks from 1; equal values have the mean of their ranks."""
+    return [np.count_nonzero(values < value) + (np.count_nonzero(values == value) + 1) / 2 for value in values]
+
+
+def test_spearman_does_not_depend_on_the_unit() -> None:
     values = np.array([1.0, 2.0, 5.0])
-    assert rank_correlation(values, np.exp(values)) == pytest.approx(1.0)
-    assert rank_correlation(values, -values) == pytest.approx(-1.0)
+    assert spearman(values, np.exp(values)) == pytest.approx(1.0)
+    assert spearman(values, -values) == pytest.approx(-1.0)
 
 
-@pytest.mark.parametrize(("values", "truth"), [([], []), ([1.0], [2.0]), ([1.0, 1.0], [2.0, 3.0]), ([1, 2], [3, 3])])
-def test_there_is_no_rank_correlation_without_an_order(values: list[float], truth: list[float]) -> None:
-    assert rank_correlation(np.array(values, float), np.array(truth, float)) is None
+@pytest.mark.parametrize(
+    ("values", "ground_truth"),
+    [
+        ([], []),
+        ([1.0], [2.0]),
+        ([1.0, 1.0], [2.0, 3.0]),
+        ([1, 2], [3, 3]),
+        ([1, 2], [3, 4]),
+        ([1, 1, 1], [2, 3, 4]),
+        ([2, 3, 4], [1, 1, 1]),
+    ],
+)
+def test_spearman_of_fewer_than_3_values_or_constant_input_is_none(
+    values: list[float], ground_truth: list[float]
+) -> None:
+    assert spearman(np.array(values, float), np.array(ground_truth, float)) is None
 
 
-def test_relative_errors_are_of_images_with_people() -> None:
+def test_relative_errors_skip_images_without_people() -> None:
     errors = relative_errors(np.array([1.5, 1.0, 3.0]), np.array([1.0, 2.0, 0.0]))
     np.testing.assert_allclose(errors, [0.5, 0.5])
 
 
-def test_class_steps_count_the_classes_between() -> None:
-    steps = class_steps(
+def test_class_distance_counts_the_boundaries_between_classes() -> None:
+    distances = class_distance(
         np.array([0.1, 0.1, 5.0, 1.0]), np.array([0.2, 0.6, 0.1, 1.0]), LEVEL_OF_SERVICE_SCALES["fruin-walkway"]
     )
-    assert steps.tolist() == [0, 2, 5, 0]
+    assert distances.tolist() == [0, 2, 5, 0]
 
 
-def test_every_number_is_told_of_the_images_that_are_told() -> None:
-    densities = [
-        told(0.5, (0.4, 0.6)),
-        told(1.5, (1.2, 1.8)),
-        told(3.3, (3.0, 3.6)),
-        told(9.0, (3.0, 27.0)),
-        DensityEstimate.unknown("persons/m²", "it is dark"),
-        DensityEstimate.unknown("persons/m²", "nobody"),
-        DensityEstimate.unknown("persons/m²", "it is dark"),
+def test_metrics_are_computed_over_the_estimated_images() -> None:
+    estimates = [
+        example_estimate(0.5, (0.4, 0.6)),
+        example_estimate(1.5, (1.2, 1.8)),
+        example_estimate(3.3, (3.0, 3.6)),
+        example_estimate(9.0, (3.0, 27.0)),
+        DensityEstimate.unknown("persons/m²", "the image is dark"),
+        DensityEstimate.unknown("persons/m²", "no people"),
+        DensityEstimate.unknown("persons/m²", "the image is dark"),
     ]
-    found = evaluate(densities, [0.5, 1.0, 3.0, 0.9, 1.0, 0.0, 2.0], SCALE)
-    assert found == EvaluationResult(
+    result = evaluate_estimates(estimates, [0.5, 1.0, 3.0, 0.9, 1.0, 0.0, 2.0], SCALE)
+    assert result == EvaluationResult(
         images=7,
-        told=4,
-        rank_correlation=pytest.approx(spearmanr([0.5, 1.5, 3.3, 9.0], [0.5, 1.0, 3.0, 0.9]).statistic),
+        num_estimated=4,
+        spearman=pytest.approx(spearmanr([0.5, 1.5, 3.3, 9.0], [0.5, 1.0, 3.0, 0.9]).statistic),
         median_error=pytest.approx(0.3),
         high_error=pytest.approx(np.quantile([0, 0.5, 0.1, 9], 0.9)),
-        exact_class=0.25,
+        class_accuracy=0.25,
         within_one_class=0.75,
         coverage=0.5,
         interval_ratio=1.5,
-        reasons={"it is dark": 2, "nobody": 1},
+        reasons={"the image is dark": 2, "no people": 1},
     )
 
 
-def test_another_unit_is_compared_by_ranks_alone() -> None:
-    found = evaluate([told(10, unit="persons"), told(30, (20, 40), unit="persons")], [0.5, 1.0], SCALE)
-    nothing = dict.fromkeys(
-        ("median_error", "high_error", "exact_class", "within_one_class", "coverage", "interval_ratio")
+def test_estimates_in_other_units_have_a_rank_correlation_only() -> None:
+    estimates = [
+        example_estimate(10, unit="persons"),
+        example_estimate(20, unit="persons"),
+        example_estimate(30, (20, 40), unit="persons"),
+    ]
+    result = evaluate_estimates(estimates, [0.5, 0.7, 1.0], SCALE)
+    undefined = dict.fromkeys(
+        ("median_error", "high_error", "class_accuracy", "within_one_class", "coverage", "interval_ratio")
     )
-    assert found == EvaluationResult(images=2, told=2, rank_correlation=pytest.approx(1.0), reasons={}, **nothing)
+    assert result == EvaluationResult(images=3, num_estimated=3, spearman=pytest.approx(1.0), reasons={}, **undefined)
 
 
-def test_nothing_told_is_no_number() -> None:
-    found = evaluate([DensityEstimate.unknown("persons/m²", "nobody")], [0.5], SCALE)
-    assert (found.told, found.rank_correlation, found.median_error, found.coverage) == (0, None, None, None)
-    assert found.reasons == {"nobody": 1}
+def test_metrics_of_unknown_densities_are_none() -> None:
+    result = evaluate_estimates([DensityEstimate.unknown("persons/m²", "no people")], [0.5], SCALE)
+    assert (result.num_estimated, result.spearman, result.median_error, result.coverage) == (0, None, None, None)
+    assert result.reasons == {"no people": 1}
 
 
-def test_units_that_count_persons_per_square_metre_are_known() -> None:
+def test_units_of_persons_per_square_metre_are_recognised() -> None:
     units = ("persons/m²", "persons/m² of the image plane", "persons", "persons/m²·s")
     assert [is_per_m2(unit) for unit in units] == [True, True, False, False]
 
 
-@dataclass(frozen=True, kw_only=True)
-class HalfOfTheMost(DensityEstimator):
-    """Half of the persons over the most persons in a scene."""
+def test_the_repr_of_a_result_is_one_line() -> None:
+    result = evaluate_estimates([example_estimate(value) for value in (0.5, 1.2, 2.4)], [0.5, 1.0, 2.0], SCALE)
+    assert repr(result) == "EvaluationResult(spearman 1.000, median error 20.0 %, 3 of 3 images estimated)"
+    unknown = evaluate_estimates([DensityEstimate.unknown("persons", "no people")], [0.5], SCALE)
+    assert repr(unknown) == "EvaluationResult(spearman unknown, 0 of 1 images estimated)"
 
-    name: ClassVar[str] = "half"
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeCountEstimator(DensityEstimator):
+    """Person count divided by the maximum count of the dataset."""
+
+    name: ClassVar[str] = "relative"
     unit: ClassVar[str] = "persons/m²"
     classes: ClassVar[tuple[str, ...]] = ("few", "many")
-    most: int = 0
+    count_max: int = 0
 
     def fit(self, scenes: list[Scene]) -> DensityEstimator:  # type: ignore[override]
-        return replace(self, most=max(len(scene) for scene in scenes))
+        return replace(self, count_max=max(len(scene) for scene in scenes))
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        return DensityEstimate(value=len(scene) / self.most, unit=self.unit, class_index=0)
+        return DensityEstimate(value=len(scene) / self.count_max, unit=self.unit, class_index=0)
 
 
-def test_any_estimator_is_fitted_to_all_scenes_and_compared_on_those_with_a_truth() -> None:
+def test_estimators_are_fitted_to_all_scenes_and_compared_on_those_with_ground_truth() -> None:
     scenes = [example_scene(count) for count in (2, 5, 20)]
-    found = evaluate_all([HalfOfTheMost()], scenes, {"example-2": 0.2, "example-5": 0.5, "other": 1.0}, SCALE)
-    assert list(found) == ["half"]
-    assert (found["half"].told, found["half"].median_error) == (2, pytest.approx(0.5))
+    results = evaluate([RelativeCountEstimator()], scenes, {"example-2": 0.2, "example-5": 0.5, "other": 1.0}, "1,2,3")
+    assert list(results) == ["relative"]
+    assert (results["relative"].num_estimated, results["relative"].median_error) == (2, pytest.approx(0.5))
+
+
+def test_evaluating_on_an_unknown_scale_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="^no such scale fruin; choose from"):
+        evaluate([RelativeCountEstimator()], [example_scene(2)], {"example-2": 0.2}, "fruin")

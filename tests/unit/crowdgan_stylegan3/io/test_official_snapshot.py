@@ -1,4 +1,4 @@
-"""`crowdgan stylegan3 import`: official snapshots become models that make the same images."""
+"""`crowdgan stylegan3 import` converts official snapshots to models that generate the same images."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from click.testing import CliRunner
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.models.card import read_card
 from crowdgan_stylegan3.cli import import_
-from crowdgan_stylegan3.config import VARIANTS, Variant, generator_preset
+from crowdgan_stylegan3.config import VARIANTS, Variant, generator_config
 from crowdgan_stylegan3.inference.random_init import random_generator
 from crowdgan_stylegan3.io.official_snapshot import read_official_snapshot
 from crowdgan_stylegan3.io.safetensors_files import load_network
 from crowdgan_stylegan3.networks.generator import Generator as OurGenerator
-from tests.support.official_snapshots import Generator, network_of, snapshot, write_official, write_snapshot
+from tests.support.official_snapshots import Generator, build_network, snapshot, write_official, write_snapshot
 
 
 def small(variant: Variant) -> OurGenerator:
-    settings = generator_preset(variant, resolution=16, label_dim=3, channel_base=256, channel_max=8)
+    settings = generator_config(variant, resolution=16, label_dim=3, channel_base=256, channel_max=8)
     return random_generator(replace(settings, z_dim=6, w_dim=10), seed=2)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_an_imported_model_makes_the_same_images(tmp_path: Path, variant: Variant) -> None:
+def test_an_imported_model_generates_the_same_images(tmp_path: Path, variant: Variant) -> None:
     generator = small(variant)
     path = write_official(tmp_path / "network-snapshot-000100.pkl", generator)
     result = CliRunner().invoke(
@@ -46,29 +46,30 @@ def test_an_imported_model_makes_the_same_images(tmp_path: Path, variant: Varian
 
 
 @pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r", "stylegan2"])
-def test_recorded_networks_come_through_a_snapshot(shared: Path, tmp_path: Path, name: str) -> None:
+def test_imported_networks_equal_recorded_numbers(shared: Path, tmp_path: Path, name: str) -> None:
     data = dict(np.load(shared / "reference" / "networks" / f"{name}.npz"))
     state = {key.removeprefix("state/"): array for key, array in data.items() if key.startswith("state/")}
     config = json.loads(str(data["config"]))
     del config["cfg"]
-    path = write_snapshot(tmp_path / "n.pkl", snapshot(G_ema=network_of(Generator, state, **config)))
+    path = write_snapshot(tmp_path / "n.pkl", snapshot(G_ema=build_network(Generator, state, **config)))
     generator, _ = read_official_snapshot(path)
     with torch.no_grad():
-        found = generator(torch.from_numpy(data["z"]), torch.from_numpy(data["c"])).numpy()
-    assert np.abs(found - data["img"]).max() <= 1e-4 * np.abs(data["img"]).max()
+        images = generator(torch.from_numpy(data["z"]), torch.from_numpy(data["c"])).numpy()
+    assert np.abs(images - data["img"]).max() <= 1e-4 * np.abs(data["img"]).max()
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"channel_max": 4}, "weights that are missing: synthesis.L0_36_4.affine.bias"),
+        ({"channel_max": 4}, "missing weights: synthesis.L0_36_4.affine.bias"),
         ({"w_dim": 12}, "synthesis.input.affine.weight is torch.float32 [4, 10]; it must be torch.float32 [4, 12]"),
-        ({"architecture": "orig", "c_dim": 3}, "settings that this version does not know: architecture='orig'"),
-        ({"img_resolution": 17}, "the network's settings: resolution is 17; it must be a power of two"),
-        ({"c_dim": 0}, "weights that are unknown: mapping.embed.bias"),
+        ({"architecture": "orig", "c_dim": 3}, "unsupported settings: architecture='orig'"),
+        ({"architecture": {}}, "unsupported settings: architecture={}"),
+        ({"img_resolution": 17}, "settings: resolution is 17; it must be a power of two"),
+        ({"c_dim": 0}, "unknown weights: mapping.embed.bias"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused_by_name(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
+def test_unsupported_settings_are_named(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
     path = write_official(tmp_path / "n.pkl", small("stylegan3-t"), **changes)
     with pytest.raises(CheckpointError) as caught:
         read_official_snapshot(path)
@@ -76,15 +77,15 @@ def test_settings_that_do_not_fit_are_refused_by_name(tmp_path: Path, changes: d
     assert problem in str(caught.value)
 
 
-def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_a_missing_network_and_wrong_class_names_are_errors(tmp_path: Path) -> None:
     path = write_official(tmp_path / "n.pkl", small("stylegan3-t"))
-    with pytest.raises(CheckpointError, match=r"n\.pkl: it holds no G, but G_ema"):
+    with pytest.raises(CheckpointError, match=r"n\.pkl: no network G; choose from G_ema"):
         read_official_snapshot(path, which="G")
-    with pytest.raises(ConfigError, match="its labels have 3 numbers; there are 2 class names"):
+    with pytest.raises(ConfigError, match="2 class names for a model with label_dim 3"):
         read_official_snapshot(path, classes=("sparse", "dense"))
 
 
-def test_the_snapshot_is_not_replaced(tmp_path: Path) -> None:
+def test_the_snapshot_is_not_overwritten(tmp_path: Path) -> None:
     path = write_official(tmp_path / "n.pkl", small("stylegan2"))
     before = path.read_bytes()
     result = CliRunner().invoke(import_.command, [str(path), "--dest", str(path), "--overwrite"])
@@ -92,7 +93,7 @@ def test_the_snapshot_is_not_replaced(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_malicious_snapshot_leaves_nothing(tmp_path: Path) -> None:
+def test_a_malicious_snapshot_leaves_no_files(tmp_path: Path) -> None:
     path = tmp_path / "n.pkl"
     path.write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
     result = CliRunner().invoke(import_.command, [str(path)])
@@ -100,7 +101,7 @@ def test_a_malicious_snapshot_leaves_nothing(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["n.pkl"]
 
 
-def test_classes_are_read_back_from_the_card(tmp_path: Path) -> None:
+def test_class_names_are_optional(tmp_path: Path) -> None:
     path = write_official(tmp_path / "n.pkl", small("stylegan2"))
     dest = tmp_path / "model.safetensors"
     CliRunner().invoke(import_.command, [str(path), "--dest", str(dest)], catch_exceptions=False)

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.config import VARIANTS, Variant, discriminator_preset, generator_preset
+from crowdgan_stylegan3.config import VARIANTS, DiscriminatorConfig, Variant, generator_config
 from crowdgan_stylegan3.networks.discriminator import Discriminator, append_minibatch_stddev
 from crowdgan_stylegan3.networks.generator import Generator
 
 
 def small(variant: Variant, *, resolution: int = 16, label_dim: int = 0) -> Generator:
-    settings = generator_preset(variant, resolution=resolution, label_dim=label_dim, channel_base=256, channel_max=8)
+    settings = generator_config(variant, resolution=resolution, label_dim=label_dim, channel_base=256, channel_max=8)
     return Generator(replace(settings, z_dim=6, w_dim=10)).eval()
 
 
@@ -33,7 +33,7 @@ def test_generators_make_images_of_their_size(variant: Variant, resolution: int,
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_parameter_gets_a_gradient(variant: Variant) -> None:
     generator = small(variant, label_dim=2).train()
-    discriminator = Discriminator(discriminator_preset(resolution=16, label_dim=2, channel_base=256, channel_max=8))
+    discriminator = Discriminator(DiscriminatorConfig(resolution=16, label_dim=2, channel_base=256, channel_max=8))
     c = torch.eye(2)
     discriminator(generator(torch.randn(2, 6), c), c).sum().backward()
     without = [name for name, item in generator.named_parameters() if item.grad is None or not item.grad.any()]
@@ -48,7 +48,7 @@ def test_labels_of_the_wrong_shape_are_refused() -> None:
         generator(torch.randn(1, 6))
     with pytest.raises(ConfigError, match=r"c is of shape \[1, 3\]; it must be \[N, 2\]"):
         generator(torch.randn(1, 6), torch.ones(1, 3))
-    discriminator = Discriminator(discriminator_preset(resolution=16, channel_base=256, channel_max=8))
+    discriminator = Discriminator(DiscriminatorConfig(resolution=16, channel_base=256, channel_max=8))
     with pytest.raises(ConfigError, match=r"images have shape \[1, 3, 8, 8\]"):
         discriminator(torch.randn(1, 3, 8, 8))
 
@@ -78,7 +78,7 @@ def test_the_deviation_of_a_batch_is_that_of_its_groups() -> None:
 
 
 def test_frozen_layers_are_the_first_from_the_image_on() -> None:
-    settings = discriminator_preset(resolution=16, channel_base=256, channel_max=8)
+    settings = DiscriminatorConfig(resolution=16, channel_base=256, channel_max=8)
     discriminator = Discriminator(replace(settings, num_frozen=3))
     frozen = {name.rsplit(".", 1)[0] for name, item in discriminator.named_parameters() if not item.requires_grad}
     assert frozen == {"b16.fromrgb", "b16.conv0", "b16.conv1"}

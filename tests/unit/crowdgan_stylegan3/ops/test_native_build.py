@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crowdgan_core.errors import BuildError, ConfigError
-from crowdgan_stylegan3.ops.dispatch import choice, implementation_for
+from crowdgan_stylegan3.ops.dispatch import implementation_for, ops_preference
 from crowdgan_stylegan3.ops.native import build
 
 USE = """
@@ -22,7 +22,7 @@ print(filtered_lrelu(torch.ones(1, 1, 4, 4), torch.ones(12), torch.ones(12), up=
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(build.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(build.CACHE_ENV_VAR, str(tmp_path))
     return tmp_path / "native"
 
 
@@ -46,31 +46,34 @@ def test_processes_that_start_together_build_once_and_agree(cache: Path) -> None
     outputs = {run.communicate(timeout=240) for run in runs}
     assert len(outputs) == 1
     assert [name.name for folder in cache.iterdir() for name in folder.iterdir() if name.name != "lock"] == [
-        build.LIBRARY
+        build.LIBRARY_NAME
     ]
-    before = next(cache.glob(f"*/{build.LIBRARY}")).stat().st_mtime_ns
-    assert build.built_library().stat().st_mtime_ns == before
+    before = next(cache.glob(f"*/{build.LIBRARY_NAME}")).stat().st_mtime_ns
+    assert build.build_library().stat().st_mtime_ns == before
 
 
-def test_a_failed_build_is_said_once_and_kept_and_plain_pytorch_runs(
+def test_a_failed_build_is_reported_once_and_plain_pytorch_is_used(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiler = failing_compiler(tmp_path)
     run = use_ops(CXX=str(compiler))
     assert run.stdout == use_ops(CROWDGAN_OPS="reference").stdout
-    said = [line for line in run.stderr.splitlines() if "RuntimeWarning" in line]
-    assert len(said) == 1
-    assert f"building the native ops failed ({compiler}); `{build.SHOW_LOG}` shows why; plain PyTorch runs" in said[0]
+    warnings = [line for line in run.stderr.splitlines() if "RuntimeWarning" in line]
+    assert len(warnings) == 1
+    assert (
+        f"building the native ops failed ({compiler}); `{build.SHOW_LOG_COMMAND}` shows why; plain PyTorch is used"
+        in warnings[0]
+    )
     monkeypatch.setenv("CXX", str(compiler))
-    assert "out of ideas" in build.planned_build().log.read_text()
+    assert "out of ideas" in build.plan_build().log.read_text()
     with pytest.raises(BuildError, match="failed earlier; `crowdgan stylegan3 doctor --build-log` shows why"):
-        build.built_library()
+        build.build_library()
     compiler.write_text(compiler.read_text().replace("echo out of ideas; exit 1", 'exec c++ "$@"'))
-    assert build.built_library(retry=True).exists()
-    assert not build.planned_build().log.exists()
+    assert build.build_library(retry=True).exists()
+    assert not build.plan_build().log.exists()
 
 
-def test_without_a_compiler_plain_pytorch_runs(cache: Path) -> None:
+def test_plain_pytorch_is_used_without_a_compiler(cache: Path) -> None:
     run = use_ops(CXX="no-such-compiler")
     assert run.stdout == use_ops(CROWDGAN_OPS="reference").stdout
     assert (
@@ -84,7 +87,7 @@ def test_native_ops_asked_for_by_name_that_cannot_be_had_are_an_error(
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BuildError, match="no C\\+\\+ compiler"):
-        build.planned_build()
+        build.plan_build()
     script = USE.split("print")[0] + (
         "from crowdgan_core.errors import BuildError\n"
         "try:\n    filtered_lrelu(torch.ones(1, 1, 4, 4))\n"
@@ -103,5 +106,5 @@ def test_native_ops_asked_for_by_name_that_cannot_be_had_are_an_error(
 def test_the_choice_of_form_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROWDGAN_OPS", "fast")
     with pytest.raises(ConfigError, match="CROWDGAN_OPS is fast; it must be native or reference, or unset"):
-        choice()
+        ops_preference()
     assert implementation_for("meta", "auto").name == "plain PyTorch"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crowdgan_stylegan3.ops.native.build import FLAGS, FOLDER, SOURCES
+from crowdgan_stylegan3.ops.native.build import FLAGS, SOURCE_FOLDER, SOURCES
 
 TESTS = Path(__file__).with_name("test_ops.py")
 
@@ -33,7 +33,7 @@ def test_native_ops_stay_within_their_memory(tmp_path: Path) -> None:
     library = tmp_path / "sanitised.so"
     sanitise = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", "-shared"]
     flags = [flag for flag in FLAGS if flag != "-O3"]
-    subprocess.run(["g++", *flags, *sanitise, "-o", library, *(FOLDER / name for name in SOURCES)], check=True)
+    subprocess.run(["g++", *flags, *sanitise, "-o", library, *(SOURCE_FOLDER / name for name in SOURCES)], check=True)
     runtimes = [
         subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
         for name in ("libasan.so", "libubsan.so")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_stylegan3.ops import bias_act, conv2d, filtered_lrelu, reference, torch_ops, upfirdn2d
-from crowdgan_stylegan3.ops.arguments import ACTIVATIONS, Resampling, checked_filter, resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import ACTIVATIONS, Resampling, filter_size, parse_resampling, validate_filter
 
 CASES = 60
 SHAPES = ((1, 3, 9, 14), (2, 16, 12, 7), (3, 5, 1, 20), (1, 37, 40, 33), (2, 1, 17, 9), (1, 20, 3, 190))
@@ -59,11 +59,11 @@ def resamplings() -> Iterator[tuple[Tensor, Tensor, Resampling]]:
         shape, memory = SHAPES[case % len(SHAPES)], MEMORY[case % len(MEMORY)]
         up, down = pick((1, 1), (2, 2), (4, 4), (2, 1)), pick((1, 1), (2, 2), (4, 4), (1, 3))
         x = image(shape, memory)
-        f = checked_filter(some_filter(max(*up, *down)), x)
+        f = validate_filter(some_filter(max(*up, *down)), x)
         padding = torch.randint(-4, 13, (4,)).tolist()
-        how = resampling(up, down, padding, flip_filter=pick(True, False), gain=4.0)
+        how = parse_resampling(up, down, padding, flip_filter=pick(True, False), gain=4.0)
         try:
-            how.out_size((shape[2], shape[3]), taps_of(f))
+            how.out_size((shape[2], shape[3]), filter_size(f))
         except ConfigError:
             continue
         yield x, f, how
@@ -77,7 +77,7 @@ def same(found: Tensor, expected: Tensor) -> None:
 def test_native_upfirdn2d_and_its_gradients_equal_the_plain_ones() -> None:
     for x, f, how in itertools.islice(resamplings(), CASES):
         x.requires_grad_()
-        plain, fast = reference.upfirdn2d(x, f, how), torch_ops.upfirdn2d(x, f, *torch_ops.plain(how))
+        plain, fast = reference.upfirdn2d(x, f, how), torch_ops.upfirdn2d(x, f, *torch_ops.unpack_resampling(how))
         same(fast, plain)
         dy = whole(*plain.shape).requires_grad_()
         (plain_dx,) = torch.autograd.grad(plain, x, dy, create_graph=True)
@@ -95,11 +95,11 @@ def stages() -> Iterator[tuple[Tensor, tuple[Any, ...]]]:
         shape, memory = SHAPES[case % len(SHAPES)], MEMORY[case % len(MEMORY)]
         up, down = pick(1, 2, 4), pick(1, 2, 4)
         x = image(shape, memory)
-        fu, fd = checked_filter(some_filter(up), x), checked_filter(some_filter(down), x)
+        fu, fd = validate_filter(some_filter(up), x), validate_filter(some_filter(down), x)
         padding = torch.randint(-4, 19, (4,)).tolist()
-        rise, fall = resampling(up, 1, padding, gain=up**2), resampling(1, down, 0)
+        rise, fall = parse_resampling(up, 1, padding, gain=up**2), parse_resampling(1, down, 0)
         try:
-            fall.out_size(rise.out_size((shape[2], shape[3]), taps_of(fu)), taps_of(fd))
+            fall.out_size(rise.out_size((shape[2], shape[3]), filter_size(fu)), filter_size(fd))
         except ConfigError:
             continue
         b = pick(None, whole(shape[1]))
@@ -163,7 +163,7 @@ def test_native_bias_act_and_its_gradients_equal_the_plain_ones(
 
 
 @pytest.mark.parametrize("act", ACTIVATIONS)
-def test_second_gradients_of_every_activation_are_right(ops_path: str, act: Any) -> None:
+def test_second_gradients_of_every_activation_are_right(ops_implementation: str, act: Any) -> None:
     x, b = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True), torch.randn(3, dtype=torch.float64)
     call = lambda x, b: bias_act(x, b, act=act, clamp=2.0)  # noqa: E731
     assert torch.autograd.gradgradcheck(call, (x, b.requires_grad_()))
@@ -218,7 +218,7 @@ def test_operators_keep_the_rules_of_torch_library(name: str) -> None:
     torch.library.opcheck(getattr(torch_ops, name), arguments[name])
 
 
-def test_ops_compile_without_graph_breaks(ops_path: str) -> None:
+def test_ops_compile_without_graph_breaks(ops_implementation: str) -> None:
     f, b = torch.randn(12), torch.randn(17)
 
     def layer(x: Tensor) -> Tensor:
@@ -261,7 +261,7 @@ def test_what_is_not_built_runs_in_plain_pytorch(monkeypatch: pytest.MonkeyPatch
     assert upfirdn2d(x.double(), torch.randn(4), padding=3).dtype == torch.float64
     long = torch.randn(70)
     torch.testing.assert_close(
-        upfirdn2d(x, long, padding=40), reference.upfirdn2d(x, long, resampling(1, 1, 40)), rtol=0, atol=0
+        upfirdn2d(x, long, padding=40), reference.upfirdn2d(x, long, parse_resampling(1, 1, 40)), rtol=0, atol=0
     )
 
 
@@ -279,7 +279,7 @@ CONVOLUTIONS = [
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
 @pytest.mark.parametrize("scaled", [False, True])
 def test_conv2d_and_its_gradients_equal_those_of_scaled_images(
-    ops_path: str, case: tuple[int, ...], scaled: bool
+    ops_implementation: str, case: tuple[int, ...], scaled: bool
 ) -> None:
     n, channels_in, channels_out, height, width, kernel, padding = case
     x, weight = torch.randn(n, channels_in, height, width), torch.randn(channels_out, channels_in, kernel, kernel)
@@ -314,7 +314,7 @@ def test_a_changed_weight_is_transformed_again() -> None:
         torch.testing.assert_close(conv2d(x, weight, 1), 2 * before, rtol=0, atol=1e-4)
 
 
-def test_padding_after_a_image_that_is_not_filtered_is_zero(ops_path: str) -> None:
+def test_padding_after_a_image_that_is_not_filtered_is_zero(ops_implementation: str) -> None:
     x = torch.arange(1.0, 5.0).reshape(2, 1, 2, 1).contiguous(memory_format=torch.channels_last)
     y = filtered_lrelu(x, padding=(0, 1, 0, 2), gain=1.0)
     assert y[0, 0].tolist() == [[1.0, 0.0], [2.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
@@ -322,11 +322,11 @@ def test_padding_after_a_image_that_is_not_filtered_is_zero(ops_path: str) -> No
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (2, 3, 0), (2, 0, 5)])
-def test_bias_act_of_nothing_is_nothing(ops_path: str, shape: tuple[int, ...]) -> None:
+def test_bias_act_of_nothing_is_nothing(ops_implementation: str, shape: tuple[int, ...]) -> None:
     assert bias_act(torch.empty(shape), torch.zeros(shape[1]), act="lrelu").shape == shape
 
 
-def test_ops_keep_the_kind_of_the_image_whatever_the_default_is(ops_path: str) -> None:
+def test_ops_keep_the_kind_of_the_image_whatever_the_default_is(ops_implementation: str) -> None:
     x, f, weight = torch.randn(1, 64, 20, 20), torch.randn(4), torch.randn(64, 64, 3, 3)
     calls = [lambda: upfirdn2d(x, f, padding=2), lambda: filtered_lrelu(x, None, f), lambda: bias_act(x, act="lrelu")]
     with torch.no_grad():
@@ -351,7 +351,9 @@ def test_ops_keep_the_kind_of_the_image_whatever_the_default_is(ops_path: str) -
         ((torch.ones(8, 64, 3, 3), 1, torch.ones(1, 64).double()), "in_scale is torch.float64"),
     ],
 )
-def test_convolutions_that_do_not_fit_are_refused(ops_path: str, arguments: tuple[Any, ...], problem: str) -> None:
+def test_convolutions_that_do_not_fit_are_refused(
+    ops_implementation: str, arguments: tuple[Any, ...], problem: str
+) -> None:
     with torch.no_grad(), pytest.raises(ConfigError) as caught:
         conv2d(torch.ones(1, 64, 20, 20), *arguments)
     assert problem in str(caught.value)

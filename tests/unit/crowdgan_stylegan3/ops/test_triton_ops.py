@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from crowdgan_stylegan3.ops import reference
-from crowdgan_stylegan3.ops.arguments import ACTIVATIONS, FilteredLrelu, Resampling, resampling, taps_of
+from crowdgan_stylegan3.ops.arguments import ACTIVATIONS, FilteredLrelu, Resampling, filter_size, parse_resampling
 from tests.support.triton_interpreter import interpreted_ops
 
 GAIN, SLOPE = 2**0.5, 0.2
@@ -77,24 +77,24 @@ def test_upfirdn2d_and_its_transpose_equal_the_reference(
         x = laid_out(numbers(index, 1, 3, rng.randint(13, 20), rng.randint(13, 20)).to(dtype), layout)
         padding = [rng.randint(-2, 6) for _ in range(4)]
         if up < 4 > down:
-            how = resampling((up, down), (down, up), padding, flip_filter=index % 2 == 0, gain=1.5)
+            how = parse_resampling((up, down), (down, up), padding, flip_filter=index % 2 == 0, gain=1.5)
         else:
-            how = resampling(up, down, padding, flip_filter=index % 2 == 0, gain=1.5)
-        assert ops.supports(x, (f, how)) is None
+            how = parse_resampling(up, down, padding, flip_filter=index % 2 == 0, gain=1.5)
+        assert ops.unsupported_reason(x, (f, how)) is None
         expected = reference.upfirdn2d(x.float(), f, how)
         agree(ops.upfirdn2d(x, f, how), expected, NORMS[dtype])
-        back = how.transposed((x.shape[2], x.shape[3]), taps_of(f))
+        back = how.transposed((x.shape[2], x.shape[3]), filter_size(f))
         v = numbers(9, *expected.shape).to(dtype)
         agree(ops.upfirdn2d(v, f, back), reference.upfirdn2d(v.float(), f, back), NORMS[dtype])
 
 
 def test_upfirdn2d_of_a_single_sample_equals_the_reference(ops: ModuleType) -> None:
-    x, f, how = numbers(0, 2, 1, 1, 1), numbers(1, 4), resampling(2, 1, (2, 1, 2, 1))
+    x, f, how = numbers(0, 2, 1, 1, 1), numbers(1, 4), parse_resampling(2, 1, (2, 1, 2, 1))
     agree(ops.upfirdn2d(x, f, how), reference.upfirdn2d(x, f, how), 1e-5)
 
 
 def test_tiles_meet_without_seams(ops: ModuleType) -> None:
-    x, f, how = numbers(0, 1, 9, 70, 131), numbers(1, 12), resampling(1, 2, 5)
+    x, f, how = numbers(0, 1, 9, 70, 131), numbers(1, 12), parse_resampling(1, 2, 5)
     agree(ops.upfirdn2d(x, f, how), reference.upfirdn2d(x, f, how), 1e-5)
 
 
@@ -137,15 +137,17 @@ def test_bias_act_takes_two_dimensions(ops: ModuleType) -> None:
 
 
 def filtering(fu: Tensor, fd: Tensor, rise: Resampling, fall: Resampling, clamp: float | None = None) -> FilteredLrelu:
-    return FilteredLrelu(fu=fu, fd=fd, rise=rise, fall=fall, gain=GAIN, slope=SLOPE, clamp=clamp)
+    return FilteredLrelu(fu=fu, fd=fd, upsampling=rise, downsampling=fall, gain=GAIN, slope=SLOPE, clamp=clamp)
 
 
 def filtered_case(up: int, down: int, full: bool, size: tuple[int, int], clamp: float | None) -> FilteredLrelu:
     fu = low_pass(6 * up) if up > 1 else torch.ones(1)
     fd = radial(6 * down) if full else low_pass(6 * down)
     grow = 5 * down
-    rise = resampling(up, 1, (grow, grow - 1, grow + 2, -3 if size[0] * up > 12 else 3), gain=up**2, flip_filter=full)
-    return filtering(fu, fd, rise, resampling(1, down, 0, flip_filter=full), clamp)
+    rise = parse_resampling(
+        up, 1, (grow, grow - 1, grow + 2, -3 if size[0] * up > 12 else 3), gain=up**2, flip_filter=full
+    )
+    return filtering(fu, fd, rise, parse_resampling(1, down, 0, flip_filter=full), clamp)
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["separable", "radial"])
@@ -160,7 +162,7 @@ def test_filtered_lrelu_and_its_linearisation_equal_the_reference(
         how = filtered_case(up, down, full, size, clamp)
         x = laid_out(numbers(index, 1, 3, *size).to(dtype), LAYOUTS[index + 2 * full])
         b = None if index else numbers(7, 3).to(dtype)
-        assert ops.supports_filtered_lrelu(x, how) is None
+        assert ops.filtered_lrelu_unsupported_reason(x, how) is None
         start = reference.bias_act(x, b, 1, "linear", 0, 1.0, None).float().requires_grad_()
         y = reference.filtered_lrelu(start, None, how)
         agree(ops.filtered_lrelu(x, b, how), y.detach(), NORMS[dtype])
@@ -180,21 +182,26 @@ def test_filtered_lrelu_and_its_linearisation_equal_the_reference(
 
 
 def test_filtered_lrelu_of_a_single_sample_equals_the_reference(ops: ModuleType) -> None:
-    how = filtering(low_pass(12), low_pass(12), resampling(2, 1, 11, gain=4), resampling(1, 2, 0))
+    how = filtering(low_pass(12), low_pass(12), parse_resampling(2, 1, 11, gain=4), parse_resampling(1, 2, 0))
     x, b = numbers(0, 2, 2, 1, 1), numbers(1, 2)
     agree(ops.filtered_lrelu(x, b, how), reference.filtered_lrelu(x, b, how), 1e-5)
 
 
 def test_what_does_not_fit_is_left_to_the_reference(ops: ModuleType) -> None:
     x, f = numbers(0, 1, 1, 9, 9), numbers(1, 70)
-    long, odd = resampling(1, 1, 40), resampling(3, 1, 4)
-    assert "70" in ops.supports(x, (f, long))
-    assert ops.supports(x, (f[:4], odd)) == "factors are up (3, 3), down (1, 1); the kernels take 1, 2 and 4"
-    assert ops.supports(x.double(), (f[:4], long)) == "x is torch.float64; the kernels take float32 and float16"
+    long, odd = parse_resampling(1, 1, 40), parse_resampling(3, 1, 4)
+    assert "70" in ops.unsupported_reason(x, (f, long))
+    assert (
+        ops.unsupported_reason(x, (f[:4], odd)) == "factors are up (3, 3), down (1, 1); the kernels support 1, 2 and 4"
+    )
+    assert (
+        ops.unsupported_reason(x.double(), (f[:4], long))
+        == "x is torch.float64; the kernels support float32 and float16"
+    )
     agree(ops.upfirdn2d(x, f, long), reference.upfirdn2d(x, f, long), 1e-5)
     fu = numbers(2, 40) / 6
-    how = filtering(fu, fu, resampling(1, 1, 39), resampling(1, 1, 0), clamp=1.0)
-    assert "one after the other" in ops.supports_filtered_lrelu(x, how)
+    how = filtering(fu, fu, parse_resampling(1, 1, 39), parse_resampling(1, 1, 0), clamp=1.0)
+    assert "one after the other" in ops.filtered_lrelu_unsupported_reason(x, how)
     start = x.clone().requires_grad_()
     y = reference.filtered_lrelu(start, None, how)
     agree(ops.filtered_lrelu(x, None, how), y.detach(), 1e-5)
@@ -204,7 +211,7 @@ def test_what_does_not_fit_is_left_to_the_reference(ops: ModuleType) -> None:
 
 
 def test_a_filter_that_was_written_to_is_read_again(ops: ModuleType) -> None:
-    x, f, how = numbers(0, 1, 1, 8, 8), radial(6), resampling(1, 1, 0)
+    x, f, how = numbers(0, 1, 1, 8, 8), radial(6), parse_resampling(1, 1, 0)
     before = ops.upfirdn2d(x, f, how)
     f.mul_(2)
     agree(ops.upfirdn2d(x, f, how), 2 * before, 1e-5)

@@ -1,4 +1,4 @@
-"""Whole runs of a tiny network: what they leave, how they go on, and how they are refused."""
+"""Complete runs of a tiny network: their files, resuming, and errors."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL import Image
 
 from crowdgan_core.api import load_generator
 from crowdgan_core.errors import CheckpointError, ConfigError, TrainingError
+from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_core.models.card import read_card
 from crowdgan_core.models.generation.png_metadata import read_png_metadata
 from crowdgan_core.testing import check_image_generator
@@ -23,36 +24,36 @@ from crowdgan_stylegan3.backend import StyleGan3Backend
 from crowdgan_stylegan3.config import StyleGan2Config
 from crowdgan_stylegan3.io.safetensors_files import generator_card, load_discriminator, save_network
 from crowdgan_stylegan3.networks.generator import Generator
-from crowdgan_stylegan3.training.checkpoints.export import export
+from crowdgan_stylegan3.training.api import run_training
+from crowdgan_stylegan3.training.checkpoints.export import export_network
 from crowdgan_stylegan3.training.checkpoints.training_state import read_checkpoint
 from crowdgan_stylegan3.training.data.dataset import open_training_data
 from crowdgan_stylegan3.training.loop import Loop
-from crowdgan_stylegan3.training.run import Plan, Request, choices_of_run, chosen_metrics, train
-from crowdgan_stylegan3.training.run_folder import RunFolder
+from crowdgan_stylegan3.training.run import TrainingRun, config_for, metrics_by_name, options_of
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
-from tests.support.training import CLASSES, small_choices, write_dataset
+from tests.support.training import CLASSES, small_options, write_dataset
 
 STEP = 0.004
 """Thousands of images of a step of four."""
 
 
-def run(outdir: Path, data: Path, *, resume: Path | None = None, **changes: Any) -> Plan:
+def run(outdir: Path, data: Path, *, resume: Path | None = None, **changes: Any) -> TrainingRun:
     """Trains as the command does."""
-    options = {"data": data, "tick_kimg": STEP, "snapshot_ticks": 2, "total_kimg": 4 * STEP, **changes}
-    if resume is None:
-        request = Request(choices=small_choices(**options), outdir=outdir)
-    else:
-        known = RunFolder(resume)
-        request = Request(choices=choices_of_run(known, {"data": data, **changes}), run=known)
-    with open_training_data(request.choices.data, conditional=request.choices.conditional) as own:
-        settings = request.settings(own)
-        plan = request.plan(settings, settings.batch)
-        assert train(plan, own, DistributedContext()) == 0
-    return plan
+    values = {"data": data, "tick_kimg": STEP, "snapshot_ticks": 2, "total_kimg": 4 * STEP, **changes}
+    resumed = None if resume is None else RunFolder(resume)
+    options = small_options(**values) if resumed is None else options_of(resumed, {"data": data, **changes})
+    with open_training_data(options.data, conditional=options.conditional) as dataset:
+        config = config_for(options, dataset, resumed)
+        if resumed is None:
+            training = TrainingRun.start(options, config, outdir=outdir, micro_batch=config.batch)
+        else:
+            training = TrainingRun.resume(resumed, options, config, micro_batch=config.batch)
+        assert training.train(dataset, DistributedContext()) == 0
+    return training
 
 
-def stats(plan: Plan) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in plan.run.stats.read_text().splitlines()]
+def stats(training: TrainingRun) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in training.folder.stats_path.read_text().splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -67,38 +68,38 @@ def stats(plan: Plan) -> list[dict[str, Any]]:
 )
 def test_a_run_leaves_everything_that_it_should(tmp_path: Path, name: str, variant: str, labels: str | None) -> None:
     data = write_dataset(tmp_path / name, labels=labels)
-    plan = run(tmp_path / "runs", data, variant=variant)
+    training = run(tmp_path / "runs", data, variant=variant)
     names = {"checkpoint.safetensors", "fakes000000.png", "fakes_init.png", "log.txt", "reals.png", "stats.jsonl"}
     names |= {"network-snapshot-000000.safetensors", "training_options.json"}
-    found = {path.name for path in plan.run.path.iterdir() if not path.name.startswith((".lock", "events.out"))}
+    found = {path.name for path in training.folder.path.iterdir() if not path.name.startswith((".lock", "events.out"))}
     assert found == names
-    lines = stats(plan)
+    lines = stats(training)
     assert [line["Progress/kimg"]["mean"] for line in lines] == pytest.approx([STEP, 2 * STEP, 3 * STEP, 4 * STEP])
     assert all(math.isfinite(line["Loss/G/loss"]["mean"]) for line in lines)
     rows = {"class": 3, "value": 5, None: 4}[labels]
     for file_name in ("reals.png", "fakes_init.png", "fakes000000.png"):
-        with Image.open(plan.run.path / file_name) as image:
+        with Image.open(training.folder.path / file_name) as image:
             assert image.size == (16 * 16, rows * 16)
-    card = read_card(plan.run.snapshot(0))
+    card = read_card(training.folder.snapshot_path(0))
     assert (card.label_kind, card.label_dim) == (labels, {"class": 3, "value": 1, None: 0}[labels])
     assert card.classes == (CLASSES if labels == "class" else ())
     assert card.provenance["data"] == data.name
     assert card.provenance["kimg"] == pytest.approx(4 * STEP)
-    check_image_generator(StyleGan3Backend().load_generator(plan.run.snapshot(0), "cpu"))
-    text = plan.run.log.read_text()
+    check_image_generator(StyleGan3Backend().load_generator(training.folder.snapshot_path(0), "cpu"))
+    text = training.folder.log_path.read_text()
     assert "snapshot at 0.012 kimg: network-snapshot-000000.safetensors" in text
-    assert f"done, 0.016 kimg: {plan.run.snapshot(0)}" in text
+    assert f"done, 0.016 kimg: {training.folder.snapshot_path(0)}" in text
 
 
 def test_rows_of_sample_images_are_classes_and_columns_seeds(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset)
-    assert read_png_metadata(plan.run.reals)["rows"] == list(CLASSES)
-    with Image.open(plan.run.reals) as image:
+    training = run(tmp_path, dataset)
+    assert read_png_metadata(training.folder.reals_path)["rows"] == list(CLASSES)
+    with Image.open(training.folder.reals_path) as image:
         rows = np.asarray(image).reshape(3, -1).mean(axis=1)
     assert (np.diff(rows) > 20).all()  # brightness tells the class
-    generator = load_generator(plan.run.snapshot(0), "cpu")
+    generator = load_generator(training.folder.snapshot_path(0), "cpu")
     labels = torch.eye(3)[[2]].numpy()
-    with Image.open(plan.run.fakes(0)) as image:
+    with Image.open(training.folder.fakes_path(0)) as image:
         cell = np.asarray(image)[2 * 16 : 3 * 16, 5 * 16 : 6 * 16]
     assert np.array_equal(cell, generator.generate([5], labels)[0])
 
@@ -109,8 +110,8 @@ def test_a_run_in_two_parts_is_the_run_in_one(tmp_path: Path, labels: str | None
     one = run(tmp_path / "one", data, total_kimg=6 * STEP, variant=variant)
     first = run(tmp_path / "two", data, total_kimg=3 * STEP, variant=variant)
     second = run(tmp_path / "two", data, total_kimg=6 * STEP, variant=variant)
-    assert second.run.path == first.run.path
-    whole, parts = (read_checkpoint(plan.run.checkpoint) for plan in (one, second))
+    assert second.folder.path == first.folder.path
+    whole, parts = (read_checkpoint(training.folder.checkpoint_path) for training in (one, second))
     assert whole.progress == parts.progress
     tensors = whole.tensors("")
     assert tensors.keys() == parts.tensors("").keys()
@@ -122,61 +123,60 @@ def test_a_run_in_two_parts_is_the_run_in_one(tmp_path: Path, labels: str | None
 
 
 def test_the_same_command_goes_on_and_then_has_ended(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset, total_kimg=2 * STEP)
-    with pytest.raises(ConfigError, match=r"this run has ended, at 0.008 kimg; a higher --kimg goes on, --new starts"):
+    training = run(tmp_path, dataset, total_kimg=2 * STEP)
+    with pytest.raises(
+        ConfigError, match=r"this run finished at 0.008 kimg; use a higher --kimg to continue, or --new"
+    ):
         run(tmp_path, dataset, total_kimg=2 * STEP)
-    assert run(tmp_path, dataset, total_kimg=3 * STEP).run.path == plan.run.path
-    assert run(tmp_path, dataset, total_kimg=3 * STEP, seed=1).run.path != plan.run.path
+    assert run(tmp_path, dataset, total_kimg=3 * STEP).folder.path == training.folder.path
+    assert run(tmp_path, dataset, total_kimg=3 * STEP, seed=1).folder.path != training.folder.path
 
 
 def test_a_run_goes_on_by_its_folder_with_its_own_options(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset, total_kimg=2 * STEP, r1_gamma=0.5)
-    again = run(tmp_path, dataset, resume=plan.run.path, total_kimg=3 * STEP)
-    assert (again.settings, again.schedule.total_kimg) == (plan.settings, 3 * STEP)
-    with pytest.raises(ConfigError, match=r"a run that goes on keeps its settings: loss.r1_gamma: 0.5, not 0.7"):
-        run(tmp_path, dataset, resume=plan.run.path, total_kimg=4 * STEP, r1_gamma=0.7)
+    training = run(tmp_path, dataset, total_kimg=2 * STEP, r1_gamma=0.5)
+    again = run(tmp_path, dataset, resume=training.folder.path, total_kimg=3 * STEP)
+    assert (again.config, again.schedule.total_kimg) == (training.config, 3 * STEP)
+    with pytest.raises(ConfigError, match=r"a resumed run keeps its config; changed: loss.r1_gamma: 0.5, not 0.7"):
+        run(tmp_path, dataset, resume=training.folder.path, total_kimg=4 * STEP, r1_gamma=0.7)
 
 
-def test_a_run_that_goes_on_takes_as_many_images_at_once_as_before(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset, total_kimg=2 * STEP, batch=8)
-    request = Request(choices=choices_of_run(plan.run, {"total_kimg": 1}), run=plan.run)
-    with open_training_data(dataset, conditional=None) as own:
-        settings = request.settings(own)
-        assert request.plan(settings, 4).schedule.batch_gpu == 8
-        fewer = replace(request, choices=choices_of_run(plan.run, {"total_kimg": 1, "batch_gpu": 4}))
-        assert fewer.plan(settings, 4).schedule.batch_gpu == 4
+def test_a_resumed_run_keeps_its_micro_batch_size(dataset: Path, tmp_path: Path) -> None:
+    training = run(tmp_path, dataset, total_kimg=2 * STEP, batch=8)
+    longer, smaller = (options_of(training.folder, {"total_kimg": 1, "batch_gpu": size}) for size in (None, 4))
+    assert TrainingRun.resume(training.folder, longer, training.config, micro_batch=4).schedule.batch_gpu == 8
+    assert TrainingRun.resume(training.folder, smaller, training.config, micro_batch=4).schedule.batch_gpu == 4
 
 
-def test_a_run_whose_dataset_has_moved_goes_on(dataset: Path, tmp_path: Path) -> None:
+def test_a_run_whose_dataset_has_moved_is_resumed(dataset: Path, tmp_path: Path) -> None:
     first = tmp_path / "first.zip"
     first.write_bytes(dataset.read_bytes())
-    plan = run(tmp_path / "runs", first, total_kimg=2 * STEP)
+    training = run(tmp_path / "runs", first, total_kimg=2 * STEP)
     moved = first.rename(tmp_path / "second.zip")
-    again = run(tmp_path / "runs", moved, resume=plan.run.path, total_kimg=3 * STEP)
-    assert read_checkpoint(again.run.checkpoint).nimg == 12
+    again = run(tmp_path / "runs", moved, resume=training.folder.path, total_kimg=3 * STEP)
+    assert read_checkpoint(again.folder.checkpoint_path).nimg == 12
 
 
-def test_a_folder_without_a_checkpoint_is_nothing_to_go_on_from(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"it holds no checkpoint.safetensors, so there is nothing to go on from"):
-        choices_of_run(RunFolder(tmp_path), {})
+def test_a_folder_without_a_checkpoint_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no checkpoint.safetensors; there is nothing to resume"):
+        options_of(RunFolder(tmp_path), {})
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_starts_in_its_folder(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset)
-    plan.run.checkpoint.unlink()
+    training = run(tmp_path, dataset)
+    training.folder.checkpoint_path.unlink()
     again = run(tmp_path, dataset)
-    assert again.run.path == plan.run.path
+    assert again.folder.path == training.folder.path
     assert len(stats(again)) == 4
 
 
 def test_training_from_a_model_takes_its_weights(dataset: Path, tmp_path: Path) -> None:
     source = run(tmp_path / "source", dataset, conditional=False)
-    plan = run(tmp_path / "runs", dataset, source=source.run.snapshot(0), total_kimg=STEP)
-    text = plan.run.log.read_text()
-    assert "tensors were taken; starting anew: mapping.embed.weight (not in the model)" in text
-    assert "D: nothing was taken; it starts anew" in text
-    assert read_card(plan.run.snapshot(0)).provenance["started from"] == source.run.snapshot(0).name
-    assert (plan.run.path / "fakes_init.png").exists()
+    training = run(tmp_path / "runs", dataset, source=source.folder.snapshot_path(0), total_kimg=STEP)
+    text = training.folder.log_path.read_text()
+    assert "tensors copied; randomly initialised: mapping.embed.weight (not in the model)" in text
+    assert "D: no tensors copied; randomly initialised" in text
+    assert read_card(training.folder.snapshot_path(0)).provenance["started from"] == source.folder.snapshot_path(0).name
+    assert (training.folder.path / "fakes_init.png").exists()
 
 
 def test_a_model_of_which_nothing_fits_is_refused(dataset: Path, tmp_path: Path) -> None:
@@ -189,10 +189,10 @@ def test_a_model_of_which_nothing_fits_is_refused(dataset: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("which", ["G", "D", "G_ema"])
 def test_networks_come_out_of_checkpoints(dataset: Path, tmp_path: Path, which: str) -> None:
-    plan = run(tmp_path, dataset, total_kimg=2 * STEP)
+    training = run(tmp_path, dataset, total_kimg=2 * STEP)
     dest = tmp_path / "out.safetensors"
-    export(plan.run.path, which, dest)
-    kept = read_checkpoint(plan.run.checkpoint).weights(which)
+    export_network(training.folder, dest, which=which)
+    kept = read_checkpoint(training.folder.checkpoint_path).weights(which)
     if which == "D":
         state = load_discriminator(dest).state_dict()
         assert all(torch.equal(tensor, state[name]) for name, tensor in kept.items())
@@ -203,59 +203,59 @@ def test_networks_come_out_of_checkpoints(dataset: Path, tmp_path: Path, which: 
 
 
 def test_what_is_no_discriminator_is_refused(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset, total_kimg=STEP)
-    with pytest.raises(CheckpointError, match="a safetensors file, but no discriminator of crowdgan"):
-        load_discriminator(plan.run.snapshot(0))
+    training = run(tmp_path, dataset, total_kimg=STEP)
+    with pytest.raises(CheckpointError, match="a safetensors file, but not a crowdgan discriminator"):
+        load_discriminator(training.folder.snapshot_path(0))
     with pytest.raises(CheckpointError, match=r"no\.safetensors"):
         load_discriminator(tmp_path / "no.safetensors")
 
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset, total_kimg=2 * STEP, augment="noaug", generator_lr=1e30, on_non_finite="skip")
-    before = plan.run.checkpoint.read_bytes()
+    training = run(tmp_path, dataset, total_kimg=2 * STEP, augment="noaug", generator_lr=1e30, on_non_finite="skip")
+    before = training.folder.checkpoint_path.read_bytes()
     with pytest.raises(TrainingError) as caught:
         run(tmp_path, dataset, total_kimg=20 * STEP, augment="noaug", generator_lr=1e30)
     assert "not finite at" in str(caught.value)
-    assert "not finite at" in plan.run.log.read_text()
-    assert f"the last good checkpoint is {plan.run.checkpoint}" in str(caught.value)
-    assert plan.run.checkpoint.read_bytes() == before
+    assert "not finite at" in training.folder.log_path.read_text()
+    assert f"the last checkpoint is {training.folder.checkpoint_path}" in str(caught.value)
+    assert training.folder.checkpoint_path.read_bytes() == before
 
 
 def test_training_goes_on_past_such_losses_where_that_is_asked_for(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset, total_kimg=6 * STEP, augment="noaug", generator_lr=1e30, on_non_finite="skip")
-    assert read_checkpoint(plan.run.checkpoint).nimg == 24
-    assert "SKIPPED" in plan.run.log.read_text()
-    assert stats(plan)[-1]["Progress/skipped"]["mean"] > 0
+    training = run(tmp_path, dataset, total_kimg=6 * STEP, augment="noaug", generator_lr=1e30, on_non_finite="skip")
+    assert read_checkpoint(training.folder.checkpoint_path).nimg == 24
+    assert "SKIPPED" in training.folder.log_path.read_text()
+    assert stats(training)[-1]["Progress/skipped"]["mean"] > 0
 
 
 def test_tensorboard_gets_what_the_statistics_have(dataset: Path, tmp_path: Path) -> None:
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
     )
-    plan = run(tmp_path, dataset)
-    events = accumulator.EventAccumulator(str(plan.run.path))
+    training = run(tmp_path, dataset)
+    events = accumulator.EventAccumulator(str(training.folder.path))
     events.Reload()
     written = [item.value for item in events.Scalars("Loss/G/loss")]
-    assert written == pytest.approx([line["Loss/G/loss"]["mean"] for line in stats(plan)], rel=1e-6)
+    assert written == pytest.approx([line["Loss/G/loss"]["mean"] for line in stats(training)], rel=1e-6)
 
 
 def test_collapse_is_watched_at_snapshots(dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        plan = run(tmp_path, dataset)
-    line = stats(plan)[-1]
+        training = run(tmp_path, dataset)
+    line = stats(training)[-1]
     assert {f"Collapse/spread/{name}" for name in CLASSES} | {"Collapse/between_classes"} <= line.keys()
-    assert "Collapse/between_classes" not in stats(plan)[0]
+    assert "Collapse/between_classes" not in stats(training)[0]
 
 
 def test_a_class_without_images_is_told(tmp_path: Path) -> None:
-    plan = run(tmp_path / "runs", write_dataset(tmp_path / "two.zip", 2), total_kimg=STEP)
-    assert "the class dense has no images: nothing of it will be learned" in plan.run.log.read_text()
+    training = run(tmp_path / "runs", write_dataset(tmp_path / "two.zip", 2), total_kimg=STEP)
+    assert "the class dense has no images: the model will not learn it" in training.folder.log_path.read_text()
 
 
 def test_metrics_that_there_are_not_are_refused() -> None:
-    assert chosen_metrics("none") == []
-    with pytest.raises(ConfigError, match=r"--metrics fid50k: there is no such metric; there are none"):
-        chosen_metrics("fid50k")
+    assert metrics_by_name("none") == []
+    with pytest.raises(ConfigError, match=r"--metrics fid50k: no such metric; choose from none"):
+        metrics_by_name("fid50k")
 
 
 def test_metrics_are_taken_at_snapshots(dataset: Path, tmp_path: Path) -> None:
@@ -265,12 +265,11 @@ def test_metrics_are_taken_at_snapshots(dataset: Path, tmp_path: Path) -> None:
         def measure(self, generator: Any, data: Any) -> dict[str, float]:
             return {"Metrics/images": float(len(data))}
 
-    with open_training_data(dataset, conditional=None) as own:
-        request = Request(choices=small_choices(data=dataset, tick_kimg=STEP, total_kimg=2 * STEP), outdir=tmp_path)
-        settings = request.settings(own)
-        plan = request.plan(settings, 4)
-        train(plan, own, DistributedContext(), [Images()])
-    assert [line.get("Metrics/images") for line in stats(plan)] == [None, {"num": 1, "mean": 24.0, "std": 0.0}]
+    options = small_options(data=dataset, tick_kimg=STEP, total_kimg=2 * STEP)
+    folder, signal_number = run_training(options, outdir=tmp_path, device="cpu", metrics=[Images()])
+    lines = [json.loads(line) for line in folder.stats_path.read_text().splitlines()]
+    assert signal_number == 0
+    assert [line.get("Metrics/images") for line in lines] == [None, {"num": 1, "mean": 24.0, "std": 0.0}]
 
 
 def test_a_checkpoint_comes_also_without_a_snapshot(
@@ -281,7 +280,7 @@ def test_a_checkpoint_comes_also_without_a_snapshot(
 
     def noting(self: Loop) -> None:
         save(self)
-        seen.append(read_checkpoint(self.run.checkpoint).nimg)
+        seen.append(read_checkpoint(self.run.checkpoint_path).nimg)
 
     monkeypatch.setattr(Loop, "_save", noting)
     run(tmp_path, dataset, snapshot_ticks=100, tick_kimg=100, checkpoint_minutes=1e-9)
@@ -289,8 +288,8 @@ def test_a_checkpoint_comes_also_without_a_snapshot(
 
 
 def test_the_settings_of_a_run_are_kept(dataset: Path, tmp_path: Path) -> None:
-    plan = run(tmp_path, dataset, total_kimg=STEP)
-    kept = json.loads((plan.run.path / "training_options.json").read_text())
-    assert kept["training"]["loss"]["r1_gamma"] == plan.settings.loss.r1_gamma
+    training = run(tmp_path, dataset, total_kimg=STEP)
+    kept = json.loads((training.folder.path / "training_options.json").read_text())
+    assert kept["training"]["loss"]["r1_gamma"] == training.config.loss.r1_gamma
     assert kept["schedule"]["total_kimg"] == STEP
-    assert choices_of_run(plan.run, {}) == replace(plan.choices)
+    assert options_of(training.folder, {}) == replace(training.options)

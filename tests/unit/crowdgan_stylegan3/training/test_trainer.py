@@ -17,7 +17,7 @@ from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 from crowdgan_stylegan3.training.ema import GeneratorStatistics, ema_decay, update_ema
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
-from tests.support.training import CLASSES, SIDE, small_settings
+from tests.support.training import CLASSES, SIDE_PX, small_config
 
 LABELS = np.eye(3, dtype=np.float32)[np.arange(24) % 3]
 
@@ -36,7 +36,7 @@ def learner(settings: TrainingConfig, batch_gpu: int | None = None, networks: Ne
 
 def batch(settings: TrainingConfig, seed: int = 0) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(seed)
-    images = torch.randint(256, (settings.batch, 3, SIDE, SIDE), dtype=torch.uint8, generator=random)
+    images = torch.randint(256, (settings.batch, 3, SIDE_PX, SIDE_PX), dtype=torch.uint8, generator=random)
     return images, torch.from_numpy(LABELS[: settings.batch, : settings.generator.label_dim])
 
 
@@ -51,7 +51,7 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 @pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan3-r", "stylegan2"])
 @pytest.mark.parametrize("label_dim", [0, 3])
 def test_a_step_changes_what_is_trained_and_reports_how(variant: str, label_dim: int) -> None:
-    settings = small_settings(label_dim, variant=variant)
+    settings = small_config(label_dim, variant=variant)
     own = learner(settings)
     before = weights(own.generator), weights(own.discriminator), weights(own.generator_ema)
     own.step(batch(settings))
@@ -59,7 +59,7 @@ def test_a_step_changes_what_is_trained_and_reports_how(variant: str, label_dim:
     assert changed(before[0], weights(own.generator)) >= set(trained)
     assert changed(before[1], weights(own.discriminator)) >= {name for name, _ in own.discriminator.named_parameters()}
     assert changed(before[2], weights(own.generator_ema)) >= set(trained)
-    found = own.statistics.collect(own.world)
+    found = own.statistics.collect(own.context)
     names = {"Loss/G/loss", "Loss/D/loss", "Loss/scores/real", "Loss/scores/fake", "Loss/signs/real", "Loss/r1_penalty"}
     names |= {f"Loss/scores/real/{name}" for name in CLASSES[:label_dim]}
     names |= {"Loss/pl_penalty", "Loss/G/reg"} if variant == "stylegan2" else set()
@@ -69,23 +69,23 @@ def test_a_step_changes_what_is_trained_and_reports_how(variant: str, label_dim:
 
 
 def test_phases_take_their_turns_at_their_intervals() -> None:
-    settings = small_settings(variant="stylegan2")
+    settings = small_config(variant="stylegan2")
     own = learner(settings)
     counts: dict[str, int] = {}
     for _ in range(17):
         own.step(batch(settings))
-        for name, times in own.stopwatch.collect_ms().items():
+        for name, times in own.timer.collect_ms().items():
             counts[name] = counts.get(name, 0) + len(times)
     assert counts == {"Gmain": 17, "Greg": 5, "Dmain": 17, "Dreg": 2}
 
 
 def test_without_r1_there_is_no_turn_for_it() -> None:
-    assert [phase.name for phase in learner(small_settings(r1_gamma=0.0)).phases] == ["Gmain", "Dmain"]
+    assert list(learner(small_config(r1_gamma=0.0)).update_intervals) == ["Gmain", "Dmain"]
 
 
 @pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan2"])
 def test_steps_repeat_exactly(variant: str) -> None:
-    settings = small_settings(variant=variant, augment="fixed", augment_p=0.5)
+    settings = small_config(variant=variant, augment="fixed", augment_p=0.5)
     results = []
     for _ in range(2):
         own = learner(settings)
@@ -97,7 +97,7 @@ def test_steps_repeat_exactly(variant: str) -> None:
 
 
 def test_a_step_leaves_the_global_random_state_as_it_was() -> None:
-    settings = small_settings(variant="stylegan2")
+    settings = small_config(variant="stylegan2")
     before = torch.get_rng_state()
     own = learner(settings)
     own.step(batch(settings))
@@ -108,8 +108,8 @@ def test_a_step_leaves_the_global_random_state_as_it_was() -> None:
 @pytest.mark.parametrize("gamma", [0.0, 1.0])
 def test_gradients_do_not_depend_on_how_many_images_are_taken_at_once(variant: str, gamma: float) -> None:
     """Groups of the standard deviation, latents and running means are those of the whole batch."""
-    settings = small_settings(variant=variant, batch=8, augment="noaug", group_size=4, r1_gamma=gamma)
-    settings = replace(settings, optimiser=replace(settings.optimiser, generator_lr=1e-12, discriminator_lr=1e-12))
+    settings = small_config(variant=variant, batch=8, augment="noaug", group_size=4, r1_gamma=gamma)
+    settings = replace(settings, optimizer=replace(settings.optimizer, generator_lr=1e-12, discriminator_lr=1e-12))
     networks = Networks.random(settings)
     whole, divided = learner(settings, 8, copy.deepcopy(networks)), learner(settings, 4, copy.deepcopy(networks))
     for own in (whole, divided):
@@ -127,19 +127,19 @@ def test_gradients_do_not_depend_on_how_many_images_are_taken_at_once(variant: s
 
 
 def test_a_image_that_is_no_number_changes_nothing_and_is_counted() -> None:
-    settings = small_settings(augment="noaug")
+    settings = small_config(augment="noaug")
     own = learner(settings)
     own.step(batch(settings))
-    own.statistics.collect(own.world)
+    own.statistics.collect(own.context)
     parameters = dict(own.discriminator.named_parameters())
     name, poisoned = next(iter(parameters.items()))
     kept = poisoned.detach().clone()
-    moments = copy.deepcopy(own.phases[-1].optimiser.state_dict())
+    moments = copy.deepcopy(own.d_optimizer.state_dict())
     with torch.no_grad():
         poisoned.view(-1)[0] = float("nan")
     before = weights(own.generator), weights(own.discriminator)
     own.step(batch(settings))
-    found = own.statistics.collect(own.world)
+    found = own.statistics.collect(own.context)
     assert found["Progress/skipped"].mean == 1
     assert found["Loss/D/loss"].nonfinite > 0
     means = {"mapping.w_avg"} | {name for name in before[0] if name.endswith("magnitude_ema")}
@@ -148,7 +148,7 @@ def test_a_image_that_is_no_number_changes_nothing_and_is_counted() -> None:
         poisoned.copy_(kept)
     after = weights(own.discriminator)
     assert changed({**before[1], name: kept}, after) == set()
-    state = own.phases[-1].optimiser.state_dict()
+    state = own.d_optimizer.state_dict()
     assert all(
         torch.equal(value, state["state"][number][key])
         for number, moment in moments["state"].items()
@@ -157,7 +157,7 @@ def test_a_image_that_is_no_number_changes_nothing_and_is_counted() -> None:
 
 
 def test_frozen_layers_stay_as_they_are() -> None:
-    settings = small_settings(num_frozen=2, source=Path("a.pkl"))
+    settings = small_config(num_frozen=2, source=Path("a.pkl"))
     own = learner(settings)
     before = weights(own.discriminator)
     own.step(batch(settings))
@@ -168,7 +168,7 @@ def test_frozen_layers_stay_as_they_are() -> None:
 
 
 def test_the_blur_fades() -> None:
-    settings = small_settings(variant="stylegan3-r", batch=4)
+    settings = small_config(variant="stylegan3-r", batch=4)
     own = learner(settings)
     assert own.blur_sigma_px == 10
     own.nimg = 12_500  # half of the 25 kimg for a batch of 4
@@ -178,7 +178,7 @@ def test_the_blur_fades() -> None:
 
 
 def test_labels_of_generated_images_are_drawn_from_those_of_the_dataset() -> None:
-    settings = small_settings(batch=24)
+    settings = small_config(batch=24)
     own = Trainer(
         settings,
         Networks.random(settings),
@@ -188,20 +188,20 @@ def test_labels_of_generated_images_are_drawn_from_those_of_the_dataset() -> Non
         classes=CLASSES,
     )
     own.step(batch(settings))
-    found = own.statistics.collect(own.world)
+    found = own.statistics.collect(own.context)
     assert found["Loss/scores/fake/sparse"].num == 0
     assert found["Loss/scores/fake/medium"].num > found["Loss/scores/fake/dense"].num > 0
 
 
 def test_running_means_take_in_a_step_as_the_networks_do() -> None:
-    settings = small_settings()
+    settings = small_config()
     generator = Networks.random(settings).generator
     other = copy.deepcopy(generator)
     z, c = torch.randn(6, settings.generator.z_dim), torch.from_numpy(LABELS[:6])
     means = GeneratorStatistics(generator)
-    with means.collecting():
+    with means.record():
         generator(z, c)
-    means.end_step(DistributedContext())
+    means.update(DistributedContext())
     other.mapping(z, c, update_emas=True)
     assert torch.allclose(generator.mapping.w_avg, other.mapping.w_avg, rtol=1e-5)
     assert isinstance(generator.synthesis, StyleGan3Synthesis)
@@ -226,7 +226,7 @@ def test_the_average_follows_closely_at_first() -> None:
 
 
 def test_the_average_has_the_running_means_of_the_network_and_keeps_its_filters() -> None:
-    made = Networks.random(small_settings())
+    made = Networks.random(small_config())
     average, network = made.generator_ema, made.generator
     filters = {name: buffer for name, buffer in average.named_buffers() if name.endswith("filter")}
     versions = {name: buffer._version for name, buffer in filters.items()}
@@ -240,12 +240,12 @@ def test_the_average_has_the_running_means_of_the_network_and_keeps_its_filters(
 
 
 def test_running_means_that_are_no_numbers_are_left_out() -> None:
-    generator = Networks.random(small_settings()).generator
+    generator = Networks.random(small_config()).generator
     before = weights(generator)
     means = GeneratorStatistics(generator)
-    with means.collecting():
-        generator(torch.full((2, generator.settings.z_dim), float("nan")), torch.eye(3)[:2])
-    means.end_step(DistributedContext())
+    with means.record():
+        generator(torch.full((2, generator.config.z_dim), float("nan")), torch.eye(3)[:2])
+    means.update(DistributedContext())
     assert changed(before, weights(generator)) == set()
 
 
@@ -257,7 +257,7 @@ def test_styles_are_mixed_with_other_latents(monkeypatch: pytest.MonkeyPatch) ->
         return first
 
     monkeypatch.setattr("crowdgan_stylegan3.training.trainer.mix_styles", noting)
-    settings = small_settings(variant="stylegan2")
+    settings = small_config(variant="stylegan2")
     learner(settings).step(batch(settings))
     assert len(pairs) == 3
     for first, second in pairs:

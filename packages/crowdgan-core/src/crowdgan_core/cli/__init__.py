@@ -1,4 +1,4 @@
-"""The command `crowdgan`: one file per subcommand; the tree of commands is built from what plugins offer."""
+"""The command `crowdgan`: one module per subcommand; the command tree is built from the installed plugins."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.plugins.discovery import installed_plugins
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + the number of SIGINT, as shells have it."""
+INTERRUPTED_CODE = 130
+"""Exit code after Ctrl-C: 128 + the number of SIGINT, as in shells."""
 
 
 def main() -> None:
-    """Runs `crowdgan`: the one place that turns an error of the user's into a line on stderr."""
+    """Runs `crowdgan`; the only place that converts a user's error to a line on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
     _replace_unencodable()
     plugins = installed_plugins()
@@ -34,19 +34,19 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("crowdgan: interrupted; nothing was left half-written", err=True)
-        sys.exit(INTERRUPTED)
+        click.echo("crowdgan: interrupted; no partial output was left", err=True)
+        sys.exit(INTERRUPTED_CODE)
     if code:
         sys.exit(code)
 
 
 def _replace_unencodable() -> None:
-    """Shows `?` for a character that the encoding of a terminal or pipe lacks, such as █ in cp1252."""
+    """Prints `?` for characters that the encoding of stdout or stderr does not have, such as █ in cp1252."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite kill cleans up as Ctrl-C does."""
+    """Handles a termination signal like Ctrl-C, so that temporary files are removed."""
     raise KeyboardInterrupt

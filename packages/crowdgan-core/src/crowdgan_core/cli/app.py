@@ -1,4 +1,4 @@
-"""The tree of commands: core's and plugins', each under its group."""
+"""The command tree: the commands of all plugins, each in its group."""
 
 from __future__ import annotations
 
@@ -7,51 +7,61 @@ import copy
 import click
 
 from crowdgan_core.plugins.registry import PluginRegistry
-from crowdgan_core.plugins.validation import TRAIN
+from crowdgan_core.plugins.validation import TRAIN_GROUP
 
 GROUP_HELP = {
-    TRAIN: "Train a model on a dataset: one subcommand per installed backend.",
-    "plot": "Draw graphs and images: one subcommand each.",
+    TRAIN_GROUP: (
+        "Train a generative model",
+        "Train a generative model; one subcommand per installed backend.",
+    ),
+    "plot": (
+        "Plot runs, densities, labels and spectra",
+        "Plot training runs, density estimates, dataset labels and power spectra.",
+    ),
+    "stylegan3": (
+        "Manage StyleGAN3 models",
+        "Create, import, export and render StyleGAN3 models.",
+    ),
 }
-"""Help texts of groups that plugins fill."""
+"""Short help and help text of command groups whose commands come from plugins."""
 
-START_HERE = """
+QUICK_START = """
 \b
-Start here:
+Quick start:
   crowdgan synth crowds --images 60
   crowdgan label --source crowds --dest crowds.zip --density threshold
   crowdgan inspect crowds.zip --contact-sheet crowds.png
 """
-"""First commands, shown by `crowdgan --help`; needs only crowdgan-core and crowdgan-density."""
+"""First commands, shown by `crowdgan --help`; they need only crowdgan-core and crowdgan-density."""
 
 
 class OrderedGroup(click.Group):
-    """Lists its commands in the order in which they were added: the order of the work."""
+    """A command group that lists its commands in the order in which they were added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in order."""
+        """Command names in order."""
         return list(self.commands)
 
 
 def build_tree(plugins: PluginRegistry) -> click.Group:
-    """The group `crowdgan` with everything that the plugins offer."""
+    """The group `crowdgan` with the commands of all plugins."""
     top = _top_group(_epilog(plugins))
-    for name, offer in plugins.commands.items():
-        if not offer.group:
-            top.add_command(_own(offer.command), name)
-    for words, offer in plugins.commands.items():
-        if offer.group:
-            _group(top, offer.group).add_command(offer.command, words.removeprefix(offer.group).strip())
+    for name, spec in plugins.commands.items():
+        if not spec.group:
+            top.add_command(_copy_group(spec.command), name)
+    for words, spec in plugins.commands.items():
+        if spec.group:
+            _subgroup(top, spec.group).add_command(spec.command, words.removeprefix(spec.group).strip())
     return top
 
 
-def _own(command: click.Command) -> click.Command:
-    """A copy of a group, to which commands of others may be added; any other command as it is."""
+def _copy_group(command: click.Command) -> click.Command:
+    """A copy of a group, so that adding commands does not modify a plugin's object; other commands unchanged."""
     if not isinstance(command, click.Group):
         return command
-    own = copy.copy(command)
-    own.commands = dict(command.commands)
-    return own
+    group = copy.copy(command)
+    group.commands = dict(command.commands)
+    return group
 
 
 def _top_group(epilog: str) -> click.Group:
@@ -60,20 +70,21 @@ def _top_group(epilog: str) -> click.Group:
     def crowdgan() -> None:
         pass
 
-    crowdgan.help = "Density-labelled datasets of crowds, and generative models conditioned on density.\n" + START_HERE
+    crowdgan.help = "Build density-labelled crowd datasets and train image generators on them.\n" + QUICK_START
     return crowdgan
 
 
-def _group(top: click.Group, name: str) -> click.Group:
-    """The subgroup of that name, made when its first command comes."""
-    found = top.commands.get(name)
-    if isinstance(found, click.Group):
-        return found
-    group = OrderedGroup(name, help=GROUP_HELP.get(name, f"Commands of {name}."))
+def _subgroup(top: click.Group, name: str) -> click.Group:
+    """The subgroup of this name, created on first use."""
+    existing = top.commands.get(name)
+    if isinstance(existing, click.Group):
+        return existing
+    short_help, help_text = GROUP_HELP.get(name, (f"Commands of {name}", f"Commands of {name}."))
+    group = OrderedGroup(name, short_help=short_help, help=help_text)
     top.add_command(group)
     return group
 
 
 def _epilog(plugins: PluginRegistry) -> str:
     loaded = "\n".join(f"  {plugin.distribution} {plugin.version}" for plugin in plugins.loaded)
-    return f"\b\nInstalled (more by `crowdgan plugins`):\n{loaded}"
+    return f"\b\nInstalled plugins (details: crowdgan plugins):\n{loaded}"

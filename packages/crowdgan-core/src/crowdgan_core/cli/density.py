@@ -1,4 +1,4 @@
-"""`crowdgan density`: the estimators and their options."""
+"""`crowdgan density`: the density estimators and their options."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.plugins.registry import PluginRegistry
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class EstimatorGroup(OrderedGroup):
-    """Its commands, and beside them the name of every installed estimator: that one tells all about it."""
+    """A group with a hidden command per installed estimator, which describes that estimator."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """The command of that name, or the one that describes the estimator of that name."""
-        return super().get_command(ctx, cmd_name) or _describing(cmd_name)
+        """The command of this name, or the command that describes the estimator of this name."""
+        return super().get_command(ctx, cmd_name) or _describe_command(cmd_name)
 
 
-@click.group("density", cls=EstimatorGroup, invoke_without_command=True, subcommand_metavar="[NAME | COMMAND]")
-@AS_JSON
+@click.group(
+    "density",
+    cls=EstimatorGroup,
+    invoke_without_command=True,
+    subcommand_metavar="[NAME | COMMAND]",
+    short_help="List density estimators and their options",
+)
+@json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the density estimators, or tell all about the one called NAME.
+    """List density estimators, or describe the estimator NAME.
 
     \b
     Examples:
@@ -39,56 +45,56 @@ def command(ctx: click.Context, as_json: bool) -> None:
       crowdgan density threshold
     """
     if ctx.invoked_subcommand is None:
-        _print(list(installed_plugins().density_estimators.values()), as_json=as_json, whole=False)
+        _print(list(installed_plugins().density_estimators.values()), as_json=as_json, is_detailed=False)
     elif as_json:
-        ctx.default_map = {ctx.invoked_subcommand: {"as_json": True}}  # as if it stood after the name
+        ctx.default_map = {ctx.invoked_subcommand: {"as_json": True}}  # `density --json NAME` is `density NAME --json`
 
 
-def _describing(name: str) -> click.Command:
-    """A command that tells all about one estimator."""
+def _describe_command(name: str) -> click.Command:
+    """The command that describes one estimator."""
     estimators = installed_plugins().density_estimators
     if name not in estimators:
-        raise ConfigError(f"{name} is no installed density estimator; there are {', '.join(estimators)}")
+        raise ConfigError(f"no such density estimator {name}; choose from {', '.join(estimators)}")
 
-    @click.command(name)
-    @AS_JSON
+    @click.command(name, short_help=f"Describe the estimator {name}")
+    @json_option
     def describe(as_json: bool) -> None:
-        _print([estimators[name]], as_json=as_json, whole=True)
+        _print([estimators[name]], as_json=as_json, is_detailed=True)
 
-    describe.help = f"Tell all about the estimator {name}."
+    describe.help = f"Describe the estimator {name} and its options."
     return describe
 
 
-def _print(estimators: Sequence[type[DensityEstimator]], *, as_json: bool, whole: bool) -> None:
+def _print(estimators: Sequence[type[DensityEstimator]], *, as_json: bool, is_detailed: bool) -> None:
     plugins = installed_plugins()
     if as_json:
-        click.echo(json.dumps([_as_json(estimator, plugins) for estimator in estimators], indent=2))
+        click.echo(json.dumps([_to_json(estimator, plugins) for estimator in estimators], indent=2))
         return
     for estimator in estimators:
-        click.echo(_described(estimator, plugins, whole=whole))
+        click.echo(_to_text(estimator, plugins, is_detailed=is_detailed))
     if not estimators:
         click.echo("No density estimator is installed: pip install crowdgan-density")
 
 
-def _described(estimator: type[DensityEstimator], plugins: PluginRegistry, *, whole: bool) -> str:
+def _to_text(estimator: type[DensityEstimator], plugins: PluginRegistry, *, is_detailed: bool) -> str:
     doc = inspect.getdoc(estimator) or ""
     provider = plugins.provider("density estimator", estimator.name)
     lines = [f"{estimator.name}  ({provider.distribution})", f"  {doc.splitlines()[0] if doc else ''}"]
-    if whole:
+    if is_detailed:
         lines += [f"  {line}".rstrip() for line in doc.splitlines()[1:]]
     lines.append(f"  unit: {estimator.unit}; classes: {', '.join(_default_classes(estimator))}")
     lines += [
-        f"  --set {item.name}={_shown(item.default)}  ({item.type_name}) {item.help}"
+        f"  --set {item.name}={_default_text(item.default)}  ({item.type_name}) {item.help}"
         for item in estimator_options(estimator)
     ]
     return "\n".join(lines) + "\n"
 
 
-def _shown(default: object) -> str:
+def _default_text(default: object) -> str:
     return f"{default:.4g}" if isinstance(default, float) else str(default).lower()
 
 
-def _as_json(estimator: type[DensityEstimator], plugins: PluginRegistry) -> dict[str, object]:
+def _to_json(estimator: type[DensityEstimator], plugins: PluginRegistry) -> dict[str, object]:
     return {
         "name": estimator.name,
         "distribution": plugins.provider("density estimator", estimator.name).distribution,
@@ -103,7 +109,7 @@ def _as_json(estimator: type[DensityEstimator], plugins: PluginRegistry) -> dict
 
 
 def _default_classes(estimator: type[DensityEstimator]) -> tuple[str, ...]:
-    """Class names with default options, which may decide them; none where an option has no default."""
+    """Class names with default options, on which they may depend; empty if an option has no default."""
     try:
         return configure_estimator(estimator, {}).classes
     except ConfigError:

@@ -10,28 +10,28 @@ from crowdgan_core.errors import ConfigError, DatasetError
 
 
 def format_for(path: Path, formats: Iterable[DatasetFormat]) -> DatasetFormat:
-    """The format whose datasets have paths like `path`.
+    """The dataset format that matches `path`.
 
     Raises:
-        ConfigError: none of them has, or more than one.
+        ConfigError: no format or more than one format matches.
     """
-    offered = list(formats)
-    fitting = [item for item in offered if item.matches(path)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise ConfigError(f"{path}: several formats claim it: {', '.join(item.name for item in fitting)}")
-    allowed = "; ".join(f"{item.name}: {item.suffixes}" for item in offered)
-    raise ConfigError(f"{path}: no dataset format has such a name; there are {allowed}")
+    candidates = list(formats)
+    matching = [item for item in candidates if item.matches(path)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise ConfigError(f"{path}: several dataset formats match: {', '.join(item.name for item in matching)}")
+    choices = "; ".join(f"{item.name}: {item.suffixes}" for item in candidates)
+    raise ConfigError(f"{path}: no dataset format matches; choose from {choices}")
 
 
 def open_dataset(path: Path, formats: Iterable[DatasetFormat]) -> DatasetReader:
-    """A reader of the dataset at `path`, in the format that its name selects.
+    """Opens the dataset at `path` in the format that matches the path.
 
     Raises:
-        ConfigError: no format matches the path, or several do.
-        DatasetError: there is no such dataset, or it is damaged.
+        ConfigError: no format or more than one format matches.
+        DatasetError: the dataset does not exist or is damaged.
     """
     if not path.exists():
-        raise DatasetError(f"{path}: there is no such file or folder")
+        raise DatasetError(f"{path}: no such file or folder")
     return format_for(path, formats).open(path)

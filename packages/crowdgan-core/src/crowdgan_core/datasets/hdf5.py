@@ -1,4 +1,4 @@
-"""HDF5 datasets: `/images` `[N, H, W, 3]` uint8 with one chunk per image, `/labels`, `/names`, metadata as JSON."""
+"""The HDF5 format: `/images` `[N, H, W, 3]` uint8, one chunk per image; `/labels`; `/names`; metadata as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crowdgan_core.datasets.metadata import DatasetMetadata
-from crowdgan_core.datasets.protocols import DatasetWriter
+from crowdgan_core.datasets.protocols import DatasetReader, DatasetWriter
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors
 from crowdgan_core.io.codec import loads_strict
@@ -21,15 +21,15 @@ from crowdgan_core.utils.arrays import ImageArray
 if TYPE_CHECKING:
     import h5py
 
-METADATA_NAME = "crowdgan"
-"""Attribute of the file that holds the metadata record as JSON."""
+METADATA_ATTRIBUTE = "crowdgan"
+"""File attribute that contains the metadata as JSON."""
 
-VERSIONS = ("v108", "latest")
-"""Oldest and newest file format: from HDF5 1.8 on an attribute may hold more than 64 KiB of text."""
+LIBRARY_VERSIONS = ("v108", "latest")
+"""Oldest and newest HDF5 file version; from version 1.8, attributes may be larger than 64 KiB."""
 
 
 class Hdf5Format:
-    """One HDF5 file; h5py is imported when it is used, so that commands which do not use it start fast."""
+    """One HDF5 file. h5py is imported on first use, so that other commands start quickly."""
 
     name = "hdf5"
     suffixes = "NAME.h5 or NAME.hdf5"
@@ -39,27 +39,27 @@ class Hdf5Format:
         return path.suffix.lower() in (".h5", ".hdf5")
 
     def encode(self, pixels: ImageArray) -> bytes:
-        """The samples as they are."""
+        """The raw bytes of the pixels."""
         return pixels.tobytes()
 
     @contextmanager
     def create(self, dest: Path, *, overwrite: bool) -> Iterator[DatasetWriter]:
-        """A writer for a new file."""
+        """Creates a file."""
         import h5py
 
         with atomic_path(dest, overwrite=overwrite) as partial:
             with wrap_os_errors(dest):
-                file = h5py.File(partial, "w", libver=VERSIONS)
+                file = h5py.File(partial, "w", libver=LIBRARY_VERSIONS)
             try:
                 yield _Hdf5Writer(file, dest)
             except BaseException:
-                _abandon(file)
+                _close_after_error(file)
                 raise
             with wrap_os_errors(dest):
                 file.close()
 
     def open(self, path: Path) -> Hdf5Reader:
-        """A reader for a file."""
+        """Opens a file for reading."""
         return Hdf5Reader(path)
 
 
@@ -71,7 +71,7 @@ class _Hdf5Writer:
         self._count = 0
 
     def add(self, encoded: bytes, size: tuple[int, int]) -> str:
-        """Adds one image as a chunk of its own, without a copy through HDF5's conversion."""
+        """Appends one image as one chunk, without the copy of HDF5's type conversion."""
         with wrap_os_errors(self._dest):
             if self._images is None:
                 shape = (*size, 3)
@@ -88,29 +88,29 @@ class _Hdf5Writer:
         with wrap_os_errors(self._dest):
             self._file.create_dataset("names", data=np.array([record.name for record in metadata.images], "S"))
             if metadata.label_kind is not None:
-                kind = np.int64 if metadata.label_kind == "class" else np.float32
-                labels = np.array([record.label for record in metadata.images], kind)
+                dtype = np.int64 if metadata.label_kind == "class" else np.float32
+                labels = np.array([record.label for record in metadata.images], dtype)
                 self._file.create_dataset("labels", data=labels)
             text = json.dumps(metadata.to_json(), allow_nan=False)
-            self._file.attrs.create(METADATA_NAME, np.bytes_(text.encode("ascii")))
+            self._file.attrs.create(METADATA_ATTRIBUTE, np.bytes_(text.encode("ascii")))
 
 
-class Hdf5Reader:
+class Hdf5Reader(DatasetReader):
     """An open HDF5 dataset."""
 
     def __init__(self, path: Path) -> None:
         import h5py
 
-        self._path = path
-        with _damage_named(path):
+        self.path = path
+        with _wrap_h5py_errors(path):
             self._file = h5py.File(path, "r")
         try:
-            with _damage_named(path):
-                self._images = self._checked_images()
+            with _wrap_h5py_errors(path):
+                self._images = self._validate_images()
                 self.metadata = DatasetMetadata.from_json(loads_strict(self._metadata_text()), str(path))
             if len(self.metadata.images) != len(self):
-                found = f"{len(self)} images and {len(self.metadata.images)} records of images"
-                raise DatasetError(f"{path}: {found}; the numbers must be equal")
+                counts = f"{len(self)} images and {len(self.metadata.images)} image records"
+                raise DatasetError(f"{path}: {counts}; the numbers must be equal")
         except BaseException:
             self._file.close()
             raise
@@ -122,55 +122,56 @@ class Hdf5Reader:
     def image(self, index: int) -> ImageArray:
         """Pixels of one image, `[height, width, 3]` uint8."""
         assert self._images is not None
-        with _damage_named(self._path):
+        with _wrap_h5py_errors(self.path):
             return np.asarray(self._images[index])
 
     def stored_image(self, index: int) -> StoredImage:
-        """One image, with its pixels: a file of HDF5 is open in one process."""
-        return ArrayImage(self.image(index), f"{self._path}:{self.metadata.images[index].name}")
+        """One image with its pixels, since an open HDF5 file cannot be shared between processes."""
+        return ArrayImage(self.image(index), f"{self.path}:{self.metadata.images[index].name}")
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
 
     def _metadata_text(self) -> bytes:
-        """The metadata attribute, of fixed length: texts of variable length are refused.
+        """The metadata attribute, which must be a fixed-length string.
 
-        They lie in a heap that libhdf5 may read for ever where it is damaged.
+        Variable-length strings are stored in a heap; if the heap is damaged, libhdf5 may never return.
         """
-        kind = self._file.attrs.get_id(METADATA_NAME).dtype
-        if kind.kind != "S":
-            raise DatasetError(f"{self._path}: the attribute {METADATA_NAME} must be a text of fixed length")
-        return bytes(self._file.attrs[METADATA_NAME])
+        dtype = self._file.attrs.get_id(METADATA_ATTRIBUTE).dtype
+        if dtype.kind != "S":
+            raise DatasetError(f"{self.path}: attribute {METADATA_ATTRIBUTE} must be a fixed-length string")
+        return bytes(self._file.attrs[METADATA_ATTRIBUTE])
 
-    def _checked_images(self) -> h5py.Dataset | None:
-        """The dataset `/images`; None in a file without images."""
+    def _validate_images(self) -> h5py.Dataset | None:
+        """The validated HDF5 dataset `/images`; None if the file has no images."""
         import h5py
 
         images = self._file.get("images")
         if images is None:
             return None
         if not isinstance(images, h5py.Dataset) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-            raise DatasetError(f"{self._path}: /images must be uint8 of shape [N, height, width, 3]")
+            raise DatasetError(f"{self.path}: /images must be uint8 of shape [N, height, width, 3]")
         if 0 in images.shape[1:3]:
-            raise DatasetError(f"{self._path}: /images has images of {images.shape[2]}x{images.shape[1]} px")
+            size = f"{images.shape[2]}x{images.shape[1]} px"
+            raise DatasetError(f"{self.path}: /images has images of {size}; width and height must be at least 1 px")
         return images
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """Turns what h5py raises on files that are missing, damaged or none of ours into a `DatasetError`."""
+def _wrap_h5py_errors(path: Path) -> Iterator[None]:
+    """Converts exceptions of h5py on missing, damaged or foreign files to a `DatasetError`."""
     try:
         yield
     except FileNotFoundError:
-        raise DatasetError(f"{path}: there is no such file") from None
+        raise DatasetError(f"{path}: no such file") from None
     except (OSError, KeyError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
         if isinstance(error, DatasetError):
             raise
-        raise DatasetError(f"{path}: no crowdgan dataset, or a damaged one ({error})") from error
+        raise DatasetError(f"{path}: damaged dataset, or not a crowdgan dataset ({error})") from error
 
 
-def _abandon(file: h5py.File) -> None:
-    """Closes a file that is given up, also where closing fails as writing did: it is removed anyway."""
+def _close_after_error(file: h5py.File) -> None:
+    """Closes a file after a write error and ignores further errors, since the file is removed."""
     with suppress(OSError, RuntimeError):
         file.close()

@@ -1,4 +1,4 @@
-"""What is in a dataset: sizes, classes and their balance, images near a class border, a contact sheet."""
+"""Statistics of a dataset: image size, class balance, density, class boundaries and ambiguous images."""
 
 from __future__ import annotations
 
@@ -13,59 +13,73 @@ from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetReader
 
 AMBIGUOUS_FRACTION = 0.05
-"""An image is doubtful when its density is nearer to a border than this share of the interquartile range of all."""
+"""An image is ambiguous if its distance to a class boundary is at most this fraction of the interquartile range."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassBoundary:
-    """The border between two neighbouring classes, as the densities in the dataset show it."""
+    """The boundary between two neighbouring classes, derived from the densities in the dataset."""
 
     below: str
+    """Name of the class below the boundary."""
+
     above: str
+    """Name of the class above the boundary."""
+
     value: float
-    """Middle between the highest density below and the lowest above."""
+    """Midpoint between the highest density below and the lowest density above, in the unit of the dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetReport:
-    """What `crowdgan inspect` says of a dataset."""
+    """Statistics of a dataset, as shown by `crowdgan inspect`."""
 
     size: tuple[int, int] | None
-    """`(height, width)` of the images; None in an empty dataset."""
+    """`(height, width)` of the images; None for an empty dataset."""
+
     image_count: int
+    """Number of images."""
+
     class_counts: dict[str, int]
+    """Number of images of each class."""
+
     density_range: tuple[float, float, float] | None
-    """Lowest, median and highest density."""
+    """Minimum, median and maximum density; None without densities."""
+
     person_range: tuple[int, float, int] | None
-    """Lowest, median and highest number of persons."""
+    """Minimum, median and maximum number of people per image; None without person counts."""
+
     unknown_count: int
-    """Images without a density, in a dataset with densities."""
-    borders: tuple[ClassBoundary, ...]
-    doubtful: tuple[ImageRecord, ...]
-    """Images near a class border, the nearest first."""
+    """Number of images with unknown density; 0 if the dataset has no densities."""
+
+    boundaries: tuple[ClassBoundary, ...]
+    """Boundaries between neighbouring classes, in ascending order."""
+
+    ambiguous: tuple[ImageRecord, ...]
+    """Images near a class boundary, nearest first."""
 
 
 def inspect_dataset(reader: DatasetReader) -> DatasetReport:
-    """The report on an open dataset; reads one image."""
+    """Statistics of an open dataset; reads one image for its size."""
     metadata = reader.metadata
     densities = [record.density for record in metadata.images if record.density is not None]
-    persons = [record.person_count for record in metadata.images if record.person_count is not None]
-    borders = class_boundaries(metadata)
+    counts = [record.person_count for record in metadata.images if record.person_count is not None]
+    boundaries = class_boundaries(metadata)
     has_densities = metadata.estimator is not None
     return DatasetReport(
         size=reader.image(0).shape[:2] if len(reader) else None,
         image_count=len(reader),
         class_counts=class_counts(metadata),
         density_range=(min(densities), statistics.median(densities), max(densities)) if densities else None,
-        person_range=(min(persons), statistics.median(persons), max(persons)) if persons else None,
+        person_range=(min(counts), statistics.median(counts), max(counts)) if counts else None,
         unknown_count=len(reader) - len(densities) if has_densities else 0,
-        borders=borders,
-        doubtful=ambiguous_images(metadata, borders),
+        boundaries=boundaries,
+        ambiguous=ambiguous_images(metadata, boundaries),
     )
 
 
 def class_counts(metadata: DatasetMetadata) -> dict[str, int]:
-    """Images per class, classes without images included."""
+    """Number of images of each class, including classes without images."""
     counts = dict.fromkeys(metadata.classes, 0)
     for record in metadata.images:
         if isinstance(record.label, int):
@@ -75,35 +89,35 @@ def class_counts(metadata: DatasetMetadata) -> dict[str, int]:
 
 
 def class_name(metadata: DatasetMetadata, label: int) -> str:
-    """Name of a class; its number where it has none."""
+    """Name of a class, or its index if it has no name."""
     return metadata.classes[label] if label < len(metadata.classes) else str(label)
 
 
 def class_boundaries(metadata: DatasetMetadata) -> tuple[ClassBoundary, ...]:
-    """Borders between neighbouring classes that do not overlap in density."""
+    """Boundaries between neighbouring classes whose densities do not overlap, in ascending order."""
     by_class: dict[int, list[float]] = {}
     for record in metadata.images:
         if isinstance(record.label, int) and record.density is not None:
             by_class.setdefault(record.label, []).append(record.density)
     present = sorted(by_class)
-    borders = []
+    boundaries = []
     for low, high in itertools.pairwise(present):
-        highest, lowest = max(by_class[low]), min(by_class[high])
-        if highest <= lowest:
-            middle = (highest + lowest) / 2
-            borders.append(
-                ClassBoundary(below=class_name(metadata, low), above=class_name(metadata, high), value=middle)
+        max_below, min_above = max(by_class[low]), min(by_class[high])
+        if max_below <= min_above:
+            midpoint = (max_below + min_above) / 2
+            boundaries.append(
+                ClassBoundary(below=class_name(metadata, low), above=class_name(metadata, high), value=midpoint)
             )
-    return tuple(borders)
+    return tuple(boundaries)
 
 
-def ambiguous_images(metadata: DatasetMetadata, borders: Sequence[ClassBoundary]) -> tuple[ImageRecord, ...]:
-    """Images whose class a small error of the density would change, the nearest to a border first."""
+def ambiguous_images(metadata: DatasetMetadata, boundaries: Sequence[ClassBoundary]) -> tuple[ImageRecord, ...]:
+    """Images whose class would change with a small change of density, nearest to a boundary first."""
     known = [record for record in metadata.images if record.density is not None]
-    if not borders or len(known) < 2:
+    if not boundaries or len(known) < 2:
         return ()
     values = np.array([record.density for record in known], float)
-    distances = np.abs(values[:, None] - [border.value for border in borders]).min(axis=1)
-    low, high = np.quantile(values, [0.25, 0.75])
-    near = np.flatnonzero(distances <= AMBIGUOUS_FRACTION * (high - low))
+    distances = np.abs(values[:, None] - [boundary.value for boundary in boundaries]).min(axis=1)
+    lower_quartile, upper_quartile = np.quantile(values, [0.25, 0.75])
+    near = np.flatnonzero(distances <= AMBIGUOUS_FRACTION * (upper_quartile - lower_quartile))
     return tuple(known[index] for index in near[np.argsort(distances[near], kind="stable")])

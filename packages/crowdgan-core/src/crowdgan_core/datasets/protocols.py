@@ -1,98 +1,123 @@
-"""Training datasets on disk: what one holds, and the contract of a format that writes and reads it."""
+"""Interfaces of dataset formats, and of the readers and writers of datasets."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from crowdgan_core.io.stored_images import StoredImage
 from crowdgan_core.datasets.metadata import DatasetMetadata
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.io.stored_images import StoredImage
 from crowdgan_core.utils.arrays import ImageArray
 
 
 class DatasetWriter(Protocol):
-    """A dataset that is being written beside its destination."""
+    """Writer of a new dataset, at a temporary path next to the destination."""
 
     def add(self, encoded: bytes, size: tuple[int, int]) -> str:
-        """Adds one image as the format's `encode` made it, of `size` (height, width); returns its name.
+        """Appends one image and returns its name in the dataset.
 
-        All images of a dataset have one size.
+        Args:
+            encoded: result of the format's `encode`.
+            size: `(height, width)` in pixels, equal for all images of a dataset.
         """
         ...
 
     def finish(self, metadata: DatasetMetadata) -> None:
-        """Writes labels and metadata: the last call."""
+        """Writes labels and metadata; must be the last call."""
         ...
 
 
-class DatasetReader(Protocol):
-    """An open dataset that is being read."""
+class DatasetReader(ABC):
+    """Reader of an open dataset; a context manager that closes it."""
 
-    @property
-    def metadata(self) -> DatasetMetadata:
-        """The metadata record."""
-        ...
+    path: Path
+    """File or folder of the dataset."""
+    metadata: DatasetMetadata
+    """Metadata of the dataset and its images."""
 
-    def __len__(self) -> int:
-        """Number of images."""
-        ...
-
+    @abstractmethod
     def image(self, index: int) -> ImageArray:
         """Pixels of one image, `[height, width, 3]` uint8.
 
         Raises:
             DatasetError: the image is damaged.
         """
-        ...
 
+    @abstractmethod
     def stored_image(self, index: int) -> StoredImage:
-        """One image as other processes can open it.
+        """Handle of one image that other processes can open.
 
         Raises:
-            DatasetError: as `image`.
+            DatasetError: as for `image`.
         """
-        ...
 
+    @abstractmethod
     def close(self) -> None:
-        """Closes the dataset's files."""
-        ...
+        """Closes the files of the dataset."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.metadata.images)
+
+    def __enter__(self) -> DatasetReader:
+        """Returns the reader."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Closes the dataset."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """For example `DatasetReader('crowds.zip', 600 images, 256x256, 3 classes)`."""
+        count, num_classes = len(self), len(self.metadata.classes)
+        parts = [repr(self.path.name), "1 image" if count == 1 else f"{count} images"]
+        if count:
+            try:
+                width, height = self.stored_image(0).open().size
+                parts.append(f"{width}x{height}")
+            except DatasetError:
+                pass  # the first image is damaged, or the reader is closed
+        if num_classes:
+            parts.append("1 class" if num_classes == 1 else f"{num_classes} classes")
+        return f"DatasetReader({', '.join(parts)})"
 
 
 class DatasetFormat(Protocol):
-    """A way to store a dataset. Picklable: workers encode with it."""
+    """A dataset format. Implementations must be picklable, since worker processes call `encode`."""
 
     @property
     def name(self) -> str:
-        """For messages and `crowdgan plugins`."""
+        """Name for messages and `crowdgan plugins`."""
         ...
 
     @property
     def suffixes(self) -> str:
-        """What its paths look like, for messages, for example `NAME.h5 or NAME.hdf5`."""
+        """Pattern of dataset paths for messages, for example `NAME.h5 or NAME.hdf5`."""
         ...
 
     def matches(self, path: Path) -> bool:
-        """Whether a destination or a dataset with this path is of this format, judged by its name and kind."""
+        """Whether a new or existing dataset at this path has this format, judged by its name and file type."""
         ...
 
     def encode(self, pixels: ImageArray) -> bytes:
-        """The bytes that `DatasetWriter.add` stores for one image; runs in worker processes."""
+        """Encodes one image for `DatasetWriter.add`; called in worker processes."""
         ...
 
     def create(self, dest: Path, *, overwrite: bool) -> AbstractContextManager[DatasetWriter]:
-        """A writer for a new dataset, which appears at `dest`, whole, when the context ends without an error.
+        """Creates a dataset by an atomic write: it appears at `dest` when the context ends without an error.
 
         Raises:
-            DatasetError: the destination exists and `overwrite` is False, or it cannot be written.
+            DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
         """
         ...
 
     def open(self, path: Path) -> DatasetReader:
-        """A reader for a dataset.
+        """Opens a dataset for reading.
 
         Raises:
-            DatasetError: the path holds no dataset of this format, or a damaged one.
+            DatasetError: the dataset is missing or damaged, or has another format.
         """
         ...

@@ -1,4 +1,4 @@
-"""A tree of PNG files with a `dataset.json`, in a zip archive or a folder: what the official StyleGAN3 loader reads."""
+"""The ZIP and folder formats: PNG files and `dataset.json`, readable by the official StyleGAN3 data loader."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from typing import Any
 
 import numpy as np
 
-from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord, label_from_json
-from crowdgan_core.datasets.protocols import DatasetWriter
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord, Label
+from crowdgan_core.datasets.protocols import DatasetReader, DatasetWriter
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.io.archive import FIXED_TIME
+from crowdgan_core.io.archive import FIXED_TIMESTAMP
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors
-from crowdgan_core.io.codec import loads_strict
+from crowdgan_core.io.codec import from_json, loads_strict
 from crowdgan_core.io.images import encode_png_uncompressed, to_upright_rgb
 from crowdgan_core.io.storage import Store, is_image_name, open_store
 from crowdgan_core.io.stored_images import StoredImage
 from crowdgan_core.utils.arrays import ImageArray
 
 INDEX_NAME = "dataset.json"
-"""File that holds labels and metadata."""
+"""Name of the file with labels and metadata."""
 
 MAX_INDEX_BYTES = 2 * 2**30
-"""Size above which a `dataset.json` is refused: some 10 million images."""
+"""Maximum size of `dataset.json` in bytes, sufficient for about 10 million images."""
 
 MAX_CLASSES = 100_000
-"""Class numbers from here on are damage: five times the number of classes in ImageNet-21k."""
+"""Maximum number of classes: five times that of ImageNet-21k; higher class indices are invalid."""
 
 
 class ZipFormat:
-    """A zip archive of PNG files, neither PNG nor archive compressed."""
+    """A ZIP archive of PNG files; neither the PNG files nor the archive are compressed."""
 
     name = "zip"
     suffixes = "NAME.zip"
@@ -49,25 +49,25 @@ class ZipFormat:
 
     @contextmanager
     def create(self, dest: Path, *, overwrite: bool) -> Iterator[DatasetWriter]:
-        """A writer for a new archive."""
+        """Creates an archive."""
         with atomic_path(dest, overwrite=overwrite) as partial:
             with wrap_os_errors(dest):
                 archive = zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED)
             try:
                 yield _ZipWriter(archive, dest)
             except BaseException:
-                _abandon(archive)
+                _close_after_error(archive)
                 raise
             with wrap_os_errors(dest):
                 archive.close()
 
-    def open(self, path: Path) -> TreeReader:
-        """A reader for an archive, the official tool's too."""
-        return TreeReader(open_store(path))
+    def open(self, path: Path) -> ZipFolderReader:
+        """Opens an archive of crowdgan or the official tool for reading."""
+        return ZipFolderReader(open_store(path))
 
 
 class FolderFormat:
-    """The same tree of PNG files in a folder."""
+    """A folder of PNG files with the same structure as the archive."""
 
     name = "folder"
     suffixes = "a name without suffix"
@@ -82,25 +82,25 @@ class FolderFormat:
 
     @contextmanager
     def create(self, dest: Path, *, overwrite: bool) -> Iterator[DatasetWriter]:
-        """A writer for a new folder."""
-        _refuse_foreign(dest)
+        """Creates a folder."""
+        _check_only_dataset(dest)
         with atomic_path(dest, overwrite=overwrite) as partial:
             with wrap_os_errors(dest):
                 partial.mkdir()
             yield _FolderWriter(partial, dest)
 
-    def open(self, path: Path) -> TreeReader:
-        """A reader for a folder, the official tool's too."""
-        return TreeReader(open_store(path))
+    def open(self, path: Path) -> ZipFolderReader:
+        """Opens a folder of crowdgan or the official tool for reading."""
+        return ZipFolderReader(open_store(path))
 
 
-class _TreeWriter(ABC):
+class _ZipFolderWriter(ABC):
     def __init__(self, dest: Path) -> None:
         self._dest = dest
         self._count = 0
 
     def add(self, encoded: bytes, size: tuple[int, int]) -> str:
-        """Adds one PNG file under the official tool's name for its place."""
+        """Appends one PNG file, named by its index as in the official tool."""
         name = f"{self._count // 1000:05d}/img{self._count:08d}.png"
         with wrap_os_errors(self._dest):
             self._write(name, encoded)
@@ -109,27 +109,27 @@ class _TreeWriter(ABC):
 
     def finish(self, metadata: DatasetMetadata) -> None:
         """Writes `dataset.json`."""
-        labelled = metadata.label_kind is not None
-        labels = [[record.name, record.label] for record in metadata.images] if labelled else None
+        has_labels = metadata.label_kind is not None
+        labels = [[record.name, record.label] for record in metadata.images] if has_labels else None
         index = json.dumps({"labels": labels, "crowdgan": metadata.to_json()}, allow_nan=False)
         with wrap_os_errors(self._dest):
             self._write(INDEX_NAME, index.encode())
 
     @abstractmethod
     def _write(self, name: str, data: bytes) -> None:
-        """Writes one file of the tree."""
+        """Writes one file of the dataset."""
 
 
-class _ZipWriter(_TreeWriter):
+class _ZipWriter(_ZipFolderWriter):
     def __init__(self, archive: zipfile.ZipFile, dest: Path) -> None:
         super().__init__(dest)
         self._archive = archive
 
     def _write(self, name: str, data: bytes) -> None:
-        self._archive.writestr(zipfile.ZipInfo(name, FIXED_TIME), data)
+        self._archive.writestr(zipfile.ZipInfo(name, FIXED_TIMESTAMP), data)
 
 
-class _FolderWriter(_TreeWriter):
+class _FolderWriter(_ZipFolderWriter):
     def __init__(self, folder: Path, dest: Path) -> None:
         super().__init__(dest)
         self._folder = folder
@@ -140,20 +140,17 @@ class _FolderWriter(_TreeWriter):
         path.write_bytes(data)
 
 
-class TreeReader:
-    """An open zip archive or folder of images with a `dataset.json`."""
+class ZipFolderReader(DatasetReader):
+    """Reader of a ZIP archive or folder of images with a `dataset.json`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.path = store.path
         names = store.names()
         if INDEX_NAME not in names:
-            raise DatasetError(f"{store.path}: it has no {INDEX_NAME}, so it is no dataset")
+            raise DatasetError(f"{store.path}: not a dataset: {INDEX_NAME} is missing")
         images = [name for name in names if is_image_name(name)]
         self.metadata = _metadata(_read_index(store), images, store.where(INDEX_NAME))
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.metadata.images)
 
     def image(self, index: int) -> ImageArray:
         """Pixels of one image, `[height, width, 3]` uint8."""
@@ -161,28 +158,29 @@ class TreeReader:
         return np.asarray(to_upright_rgb(image.open(), image.where))
 
     def stored_image(self, index: int) -> StoredImage:
-        """One image, which stays in its file."""
+        """Handle of one image in its file."""
         return self._store.image(self.metadata.images[index].name)
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Does nothing, since no file stays open."""
 
 
-def _refuse_foreign(dest: Path) -> None:
-    """Checks that a folder that may be overwritten holds a dataset and nothing else.
+def _check_only_dataset(dest: Path) -> None:
+    """Checks that an existing folder contains no files other than those of a dataset, before it is overwritten.
 
     Raises:
-        DatasetError: something else is in it.
+        DatasetError: the folder contains other files.
     """
     if not dest.is_dir():
         return
     for path in sorted(dest.iterdir()):
         if path.name != INDEX_NAME and not (path.is_dir() and path.name.isdigit()):
-            raise DatasetError(f"{dest}: it holds {path.name!r}, which no dataset does; choose another destination")
+            problem = f"contains {path.name!r}, which is not part of a dataset"
+            raise DatasetError(f"{dest}: {problem}; choose another destination")
 
 
 def has_index(store: Store) -> bool:
-    """Whether a folder or archive holds a `dataset.json`."""
+    """Whether a folder or archive contains a `dataset.json`."""
     return INDEX_NAME in store.names()
 
 
@@ -191,24 +189,24 @@ def _read_index(store: Store) -> dict[str, Any]:
     with store.open(INDEX_NAME) as file:
         text = file.read(MAX_INDEX_BYTES + 1)
     if len(text) > MAX_INDEX_BYTES:
-        raise DatasetError(f"{where}: more than {MAX_INDEX_BYTES} bytes")
+        raise DatasetError(f"{where}: larger than the maximum of {MAX_INDEX_BYTES} bytes")
     try:
         index = loads_strict(text)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where}: not valid JSON ({error})") from error
     if not isinstance(index, dict):
-        raise DatasetError(f"{where}: it holds {type(index).__name__}; it must be a JSON object")
+        raise DatasetError(f"{where}: contains {type(index).__name__}; it must be a JSON object")
     return index
 
 
 def _metadata(index: dict[str, Any], names: list[str], where: str) -> DatasetMetadata:
-    """The metadata record of our own datasets, or what can be said of one by the official tool."""
+    """The metadata of a crowdgan dataset; for a dataset of the official tool, metadata derived from its labels."""
     if index.get("crowdgan") is None:
         return _official_metadata(index.get("labels"), names, where)
     metadata = DatasetMetadata.from_json(index["crowdgan"], where)
     missing = {record.name for record in metadata.images} - set(names)
     if missing:
-        raise DatasetError(f"{where}: {len(missing)} images are missing, first {min(missing)}")
+        raise DatasetError(f"{where}: missing images: {len(missing)}, the first is {min(missing)}")
     return metadata
 
 
@@ -217,27 +215,30 @@ def _official_metadata(labels: object, names: list[str], where: str) -> DatasetM
         return DatasetMetadata(images=tuple(ImageRecord(name=name) for name in names))
     if not isinstance(labels, list) or not all(isinstance(item, list) and len(item) == 2 for item in labels):
         raise DatasetError(f"{where}: labels must be null or a list of [name, label]")
-    by_name = {str(name).replace("\\", "/"): label_from_json(label, where) for name, label in labels}
-    records = tuple(ImageRecord(name=name, label=by_name.get(name)) for name in names)
+    from_json(tuple[tuple[str, Label | None], ...], labels, f"{where}.labels", DatasetError)
+    by_name = {name.replace("\\", "/"): label for name, label in labels}
+    values = [{"name": name, "label": by_name.get(name)} for name in names]
+    records = from_json(tuple[ImageRecord, ...], values, f"{where}.labels", DatasetError)
     unlabelled = [record.name for record in records if record.label is None]
     if unlabelled:
-        raise DatasetError(f"{where}: {len(unlabelled)} images have no label, first {unlabelled[0]}")
-    kinds = {type(record.label) for record in records}
-    if len(kinds) > 1:
-        raise DatasetError(f"{where}: some labels are class numbers and some are vectors")
-    if tuple in kinds:
+        raise DatasetError(f"{where}: images without a label: {len(unlabelled)}, the first is {unlabelled[0]}")
+    types = {type(record.label) for record in records}
+    if len(types) > 1:
+        raise DatasetError(f"{where}: labels are class indices and vectors; all labels must have the same type")
+    if tuple in types:
         lengths = {len(record.label) for record in records if isinstance(record.label, tuple)}
         if len(lengths) > 1:
-            raise DatasetError(f"{where}: labels have {min(lengths)} to {max(lengths)} numbers; all must have as many")
+            range_text = f"labels have {min(lengths)} to {max(lengths)} numbers"
+            raise DatasetError(f"{where}: {range_text}; all labels must have the same length")
         return DatasetMetadata(label_kind="value", images=records)
-    count = 1 + max((record.label for record in records if isinstance(record.label, int)), default=-1)
-    if count > MAX_CLASSES:
-        raise DatasetError(f"{where}: a label is {count - 1}; it must be below {MAX_CLASSES}")
-    return DatasetMetadata(label_kind="class", classes=tuple(map(str, range(count))), images=records)
+    num_classes = 1 + max((record.label for record in records if isinstance(record.label, int)), default=-1)
+    if num_classes > MAX_CLASSES:
+        raise DatasetError(f"{where}: a label is {num_classes - 1}; it must be below {MAX_CLASSES}")
+    return DatasetMetadata(label_kind="class", classes=tuple(map(str, range(num_classes))), images=records)
 
 
-def _abandon(archive: zipfile.ZipFile) -> None:
-    """Closes an archive that is given up, also where closing fails as writing did: its file is removed anyway."""
+def _close_after_error(archive: zipfile.ZipFile) -> None:
+    """Closes an archive after a write error and ignores further errors, since its file is removed."""
     try:
         archive.close()
     except OSError:

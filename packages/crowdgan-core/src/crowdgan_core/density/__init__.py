@@ -1,1 +1,1 @@
-"""The contract of density estimators: estimates, options and overlay layers."""
+"""The density estimator contract: estimates, options and overlay layers."""

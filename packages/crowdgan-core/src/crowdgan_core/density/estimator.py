@@ -1,4 +1,4 @@
-"""The density of a scene, the contract of an estimator, and its options."""
+"""Density estimates and the contract of density estimators."""
 
 from __future__ import annotations
 
@@ -10,74 +10,85 @@ from crowdgan_core.density.layers import Layer
 from crowdgan_core.scenes.scene import Scene
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DensityEstimate:
-    """What an estimator says of one scene."""
+    """The estimated density of one scene, or the reason why it is unknown.
+
+    Raises:
+        ValueError: neither or both of a value with a class and a reason are given.
+    """
 
     value: float | None
-    """The density in `unit`; it grows with crowding. None when the estimator cannot tell."""
+    """The density in `unit`, which increases with crowding; None if it is unknown."""
 
     unit: str
-    """What the value counts, for example `persons` or `persons/m²`."""
+    """Unit of the value, for example `persons` or `persons/m²`."""
 
     class_index: int | None
-    """Index into the estimator's classes; None when the estimator cannot tell."""
+    """Index into the classes of the estimator; None if the density is unknown."""
 
     interval: tuple[float, float] | None = None
-    """Bounds between which the true density is expected, in `unit`, where the estimator gives them."""
+    """95 % interval of the density in `unit`; None if the estimator does not compute one."""
 
     reason: str | None = None
-    """Why the estimator cannot tell; None when it can."""
+    """Why the density cannot be estimated; None if it is known."""
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.class_index is None) or (self.value is None) != (self.reason is not None):
-            raise ValueError("a density has either a value and a class, or a reason why there is none")
+            raise ValueError("a density estimate needs either value and class_index, or a reason")
+
+    def __repr__(self) -> str:
+        """For example `DensityEstimate(0.84 persons/m², 0.66–1.07, class 3)` or `DensityEstimate(unknown: REASON)`."""
+        if self.value is None:
+            return f"DensityEstimate(unknown: {self.reason})"
+        interval = f", {self.interval[0]:.3g}–{self.interval[1]:.3g}" if self.interval is not None else ""
+        return f"DensityEstimate({self.value:.3g} {self.unit}{interval}, class {self.class_index})"
 
     @classmethod
     def unknown(cls, unit: str, reason: str) -> DensityEstimate:
-        """The answer "cannot tell", with the reason."""
+        """An unknown density, with the reason."""
         return cls(value=None, unit=unit, class_index=None, reason=reason)
 
 
 class DensityEstimator(Protocol):
-    """A way to measure how crowded a scene is.
+    """A method that estimates the density of scenes.
 
-    Implementations are frozen, keyword-only dataclasses that inherit from this class; their fields, made with
-    `option`, are the options that users set by `--set name=value`. The first line of the docstring is the help text.
+    Implementations are frozen, keyword-only dataclasses that inherit from this class. Their fields, declared with
+    `option`, are the options that users set with `--set name=value`. The first docstring line is the help text.
     """
 
     name: ClassVar[str]
-    """What users write after `--density`: lower case, digits and hyphens."""
+    """Name for `--density`: lower-case letters, digits and hyphens."""
 
     unit: ClassVar[str]
     """Unit of the value."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the density classes, from the least to the most crowded."""
+        """Names of the density classes, from sparse to dense."""
         ...
 
     def fit(self, scenes: Iterable[Scene]) -> DensityEstimator:
-        """The estimator fitted to a dataset; `self` for those that need no dataset.
+        """The estimator fitted to a dataset; by default `self`.
 
-        Iterating over `scenes` costs one pass over the dataset, so only estimators that need it do.
+        Each iteration over `scenes` reads the annotations of the whole dataset, so iterate only if necessary.
         """
         return self
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        """Density of one scene, or the reason why it cannot be told.
+        """The density of one scene, or the reason why it is unknown.
 
         Raises:
-            DensityError: the estimator needs `fit` first, or is defined to fail on such a scene.
+            DensityError: the estimator must be fitted first, or the definition of the density requires an error.
         """
         ...
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
-        """What to draw over the scene's image to show how the density comes about; nothing by default.
+        """Overlay layers that explain the estimate of the scene; by default none.
 
-        Layers hold what `estimate` computes with. A scene whose density cannot be told may have none.
+        Layers contain the quantities that `estimate` uses. A scene with unknown density may have no layers.
 
         Raises:
-            DensityError: as `estimate`.
+            DensityError: as for `estimate`.
         """
         return ()

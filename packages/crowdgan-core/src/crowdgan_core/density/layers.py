@@ -1,7 +1,7 @@
-"""What an estimator offers to be drawn: shapes and maps with values, in pixels of the image or metres of ground.
+"""Overlay layers as data: shapes and heatmaps with values, in pixels of the image or metres on the ground.
 
-They are data, so that an estimator needs no library that draws. `crowdgan plot density` and `crowdgan label --plot`
-draw them, with the label, a scale of the values in the unit, and those on the ground in a view from above.
+Layers are data, so that estimators need no plotting library. `crowdgan plot density` and `crowdgan label --plot` draw
+them with their label and a colour scale in their unit; layers on the ground are also drawn in a view from above.
 """
 
 from __future__ import annotations
@@ -15,51 +15,52 @@ import numpy as np
 from crowdgan_core.utils.arrays import FloatArray, Points
 
 Space = Literal["image", "ground"]
-"""Pixels of the scene's image, x to the right and y down; or metres of ground, x to the right and y forward."""
+"""`image`: pixels of the scene, x to the right and y down. `ground`: metres, x to the right and y forward."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """Something to be drawn over an image, or beside it.
+    """One layer, drawn over the image or beside it.
 
     Raises:
-        ValueError: a layer without a label, with values without a unit, or with arrays of the wrong shape.
+        ValueError: the label is empty, values have no unit, or an array has the wrong shape.
     """
 
     label: str
-    """What is drawn, for the legend: `people`, `ground that people occupy`."""
+    """Text for the legend, for example `people` or `occupied ground`."""
 
     unit: str | None = None
-    """Of the values; None for a layer without."""
+    """Unit of the values; None without values."""
 
     space: Space = "image"
+    """Coordinate system of the layer."""
 
     def __post_init__(self) -> None:
         if not self.label:
-            raise ValueError("the label of a layer is empty; it must say what is drawn")
+            raise ValueError("layer label is empty; it must be the text for the legend")
         if self.space not in get_args(Space):
-            raise ValueError(f"the space of {self.label} is {self.space!r}; it must be image or ground")
+            raise ValueError(f"{self.label}: space is {self.space!r}; it must be image or ground")
 
     def _check(self, shapes: Sequence[Points], values: FloatArray | None) -> None:
         if any(np.ndim(shape) != 2 or np.shape(shape)[1] != 2 for shape in shapes):
-            raise ValueError(f"{self.label}: coordinates must be [num_points, 2]")
+            raise ValueError(f"{self.label}: coordinates must have shape [num_points, 2]")
         if values is not None and not self.unit:
-            raise ValueError(f"{self.label}: it has values, so it needs a unit")
+            raise ValueError(f"{self.label}: unit is missing; it is required for values")
 
     def _check_count(self, values: FloatArray | None, count: int) -> None:
         if values is not None and np.shape(values) != (count,):
-            raise ValueError(f"{self.label}: values are {list(np.shape(values))}; they must be [{count}]")
+            raise ValueError(f"{self.label}: values have shape {list(np.shape(values))}; it must be [{count}]")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PolygonLayer(Layer):
-    """Areas: filled by their values, or outlines alone."""
+    """Polygons, filled by their values, or only their outlines."""
 
     polygons: Sequence[Points]
-    """Corners of each, `[num_corners, 2]`."""
+    """Corners of each polygon, `[num_corners, 2]`."""
 
     values: FloatArray | None = None
-    """`[num_polygons]`."""
+    """Value of each polygon, `[num_polygons]`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,39 +70,40 @@ class PolygonLayer(Layer):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeatmapLayer(Layer):
-    """A grid of values over a rectangle."""
+    """A heatmap: values on a regular grid over a rectangle."""
 
     values: FloatArray
-    """`[rows, columns]`; NaN where there is nothing to show."""
+    """Values of the cells, `[rows, columns]`; cells with NaN are not drawn."""
 
     extent: tuple[float, float, float, float]
-    """x and y of the outer corner of the first row and column, then of the last."""
+    """Outer corners `(x, y, x, y)`: of the first row and column, then of the last row and column."""
 
     is_discrete: bool = False
-    """Whether the cells are those of the estimator, shown one by one, not the samples of a smooth map."""
+    """Whether the cells belong to a grid of the estimator and are drawn separately, instead of smoothly."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check((), self.values)
         if np.ndim(self.values) != 2 or not np.size(self.values):
-            raise ValueError(f"{self.label}: values are {list(np.shape(self.values))}; they must be [rows, columns]")
+            shape = list(np.shape(self.values))
+            raise ValueError(f"{self.label}: values have shape {shape}; it must be [rows, columns]")
         left, first, right, last = self.extent
         if left == right or first == last:
-            raise ValueError(f"{self.label}: the extent {self.extent} is empty")
+            raise ValueError(f"{self.label}: extent {self.extent} is empty; width and height must not be 0")
 
     @property
     def cell_area(self) -> float:
-        """Area of a cell, in px² or m²."""
+        """Area of one cell in px² or m²."""
         left, first, right, last = self.extent
         return abs((right - left) * (last - first)) / self.values.size
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LineLayer(Layer):
-    """Lines of any number of points: borders, links, a grid on the ground."""
+    """Polylines: outlines, links between people, a grid on the ground."""
 
     lines: Sequence[Points]
-    """Points of each, `[num_points, 2]`."""
+    """Points of each polyline, `[num_points, 2]`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,12 +112,13 @@ class LineLayer(Layer):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PointLayer(Layer):
-    """Places: people, for example."""
+    """Points, for example people."""
 
     points: Points
+    """Coordinates of the points, `[num_points, 2]`."""
 
     values: FloatArray | None = None
-    """`[num_points]`."""
+    """Value of each point, `[num_points]`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,7 +127,7 @@ class PointLayer(Layer):
 
 
 def layer_coordinates(layer: Layer) -> Points:
-    """All coordinates of a layer, `[num_points, 2]`, in its space; of a map the two corners."""
+    """All coordinates of a layer, `[num_points, 2]`, in its space; of a heatmap the two corners of the extent."""
     if isinstance(layer, HeatmapLayer):
         return np.array(layer.extent, float).reshape(2, 2)
     if isinstance(layer, PointLayer):
@@ -134,5 +137,5 @@ def layer_coordinates(layer: Layer) -> Points:
 
 
 def layer_values(layer: Layer) -> FloatArray | None:
-    """The values of a layer, of any shape; None for one without."""
+    """The values of a layer, of any shape; None if it has no values."""
     return layer.values if isinstance(layer, (PolygonLayer, HeatmapLayer, PointLayer)) else None

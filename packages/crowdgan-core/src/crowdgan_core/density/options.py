@@ -1,4 +1,4 @@
-"""The density of a scene, the contract of an estimator, and its options."""
+"""Options of density estimators: declaration, listing, and conversion from text."""
 
 from __future__ import annotations
 
@@ -13,32 +13,42 @@ from crowdgan_core.errors import ConfigError, PluginError
 
 T = TypeVar("T")
 
-
-NUMBERS = {int: "a whole number", float: "a number"}
-"""What an option of a type must be, in words."""
+NUMBER_TYPE_NAMES = {int: "a whole number", float: "a number"}
+"""Number types in error messages."""
 
 
 def option(default: T, help: str) -> T:
-    """A dataclass field that is an option: its default, and what it means with unit and source.
+    """A dataclass field that is an option of an estimator.
 
-    Use it as `radius: float = option(1.5, "radius of the disc in metres")`.
+    Example: `radius: float = option(1.5, "disc radius in metres")`.
+
+    Args:
+        default: value of the option if the user does not set it.
+        help: meaning of the option, with unit and source.
     """
-    made: T = field(default=default, metadata={"help": help})
-    return made
+    declared: T = field(default=default, metadata={"help": help})
+    return declared
 
 
 @dataclass(frozen=True)
 class OptionInfo:
-    """One option of an estimator, as `crowdgan density` lists it."""
+    """One option of an estimator, as listed by `crowdgan density`."""
 
     name: str
+    """Name for `--set`."""
+
     type_name: str
+    """Type in help texts, for example `float or none`."""
+
     default: object
+    """Default value; None for a required option."""
+
     help: str
+    """Meaning of the option."""
 
 
 def estimator_options(estimator_class: type[DensityEstimator]) -> list[OptionInfo]:
-    """The options of an estimator class, in the order of its fields."""
+    """The options of an estimator class, in field order."""
     hints = _hints(estimator_class)
     return [
         OptionInfo(
@@ -53,29 +63,40 @@ def estimator_options(estimator_class: type[DensityEstimator]) -> list[OptionInf
 
 
 def configure_estimator(estimator_class: type[DensityEstimator], settings: Mapping[str, str]) -> DensityEstimator:
-    """An estimator with options given as text, as `--set name=value` gives them.
+    """An estimator with options from text.
+
+    Args:
+        estimator_class: class of the estimator.
+        settings: text of each option that is set, as in `--set name=value`.
 
     Raises:
-        ConfigError: an option that the estimator does not have, or a value of the wrong kind.
+        ConfigError: an option is unknown or missing, or a value has the wrong type.
     """
     hints = _hints(estimator_class)
     known = {item.name: item for item in fields(estimator_class) if item.init}  # type: ignore[arg-type]
     for key in settings:
         if key not in known:
-            allowed = ", ".join(known) or "none: it has no options"
-            raise ConfigError(f"--set {key}: {estimator_class.name} has no such option; its options are {allowed}")
+            choices = f"choose from {', '.join(known)}" if known else "it has no options"
+            raise ConfigError(f"--set {key}: {estimator_class.name} has no such option; {choices}")
     for key, item in known.items():
         if item.default is MISSING and item.default_factory is MISSING and key not in settings:
-            raise ConfigError(f"{estimator_class.name} needs --set {key}={_type_name(hints[key])}")
+            assignment = f"--set {key}={_type_name(hints[key])}"
+            raise ConfigError(f"{estimator_class.name}: option {key} is required; add {assignment}")
     values = {key: parse_option_value(hints[key], text, f"--set {key}") for key, text in settings.items()}
     return estimator_class(**values)
 
 
 def parse_option_value(kind: Any, text: str, where: str) -> Any:
-    """`text` as a value of the annotation `kind`: bool, int, float, str, Path, Literal, tuple[float, ...], X | None.
+    """Converts `text` to a value of type `kind`.
+
+    Args:
+        kind: bool, int, float, str, Path, `Literal`, `tuple[float, ...]`, or `X | None`.
+        text: the text of the value; `none` or an empty text is None, if `kind` allows it.
+        where: start of error messages.
 
     Raises:
-        ConfigError: the text does not fit; the message starts with `where`.
+        ConfigError: the text is not valid for the type.
+        PluginError: the type is not supported.
     """
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
@@ -85,20 +106,20 @@ def parse_option_value(kind: Any, text: str, where: str) -> Any:
     if origin is Literal:
         matching = [choice for choice in args if str(choice) == text]
         if not matching:
-            raise ConfigError(f"{where}={text}: it must be one of {', '.join(map(str, args))}")
+            raise ConfigError(f"{where}={text}: no such choice; choose from {', '.join(map(str, args))}")
         return matching[0]
     if origin is tuple:
         return tuple(parse_option_value(args[0], part.strip(), where) for part in text.split(",")) if text else ()
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-            raise ConfigError(f"{where}={text}: it must be true or false")
+            raise ConfigError(f"{where}={text}: must be true or false")
         return text.lower() in ("true", "1", "yes")
     if kind not in (int, float, str, Path):
-        raise PluginError(f"{where}: options of type {kind} are not supported")
+        raise PluginError(f"{where}: option type {kind} is not supported")
     try:
         return kind(text)
     except ValueError:
-        raise ConfigError(f"{where}={text}: it must be {NUMBERS[kind]}") from None
+        raise ConfigError(f"{where}={text}: must be {NUMBER_TYPE_NAMES[kind]}") from None
 
 
 def _hints(estimator_class: type[DensityEstimator]) -> dict[str, Any]:
@@ -106,7 +127,7 @@ def _hints(estimator_class: type[DensityEstimator]) -> dict[str, Any]:
 
 
 def _type_name(kind: Any) -> str:
-    """How help texts call the annotation `kind`, for example `float`, `linear|sqrt`, `float or none`."""
+    """Name of a type in help texts, for example `float`, `linear|sqrt` or `float or none`."""
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return " or ".join("none" if arg is type(None) else _type_name(arg) for arg in args)

@@ -1,4 +1,4 @@
-"""Zip archives read in place, entry by entry, after checks that keep hostile ones out."""
+"""Reading of ZIP archives in place, entry by entry, with checks against malicious archives."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from typing import IO
 from crowdgan_core.errors import DatasetError
 
 MAX_IMAGE_BYTES = 256 * 2**20
-"""Unpacked size above which an archive's image is refused: ten times the largest photographs."""
+"""Maximum unpacked size of an image in an archive: ten times the largest camera images."""
 
-MAX_RATIO = 1000
-"""Unpacked over packed size above which an entry is a decompression bomb (deflate reaches 1032 on zeros)."""
+MAX_COMPRESSION_RATIO = 1000
+"""Maximum ratio of unpacked to packed size; a higher one is a decompression bomb (deflate reaches 1032 on zeros)."""
 
-RATIO_MATTERS_BYTES = 2**20
-"""Entries that unpack to less than this are harmless at any ratio."""
+RATIO_CHECK_MIN_BYTES = 2**20
+"""Minimum unpacked size at which the ratio is checked; smaller entries are harmless at any ratio."""
 
-FIXED_TIME = (1980, 1, 1, 0, 0, 0)
-"""Time of all entries that are written, the earliest a zip can hold, so that equal contents make equal archives."""
+FIXED_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+"""Timestamp of every written entry, the earliest in the ZIP format, so that equal contents give equal archives."""
 
-ENCRYPTED = 0x1
-"""Bit of a zip entry's flags (PKWARE APPNOTE 4.4.4)."""
+ENCRYPTED_FLAG = 0x1
+"""Bit of a ZIP entry's flags (PKWARE APPNOTE 4.4.4)."""
 
 
 def is_zip(path: Path) -> bool:
-    """Whether `path` is a file that looks like a zip archive."""
+    """Whether `path` is a ZIP archive, judged by its signature."""
     try:
         return path.is_file() and zipfile.is_zipfile(path)
     except OSError:
@@ -38,20 +38,20 @@ def is_zip(path: Path) -> bool:
 
 
 def entry_names(path: Path) -> list[str]:
-    """Names of the files in a zip archive, in its order, folders and system files left out.
+    """Names of the files in a ZIP archive, in its order, without folders and system files.
 
     Raises:
-        DatasetError: the archive is damaged or encrypted, or an entry points outside of it.
+        DatasetError: the archive is damaged or encrypted, or an entry points outside the archive.
     """
     return list(_entries(path, path.stat().st_mtime_ns, os.getpid()))
 
 
 @contextmanager
 def open_entry(path: Path, name: str, max_bytes: int = MAX_IMAGE_BYTES) -> Iterator[IO[bytes]]:
-    """One entry of a zip archive as a file to read from.
+    """Opens one entry of a ZIP archive for reading.
 
     Raises:
-        DatasetError: there is no such entry, it is damaged, or unpacks to more than `max_bytes`.
+        DatasetError: the entry is missing or damaged, or unpacks to more than `max_bytes`.
     """
     where = f"{path}:{name}"
     key = (path, _modified(path), os.getpid())
@@ -60,9 +60,10 @@ def open_entry(path: Path, name: str, max_bytes: int = MAX_IMAGE_BYTES) -> Itera
     if info is None:
         raise DatasetError(f"{where}: no such entry in the archive")
     if info.file_size > max_bytes:
-        raise DatasetError(f"{where}: unpacks to {info.file_size} bytes; at most {max_bytes} are read")
-    if info.file_size > RATIO_MATTERS_BYTES and info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        raise DatasetError(f"{where}: unpacks to over {MAX_RATIO} times its size: refused as a decompression bomb")
+        raise DatasetError(f"{where}: unpacks to {info.file_size} bytes; the maximum is {max_bytes} bytes")
+    if info.file_size > RATIO_CHECK_MIN_BYTES and info.file_size > MAX_COMPRESSION_RATIO * max(info.compress_size, 1):
+        limit = f"unpacks to more than {MAX_COMPRESSION_RATIO} times its size"
+        raise DatasetError(f"{where}: {limit}: refused as a decompression bomb")
     try:
         with archive.open(info) as file:
             yield file
@@ -76,7 +77,7 @@ def read_entry(path: Path, name: str, max_bytes: int = MAX_IMAGE_BYTES) -> bytes
     """All bytes of one entry.
 
     Raises:
-        DatasetError: as `open_entry`.
+        DatasetError: as for `open_entry`.
     """
     with open_entry(path, name, max_bytes) as file:
         return file.read()
@@ -91,14 +92,14 @@ def _modified(path: Path) -> int:
 
 @lru_cache(maxsize=16)
 def _archive(path: Path, _modified_ns: int, _process: int) -> zipfile.ZipFile:
-    """The open archive, kept open: reading its directory again would cost more than the image.
+    """The open archive, cached because reading its directory takes longer than reading an image.
 
-    A forked process opens it anew, since both would move the one place in the file.
+    The process ID is part of the key: a forked process must not share the file position with its parent.
     """
     try:
         return zipfile.ZipFile(path)
-    except Exception as error:  # as in `open_entry`
-        raise DatasetError(f"{path}: damaged zip archive ({error})") from error
+    except Exception as error:  # as for `open_entry`
+        raise DatasetError(f"{path}: damaged ZIP archive ({error})") from error
 
 
 @lru_cache(maxsize=16)
@@ -107,16 +108,16 @@ def _entries(path: Path, modified_ns: int, process: int) -> dict[str, zipfile.Zi
     for info in _archive(path, modified_ns, process).infolist():
         name = info.filename
         if not name:
-            raise DatasetError(f"{path}: damaged zip archive (an entry without a name)")
+            raise DatasetError(f"{path}: damaged ZIP archive (an entry has no name)")
         if info.is_dir() or name.startswith("__MACOSX/"):
             continue
-        name = name.replace("\\", "/")  # as some tools write them, against the rules of the format
+        name = name.replace("\\", "/")  # some tools write backslashes, against the format specification
         parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts or (len(name) > 1 and name[1] == ":"):
-            raise DatasetError(f"{path}: entry {name!r} points outside of the archive: refused")
+            raise DatasetError(f"{path}: entry {name!r} points outside the archive: refused")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise DatasetError(f"{path}: entry {name!r} is a symbolic link: refused")
-        if info.flag_bits & ENCRYPTED:
-            raise DatasetError(f"{path}: entry {name!r} is encrypted; unpack the archive and give the folder")
+        if info.flag_bits & ENCRYPTED_FLAG:
+            raise DatasetError(f"{path}: entry {name!r} is encrypted; unpack the archive and use the folder")
         entries[name] = info
     return entries

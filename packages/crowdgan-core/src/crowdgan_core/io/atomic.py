@@ -1,4 +1,8 @@
-"""Files and folders that appear whole or not at all: written beside their destination, flushed, renamed."""
+"""Atomic writes of files and folders: written next to the destination, flushed to disk, then renamed.
+
+`atomic_path` yields a temporary path for a file or folder, `write_bytes` writes one file, and `atomic_writer` writes
+many files into one folder.
+"""
 
 from __future__ import annotations
 
@@ -14,46 +18,46 @@ from typing import Protocol
 
 from crowdgan_core.errors import DatasetError
 
-PARTIAL = ".partial"
-"""Ends the name of what is being written; a crash may leave one, the next run for the same destination removes it."""
+PARTIAL_SUFFIX = ".partial"
+"""Suffix of a temporary path. After a crash one may remain; the next write to the same destination removes it."""
 
-ASIDE = ".old.partial"
-"""Ends the name of a folder that is being replaced; a crash may leave one, as above."""
+REPLACED_SUFFIX = ".old.partial"
+"""Suffix of a folder that is being replaced. After a crash one may remain, as above."""
 
-ANY_FILE = "files"
-"""What the names of partial files start with that may become any file of a folder."""
+SHARED_STEM = "files"
+"""Stem of the temporary file of `atomic_writer`, which is the same for every file of the folder."""
 
-LONGEST_START_BYTES = 128
-"""Longest name of a destination that the names beside it repeat: with host and process they must stay below 255."""
+MAX_STEM_BYTES = 128
+"""Maximum length of a destination's name in a temporary name, which with host and process ID must stay below 255."""
 
 
 @contextmanager
 def atomic_path(dest: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A path beside `dest` to write a file or folder to; on success it replaces `dest`, on an error it is removed.
+    """Yields a temporary path for a file or folder; on success it is renamed to `dest`, on an error it is removed.
 
     Raises:
         DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
     """
     check_overwrite(dest, overwrite=overwrite)
-    partial = dest.parent / f"{_start_of_names(dest)}{os.getpid()}{PARTIAL}"
-    aside = dest.parent / f"{_start_of_names(dest)}{os.getpid()}{ASIDE}"
-    with _parents_made(dest):
+    partial = dest.parent / f"{_temporary_prefix(dest)}{os.getpid()}{PARTIAL_SUFFIX}"
+    replaced = dest.parent / f"{_temporary_prefix(dest)}{os.getpid()}{REPLACED_SUFFIX}"
+    with _parent_folders(dest):
         with wrap_os_errors(dest):
             _remove_leftovers(dest)
-            _refuse_impossible_name(dest)
+            _check_name(dest)
         try:
             yield partial
             with wrap_os_errors(dest):
                 _flush(partial)
                 check_overwrite(dest, overwrite=overwrite)
-                _replace(dest, partial, aside)
+                _replace(dest, partial, replaced)
         finally:
             _remove(partial)
-            _remove(aside)
+            _remove(replaced)
 
 
-def write_file(dest: Path, data: bytes, *, overwrite: bool) -> None:
-    """Writes a whole file.
+def write_bytes(dest: Path, data: bytes, *, overwrite: bool) -> None:
+    """Writes one file.
 
     Raises:
         DatasetError: as `atomic_path`.
@@ -63,23 +67,24 @@ def write_file(dest: Path, data: bytes, *, overwrite: bool) -> None:
 
 
 class FileWriter(Protocol):
-    """Writes a whole file into the folder that it was made for."""
+    """Writes one file into the folder of an `atomic_writer`."""
 
     def __call__(self, name: str, data: bytes, *, overwrite: bool) -> None:
-        """The file appears at once; raises `DatasetError` as `atomic_path`."""
+        """Writes the file; raises `DatasetError` as `atomic_path` does."""
         ...
 
 
 @contextmanager
 def atomic_writer(folder: Path) -> Iterator[FileWriter]:
-    """Writes many files into a folder, each as `write_file` would, without looking through the folder for each.
+    """Yields a function that writes files into a folder as `write_bytes` does, but looks for leftovers only once.
 
-    What is written stays when the context ends in an error. The folder is made, and then removed if it stays empty.
+    If an error ends the context, files written before it remain. The folder is created if necessary, and removed
+    again if an error leaves it empty.
 
     Raises:
-        DatasetError: the folder cannot be made.
+        DatasetError: the folder cannot be created.
     """
-    partial = folder / f"{_start_of_names(folder / ANY_FILE)}{os.getpid()}{PARTIAL}"
+    partial = folder / f"{_temporary_prefix(folder / SHARED_STEM)}{os.getpid()}{PARTIAL_SUFFIX}"
 
     def write(name: str, data: bytes, *, overwrite: bool) -> None:
         dest = folder / name
@@ -89,9 +94,9 @@ def atomic_writer(folder: Path) -> Iterator[FileWriter]:
             _flush(partial)
             partial.replace(dest)
 
-    with _parents_made(partial, folder):
+    with _parent_folders(partial, folder):
         with wrap_os_errors(folder):
-            _remove_leftovers(folder / ANY_FILE)
+            _remove_leftovers(folder / SHARED_STEM)
         try:
             yield write
         finally:
@@ -99,67 +104,72 @@ def atomic_writer(folder: Path) -> Iterator[FileWriter]:
 
 
 def check_overwrite(dest: Path, *, overwrite: bool) -> None:
-    """Checks that `dest` may be written.
+    """Checks that `dest` does not exist or may be overwritten.
 
     Raises:
-        DatasetError: it exists and `overwrite` is False.
+        DatasetError: `dest` exists and `overwrite` is False.
     """
     if not overwrite and os.path.lexists(dest):
-        raise DatasetError(f"{dest}: it exists already; choose another destination or add --overwrite")
+        raise DatasetError(f"{dest}: already exists; choose another destination or add --overwrite")
 
 
 @contextmanager
 def wrap_os_errors(dest: Path) -> Iterator[None]:
-    """Turns an `OSError`, a full disk among them, into a `DatasetError` that names the destination."""
+    """Converts an `OSError`, for example a full disk, to a `DatasetError` that names the destination."""
     try:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise DatasetError(f"{dest}: cannot be written ({reason}); nothing of it was left") from error
+        raise DatasetError(f"{dest}: cannot be written ({reason}); no partial output was left") from error
 
 
 @contextmanager
-def _parents_made(dest: Path, named: Path | None = None) -> Iterator[None]:
-    """Makes the folders that lead to `dest`; on an error, of `named`, those that were missing are removed again."""
+def _parent_folders(dest: Path, reported: Path | None = None) -> Iterator[None]:
+    """Creates missing parent folders of `dest`, and removes them again on an error.
+
+    Errors name the path `reported`, by default `dest`.
+    """
     missing = [folder for folder in dest.parents if not os.path.lexists(folder)]
     try:
-        with wrap_os_errors(named or dest):
+        with wrap_os_errors(reported or dest):
             dest.parent.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        with suppress(OSError):  # somebody else has put something there by now
+        with suppress(OSError):  # another process has written into the folder since
             for folder in missing:
                 folder.rmdir()
         raise
 
 
-def _refuse_impossible_name(dest: Path) -> None:
-    """Lets a name that the file system does not take fail now, not when the work is done."""
+def _check_name(dest: Path) -> None:
+    """Raises an `OSError` for a name that the file system does not accept, before any work is done."""
     with suppress(FileNotFoundError):
         dest.lstat()
 
 
 def _remove_leftovers(dest: Path) -> None:
-    """Removes what runs on this machine that were killed have left beside `dest`."""
-    pattern = re.compile(rf"{re.escape(_start_of_names(dest))}(\d+)({re.escape(PARTIAL)}|{re.escape(ASIDE)})")
+    """Removes temporary paths next to `dest` that killed processes of this machine have left."""
+    pattern = re.compile(
+        rf"{re.escape(_temporary_prefix(dest))}(\d+)({re.escape(PARTIAL_SUFFIX)}|{re.escape(REPLACED_SUFFIX)})"
+    )
     for path in dest.parent.iterdir():
         match = pattern.fullmatch(path.name)
         if match is not None and not _is_running(int(match[1])):
             _remove(path)
 
 
-def _start_of_names(dest: Path) -> str:
-    """How the names begin of what this machine puts beside `dest`; the number of the process follows."""
+def _temporary_prefix(dest: Path) -> str:
+    """Prefix of this machine's temporary names for `dest`; the process ID follows."""
     name = os.fsencode(dest.name)
-    start = dest.name if len(name) <= LONGEST_START_BYTES else hashlib.sha256(name).hexdigest()
-    return f".{start}.{socket.gethostname()}-"
+    stem = dest.name if len(name) <= MAX_STEM_BYTES else hashlib.sha256(name).hexdigest()
+    return f".{stem}.{socket.gethostname()}-"
 
 
 def _is_running(pid: int) -> bool:
-    """Whether there is another process of that number."""
-    if pid == os.getpid():  # an earlier process had the same number, as all have in a container
+    """Whether another process with this ID is running."""
+    if pid == os.getpid():  # an earlier process had the same ID, as is usual in containers
         return False
-    if os.name == "nt":  # signal 0 would end the process there
+    if os.name == "nt":  # on Windows, signal 0 would end the process
         return True
     try:
         os.kill(pid, 0)
@@ -171,29 +181,29 @@ def _is_running(pid: int) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """Sends what was written to the disk, so that a power cut after the rename finds it there."""
+    """Flushes a file or folder to disk, so that a power failure after the rename does not lose it."""
     if path.is_file():
-        with path.open("r+b") as file:  # Windows flushes only what is open for writing
+        with path.open("r+b") as file:  # Windows flushes only files that are open for writing
             os.fsync(file.fileno())
     elif hasattr(os, "sync"):
         os.sync()
 
 
-def _replace(dest: Path, partial: Path, aside: Path) -> None:
-    """Renames `partial` to `dest`; a folder in the way goes aside first, since a rename cannot replace one."""
+def _replace(dest: Path, partial: Path, replaced: Path) -> None:
+    """Renames `partial` to `dest`; an existing folder, which cannot be overwritten, is first renamed to `replaced`."""
     if not (dest.is_dir() and not dest.is_symlink()):
         partial.replace(dest)
         return
     try:
-        dest.rename(aside)
+        dest.rename(replaced)
         partial.replace(dest)
     finally:
-        if aside.exists() and not dest.exists():
-            aside.rename(dest)
+        if replaced.exists() and not dest.exists():
+            replaced.rename(dest)
 
 
 def _remove(path: Path) -> None:
-    """Removes a file or folder as far as it can: an error here would hide the one that led here."""
+    """Removes a file or folder and ignores errors, which would hide the original error."""
     with suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

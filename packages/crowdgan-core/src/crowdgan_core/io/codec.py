@@ -1,6 +1,6 @@
 """Conversion between JSON and dataclasses: strict on unknown keys, missing keys and types.
 
-A field of another name in JSON is declared by `field(metadata=json_name("pictures"))`.
+A field with another name in JSON is declared by `field(metadata=json_name("pictures"))`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHOWN_CHARACTERS = 60
-"""Longest text of a wrong value in an error message."""
+"""Maximum length of an invalid value in an error message."""
 
 _JSON_NAME = "crowdgan_json_name"
 
 _TAGGED: dict[type, tuple[str, Mapping[str, type]]] = {}
-"""Base class to the key that names the class of a value in JSON, and the classes by name."""
+"""By base class: the JSON key that names the class of a value, and the classes by name."""
 
 TYPE_NAMES = {int: "a whole number", float: "a finite number", str: "a string", bool: "true or false", Path: "a path"}
-"""JSON types in error messages."""
+"""Names of JSON types in error messages."""
 
 
 class JsonTypeError(ValueError):
@@ -38,12 +38,12 @@ class JsonTypeError(ValueError):
 
 
 def loads_strict(text: bytes | str) -> Any:
-    """The data in a JSON text; NaN and infinities, which are not valid JSON, are refused.
+    """The data in a JSON text; NaN and infinities, which are not valid JSON, are rejected.
 
     Raises:
         ValueError, RecursionError: the text is not valid JSON.
     """
-    return json.loads(text, parse_constant=_refuse_constant)
+    return json.loads(text, parse_constant=_reject_constant)
 
 
 def json_name(name: str) -> dict[str, str]:
@@ -62,13 +62,13 @@ def from_json(cls: type[T], data: object, where: str, error: type[CrowdganError]
     Args:
         cls: frozen dataclass; its fields may be int, float, str, bool, Path, Literal, Any, other dataclasses, tuples,
             mappings, unions with None, and unions of a scalar and a tuple.
-        data: values as `json.loads` returns them.
+        data: values returned by `json.loads`.
         where: start of error messages, for example the path of the file.
         error: class of the errors that are raised.
 
     Raises:
-        CrowdganError: an unknown or missing key, a value of the wrong type, or one that the class refuses; the message
-            names the place of the value, for example `dataset.json.pictures[3].label`.
+        CrowdganError: an unknown or missing key, a value of the wrong type, or a value that the class rejects; the
+            message names its location, for example `dataset.json.pictures[3].label`.
     """
     from cattrs.errors import BaseValidationError
 
@@ -82,9 +82,9 @@ def from_json(cls: type[T], data: object, where: str, error: type[CrowdganError]
 
 
 def register_tagged(base: type, tag: str, classes: Mapping[str, type]) -> None:
-    """Declares that values of `base` are of one of several classes, which the key `tag` names in JSON.
+    """Declares that values of type `base` are of one of several classes, named in JSON by the key `tag`.
 
-    Call it where the classes are defined.
+    Call it in the module that defines the classes.
     """
     _TAGGED[base] = (tag, classes)
     _converter.cache_clear()
@@ -92,7 +92,7 @@ def register_tagged(base: type, tag: str, classes: Mapping[str, type]) -> None:
 
 @lru_cache(maxsize=1)
 def _converter() -> Converter:
-    """The converter, made when it is first used: importing cattrs takes about 45 ms."""
+    """The converter, created on first use: importing cattrs takes about 45 ms."""
     from cattrs import Converter
 
     converter = Converter(forbid_extra_keys=True)
@@ -120,7 +120,7 @@ def _add_tagged(converter: Converter, base: type, tag: str, classes: Mapping[str
     def read(data: Any, _: type) -> Any:
         name = _require_object(data).get(tag)
         if not isinstance(name, str) or name not in classes:
-            raise JsonTypeError(f"{tag} is {_shown(name)}; it must be {' or '.join(classes)}")
+            raise JsonTypeError(f"{tag} is {_shorten(name)}; it must be {' or '.join(classes)}")
         return converter.structure({key: item for key, item in data.items() if key != tag}, classes[name])
 
     converter.register_structure_hook_func(lambda cls: cls is base, read)
@@ -153,18 +153,18 @@ def _json_names(cls: Any) -> dict[str, Any]:
 def _read_scalar(value: Any, cls: Any) -> Any:
     if cls is float and type(value) is int:
         value = float(value) if abs(value) < 2**1023 else math.inf
-    found: Any = Path(value) if cls is Path and isinstance(value, str) else value
-    if not isinstance(found, cls) or (isinstance(found, bool) and cls is not bool):
-        raise JsonTypeError(f"found {_shown(value)}; it must be {TYPE_NAMES[cls]}")
-    if cls is float and not math.isfinite(found):
-        raise JsonTypeError(f"found {_shown(value)}; it must be {TYPE_NAMES[float]}")
-    return found
+    converted: Any = Path(value) if cls is Path and isinstance(value, str) else value
+    if not isinstance(converted, cls) or (isinstance(converted, bool) and cls is not bool):
+        raise JsonTypeError(f"found {_shorten(value)}; it must be {TYPE_NAMES[cls]}")
+    if cls is float and not math.isfinite(converted):
+        raise JsonTypeError(f"found {_shorten(value)}; it must be {TYPE_NAMES[float]}")
+    return converted
 
 
 def _read_literal(value: Any, cls: type) -> Any:
     allowed = get_args(cls)
     if not any(value == item and type(value) is type(item) for item in allowed):
-        raise JsonTypeError(f"found {_shown(value)}; it must be {' or '.join(map(str, allowed))}")
+        raise JsonTypeError(f"found {_shorten(value)}; it must be {' or '.join(map(str, allowed))}")
     return value
 
 
@@ -172,15 +172,17 @@ def _tuple_reader(cls: Any, converter: Converter) -> Callable[[Any, type], tuple
     from cattrs.errors import IterableValidationError, IterableValidationNote
 
     items = get_args(cls)
-    is_open = len(items) == 2 and items[1] is Ellipsis
+    is_variadic = len(items) == 2 and items[1] is Ellipsis
     readers = [converter.get_structure_hook(item) for item in items if item is not Ellipsis]
 
     def read(value: Any, _: type) -> tuple[Any, ...]:
-        if not isinstance(value, (list, tuple)) or not (is_open or len(value) == len(items)):
-            raise JsonTypeError(f"found {_shown(value)}; it must be a list" + ("" if is_open else f" of {len(items)}"))
+        if not isinstance(value, (list, tuple)) or not (is_variadic or len(value) == len(items)):
+            raise JsonTypeError(
+                f"found {_shorten(value)}; it must be a list" + ("" if is_variadic else f" of {len(items)}")
+            )
         result = []
         for index, item in enumerate(value):
-            position = 0 if is_open else index
+            position = 0 if is_variadic else index
             try:
                 result.append(readers[position](item, items[position]))
             except Exception as problem:
@@ -192,7 +194,7 @@ def _tuple_reader(cls: Any, converter: Converter) -> Callable[[Any, type], tuple
 
 
 def _union_reader(cls: Any, converter: Converter) -> Callable[[Any, type], Any]:
-    """A reader of a union of a scalar and a tuple, and possibly None: the JSON type tells them apart."""
+    """A reader of a union of a scalar and a tuple, and possibly None, distinguished by the JSON type."""
     members = get_args(cls)
     tuples = next(item for item in members if get_origin(item) is tuple)
     scalar = next(item for item in members if item in TYPE_NAMES)
@@ -224,12 +226,12 @@ def _is_mapping(cls: Any) -> bool:
 
 def _require_object(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise JsonTypeError(f"found {_shown(data)}; it must be a JSON object")
+        raise JsonTypeError(f"found {_shorten(data)}; it must be a JSON object")
     return data
 
 
 def _first_problem(group: BaseException) -> tuple[str, str]:
-    """Place and reason of the first problem: `.pictures[3].label`, and what is wrong there."""
+    """Location and reason of the first problem, for example `.pictures[3].label` and `found true; …`."""
     from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
     path = ""
@@ -247,9 +249,9 @@ def _first_problem(group: BaseException) -> tuple[str, str]:
     return path, str(problem)
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     return f"{json.dumps(value, ensure_ascii=False, default=str):.{SHOWN_CHARACTERS}}"
 
 
-def _refuse_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not valid JSON")

@@ -1,4 +1,4 @@
-"""Stored images: opening them safely, making them upright RGB, and writing the PNGs of a dataset."""
+"""Decoding of images to upright RGB, EXIF data, and PNG encoding."""
 
 from __future__ import annotations
 
@@ -15,21 +15,17 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.utils.arrays import ImageArray
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-"""Pillow's names of the image formats that are read."""
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+"""Supported image formats, by their names in Pillow."""
 
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""File names that count as images, in lower case."""
-
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+"""Suffixes of image files, in lower case."""
 
 MAX_PIXELS = 178_000_000
-"""Images with more pixels are refused before they are decoded: just below Pillow's own bound."""
+"""Maximum number of pixels of an image, checked before decoding: just below the limit of Pillow."""
 
-
-BITS_16_TO_8 = 1 / 256
-"""Factor from 16-bit to 8-bit samples."""
-
+SCALE_16_TO_8_BITS = 1 / 256
+"""Factor that converts 16-bit to 8-bit samples."""
 
 TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,61 +36,60 @@ TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF orientation to the turn that makes the image upright (EXIF 2.32, tag 0x0112); 1 is upright."""
+"""Transposition that makes an image upright, by EXIF orientation (EXIF 2.32, tag 0x0112); 1 is upright."""
 
-
-FOCAL_LENGTH_35MM = 0xA405
+FOCAL_LENGTH_35MM_TAG = 0xA405
 """EXIF tag `FocalLengthIn35mmFilm`."""
 
-
-MAX_FOCAL_LENGTH_35MM = 65535
-"""Largest focal length in mm that the tag can hold (EXIF 2.3: type SHORT); beyond it is damage."""
+MAX_FOCAL_LENGTH_35MM_MM = 65535
+"""Largest valid value of the tag in mm (EXIF 2.3: type SHORT)."""
 
 
 def open_bytes(data: bytes, where: str) -> Image.Image:
-    """The image that `data` encodes, its pixels not yet loaded.
+    """Opens an encoded image without decoding its pixels.
 
     Raises:
-        DatasetError: no image of a known format, or one of more than `MAX_PIXELS`; the message starts with `where`.
+        DatasetError: the format is not supported, or the image has more than `MAX_PIXELS` pixels; the message starts
+            with `where`.
     """
-    with _decoding(where):
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    with _wrap_decoder_errors(where):
+        image = Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
     if image.width * image.height > MAX_PIXELS:
-        raise DatasetError(f"{where}: {image.width}x{image.height} pixels; at most {MAX_PIXELS} pixels are read")
+        raise DatasetError(f"{where}: {image.width}x{image.height} pixels; the maximum is {MAX_PIXELS} pixels")
     return image
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF orientation of a stored image, 1 (upright) to 8; 1 where there is none or a damaged one."""
+    """EXIF orientation of a stored image, 1 (upright) to 8; 1 if it is absent or invalid."""
     value = _exif_value(image, ExifTags.Base.Orientation)
     return value if value in TRANSPOSITIONS else 1
 
 
 def focal_length_35mm(image: Image.Image) -> float | None:
-    """Focal length in mm on 35 mm film from the EXIF data; None where it is absent, damaged or 0 ("unknown")."""
-    value = _exif_value(image, FOCAL_LENGTH_35MM)
-    return float(value) if value is not None and 0 < value <= MAX_FOCAL_LENGTH_35MM else None
+    """35 mm equivalent focal length in mm from the EXIF data; None if it is absent, invalid or 0 ("unknown")."""
+    value = _exif_value(image, FOCAL_LENGTH_35MM_TAG)
+    return float(value) if value is not None and 0 < value <= MAX_FOCAL_LENGTH_35MM_MM else None
 
 
 def to_upright_rgb(image: Image.Image, where: str) -> Image.Image:
-    """The image with its pixels loaded, in RGB, turned upright as its EXIF orientation says.
+    """The decoded image in RGB, rotated upright by its EXIF orientation.
 
-    Grey, palette and CMYK are converted; 16-bit samples keep their upper 8 bits; alpha is blended over white.
+    Grey, palette and CMYK images are converted; 16-bit samples keep their upper 8 bits; alpha is blended over white.
 
     Raises:
         DatasetError: the image is truncated or damaged.
     """
-    turn = TRANSPOSITIONS.get(orientation(image))
-    with _decoding(where):
+    transposition = TRANSPOSITIONS.get(orientation(image))
+    with _wrap_decoder_errors(where):
         image.load()
         rgb = _to_rgb(image)
-        return rgb.transpose(turn) if turn is not None else rgb
+        return rgb.transpose(transposition) if transposition is not None else rgb
 
 
 def encode_png_uncompressed(pixels: ImageArray) -> bytes:
-    """The PNG file, not compressed, of `[height, width, 3]` uint8 pixels.
+    """The image as an uncompressed PNG file.
 
-    Own code because Pillow tries five row filters even where nothing is compressed, ten times the time of this.
+    Pillow takes ten times as long, because it tries five row filters even without compression.
 
     Source: PNG specification, third edition, W3C 2023.
     """
@@ -104,28 +99,28 @@ def encode_png_uncompressed(pixels: ImageArray) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB, deflate, no interlace
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.data, 0)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
-        return image if "transparency" not in image.info else _over_white(image.convert("RGBA"))
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip instead of scale
-        samples = np.asarray(image, np.int64) * BITS_16_TO_8
+        return image if "transparency" not in image.info else _blend_over_white(image.convert("RGBA"))
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's conversion would clip instead of scale
+        samples = np.asarray(image, np.int64) * SCALE_16_TO_8_BITS
         return Image.fromarray(samples.clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        return _over_white(image.convert("RGBA"))
+        return _blend_over_white(image.convert("RGBA"))
     return image.convert("RGB")
 
 
-def _over_white(rgba: Image.Image) -> Image.Image:
+def _blend_over_white(rgba: Image.Image) -> Image.Image:
     white = Image.new("RGBA", rgba.size, "white")
     return Image.alpha_composite(white, rgba).convert("RGB")
 
 
 def _exif_value(image: Image.Image, tag: int) -> int | None:
-    """A whole number of the EXIF data or of its Exif block; damaged data counts as none."""
+    """An integer of the EXIF data or of its Exif sub-directory; None if it is absent or damaged."""
     if "exif" not in image.info and "Raw profile type exif" not in image.info:
         return None
     with warnings.catch_warnings():
@@ -134,18 +129,18 @@ def _exif_value(image: Image.Image, tag: int) -> int | None:
             exif = image.getexif()
             value = exif.get(tag, exif.get_ifd(ExifTags.IFD.Exif).get(tag))
             return None if value is None else int(value)
-        except Exception:  # Pillow's reader of a foreign binary format fails in every way there is
+        except Exception:  # Pillow's EXIF reader raises many types of exceptions on damaged data
             return None
 
 
 @contextmanager
-def _decoding(where: str) -> Iterator[None]:
-    """Turns whatever Pillow raises on damaged data into a `DatasetError`."""
+def _wrap_decoder_errors(where: str) -> Iterator[None]:
+    """Converts any exception of Pillow on damaged data to a `DatasetError`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
-        except Exception as error:  # its decoders raise OSError, SyntaxError, struct.error, IndexError and more
-            unknown = isinstance(error, UnidentifiedImageError)
-            reason = f"not one of {', '.join(FORMATS)}" if unknown else str(error)
+        except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, IndexError and more
+            is_unknown = isinstance(error, UnidentifiedImageError)
+            reason = f"the format is not one of {', '.join(IMAGE_FORMATS)}" if is_unknown else str(error)
             raise DatasetError(f"{where}: damaged or unreadable image ({reason})") from error

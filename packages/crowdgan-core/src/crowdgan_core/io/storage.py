@@ -1,4 +1,4 @@
-"""Places that hold image files: folders and zip archives, behind one face."""
+"""File stores: folders and ZIP archives with a common interface."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from typing import IO
 
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import entry_names, is_zip, open_entry
-from crowdgan_core.io.images import SUFFIXES
+from crowdgan_core.io.images import IMAGE_SUFFIXES
 from crowdgan_core.io.stored_images import ImageFile, ZipImage
 
 MAX_TEXT_BYTES = 8 * 2**30
-"""Size above which an annotation or metadata file is refused: a hundred times CrowdHuman's."""
+"""Maximum size of an annotation or metadata file in bytes: a hundred times the size of CrowdHuman's."""
 
 
 @dataclass(frozen=True)
 class FolderStore:
-    """A folder and all below it."""
+    """A folder, including its subfolders."""
 
     path: Path
 
     def names(self) -> list[str]:
-        """Names of all files relative to the folder, with forward slashes, sorted; hidden ones left out.
+        """Sorted relative paths of all files with forward slashes, without hidden files and folders.
 
-        Links to folders are followed, each folder once.
+        Links to folders are followed; each folder is visited once.
         """
-        found = []
+        names = []
         visited: set[tuple[int, int]] = set()
-        _is_new(str(self.path), "", visited)
+        _visit(str(self.path), "", visited)
         for folder, folders, files in os.walk(self.path, followlinks=True):
-            folders[:] = [name for name in folders if not name.startswith(".") and _is_new(folder, name, visited)]
-            below = Path(folder).relative_to(self.path)
-            found += [(below / name).as_posix() for name in files if not name.startswith(".")]
-        return sorted(found)
+            folders[:] = [name for name in folders if not name.startswith(".") and _visit(folder, name, visited)]
+            relative = Path(folder).relative_to(self.path)
+            names += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+        return sorted(names)
 
     def image(self, name: str) -> ImageFile:
-        """The image of that name."""
+        """The image with this name."""
         return ImageFile(self.path / name)
 
     def where(self, name: str) -> str:
-        """How messages call the file of that name."""
+        """Location of the file for messages."""
         return str(self.path / name)
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """The file of that name, to read from.
+        """Opens the file with this name for reading.
 
         Raises:
-            DatasetError: it cannot be read.
+            DatasetError: the file cannot be read.
         """
         try:
             with (self.path / name).open("rb") as file:
@@ -62,32 +62,32 @@ class FolderStore:
 
 @dataclass(frozen=True)
 class ZipStore:
-    """A zip archive, read in place."""
+    """A ZIP archive, read in place."""
 
     path: Path
 
     def names(self) -> list[str]:
-        """Names of all files in the archive, sorted.
+        """Sorted names of all files in the archive.
 
         Raises:
-            DatasetError: the archive is damaged, encrypted, or has entries that point outside.
+            DatasetError: the archive is damaged or encrypted, or an entry points outside the archive.
         """
         return sorted(entry_names(self.path))
 
     def image(self, name: str) -> ZipImage:
-        """The image of that name."""
+        """The image with this name."""
         return ZipImage(self.path, name)
 
     def where(self, name: str) -> str:
-        """How messages call the entry of that name."""
+        """Location of the entry for messages."""
         return f"{self.path}:{name}"
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """The entry of that name, to read from.
+        """Opens the entry with this name for reading.
 
         Raises:
-            DatasetError: it is damaged or too large.
+            DatasetError: the entry is missing, damaged or too large.
         """
         with open_entry(self.path, name, MAX_TEXT_BYTES) as file:
             yield file
@@ -97,32 +97,32 @@ Store = FolderStore | ZipStore
 
 
 def open_store(path: Path) -> Store:
-    """The folder or zip archive at `path`.
+    """The store of the folder or ZIP archive at `path`.
 
     Raises:
-        DatasetError: it does not exist or is neither.
+        DatasetError: `path` does not exist, or is neither a folder nor a ZIP archive.
     """
     if path.is_dir():
         return FolderStore(path)
     if is_zip(path):
         return ZipStore(path)
     if not path.exists():
-        raise DatasetError(f"{path}: there is no such file or folder")
-    raise DatasetError(f"{path}: it must be a folder or a zip archive")
+        raise DatasetError(f"{path}: no such file or folder")
+    raise DatasetError(f"{path}: must be a folder or a ZIP archive")
 
 
-def _is_new(folder: str, name: str, visited: set[tuple[int, int]]) -> bool:
-    """Whether a folder has not been visited under another name, as in a circle of links; notes that it now is."""
+def _visit(folder: str, name: str, visited: set[tuple[int, int]]) -> bool:
+    """Whether a folder is visited for the first time, for protection against link cycles; adds it to `visited`."""
     try:
         status = (Path(folder) / name).stat()
     except OSError:
         return False
     key = (status.st_dev, status.st_ino)
-    fresh = key not in visited
+    is_new = key not in visited
     visited.add(key)
-    return fresh
+    return is_new
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file name ends like an image's."""
-    return name.lower().endswith(SUFFIXES)
+    """Whether a file name has an image suffix."""
+    return name.lower().endswith(IMAGE_SUFFIXES)

@@ -1,1 +1,1 @@
-"""Trained models: model cards, the contract of backends, loading and generation."""
+"""Trained models: model cards, the backend contract, loading and generation."""

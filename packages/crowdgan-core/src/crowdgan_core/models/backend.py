@@ -10,72 +10,75 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.models.card import ModelCard
+from crowdgan_core.utils.arrays import LabelArray
 
 if TYPE_CHECKING:
     import click
 
 
 class ImageGenerator(Protocol):
-    """A trained generator, ready to make images."""
+    """A trained generator of images.
+
+    `crowdgan_core.testing.check_image_generator` checks an implementation.
+    """
 
     @property
     def card(self) -> ModelCard:
-        """What the model is, and what its labels mean."""
+        """The model card: backend, image size, labels and their meaning."""
         ...
 
     @property
     def supports_transform(self) -> bool:
-        """Whether the image can be moved: `generate` takes `translate` and `rotate_deg`."""
+        """Whether `generate` accepts `translate` and `rotate_deg` other than 0."""
         ...
 
     def generate(
         self,
         seeds: Sequence[int],
-        labels: npt.NDArray[np.float32] | None,
+        labels: LabelArray | None,
         *,
         truncation_psi: float = 1.0,
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
     ) -> npt.NDArray[np.uint8]:
-        """Images `[num_seeds, H, W, 3]`, one per seed; a seed gives the same image in every batch.
-
-        `crowdgan_core.testing.check_image_generator` checks all of this.
+        """Images `[num_seeds, height, width, 3]`, one per seed; a seed gives the same image in every batch.
 
         Args:
             seeds: one per image, 0 to 2^32 - 1.
-            labels: `[num_seeds, label_dim]`, finite, not changed; None for a model without labels.
-            truncation_psi: pull towards the mean latent, 1 for none; 0 gives all seeds the same image.
-            translate: `(x, y)` by which the image moves, both in image widths, right and down positive.
-            rotate_deg: angle by which it turns about its centre before that, in degrees, anticlockwise positive.
+            labels: `[num_seeds, label_dim]`, finite; not modified. None for a model without labels.
+            truncation_psi: truncation towards the mean latent: 1 is off; with 0 all seeds of a label give one image.
+            translate: `(x, y)` translation of the image in image widths, positive to the right and down.
+            rotate_deg: rotation about the image centre in degrees, positive counterclockwise; applied before the
+                translation.
 
         Raises:
-            ConfigError: labels of the wrong shape or not finite, labels missing or none needed, an image that
-                cannot be moved, or `truncation_psi` other than 1 where there is no mean latent.
+            ConfigError: labels of the wrong shape or not finite, missing or unnecessary labels, a translation or
+                rotation that the model does not support, or `truncation_psi` other than 1 without a mean latent.
         """
         ...
 
 
 class ModelBackend(Protocol):
-    """A family of models: how to train one, and how to load its generator."""
+    """A family of models: its training command and its loader."""
 
     @property
     def name(self) -> str:
-        """What users write after `crowdgan train`, and what model cards name."""
+        """Name in `crowdgan train NAME` and in model cards."""
         ...
 
     def train_command(self) -> click.Command | None:
-        """The click command that becomes `crowdgan train <name>`; None for a backend that only loads models."""
+        """The click command `crowdgan train <name>`; None for a backend that only loads models."""
         ...
 
     def can_load(self, path: Path) -> bool:
-        """Whether `path` looks like a model of this backend; reads no more than its header."""
+        """Whether a file without a model card is a model of this backend; reads at most its header."""
         ...
 
     def load_generator(self, path: Path, device: str) -> ImageGenerator:
         """The generator in a model file, on the device `auto`, `cpu` or `cuda`.
 
         Raises:
-            CheckpointError: the file is no model of this backend, or is damaged.
-            ConfigError: there is no such device.
+            CheckpointError: the file is not a model of this backend, or is damaged.
+            ConfigError: the device is not available.
         """
         ...

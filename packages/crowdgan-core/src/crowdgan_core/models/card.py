@@ -1,4 +1,4 @@
-"""The card of a model: what a `*.safetensors` file says of itself in its header, read without loading its weights."""
+"""Model cards: metadata in the header of a `.safetensors` file, read without the weights."""
 
 from __future__ import annotations
 
@@ -7,144 +7,121 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from crowdgan_core.errors import CheckpointError
+from crowdgan_core.io import codec
 
-FORMAT = 1
-"""Version of the card's form; readers refuse newer ones."""
+FORMAT_VERSION = 1
+"""Version of the card format; other versions are rejected."""
 
 MODEL_SUFFIX = ".safetensors"
-"""Ends the name of a model file."""
+"""Suffix of model files."""
 
 CARD_KEY = "crowdgan"
-"""Key under which the header's metadata holds the card, as JSON."""
+"""Key of the card, as JSON, in the header's metadata."""
 
 LENGTH_BYTES = 8
-"""Bytes at the start of a safetensors file: the length of its header, unsigned, little endian (its specification)."""
+"""Size of the header length at the start of a safetensors file: unsigned, little-endian (safetensors specification)."""
 
 MAX_HEADER_BYTES = 100_000_000
-"""Longest header that safetensors itself reads."""
+"""Maximum header length in the safetensors library."""
 
 LabelKind = Literal["class", "value"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a model is, and what its labels mean.
+    """Metadata of a model: backend, image size, and meaning of the labels.
 
     Raises:
-        CheckpointError: values that contradict one another.
+        CheckpointError: inconsistent values.
     """
 
     backend: str
-    """Name of the backend that loads it, for example `stylegan3`."""
+    """Name of the backend that loads the model, for example `stylegan3`."""
 
     resolution: tuple[int, int]
-    """`(height, width)` of its images in pixels."""
+    """`(height, width)` of the images in pixels."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Everything that the backend needs to build the network, JSON-ready."""
+    """Settings from which the backend builds the network, JSON-ready."""
 
     label_dim: int = 0
     """Length of the label vector; 0 for a model without labels."""
 
     label_kind: LabelKind | None = None
-    """Whether a label is a class (one-hot), or the density itself; None without labels."""
+    """Label type: `class` (one-hot) or `value` (continuous density); None without labels."""
 
     classes: tuple[str, ...] = ()
-    """Names of the classes, from the least to the most crowded; empty without classes."""
+    """Class names in order of density; empty without classes."""
 
     unit: str | None = None
-    """Unit of the density that the labels stand for."""
+    """Unit of the density."""
 
     labelling: Mapping[str, Any] = field(default_factory=dict)
-    """How the labels of the training data were measured: estimator, options, region; JSON-ready."""
+    """Density estimation of the training data: estimator, options, region; JSON-ready."""
 
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """Where the model comes from: data, tool version, images seen; JSON-ready."""
+    """Origin of the model: training data, tool version, training length; JSON-ready."""
 
     def __post_init__(self) -> None:
         if min(self.resolution) < 1:
-            raise CheckpointError(f"model card: resolution is {self.resolution}; both sides must be at least 1 px")
+            raise CheckpointError(f"resolution is {self.resolution}; both sides must be at least 1 px")
+        if self.label_dim < 0:
+            raise CheckpointError(f"label_dim is {self.label_dim}; it must be at least 0")
         if (self.label_kind is None) != (self.label_dim == 0):
-            raise CheckpointError(f"model card: label_dim is {self.label_dim} with label_kind {self.label_kind}")
+            raise CheckpointError(f"label_dim is {self.label_dim} with label_kind {self.label_kind}")
         if self.classes and self.label_kind != "class":
-            raise CheckpointError(f"model card: it has classes with label_kind {self.label_kind}")
+            raise CheckpointError(
+                f"{len(self.classes)} classes with label_kind {self.label_kind}; only label_kind class has classes"
+            )
         if self.classes and len(self.classes) != self.label_dim:
-            raise CheckpointError(f"model card: {len(self.classes)} classes with label_dim {self.label_dim}")
+            raise CheckpointError(f"{len(self.classes)} classes with label_dim {self.label_dim}")
         if len(set(self.classes)) != len(self.classes):
-            raise CheckpointError(f"model card: classes are {', '.join(self.classes)}; no two may have the same name")
+            raise CheckpointError(f"classes are {', '.join(self.classes)}; names must be unique")
 
     def to_json(self) -> dict[str, Any]:
-        """The card as JSON-ready values."""
-        return {
-            "format": FORMAT,
-            "backend": self.backend,
-            "resolution": list(self.resolution),
-            "label_dim": self.label_dim,
-            "label_kind": self.label_kind,
-            "classes": list(self.classes),
-            "unit": self.unit,
-            "labelling": dict(self.labelling),
-            "settings": dict(self.settings),
-            "provenance": dict(self.provenance),
-        }
+        """JSON-ready values, starting with the format version."""
+        return {"format": FORMAT_VERSION, **codec.to_json(self)}
 
     @classmethod
-    def from_json(cls, data: Any) -> ModelCard:
-        """The card in JSON values.
+    def from_json(cls, data: object) -> ModelCard:
+        """The card from JSON values.
 
         Raises:
-            CheckpointError: a value is missing or of the wrong kind, or the form is newer than this one.
+            CheckpointError: a key is missing or unknown, a value has the wrong type, or the format is a later one.
         """
-        _check(isinstance(data, dict), "is no mapping")
+        if not isinstance(data, dict):
+            raise CheckpointError(f"model card: found {type(data).__name__}; it must be a JSON object")
         version = data.get("format")
-        _check(version == FORMAT, f"has format {version!r}; this version of crowdgan reads {FORMAT}")
-        resolution, classes = data.get("resolution"), data.get("classes", [])
-        _check(_is_pair(resolution), f"has resolution {resolution!r}; it must be [height, width]")
-        _check(isinstance(data.get("backend"), str), "names no backend")
-        _check(_is_count(data.get("label_dim")), f"has label_dim {data.get('label_dim')!r}; it must be a whole number")
-        kind = data.get("label_kind")
-        _check(kind is None or kind in get_args(LabelKind), f"has label_kind {kind!r}; it must be class or value")
-        _check(isinstance(classes, list) and all(isinstance(name, str) for name in classes), "has bad class names")
-        _check(data.get("unit") is None or isinstance(data["unit"], str), "has a unit that is no text")
-        for name in ("labelling", "settings", "provenance"):
-            _check(isinstance(data.get(name, {}), dict), f"has {name} that are no mapping")
-        return cls(
-            backend=data["backend"],
-            resolution=(resolution[0], resolution[1]),
-            settings=data.get("settings", {}),
-            label_dim=data["label_dim"],
-            label_kind=kind,
-            classes=tuple(classes),
-            unit=data.get("unit"),
-            labelling=data.get("labelling", {}),
-            provenance=data.get("provenance", {}),
-        )
+        if version != FORMAT_VERSION:
+            raise CheckpointError(f"model card: format is {version!r}; this version reads format {FORMAT_VERSION}")
+        values = {key: value for key, value in data.items() if key != "format"}
+        return codec.from_json(cls, values, "model card", CheckpointError)
 
 
 def read_card(path: Path) -> ModelCard:
-    """The card in the header of a model file; its weights are not read.
+    """The model card in the header of a model file; the weights are not read.
 
     Raises:
-        CheckpointError: the file cannot be read, is no safetensors file, is cut off, or has no card.
+        CheckpointError: the file cannot be read, is not a safetensors file, is truncated, or has no card.
     """
     metadata = _header(path).get("__metadata__", {})
     if not isinstance(metadata, dict) or not isinstance(metadata.get(CARD_KEY), str):
-        raise CheckpointError(f"{path}: a safetensors file, but not a model of crowdgan: it has no card in its header")
+        raise CheckpointError(f"{path}: not a crowdgan model; the safetensors file has no model card in its header")
     try:
         return ModelCard.from_json(json.loads(metadata[CARD_KEY]))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: its model card is damaged ({error})") from error
+        raise CheckpointError(f"{path}: the model card is not valid JSON ({error})") from error
 
 
 def _header(path: Path) -> dict[str, Any]:
     """The header of a safetensors file.
 
-    Source: the safetensors format: 8 bytes with the header's length, then the header as JSON, then the weights.
+    Source: safetensors specification: 8 bytes with the header length, the header as JSON, the weights.
     """
     try:
         with path.open("rb") as file:
@@ -158,23 +135,18 @@ def _header(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
-        raise CheckpointError(f"{path}: no model file, or a damaged one; a model is a .safetensors file")
-    announced = LENGTH_BYTES + length + _weights_bytes(header)
-    if size != announced:
-        raise CheckpointError(f"{path}: damaged, it has {size} bytes where its header announces {announced}")
+        raise CheckpointError(f"{path}: not a model, or damaged; a model is a .safetensors file")
+    expected_size = LENGTH_BYTES + length + _weights_bytes(header)
+    if size != expected_size:
+        raise CheckpointError(f"{path}: damaged; the file has {size} bytes, its header specifies {expected_size}")
     return header
 
 
 def _weights_bytes(header: Mapping[str, Any]) -> int:
-    """Length of the weights that a header announces; what is wrong with it otherwise, their reader finds."""
+    """Length of the weights according to the header, whose other errors the reader of the weights reports."""
     tensors = (entry for name, entry in header.items() if name != "__metadata__" and isinstance(entry, dict))
     spans: list[Any] = [entry.get("data_offsets") for entry in tensors]
     return max((span[1] for span in spans if _is_pair(span)), default=0)
-
-
-def _check(holds: bool, problem: str) -> None:
-    if not holds:
-        raise CheckpointError(f"model card: it {problem}")
 
 
 def _is_count(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Loading of generators from model files, by the backend that the model card names."""
+"""Loading generators from model files with the backend that the model card names."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ def load_generator(
     *,
     check: Callable[[ModelCard], object] | None = None,
 ) -> ImageGenerator:
-    """The generator in a model file, loaded by the backend that the file's card names.
+    """The generator in a model file, loaded by the backend that the model card names.
 
-    A file without a card is loaded by the first backend that knows it by `can_load`, such as other tools' models.
+    A file without a card, such as another tool's model, is loaded by the first backend whose `can_load` accepts it.
 
     Args:
         path: the model file.
         backends: model backends by name.
         device: `auto`, `cpu` or `cuda`.
-        check: given the card, may refuse the model; before its weights are read, where the file has a card.
+        check: receives the card and raises to reject the model; called before the weights are read if the file has a
+            card.
 
     Raises:
-        CheckpointError: no such file, no model, a damaged one, or one of a backend that is not installed.
-        ConfigError: there is no such device.
+        CheckpointError: missing file, not a model, a damaged file, or a backend that is not installed.
+        ConfigError: the device is not available.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file")
+        raise CheckpointError(f"{path}: no such file")
     try:
         card = read_card(path)
     except CheckpointError:
@@ -45,14 +46,14 @@ def load_generator(
             check(generator.card)
         return generator
     if card.backend not in backends:
-        raise CheckpointError(f"{path}: it needs the backend {missing_backend(card.backend, backends)}")
+        raise CheckpointError(f"{path}: needs the backend {missing_backend(card.backend, backends)}")
     if check is not None:
         check(card)
     return backends[card.backend].load_generator(path, device)
 
 
 def missing_backend(name: str, installed: Mapping[str, ModelBackend]) -> str:
-    """The name of a backend that is not installed, and how to get it."""
-    if PLUGIN_NAME_PATTERN.fullmatch(name) is None:  # a card is text from outside: no command is made of it
-        return f"{name!r:.80}, which is not installed; installed are {', '.join(installed) or 'none'}"
+    """The name of a backend that is not installed, with the command that installs it."""
+    if PLUGIN_NAME_PATTERN.fullmatch(name) is None:  # the card is untrusted text: suggest no command with it
+        return f"{name!r:.80}, which is not installed; installed backends: {', '.join(installed) or 'none'}"
     return f"{name}, which is not installed: pip install crowdgan-{name}"

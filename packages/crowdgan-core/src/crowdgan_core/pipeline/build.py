@@ -1,4 +1,4 @@
-"""The pipeline that makes a training dataset of a source: each image measured, cropped, resized, stored, labelled."""
+"""The pipeline from a source to a training dataset: estimate the density, crop, resize, store and label each image."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from crowdgan_core.datasets.protocols import DatasetFormat, DatasetWriter
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import DatasetError, DensityError
 from crowdgan_core.hookspecs import ScenePlotter
-from crowdgan_core.io.atomic import write_file
+from crowdgan_core.io.atomic import write_bytes
 from crowdgan_core.pipeline.image_job import (
+    UNKNOWN_DENSITY,
+    UNUSABLE,
     ImageJob,
     ProcessedImage,
     Region,
     SkippedImage,
-    measured_scene,
+    load_measured_scene,
     process_image,
 )
 from crowdgan_core.pipeline.reading import (
@@ -33,226 +35,241 @@ from crowdgan_core.pipeline.reading import (
     check_source_problems,
     require_annotations,
 )
-from crowdgan_core.pipeline.summary import BuildSummary
+from crowdgan_core.pipeline.summary import BuildSummary, list_skipped
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.sources.base import AnnotatedImage, SourceReader
+from crowdgan_core.utils.flags import flag, format_size
 from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_core.utils.progress import NullProgress, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildConfig(ReadConfig):
-    """How a dataset is made."""
+class BuildOptions(ReadConfig):
+    """Options of a dataset build that a user sets directly."""
 
-    dest: Path
-    """Where it appears when it is whole."""
+    dest: Path = flag("--dest", help="Output dataset: NAME.zip, NAME.h5 or a folder.")
+    """The dataset appears there when it is complete."""
+
+    region: Region = flag(
+        "--region", default="crop", help="Region to measure: the crop seen by the network, or the full image."
+    )
+
+    label_kind: Literal["class", "value"] = flag(
+        "--label-kind", default="class", help="Label type: class index or density value."
+    )
+
+    on_unknown: ErrorPolicy = flag(
+        "--on-unknown", default="skip", help="How to handle images whose density cannot be estimated."
+    )
+
+    plot_dir: Path | None = flag("--plot", default=None, help="Write density overlays to this folder.")
+
+    overwrite: bool = flag("--overwrite", default=False, switch=True, help="Overwrite the output if it exists.")
+
+    fast_decode: bool = flag(
+        "--fast-decode",
+        default=False,
+        switch=True,
+        help="Decode large JPEGs at reduced size (faster, pixels differ slightly).",
+    )
+    """The decoded size is at least twice the target size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildConfig(BuildOptions):
+    """All settings of a dataset build."""
 
     format: DatasetFormat
-    """How it is stored."""
+    """Dataset format."""
 
     estimator: DensityEstimator | None = None
-    """What measures the density; None keeps the labels that the source has."""
+    """Density estimator; None keeps the labels of the source."""
 
     transform: ImageTransform = field(default_factory=ImageTransform)
-    """How images become one size."""
-
-    region: Region = "crop"
-    """What is measured: what the network will see, or the whole photograph."""
-
-    label_kind: Literal["class", "value"] = "class"
-    """Whether the label is the class number, or the density itself."""
-
-    on_unknown: ErrorPolicy = "skip"
-    """What to do with images whose density cannot be told."""
-
-    overwrite: bool = False
-    """Whether an existing destination is replaced."""
-
-    fast_decode: bool = False
-    """Whether large JPEGs are decoded at a reduced size of at least twice the target."""
+    """Crop and resize, so that all images have one size."""
 
     plotter: ScenePlotter | None = None
-    """What draws overlay images."""
-
-    plot_dir: Path | None = None
-    """Folder for the overlay images."""
+    """Draws the density overlays."""
 
 
 def build_dataset(
-    source: SourceReader, source_name: str, settings: BuildConfig, progress: Progress | None = None
+    source: SourceReader, source_name: str, config: BuildConfig, progress: Progress | None = None
 ) -> BuildSummary:
-    """Makes a dataset of a source; nothing appears at the destination unless all went well.
+    """Builds a dataset from a source; the destination appears only if the whole build succeeds.
 
     Args:
         source: the indexed source.
-        source_name: what the metadata says of the source, for example `crowdhuman: CrowdHuman_train01.zip`.
-        settings: how the dataset is made.
-        progress: told of each image.
+        source_name: the source in the metadata, for example `crowdhuman: CrowdHuman_train01.zip`.
+        config: settings of the build.
+        progress: receives one step per image.
 
     Raises:
-        ConfigError: densities are asked of a source without annotations.
-        DatasetError: something cannot be read or written, or no image is left.
-        DensityError: a density cannot be told and `on_unknown` is `fail`.
+        ConfigError: an estimator is given, and the source has no annotations of people.
+        DatasetError: something cannot be read or written, or no images remain.
+        DensityError: a density cannot be estimated and `on_unknown` is `fail`.
     """
     started = time.monotonic()
-    if settings.estimator is not None:
+    if config.estimator is not None:
         require_annotations(source, source_name)
-    run = _DatasetBuilder(source, settings, progress or NullProgress())
-    with settings.format.create(settings.dest, overwrite=settings.overwrite) as writer:
-        estimator = run.fitted_estimator()
-        records = list(run.store_images(writer, estimator))
+    builder = _DatasetBuilder(source, config, progress or NullProgress())
+    with config.format.create(config.dest, overwrite=config.overwrite) as writer:
+        estimator = builder.fit_estimator()
+        records = list(builder.store_images(writer, estimator))
         if not records:
-            raise DatasetError(f"{source_name}: no image is left; {run.summary.skipped_text()}")
-        metadata = _metadata(source, source_name, settings, estimator, records)
+            raise DatasetError(f"{source_name}: no images remain; {list_skipped(builder.summary.skipped)}")
+        metadata = _metadata(source, source_name, config, estimator, records)
         writer.finish(metadata)
-    run.summary.classes, run.summary.unit = metadata.classes, metadata.unit
-    run.summary.elapsed_s = time.monotonic() - started
-    return run.summary
+    builder.summary.classes, builder.summary.unit = metadata.classes, metadata.unit
+    builder.summary.elapsed_s = time.monotonic() - started
+    return builder.summary
 
 
 class _DatasetBuilder:
-    """One pass of a source into a dataset, with what was skipped on the way."""
+    """One pass over a source that writes a dataset and counts the skipped images."""
 
-    def __init__(self, source: SourceReader, settings: BuildConfig, progress: Progress) -> None:
+    def __init__(self, source: SourceReader, config: BuildConfig, progress: Progress) -> None:
         self.summary = BuildSummary()
         self._source = source
-        self._settings = settings
+        self._config = config
         self._progress = progress
-        self._total = min(len(source), settings.max_images or len(source))
-        self.summary.skipped.update(check_source_problems(source, settings.on_error))
+        self._total = min(len(source), config.max_images or len(source))
+        self.summary.skipped.update(check_source_problems(source, config.on_error))
 
-    def fitted_estimator(self) -> DensityEstimator | None:
-        """The estimator fitted to the scenes, which are read only if it asks for them."""
-        if self._settings.estimator is None:
+    def fit_estimator(self) -> DensityEstimator | None:
+        """The estimator fitted to the scenes, which are read only if the estimator iterates over them."""
+        if self._config.estimator is None:
             return None
-        return self._settings.estimator.fit(self._scenes())
+        return self._config.estimator.fit(self._scenes())
 
     def store_images(self, writer: DatasetWriter, estimator: DensityEstimator | None) -> Iterator[ImageRecord]:
         """Stores the images one by one and yields their records."""
-        self._progress.start("making images", self._total)
+        self._progress.start("processing images", self._total)
         first_size: tuple[int, int] | None = None
-        work = partial(process_image, self._work(estimator))
-        with closing(parallel_map(work, self._items(), workers=self._settings.workers)) as outcomes:
+        process = partial(process_image, self._job(estimator))
+        with closing(parallel_map(process, self._images(), workers=self._config.workers)) as outcomes:
             for outcome in outcomes:
                 self._progress.advance()
                 self.summary.num_read += 1
                 if isinstance(outcome, ProcessedImage):
                     first_size = first_size or outcome.size
-                    outcome = self._of_one_size(outcome, first_size)
+                    outcome = _check_size(outcome, first_size)
                 if isinstance(outcome, SkippedImage):
-                    self._leave_out(outcome)
+                    self._skip(outcome)
                 else:
                     yield self._store(writer, outcome)
 
-    def _store(self, writer: DatasetWriter, made: ProcessedImage) -> ImageRecord:
-        name = writer.add(made.encoded, made.size)
-        if made.density is not None:
-            value = made.density.value
+    def _store(self, writer: DatasetWriter, image: ProcessedImage) -> ImageRecord:
+        name = writer.add(image.encoded, image.size)
+        if image.density is not None:
+            value = image.density.value
             assert value is not None
-            label = made.density.class_index if self._settings.label_kind == "class" else (value,)
-            count = made.person_count
-            record = ImageRecord(name=name, source=made.source_name, person_count=count, density=value, label=label)
-        elif made.record is not None:
-            record = replace(made.record, name=name, source=made.source_name)
+            label = image.density.class_index if self._config.label_kind == "class" else (value,)
+            count = image.person_count
+            record = ImageRecord(name=name, source=image.source_name, person_count=count, density=value, label=label)
+        elif image.record is not None:
+            record = replace(image.record, name=name, source=image.source_name)
         else:
-            record = ImageRecord(name=name, source=made.source_name)
-        if made.plot is not None and self._settings.plot_dir is not None:
-            name = f"{Path(record.name).stem}.png"
-            write_file(self._settings.plot_dir / name, made.plot, overwrite=True)
+            record = ImageRecord(name=name, source=image.source_name)
+        if image.plot is not None and self._config.plot_dir is not None:
+            plot_name = f"{Path(record.name).stem}.png"
+            write_bytes(self._config.plot_dir / plot_name, image.plot, overwrite=True)
         self.summary.count(record)
         return record
 
-    def _items(self) -> Iterator[AnnotatedImage]:
-        return itertools.islice(self._source, self._settings.max_images)
+    def _images(self) -> Iterator[AnnotatedImage]:
+        return itertools.islice(self._source, self._config.max_images)
 
     def _scenes(self) -> Iterator[Scene]:
         self._progress.start("reading scenes", self._total)
-        work = partial(measured_scene, self._work(self._settings.estimator))
-        with closing(parallel_map(work, self._items(), workers=self._settings.workers)) as outcomes:
+        load = partial(load_measured_scene, self._job(self._config.estimator))
+        with closing(parallel_map(load, self._images(), workers=self._config.workers)) as outcomes:
             for outcome in outcomes:
                 self._progress.advance()
-                if not isinstance(outcome, SkippedImage):  # the pass that makes the images reports these
+                if not isinstance(outcome, SkippedImage):  # store_images reports skipped images
                     yield outcome
 
-    def _work(self, estimator: DensityEstimator | None) -> ImageJob:
-        settings = self._settings
+    def _job(self, estimator: DensityEstimator | None) -> ImageJob:
+        config = self._config
         return ImageJob(
-            transform=settings.transform,
-            format=settings.format,
+            transform=config.transform,
+            format=config.format,
             estimator=estimator,
-            region=settings.region,
-            fast_decode=settings.fast_decode,
-            plotter=settings.plotter,
+            region=config.region,
+            fast_decode=config.fast_decode,
+            plotter=config.plotter,
         )
 
-    def _of_one_size(self, made: ProcessedImage, first_size: tuple[int, int]) -> ProcessedImage | SkippedImage:
-        if made.size == first_size:
-            return made
-        found, wanted = (f"{width}x{height} px" for height, width in (made.size, first_size))
-        reason = f"{made.source_name}: {found}, where the first image has {wanted}; choose one by --resolution"
-        return SkippedImage(source_name=made.source_name, kind="damaged or unfit images", reason=reason)
-
-    def _leave_out(self, outcome: SkippedImage) -> None:
-        if outcome.kind == "density cannot be told":
-            if self._settings.on_unknown == "fail":
-                raise DensityError(f"{outcome.source_name}: the density cannot be told: {outcome.reason}")
-            self.summary.skip(f"{outcome.kind}: {outcome.reason}", outcome.source_name)
+    def _skip(self, image: SkippedImage) -> None:
+        if image.category == UNKNOWN_DENSITY:
+            if self._config.on_unknown == "fail":
+                raise DensityError(f"{image.source_name}: the density cannot be estimated: {image.reason}")
+            self.summary.skip(f"{image.category}: {image.reason}", image.source_name)
         else:
-            check_skipped(outcome, self._settings.on_error)
-            self.summary.skip(outcome.kind, outcome.reason)
+            check_skipped(image, self._config.on_error)
+            self.summary.skip(image.category, image.reason)
+
+
+def _check_size(image: ProcessedImage, first_size: tuple[int, int]) -> ProcessedImage | SkippedImage:
+    """The image, or the reason to skip it if its size differs from that of the first image."""
+    if image.size == first_size:
+        return image
+    sizes = f"{format_size(image.size)} px, but the first image has {format_size(first_size)} px"
+    reason = f"{image.source_name}: {sizes}; set one size with --resolution"
+    return SkippedImage(source_name=image.source_name, category=UNUSABLE, reason=reason)
 
 
 def _metadata(
     source: SourceReader,
     source_name: str,
-    settings: BuildConfig,
+    config: BuildConfig,
     estimator: DensityEstimator | None,
     records: list[ImageRecord],
 ) -> DatasetMetadata:
     common = replace(
         source.metadata,
         source=source.metadata.source or source_name,
-        transform=_transforms(source.metadata.transform, settings.transform),
+        transform=_transform_history(source.metadata.transform, config.transform),
         tool_version=version("crowdgan-core"),
         images=tuple(records),
     )
     if estimator is None:
-        kind = _source_label_kind(records, source_name)
-        return replace(common, label_kind=kind, classes=_class_names(source, records) if kind == "class" else ())
+        label_kind = _source_label_kind(records, source_name)
+        classes = _class_names(source, records) if label_kind == "class" else ()
+        return replace(common, label_kind=label_kind, classes=classes)
     return replace(
         common,
         estimator=estimator.name,
-        options=_plain_options(estimator),
+        options=_options_json(estimator),
         unit=estimator.unit,
-        classes=tuple(estimator.classes) if settings.label_kind == "class" else (),
-        label_kind=settings.label_kind,
-        region=settings.region,
+        classes=tuple(estimator.classes) if config.label_kind == "class" else (),
+        label_kind=config.label_kind,
+        region=config.region,
     )
 
 
-def _transforms(earlier: str | None, now: ImageTransform) -> str:
-    """What was done to the images: by the dataset that they come from, and now."""
-    if earlier is None or now == ImageTransform():
-        return earlier or str(now)
-    return f"{earlier}, then {now}"
+def _transform_history(earlier: str | None, transform: ImageTransform) -> str:
+    """Transforms applied to the images: in the dataset that they come from, then in this build."""
+    if earlier is None or transform == ImageTransform():
+        return earlier or str(transform)
+    return f"{earlier}, then {transform}"
 
 
 def _source_label_kind(records: list[ImageRecord], source_name: str) -> Literal["class", "value"] | None:
-    kinds = {type(record.label) for record in records}
-    if len(kinds) > 1:
-        raise DatasetError(f"{source_name}: its labels are of several kinds, or only some images have one")
-    return {int: "class", tuple: "value"}.get(kinds.pop())  # type: ignore[return-value]
+    types = {type(record.label) for record in records}
+    if len(types) > 1:
+        raise DatasetError(f"{source_name}: labels of different types, or only some images have a label")
+    return {int: "class", tuple: "value"}.get(types.pop())  # type: ignore[return-value]
 
 
 def _class_names(source: SourceReader, records: list[ImageRecord]) -> tuple[str, ...]:
-    """The source's own names; the class numbers where it has none."""
+    """Class names of the source; the class indices if it has too few names."""
     count = 1 + max(record.label for record in records if isinstance(record.label, int))
     names = source.metadata.classes
     return names if len(names) >= count else tuple(map(str, range(count)))
 
 
-def _plain_options(estimator: DensityEstimator) -> dict[str, Any]:
+def _options_json(estimator: DensityEstimator) -> dict[str, Any]:
     """All fields of an estimator as JSON-ready values."""
     assert is_dataclass(estimator)
     values = {item.name: getattr(estimator, item.name) for item in fields(estimator)}

@@ -1,4 +1,4 @@
-"""The scenes of a source, read from headers and annotations alone: what measures people needs no pixels."""
+"""Density estimates of many scenes, computed in parallel."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def estimate_densities(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[list[DensityEstimate]]:
-    """What estimators, already fitted, say of scenes: for each estimator one density per scene.
+    """Estimates of fitted estimators: for each estimator one estimate per scene.
 
-    Where an estimator is defined to fail on a scene, it cannot tell, and its message is the reason.
+    If an estimator raises DensityError for a scene, its estimate is unknown, and the message is the reason.
     """
     progress = progress or NullProgress()
     progress.start("estimating", len(scenes))
-    found: list[list[DensityEstimate]] = [[] for _ in estimators]
-    with closing(parallel_map(partial(_estimate_all, tuple(estimators)), scenes, workers=workers)) as answers:
-        for answer in answers:
+    by_estimator: list[list[DensityEstimate]] = [[] for _ in estimators]
+    with closing(parallel_map(partial(_estimate_all, tuple(estimators)), scenes, workers=workers)) as by_scene:
+        for scene_estimates in by_scene:
             progress.advance()
-            for densities, density in zip(found, answer, strict=True):
-                densities.append(density)
-    return found
+            for estimates, estimate in zip(by_estimator, scene_estimates, strict=True):
+                estimates.append(estimate)
+    return by_estimator
 
 
 def _estimate_all(estimators: tuple[DensityEstimator, ...], scene: Scene) -> list[DensityEstimate]:

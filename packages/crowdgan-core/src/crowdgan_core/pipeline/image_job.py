@@ -1,4 +1,4 @@
-"""What is done with one image: open it, measure its density, crop and resize it, encode it. Runs in workers."""
+"""Processing of one image in a worker process: load, estimate the density, crop, resize, encode."""
 
 from __future__ import annotations
 
@@ -18,19 +18,26 @@ from crowdgan_core.scenes.camera import focal_length_px
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import CropGeometry, ImageTransform, rotate_annotations
 from crowdgan_core.sources.base import AnnotatedImage
+from crowdgan_core.utils.arrays import ImageArray
 
 Region = Literal["crop", "full"]
+"""Measured part of an image: the crop that the network sees, or the full image."""
 
-SIDEWAYS = (5, 6, 7, 8)
+SkipCategory = Literal["unreadable or unsuitable images", "density cannot be estimated"]
+
+UNUSABLE: SkipCategory = "unreadable or unsuitable images"
+UNKNOWN_DENSITY: SkipCategory = "density cannot be estimated"
+
+TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
 FAST_DECODE_MARGIN = 2
-"""A JPEG that is decoded at a reduced size keeps at least this multiple of the target."""
+"""Minimum size of a JPEG decoded at reduced size, as a multiple of the target size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageJob:
-    """How each image of a dataset is made; picklable, sent to the workers."""
+    """Settings for processing every image of a dataset; picklable, sent to the worker processes."""
 
     transform: ImageTransform
     format: DatasetFormat
@@ -51,82 +58,74 @@ class ProcessedImage:
     person_count: int
     density: DensityEstimate | None
     record: ImageRecord | None
-    """What the source itself says of the image."""
+    """The source's own record of the image."""
     plot: bytes | None = None
-    """The overlay image, a PNG file."""
+    """The density overlay, a PNG file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SkippedImage:
-    """An image that cannot be used, and why."""
+    """An image that is not used, and the reason."""
 
     source_name: str
-    kind: Literal["damaged or unfit images", "density cannot be told"]
+    category: SkipCategory
     reason: str
 
 
 def load_full_scene(annotated: AnnotatedImage) -> Scene | SkippedImage:
-    """The scene of the whole photograph. Decodes no pixels."""
+    """The scene of the full image. Decodes no pixels."""
     try:
         return load_scene(annotated)[0]
     except CrowdganError as error:
         return _unusable(annotated, error)
 
 
-def measured_scene(work: ImageJob, annotated: AnnotatedImage) -> Scene | SkippedImage:
-    """The scene whose density counts: the crop's, or the whole photograph's. Decodes no pixels."""
+def load_measured_scene(job: ImageJob, annotated: AnnotatedImage) -> Scene | SkippedImage:
+    """The scene of the region whose density is estimated: the crop or the full image. Decodes no pixels."""
     try:
         scene = load_scene(annotated)[0]
-        return _measured(work, scene, work.transform.geometry(scene.size))
+        return _measured_scene(job, scene, job.transform.geometry(scene.size))
     except CrowdganError as error:
         return _unusable(annotated, error)
 
 
-def process_image(work: ImageJob, annotated: AnnotatedImage) -> ProcessedImage | SkippedImage:
+def process_image(job: ImageJob, annotated: AnnotatedImage) -> ProcessedImage | SkippedImage:
     """One image of the dataset with its density."""
     try:
         scene, image = load_scene(annotated)
-        geometry = work.transform.geometry(scene.size)
-        measured = _measured(work, scene, geometry)
-        density = work.estimator.estimate(measured) if work.estimator is not None else None
+        geometry = job.transform.geometry(scene.size)
+        measured = _measured_scene(job, scene, geometry)
+        density = job.estimator.estimate(measured) if job.estimator is not None else None
         if density is not None and density.reason is not None:
-            return _unknown(annotated, density.reason)
-        if work.fast_decode:
+            return _unknown_density(annotated, density.reason)
+        if job.fast_decode:
             geometry = _reduce(image, geometry)
         upright = to_upright_rgb(image, annotated.image.where)
-        pixels = work.transform.pixels(upright, geometry)
-        plot = None
-        if work.plotter is not None and work.estimator is not None and density is not None:
-            shown = (
-                pixels
-                if work.region == "crop"
-                else ImageTransform().pixels(upright, ImageTransform().geometry(scene.size))
-            )
-            plot = work.plotter.draw(shown, measured, work.estimator, density)
+        pixels = job.transform.pixels(upright, geometry)
         return ProcessedImage(
             source_name=annotated.source_name,
-            encoded=work.format.encode(pixels),
+            encoded=job.format.encode(pixels),
             size=geometry.canvas_size,
             person_count=measured.person_count,
             density=density,
             record=annotated.record,
-            plot=plot,
+            plot=_plot(job, scene, upright, measured, pixels, density),
         )
     except DensityError as error:
-        return _unknown(annotated, str(error))
+        return _unknown_density(annotated, str(error))
     except CrowdganError as error:
         return _unusable(annotated, error)
 
 
 def load_scene(annotated: AnnotatedImage) -> tuple[Scene, Image.Image]:
-    """The scene in its upright pixels, and the stored image with its pixels not yet loaded."""
+    """The scene in upright orientation, and the stored image, whose pixels are not loaded yet."""
     image = annotated.image.open()
     stored_size = (image.height, image.width)
-    turn = orientation(image)
-    size = stored_size[::-1] if turn in SIDEWAYS else stored_size
+    exif_orientation = orientation(image)
+    size = stored_size[::-1] if exif_orientation in TRANSPOSED_ORIENTATIONS else stored_size
     focal_35mm = focal_length_35mm(image)
     scene = Scene.from_annotations(
-        rotate_annotations(annotated.people, stored_size, turn),
+        rotate_annotations(annotated.people, stored_size, exif_orientation),
         source_name=annotated.source_name,
         size=size,
         focal_length_px=focal_length_px(focal_35mm, size) if focal_35mm is not None else None,
@@ -134,28 +133,45 @@ def load_scene(annotated: AnnotatedImage) -> tuple[Scene, Image.Image]:
     return scene, image
 
 
-def _measured(work: ImageJob, scene: Scene, geometry: CropGeometry) -> Scene:
-    return work.transform.scene(scene, geometry) if work.region == "crop" else scene
+def _measured_scene(job: ImageJob, scene: Scene, geometry: CropGeometry) -> Scene:
+    return job.transform.scene(scene, geometry) if job.region == "crop" else scene
+
+
+def _plot(
+    job: ImageJob,
+    scene: Scene,
+    upright: Image.Image,
+    measured: Scene,
+    pixels: ImageArray,
+    density: DensityEstimate | None,
+) -> bytes | None:
+    """The density overlay over the measured region; None without a plotter."""
+    if job.plotter is None or job.estimator is None or density is None:
+        return None
+    if job.region == "full":
+        full = ImageTransform()
+        pixels = full.pixels(upright, full.geometry(scene.size))
+    return job.plotter.draw(pixels, measured, job.estimator, density)
 
 
 def _reduce(image: Image.Image, geometry: CropGeometry) -> CropGeometry:
-    """Lets a JPEG be decoded at a half, a quarter or an eighth of its size where that leaves enough for the target.
+    """Lets a JPEG be decoded at 1/2, 1/4 or 1/8 of its size if at least `FAST_DECODE_MARGIN` times the target remains.
 
     Returns:
-        The same crop, in the pixels of the reduced image.
+        The same crop, in pixels of the reduced image.
     """
     scale = min(1.0, FAST_DECODE_MARGIN * max(geometry.scale_xy))
-    before = image.size
-    image.draft("RGB", (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-    shares = (image.width / before[0], image.height / before[1])
-    return geometry.reduced(*(shares[::-1] if orientation(image) in SIDEWAYS else shares))
+    width, height = image.size
+    image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
+    factors = (image.width / width, image.height / height)
+    return geometry.rescale_input(*(factors[::-1] if orientation(image) in TRANSPOSED_ORIENTATIONS else factors))
 
 
-def _unknown(annotated: AnnotatedImage, reason: str) -> SkippedImage:
-    return SkippedImage(source_name=annotated.source_name, kind="density cannot be told", reason=reason)
+def _unknown_density(annotated: AnnotatedImage, reason: str) -> SkippedImage:
+    return SkippedImage(source_name=annotated.source_name, category=UNKNOWN_DENSITY, reason=reason)
 
 
 def _unusable(annotated: AnnotatedImage, error: CrowdganError) -> SkippedImage:
-    where, reason = annotated.image.where, str(error)
-    named = reason if reason.startswith(where) else f"{where}: {reason}"
-    return SkippedImage(source_name=annotated.source_name, kind="damaged or unfit images", reason=named)
+    where, message = annotated.image.where, str(error)
+    reason = message if message.startswith(where) else f"{where}: {message}"
+    return SkippedImage(source_name=annotated.source_name, category=UNUSABLE, reason=reason)

@@ -1,36 +1,49 @@
-"""The scenes of a source, read from headers and annotations alone: what measures people needs no pixels."""
+"""The scenes of a source, read from image headers and annotations; no pixels are decoded."""
 
 from __future__ import annotations
 
 import itertools
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.pipeline.image_job import SkippedImage, load_full_scene
+from crowdgan_core.pipeline.summary import list_skipped
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.base import SourceReader
+from crowdgan_core.utils.flags import flag, parse_worker_count
 from crowdgan_core.utils.formatting import count_and_list
 from crowdgan_core.utils.parallel import available_cpus, parallel_map
 from crowdgan_core.utils.progress import NullProgress, Progress
 
 ErrorPolicy = Literal["fail", "skip"]
-"""What to do with something that cannot be used."""
+"""Handling of images or annotations that cannot be used: stop with an error, or skip and count them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadConfig:
-    """How the scenes of a source are read."""
+    """Settings for reading the images of a source.
 
-    on_error: ErrorPolicy = "fail"
-    """What to do with images and annotations that cannot be used."""
+    Raises:
+        ConfigError: a number below 1.
+    """
 
-    workers: int = field(default_factory=available_cpus)
-    """Processes; 1 works in this one. The result does not depend on it."""
+    on_error: ErrorPolicy = flag(
+        "--on-error", default="fail", help="How to handle damaged or unmatched images and annotations."
+    )
 
-    max_images: int | None = None
-    """Number of images after which to stop; None for all."""
+    workers: int = flag(
+        "--workers",
+        default_factory=available_cpus,
+        shown_default="one per core",
+        parse=parse_worker_count,
+        metavar="INTEGER",
+        help="Number of worker processes.",
+    )
+    """With 1 all work is done in this process. The result does not depend on it."""
+
+    max_images: int | None = flag("--max-images", default=None, min=1, help="Maximum number of images to read.")
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -41,81 +54,78 @@ class ReadConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadResult:
-    """The scenes of a source, and what could not be used."""
+    """The scenes of a source, and the images and annotations that were skipped."""
 
     scenes: list[Scene]
-    """Whole photographs in the order of the source."""
+    """Scenes of full images, in the order of the source."""
     skipped: dict[str, list[str]]
-    """Reason to what was skipped for it."""
+    """Skipped items by category."""
 
 
 def read_scenes(
-    source: SourceReader, source_name: str, settings: ReadConfig, progress: Progress | None = None
+    source: SourceReader, source_name: str, config: ReadConfig, progress: Progress | None = None
 ) -> ReadResult:
     """All scenes of a source.
 
     Args:
         source: the indexed source.
         source_name: for messages, for example `crowdhuman: CrowdHuman_train01.zip`.
-        settings: how they are read.
-        progress: told of each image.
+        config: error handling, worker processes and maximum number of images.
+        progress: receives one step per image.
 
     Raises:
         ConfigError: the source has no annotations of people.
-        DatasetError: something cannot be read and `on_error` is `fail`, or no image is left.
+        DatasetError: something cannot be read and `on_error` is `fail`, or no images remain.
     """
     require_annotations(source, source_name)
-    skipped = check_source_problems(source, settings.on_error)
+    skipped = check_source_problems(source, config.on_error)
     progress = progress or NullProgress()
-    progress.start("reading scenes", min(len(source), settings.max_images or len(source)))
+    progress.start("reading scenes", min(len(source), config.max_images or len(source)))
     scenes: list[Scene] = []
-    items = itertools.islice(source, settings.max_images)
-    with closing(parallel_map(load_full_scene, items, workers=settings.workers)) as outcomes:
+    images = itertools.islice(source, config.max_images)
+    with closing(parallel_map(load_full_scene, images, workers=config.workers)) as outcomes:
         for outcome in outcomes:
             progress.advance()
             if isinstance(outcome, SkippedImage):
-                check_skipped(outcome, settings.on_error)
-                skipped.setdefault(outcome.kind, []).append(outcome.reason)
+                check_skipped(outcome, config.on_error)
+                skipped.setdefault(outcome.category, []).append(outcome.reason)
             else:
                 scenes.append(outcome)
     if not scenes:
-        told = "; ".join(count_and_list(reason, names) for reason, names in skipped.items()) or "the source is empty"
-        raise DatasetError(f"{source_name}: no image is left; {told}")
+        raise DatasetError(f"{source_name}: no images remain; {list_skipped(skipped)}")
     return ReadResult(scenes=scenes, skipped=skipped)
 
 
 def require_annotations(source: SourceReader, source_name: str) -> None:
-    """Checks that a source says where people are.
+    """Checks that a source has annotations of people.
 
     Raises:
-        ConfigError: it does not.
+        ConfigError: it has none.
     """
     if not source.has_annotations:
         raise ConfigError(
-            f"{source_name}: it has no annotations of people, so there is no density to measure; "
-            "use `crowdgan convert`, or give annotations by --annotations FILE"
+            f"{source_name}: the source has no annotations of people, so no density can be estimated; "
+            "use `crowdgan convert`, or add --annotations FILE"
         )
 
 
 def check_source_problems(source: SourceReader, on_error: ErrorPolicy) -> dict[str, list[str]]:
-    """What indexing found wrong: reason to names.
+    """Names of the unusable images and annotations that indexing detected, by reason.
 
     Raises:
-        DatasetError: there is something, and `on_error` is `fail`.
+        DatasetError: such items exist and `on_error` is `fail`.
     """
     for problem in source.problems:
         if on_error == "fail":
-            raise DatasetError(
-                f"{count_and_list(problem.reason, problem.names)}; to leave them out, add --on-error skip"
-            )
+            raise DatasetError(f"{count_and_list(problem.reason, problem.names)}; to skip them, add --on-error skip")
     return {problem.reason: list(problem.names) for problem in source.problems}
 
 
 def check_skipped(outcome: SkippedImage, on_error: ErrorPolicy) -> None:
-    """Checks that an image which cannot be used may be left out.
+    """Checks that an unusable image may be skipped.
 
     Raises:
         DatasetError: `on_error` is `fail`.
     """
     if on_error == "fail":
-        raise DatasetError(f"{outcome.reason}; to leave such images out, add --on-error skip")
+        raise DatasetError(f"{outcome.reason}; to skip such images, add --on-error skip")

@@ -1,39 +1,39 @@
-"""What became of the images of a source."""
+"""Counts of one dataset build."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crowdgan_core.datasets.metadata import ImageRecord, Label
 from crowdgan_core.utils.formatting import count_and_list
 
-FIRST_NAMES = 3
-"""Names shown of a list of problems."""
-
 
 @dataclass(kw_only=True)
 class BuildSummary:
-    """Counts over one run of the pipeline."""
+    """Counts of one dataset build."""
 
     num_read: int = 0
+    """Images read from the source."""
     num_written: int = 0
+    """Images written to the dataset."""
     skipped: dict[str, list[str]] = field(default_factory=dict)
-    """Reason to what was skipped for it."""
+    """Skipped items by category."""
     label_counts: Counter[Label] = field(default_factory=Counter)
-    """Images per class number."""
+    """Images per class index."""
     classes: tuple[str, ...] = ()
     unit: str | None = None
     value_range: tuple[float, float] | None = None
     """Lowest and highest density, in `unit`."""
     elapsed_s: float = 0.0
 
-    def skip(self, kind: str, what: str) -> None:
-        """Counts something that was skipped."""
-        self.skipped.setdefault(kind, []).append(what)
+    def skip(self, category: str, item: str) -> None:
+        """Counts a skipped item."""
+        self.skipped.setdefault(category, []).append(item)
 
     def count(self, record: ImageRecord) -> None:
-        """Counts an image that was stored."""
+        """Counts a stored image."""
         self.num_written += 1
         if isinstance(record.label, int):
             self.label_counts[record.label] += 1
@@ -41,8 +41,11 @@ class BuildSummary:
             low, high = self.value_range or (record.density, record.density)
             self.value_range = (min(low, record.density), max(high, record.density))
 
-    def skipped_text(self) -> str:
-        """What was skipped and why, for a message."""
-        return (
-            "; ".join(count_and_list(reason, names) for reason, names in self.skipped.items()) or "the source is empty"
-        )
+    def __repr__(self) -> str:
+        """For example `BuildSummary(14210 of 15000 images)`."""
+        return f"BuildSummary({self.num_written} of {self.num_read} images)"
+
+
+def list_skipped(skipped: Mapping[str, Sequence[str]]) -> str:
+    """Number and first names of the skipped items of each category, for a message."""
+    return "; ".join(count_and_list(category, names) for category, names in skipped.items()) or "the source is empty"

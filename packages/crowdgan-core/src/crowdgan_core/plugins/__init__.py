@@ -1,1 +1,1 @@
-"""The plugin system: discovery, validation and the registry of installed plugins."""
+"""The plugin system: discovery, validation, and the registry of installed plugins."""

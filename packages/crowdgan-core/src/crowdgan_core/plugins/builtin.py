@@ -1,4 +1,4 @@
-"""What crowdgan-core itself offers, through the same hooks as everybody else."""
+"""The hook implementations of crowdgan-core: the same hooks that every plugin uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crowdgan_core.sources.base import SceneSource
 
 @hookimpl
 def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
-    """CrowdHuman, datasets, folders and zips of images, and what the official dataset tool reads."""
+    """CrowdHuman, datasets, the sources of the official dataset tool, folders and ZIP files of images."""
     from crowdgan_core.sources.cifar10 import Cifar10Source
     from crowdgan_core.sources.crowdhuman import CrowdHumanSource
     from crowdgan_core.sources.dataset import DatasetSource
@@ -26,7 +26,7 @@ def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
 
 @hookimpl
 def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
-    """Zip, folder and HDF5."""
+    """ZIP, folder and HDF5."""
     from crowdgan_core.datasets.hdf5 import Hdf5Format
     from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 
@@ -35,7 +35,7 @@ def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """The commands of the core."""
+    """The top-level commands."""
     from crowdgan_core.cli import convert, density, generate, inspect, label, plugins, sweep, synth
 
     modules = (synth, label, convert, inspect, generate, sweep, density, plugins)
@@ -43,4 +43,5 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
 
 
 def _installed_formats() -> Iterable[DatasetFormat]:
+    """All dataset formats; called after loading, when those of other plugins are registered too."""
     return installed_plugins().dataset_formats.values()

@@ -1,4 +1,4 @@
-"""Discovery of plugins, one by one, so that a broken one is reported and the others work."""
+"""Discovery of plugins; each is loaded in isolation, so that a broken plugin is reported and the others work."""
 
 from __future__ import annotations
 
@@ -20,51 +20,51 @@ from crowdgan_core.plugins.registry import (
     find_name_conflicts,
 )
 from crowdgan_core.plugins.validation import (
-    KINDS,
+    KIND_BY_HOOK,
+    add_train_commands,
     check_command_groups,
     check_hooks,
     collect_provided,
-    with_train_commands,
 )
 
-CORE = "core"
-"""Name of the plugin with the built-ins, loaded first and always."""
+CORE_NAME = "core"
+"""Name of the plugin with core's own objects; it is always loaded, and first."""
 
 
 @lru_cache(maxsize=1)
 def installed_plugins() -> PluginRegistry:
-    """What the installed distributions offer, loaded once per process."""
+    """The plugins of the installed distributions, loaded once per process."""
     return load_plugins(entry_points(group=PROJECT), os.environ.get(PLUGINS_ENV_VAR))
 
 
-def load_plugins(found: Iterable[EntryPoint], choice: str | None = None) -> PluginRegistry:
+def load_plugins(points: Iterable[EntryPoint], selection: str | None = None) -> PluginRegistry:
     """Loads entry points one by one: core first, then the others by distribution and name.
 
-    A plugin that fails to import, has a misspelt hook or breaks the contract is left out with the reason, and nothing
-    of it stays registered. A name that several plugins offer is left out, and both are named.
+    A plugin that fails to import, has a misspelt hook or violates its contract is skipped, with the reason, and nothing
+    of it stays registered. A name that several plugins provide is not available; the conflict names them all.
 
     Args:
-        found: the entry points.
-        choice: names of the plugins to load, separated by commas; None for all. Core is always loaded.
+        points: the entry points.
+        selection: comma-separated names of the plugins to load; None for all. Core is always loaded.
     """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     plugins = PluginRegistry()
-    points = sorted(set(found), key=lambda point: (point.name != CORE, _distribution(point), point.name))
-    wanted = {name.strip() for name in (choice or "").split(",") if name.strip()}
+    points = sorted(set(points), key=lambda point: (point.name != CORE_NAME, _distribution(point), point.name))
+    selected = {name.strip() for name in (selection or "").split(",") if name.strip()}
     for point in points:
-        if choice is not None and point.name not in (CORE, *wanted):
+        if selection is not None and point.name not in (CORE_NAME, *selected):
             continue
         try:
             plugins.loaded.append(_load(manager, point, plugins.loaded))
-        except (Exception, SystemExit) as error:  # a plugin's code may raise anything
+        except (Exception, SystemExit) as error:  # a plugin's code may raise any exception
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             plugins.failures.append(LoadFailure(point.name, _distribution(point), reason))
-    for name in sorted(wanted - {point.name for point in points}):
-        allowed = ", ".join(point.name for point in points)
-        reason = f"{PLUGINS_ENV_VAR} names it, but it is not installed; there are {allowed}"
+    for name in sorted(selected - {point.name for point in points}):
+        installed = ", ".join(point.name for point in points)
+        reason = f"selected by {PLUGINS_ENV_VAR} but not installed; choose from {installed}"
         plugins.failures.append(LoadFailure(name, "no distribution", reason))
-    plugins.clashes.extend(find_name_conflicts(plugins.loaded))
+    plugins.conflicts.extend(find_name_conflicts(plugins.loaded))
     return plugins
 
 
@@ -74,9 +74,9 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint, earlier: Iterable[Lo
     manager.register(module, name=f"{_distribution(point)}:{point.name}")
     try:
         check_hooks(manager, module)
-        offers = {kind: collect_provided(manager, module, hook, kind) for hook, kind in KINDS.items()}
-        offers["command"] = with_train_commands(offers["command"], offers["model backend"])
-        plugin = LoadedPlugin(point.name, _distribution(point), version, offers)
+        provided = {kind: collect_provided(manager, module, hook, kind) for hook, kind in KIND_BY_HOOK.items()}
+        provided["command"] = add_train_commands(provided["command"], provided["model backend"])
+        plugin = LoadedPlugin(point.name, _distribution(point), version, provided)
         check_command_groups([*earlier, plugin])
     except BaseException:
         manager.unregister(module)

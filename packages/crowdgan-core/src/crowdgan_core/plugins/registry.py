@@ -1,4 +1,4 @@
-"""Discovery of plugins, one by one, so that a broken one is reported and the others work."""
+"""The registry of installed plugins: what each provides, load failures and name conflicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crowdgan_core.models.backend import ModelBackend
 from crowdgan_core.sources.base import SceneSource
 
 PLUGINS_ENV_VAR = "CROWDGAN_PLUGINS"
-"""Environment variable: names of the plugins to load, separated by commas; unset for all, empty for core alone."""
+"""Environment variable: comma-separated names of the plugins to load; unset for all, empty for core only."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class LoadedPlugin:
     distribution: str
     version: str
     provides: Mapping[str, Mapping[str, Any]]
-    """Kind of thing to name to the thing itself."""
+    """Provided objects by kind and name, for example `provides["density estimator"]["grid"]`."""
 
 
 @dataclass(frozen=True)
 class LoadFailure:
-    """An entry point that could not be loaded; nothing of it is registered."""
+    """An entry point that failed to load; nothing of it is registered."""
 
     name: str
     distribution: str
@@ -37,12 +37,12 @@ class LoadFailure:
 
     def __str__(self) -> str:
         """The message for the user."""
-        return f"plugin {self.name} of {self.distribution} is left out: {self.reason}"
+        return f"plugin {self.name} of {self.distribution} failed to load: {self.reason}"
 
 
 @dataclass(frozen=True)
 class NameConflict:
-    """A name that several plugins offer; none of them gets it, since the choice would depend on an order."""
+    """A name that several plugins provide; none is used, because the choice would depend on the load order."""
 
     kind: str
     name: str
@@ -50,25 +50,24 @@ class NameConflict:
 
     def __str__(self) -> str:
         """The message for the user."""
-        both = " and ".join(self.distributions)
         return (
-            f"{both} both offer the {self.kind} {self.name}, which is left out; "
-            f"uninstall one of them, or choose with {PLUGINS_ENV_VAR}"
+            f"name conflict: {' and '.join(self.distributions)} provide the {self.kind} {self.name}, so it is not "
+            f"available; uninstall one of them, or select plugins with {PLUGINS_ENV_VAR}"
         )
 
 
 @dataclass(frozen=True)
 class PluginRegistry:
-    """All that the installed plugins offer."""
+    """The installed plugins and everything that they provide."""
 
     loaded: list[LoadedPlugin] = field(default_factory=list)
     failures: list[LoadFailure] = field(default_factory=list)
-    clashes: list[NameConflict] = field(default_factory=list)
+    conflicts: list[NameConflict] = field(default_factory=list)
 
     @property
     def warnings(self) -> list[str]:
-        """What the user should know: a line per plugin or name that is left out."""
-        return [str(item) for item in (*self.failures, *self.clashes)]
+        """One message per load failure and name conflict."""
+        return [str(item) for item in (*self.failures, *self.conflicts)]
 
     @property
     def scene_sources(self) -> dict[str, SceneSource]:
@@ -92,7 +91,7 @@ class PluginRegistry:
 
     @property
     def commands(self) -> dict[str, CommandSpec]:
-        """Commands by their words, for example `plot loss`."""
+        """Commands by group and name, for example `plot loss`."""
         return self._by_name("command")
 
     @property
@@ -101,20 +100,24 @@ class PluginRegistry:
         return self._by_name("scene plotter")
 
     def provider(self, kind: str, name: str) -> LoadedPlugin:
-        """The plugin that offers `name`."""
+        """The plugin that provides `name`."""
         return next(plugin for plugin in self.loaded if name in plugin.provides[kind])
 
+    def __repr__(self) -> str:
+        """For example `PluginRegistry(core, density, plot, stylegan3)`."""
+        return f"PluginRegistry({', '.join(plugin.name for plugin in self.loaded)})"
+
     def _by_name(self, kind: str) -> dict[str, Any]:
-        clashing = {clash.name for clash in self.clashes if clash.kind == kind}
-        offers = (offer for plugin in self.loaded for offer in plugin.provides[kind].items())
-        return {name: thing for name, thing in offers if name not in clashing}
+        in_conflict = {conflict.name for conflict in self.conflicts if conflict.kind == kind}
+        items = (item for plugin in self.loaded for item in plugin.provides[kind].items())
+        return {name: provided for name, provided in items if name not in in_conflict}
 
 
 def find_name_conflicts(loaded: Iterable[LoadedPlugin]) -> list[NameConflict]:
     """Names that more than one plugin provides."""
-    owners: dict[tuple[str, str], list[str]] = {}
+    providers: dict[tuple[str, str], list[str]] = {}
     for plugin in loaded:
-        for kind, things in plugin.provides.items():
-            for name in things:
-                owners.setdefault((kind, name), []).append(plugin.distribution)
-    return [NameConflict(kind, name, tuple(names)) for (kind, name), names in owners.items() if len(names) > 1]
+        for kind, objects in plugin.provides.items():
+            for name in objects:
+                providers.setdefault((kind, name), []).append(plugin.distribution)
+    return [NameConflict(kind, name, tuple(names)) for (kind, name), names in providers.items() if len(names) > 1]

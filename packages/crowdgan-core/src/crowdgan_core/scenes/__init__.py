@@ -1,1 +1,1 @@
-"""Annotated images: scenes, cameras, and crops of images with their boxes."""
+"""Annotated images: scenes, cameras, and transforms of images with their boxes."""

@@ -1,4 +1,4 @@
-"""Crop and resize, of pixels and of the people in them."""
+"""Crop and resize transforms of images and of the boxes in them."""
 
 from __future__ import annotations
 
@@ -6,93 +6,110 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.scenes.scene import Crop, PersonAnnotations, Scene
-from crowdgan_core.utils.arrays import Boxes, ImageArray
+from crowdgan_core.utils.arrays import Boxes, FloatArray, ImageArray
+from crowdgan_core.utils.flags import flag, format_size, parse_size
 
 TransformName = Literal["none", "center-crop", "center-crop-wide"]
 
 TRANSFORMS: tuple[TransformName, ...] = get_args(TransformName)
 
 MAX_SIDE_PX = 8192
-"""Largest side of a target: an image of this size takes 200 MB, and no network is trained on a larger one."""
+"""Maximum side of the target size: such an image takes 200 MB, and networks are trained on smaller images."""
 
 MIN_VISIBLE_FRACTION = 0.5
-"""Share of a person's visible box that must lie inside the crop for the person to count."""
+"""Minimum fraction of a person's visible box inside the crop; below it the person is removed."""
 
-Shares = npt.NDArray[np.float64]
-"""`[num_persons]` float, 0 to 1."""
+MIN_IGNORE_FRACTION = 1e-9
+"""Minimum fraction of an ignore region inside the crop: any overlap keeps the region."""
 
-SQUARE_PIXELS = 0.01
-"""Relative difference of the two scales up to which a focal length in pixels still holds for both axes."""
+SCALE_TOLERANCE = 0.01
+"""Maximum relative difference of the two scales at which one focal length in pixels is valid for both axes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropGeometry:
-    """Where the pixels of one image go: a crop of it, resized, on a canvas. All in pixels."""
+    """Crop, resize and padding of one image, in pixels."""
 
     left: int
+    """Left edge of the crop in the image."""
+
     top: int
+    """Top edge of the crop in the image."""
+
     crop_size: tuple[int, int]
     """`(height, width)` of the crop in the image."""
+
     out_size: tuple[int, int]
     """`(height, width)` of the crop after resizing."""
+
     canvas_size: tuple[int, int]
-    """`(height, width)` of the result; larger than `out_size` where black bars are added."""
+    """`(height, width)` of the result; larger than `out_size` if black padding is added."""
 
     @property
     def scale_xy(self) -> tuple[float, float]:
-        """Result pixels per image pixel, horizontally and vertically."""
+        """Horizontal and vertical scale: pixels of the result per pixel of the image."""
         return self.out_size[1] / self.crop_size[1], self.out_size[0] / self.crop_size[0]
 
     @property
     def padding_xy(self) -> tuple[int, int]:
-        """Width of the left bar and height of the top bar."""
+        """Width of the left padding and height of the top padding."""
         return (self.canvas_size[1] - self.out_size[1]) // 2, (self.canvas_size[0] - self.out_size[0]) // 2
 
-    def reduced(self, share_x: float, share_y: float) -> CropGeometry:
-        """The same crop of an image whose width and height were multiplied by these shares."""
-        left, top = round(self.left * share_x), round(self.top * share_y)
-        height = max(1, round((self.top + self.crop_size[0]) * share_y) - top)
-        width = max(1, round((self.left + self.crop_size[1]) * share_x) - left)
+    def rescale_input(self, factor_x: float, factor_y: float) -> CropGeometry:
+        """The geometry of the same crop of an image whose width and height are multiplied by these factors."""
+        left, top = round(self.left * factor_x), round(self.top * factor_y)
+        height = max(1, round((self.top + self.crop_size[0]) * factor_y) - top)
+        width = max(1, round((self.left + self.crop_size[1]) * factor_x) - left)
         return replace(self, left=left, top=top, crop_size=(height, width))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTransform:
-    """A way to make all images the same size.
+    """A transform that crops and resizes images to one size.
 
-    `none` resizes without cropping (or keeps the image as it is, without a size). `center-crop` takes the largest
-    centred part with the shape of the target. `center-crop-wide` does what the published dataset tool does under this
-    name, pixel for pixel: the full width, as many rows as the image would have after scaling to the target width,
-    resized to the target and set on a square black canvas of that width.
+    `none` resizes without cropping; without a size it keeps the image unchanged. `center-crop` takes the largest
+    centred crop with the aspect ratio of the target. `center-crop-wide` equals the transform of this name in the
+    published dataset tool, pixel for pixel: it takes the full width and as many rows as the image would have after
+    scaling to the target width, resizes this crop to the target, and centres it on a square black canvas.
+
+    Raises:
+        ConfigError: the name is unknown, or the size is invalid for the transform.
     """
 
-    name: TransformName = "none"
+    name: TransformName = flag("--transform", default="none", help="Crop to apply before resizing.")
 
-    size: tuple[int, int] | None = None
-    """Target `(height, width)` in pixels; None keeps the size of each image."""
+    size: tuple[int, int] | None = flag(
+        "--resolution",
+        default=None,
+        shown_default="the size of the images",
+        parse=parse_size,
+        format=format_size,
+        metavar="WIDTHxHEIGHT",
+        help="Output image size.",
+    )
+    """Target `(height, width)` in pixels; None: the size of each image."""
 
     def __post_init__(self) -> None:
         if self.name not in TRANSFORMS:
-            raise ConfigError(f"transform is {self.name}; it must be one of {', '.join(TRANSFORMS)}")
+            raise ConfigError(f"no such transform {self.name}; choose from {', '.join(TRANSFORMS)}")
         if self.size is None and self.name == "center-crop-wide":
             raise ConfigError("center-crop-wide needs a resolution, for example 512x288")
         if self.size is not None and not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE_PX:
             raise ConfigError(f"resolution is {self.size[1]}x{self.size[0]}; both must be from 1 to {MAX_SIDE_PX} px")
         if self.name == "center-crop-wide" and self.size is not None and self.size[0] > self.size[1]:
-            found = f"{self.size[1]}x{self.size[0]}"
-            raise ConfigError(f"center-crop-wide with resolution {found}; the width must not be below the height")
+            resolution = f"{self.size[1]}x{self.size[0]}"
+            raise ConfigError(f"center-crop-wide: resolution is {resolution}; width must be at least the height")
 
     def __str__(self) -> str:
-        """For metadata and messages, for example `center-crop 256x256`."""
+        """Text for metadata and messages, for example `center-crop 256x256`."""
         return self.name if self.size is None else f"{self.name} {self.size[1]}x{self.size[0]}"
 
     def geometry(self, size: tuple[int, int]) -> CropGeometry:
-        """Where the pixels of an image of `size` (height, width) go.
+        """The geometry of the transform for an image of `size` `(height, width)`.
 
         Raises:
             DatasetError: the image is too small for center-crop-wide.
@@ -103,8 +120,7 @@ class ImageTransform:
             out = target or size
             return CropGeometry(left=0, top=0, crop_size=size, out_size=out, canvas_size=out)
         if self.name == "center-crop":
-            shape = target or (1, 1)
-            crop_height, crop_width = _largest_crop(size, shape)
+            crop_height, crop_width = _largest_crop(size, target or (1, 1))
             top, left = (height - crop_height) // 2, (width - crop_width) // 2
             out = target or (crop_height, crop_width)
             return CropGeometry(left=left, top=top, crop_size=(crop_height, crop_width), out_size=out, canvas_size=out)
@@ -112,8 +128,8 @@ class ImageTransform:
         rows = round(target[1] * height / width)
         if width < target[1] or rows < target[0]:
             raise DatasetError(
-                f"{width}x{height} px is too small for {self}: it needs a width of at least {target[1]} px "
-                f"and a height of at least {target[0] / target[1]:.3g} times its width"
+                f"{width}x{height} px is too small for {self}: the width must be at least {target[1]} px "
+                f"and the height at least {target[0] / target[1]:.3g} times the width"
             )
         canvas = (target[1], target[1])
         top = (height - rows) // 2
@@ -129,20 +145,21 @@ class ImageTransform:
         if geometry.canvas_size == geometry.out_size:
             return np.asarray(image)
         canvas = np.zeros((*geometry.canvas_size, 3), np.uint8)
-        bar_x, bar_y = geometry.padding_xy
-        canvas[bar_y : bar_y + out_height, bar_x : bar_x + out_width] = np.asarray(image)
+        left, top = geometry.padding_xy
+        canvas[top : top + out_height, left : left + out_width] = np.asarray(image)
         return canvas
 
     def scene(self, scene: Scene, geometry: CropGeometry) -> Scene:
-        """The scene that the transformed image shows.
+        """The scene of the transformed image.
 
-        Boxes are moved and scaled with the pixels and keep their true extent. A person stays while at least half of
-        the visible box lies inside the crop; an ignore region stays while any of it does.
+        Boxes are translated and scaled with the pixels and are not clipped. A person is kept if at least half of the
+        visible box lies inside the crop, an ignore region if any part of it does.
         """
-        kept = scene.select(_inside_share(scene, geometry) >= np.where(scene.ignore, 1e-9, MIN_VISIBLE_FRACTION))
+        min_fractions = np.where(scene.ignore, MIN_IGNORE_FRACTION, MIN_VISIBLE_FRACTION)
+        kept = scene.select(_fraction_inside(scene, geometry) >= min_fractions)
         scale_x, scale_y = geometry.scale_xy
-        same_scale = abs(scale_x - scale_y) <= SQUARE_PIXELS * scale_x
-        focal = scene.focal_length_px * scale_x if scene.focal_length_px is not None and same_scale else None
+        has_square_pixels = abs(scale_x - scale_y) <= SCALE_TOLERANCE * scale_x
+        focal = scene.focal_length_px * scale_x if scene.focal_length_px is not None and has_square_pixels else None
         return replace(
             kept,
             size=geometry.canvas_size,
@@ -155,72 +172,72 @@ class ImageTransform:
                 scale_xy=geometry.scale_xy,
                 padding_xy=geometry.padding_xy,
             ),
-            full_boxes=_moved(kept.full_boxes, geometry),
-            visible_boxes=_moved(kept.visible_boxes, geometry),
-            head_boxes=_moved(kept.head_boxes, geometry),
+            full_boxes=_transform_boxes(kept.full_boxes, geometry),
+            visible_boxes=_transform_boxes(kept.visible_boxes, geometry),
+            head_boxes=_transform_boxes(kept.head_boxes, geometry),
         )
 
 
 def rotate_annotations(people: PersonAnnotations, stored_size: tuple[int, int], orientation: int) -> PersonAnnotations:
-    """People of a stored image of `stored_size` (height, width), turned with its pixels by an EXIF orientation."""
+    """Annotations of a stored image of `stored_size` `(height, width)`, rotated upright by its EXIF orientation."""
     if orientation == 1:
         return people
     return replace(
         people,
-        full_boxes=_turned(people.full_boxes, stored_size, orientation),
-        visible_boxes=_turned(people.visible_boxes, stored_size, orientation),
-        head_boxes=_turned(people.head_boxes, stored_size, orientation),
+        full_boxes=_rotate_boxes(people.full_boxes, stored_size, orientation),
+        visible_boxes=_rotate_boxes(people.visible_boxes, stored_size, orientation),
+        head_boxes=_rotate_boxes(people.head_boxes, stored_size, orientation),
     )
 
 
 def _largest_crop(size: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:
-    """Size of the largest part of an image of `size` with the proportions of `shape`, all (height, width)."""
+    """Size of the largest crop of an image of `size` with the aspect ratio of `shape`, all `(height, width)`."""
     (height, width), (shape_height, shape_width) = size, shape
     if height * shape_width <= width * shape_height:
         return height, max(1, min(width, round(height * shape_width / shape_height)))
     return max(1, min(height, round(width * shape_height / shape_width))), width
 
 
-def _moved(boxes: Boxes, geometry: CropGeometry) -> Boxes:
-    (scale_x, scale_y), (bar_x, bar_y) = geometry.scale_xy, geometry.padding_xy
+def _transform_boxes(boxes: Boxes, geometry: CropGeometry) -> Boxes:
+    (scale_x, scale_y), (padding_x, padding_y) = geometry.scale_xy, geometry.padding_xy
     offset = np.array([geometry.left, geometry.top, 0.0, 0.0])
     scale = np.array([scale_x, scale_y, scale_x, scale_y])
-    moved: Boxes = (boxes - offset) * scale + np.array([bar_x, bar_y, 0.0, 0.0])
-    return moved
+    transformed: Boxes = (boxes - offset) * scale + np.array([padding_x, padding_y, 0.0, 0.0])
+    return transformed
 
 
-def _inside_share(scene: Scene, geometry: CropGeometry) -> Shares:
-    """Share of each visible box that lies inside the crop, `[num_persons]`, 0 to 1.
+def _fraction_inside(scene: Scene, geometry: CropGeometry) -> FloatArray:
+    """Fraction of each visible box inside the crop, `[num_annotations]`, 0 to 1.
 
-    Without a visible box the part of the full box inside the image stands for it, and without that the head. A box
-    of size 0, as of a head marked by a point, is inside or not.
+    A missing visible box is replaced by the part of the full box inside the image, or by the head box. For a box of
+    size 0, such as a head point, the fraction is 0 or 1.
     """
     image = np.array([0.0, 0.0, scene.size[1], scene.size[0]])
     crop = np.array([geometry.left, geometry.top, geometry.crop_size[1], geometry.crop_size[0]], float)
     boxes = scene.visible_boxes.copy()
-    for fallback in (_cut(scene.full_boxes, image), scene.head_boxes):
+    for fallback in (_clip(scene.full_boxes, image), scene.head_boxes):
         missing = np.isnan(boxes).any(axis=1)
         boxes[missing] = fallback[missing]
-    inside = _cut(boxes, crop)
+    inside = _clip(boxes, crop)
     area, inside_area = boxes[:, 2] * boxes[:, 3], inside[:, 2] * inside[:, 3]
     overlaps = (inside[:, 2:] >= 0).all(axis=1) & (boxes[:, :2] < crop[:2] + crop[2:]).all(axis=1)
-    share: Shares = np.divide(inside_area, area, out=np.ones(len(boxes)), where=area > 0)
-    return np.where(overlaps, share, 0.0)
+    fraction: FloatArray = np.divide(inside_area, area, out=np.ones(len(boxes)), where=area > 0)
+    return np.where(overlaps, fraction, 0.0)
 
 
-def _cut(boxes: Boxes, window: Boxes) -> Boxes:
-    """Boxes cut to a window, all xywh; a width or height below 0 means no overlap."""
-    low = np.maximum(boxes[:, :2], window[:2])
-    high = np.minimum(boxes[:, :2] + boxes[:, 2:], window[:2] + window[2:])
+def _clip(boxes: Boxes, region: FloatArray) -> Boxes:
+    """Boxes clipped to a region, both xywh; a negative width or height means no overlap."""
+    low = np.maximum(boxes[:, :2], region[:2])
+    high = np.minimum(boxes[:, :2] + boxes[:, 2:], region[:2] + region[2:])
     return np.hstack([low, high - low])
 
 
-def _turned(boxes: Boxes, stored_size: tuple[int, int], orientation: int) -> Boxes:
-    """Boxes after the turn of an EXIF orientation: as `PIL.ImageOps.exif_transpose` turns the pixels."""
+def _rotate_boxes(boxes: Boxes, stored_size: tuple[int, int], orientation: int) -> Boxes:
+    """Boxes rotated by an EXIF orientation, as `PIL.ImageOps.exif_transpose` rotates pixels."""
     height, width = stored_size
     x, y, w, h = boxes.T
     mirrored_x, mirrored_y = width - x - w, height - y - h
-    turned = {
+    rotated = {
         2: (mirrored_x, y, w, h),
         3: (mirrored_x, mirrored_y, w, h),
         4: (x, mirrored_y, w, h),
@@ -229,4 +246,4 @@ def _turned(boxes: Boxes, stored_size: tuple[int, int], orientation: int) -> Box
         7: (mirrored_y, mirrored_x, h, w),
         8: (y, mirrored_x, h, w),
     }[orientation]
-    return np.stack(turned, axis=1)
+    return np.stack(rotated, axis=1)

@@ -1,102 +1,110 @@
-"""Scene sources: what reads annotated or plain images, one file per kind."""
+"""Protocols of sources: collections of input images, with or without annotations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
-from crowdgan_core.scenes.scene import PersonAnnotations
-
-if TYPE_CHECKING:
-    pass
 from crowdgan_core.io.stored_images import StoredImage
+from crowdgan_core.scenes.scene import PersonAnnotations
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotatedImage:
-    """One image of a source with what the source says of it.
+    """One image of a source with its annotations and metadata.
 
-    Boxes refer to the pixels as stored, before any rotation that the EXIF data asks for.
+    Boxes refer to the stored pixels, before rotation by the EXIF orientation.
     """
 
     source_name: str
-    """The image's name in the source."""
+    """Name of the image in the source."""
 
     image: StoredImage
+    """Handle of the image."""
 
     people: PersonAnnotations = field(default_factory=PersonAnnotations)
+    """Annotations of people; empty if the source has none."""
 
     record: ImageRecord | None = None
-    """What the source itself says of the image, its label above all; kept by `crowdgan convert`."""
+    """Metadata of the image in the source, such as its label, which `crowdgan convert` keeps; None if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceProblem:
-    """Images or annotations that a source cannot use, all for one reason."""
+    """Images or annotations that cannot be used, for one reason."""
 
     reason: str
-    """In the plural, for example `annotations without an image`."""
+    """Reason as a plural noun phrase, for example `annotations without an image`."""
 
     names: Sequence[str]
+    """Names or locations of the images or annotations."""
 
 
 class SourceReader(Protocol):
-    """A source that was recognised and indexed.
+    """Reader of an opened and indexed source.
 
-    Iterating reads the annotations of its images one by one, in a fixed order, every time anew.
+    Each iteration reads the annotations image by image, in a fixed order.
     """
 
     @property
     def has_annotations(self) -> bool:
-        """Whether it says where people are; without that there is no density to measure."""
+        """Whether the source has annotations of people, which density estimation requires."""
         ...
 
     @property
     def problems(self) -> Sequence[SourceProblem]:
-        """What was found wrong while indexing."""
+        """Problems found during indexing."""
         ...
 
     @property
     def metadata(self) -> DatasetMetadata:
-        """What the source itself says of its labels and densities, without images; kept by `crowdgan convert`."""
+        """Labels and densities of the source, without image records, which `crowdgan convert` keeps."""
         ...
 
     def __len__(self) -> int:
-        """Number of images that iterating gives."""
+        """Number of images."""
         ...
 
-    def __iter__(self) -> Iterator[AnnotatedImage]: ...
+    def __iter__(self) -> Iterator[AnnotatedImage]:
+        """Iterates over the images."""
+        ...
 
 
 class SceneSource(Protocol):
-    """A kind of source."""
+    """A source type: detects and opens collections of input images."""
 
     @property
     def name(self) -> str:
-        """For messages, metadata and `crowdgan plugins`."""
+        """Name for messages, metadata and `crowdgan plugins`."""
         ...
 
     @property
     def description(self) -> str:
-        """What it reads, in one line."""
+        """Description of the supported input, in one line."""
         ...
 
     @property
     def is_fallback(self) -> bool:
-        """True for a source that takes whatever holds images; it is chosen when no other fits."""
+        """Whether the source accepts any images, and is therefore used only if no other source matches."""
         ...
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether these paths look like this kind, judged by names and a quick look inside; bad input is a no."""
+        """Whether the paths have this source type, judged by names and a quick check; False for invalid input."""
         ...
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> SourceReader:
-        """Indexes the source.
+        """Opens and indexes the source.
 
         Raises:
-            DatasetError: it is damaged; the message names the file, and the line where there is one.
+            DatasetError: the source is damaged; the message gives the file, and the line if there is one.
         """
         ...
+
+
+def reader_repr(source_name: str, reader: SourceReader) -> str:
+    """Representation of a source reader, for example `SourceReader(crowdhuman, 15000 images)`."""
+    count = len(reader)
+    return f"SourceReader({source_name}, {'1 image' if count == 1 else f'{count} images'})"

@@ -1,8 +1,8 @@
-"""CIFAR-10 in its Python form, `cifar-10-python.tar.gz`: what the official dataset tool reads.
+"""CIFAR-10 in its Python version, `cifar-10-python.tar.gz`, as read by the official dataset tool.
 
-The batches in the archive are pickles. They are read by an unpickler that admits arrays, text and numbers, and refuses
-anything else by name, so that nothing in the archive is executed; numpy gets plain bytes, never the state of an array,
-since a forged one makes it follow pointers out of the archive.
+The batches in the archive are pickles. A restricted unpickler reads them: it accepts arrays, strings and numbers and
+refuses every other name, so that no code in the archive is executed. Numpy receives plain bytes, never the pickled
+state of an array, since a forged state could contain pointers.
 
 Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
 """
@@ -14,7 +14,7 @@ import pickle
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,27 +22,29 @@ import numpy.typing as npt
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.stored_images import ArrayImage
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-"""Names of the labels 0 to 9, in the order of the dataset."""
+"""Names of the classes 0 to 9."""
 
 TRAIN_BATCHES = tuple(f"cifar-10-batches-py/data_batch_{number}" for number in range(1, 6))
-"""The training set, as the official dataset tool takes it."""
+"""Entries of the training set, which the official dataset tool reads."""
 
 SIDE_PX = 32
+"""Width and height of an image."""
+
 ROW_BYTES = 3 * SIDE_PX**2
-"""One image: all red samples, all green ones, all blue ones."""
+"""Size of one image: all red samples, then all green, then all blue."""
 
 MAX_BATCH_BYTES = 64 * 2**20
-"""Twice the size of a real batch."""
+"""Maximum size of a batch: twice the actual size."""
 
-ARRAYS = (
+ARRAY_NAMES = (
     ("numpy", "ndarray"),
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
 )
-"""Modules and names by which numpy's pickles call an array, those of numpy 2 last."""
+"""Module and name of arrays in pickles of numpy; numpy 2 last."""
 
 
 class Cifar10Source:
@@ -53,17 +55,17 @@ class Cifar10Source:
     is_fallback = False
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether there is one file with a name like cifar-10-python.tar.gz."""
+        """Whether there is one path with a name like cifar-10-python.tar.gz."""
         names = [path.name.lower() for path in paths]
         return len(names) == 1 and names[0].startswith("cifar-10") and names[0].endswith((".tar.gz", ".tgz"))
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> Cifar10Reader:
-        """Checks the archive and counts its images."""
+        """Validates the archive and counts its images."""
         return Cifar10Reader(paths[0])
 
 
 class Cifar10Reader:
-    """The training images of an archive, one batch in memory at a time."""
+    """Reader of the training images of an archive, with one batch in memory."""
 
     has_annotations = False
     problems: Sequence[SourceProblem] = ()
@@ -77,8 +79,12 @@ class Cifar10Reader:
         """Number of images."""
         return self._count
 
+    def __repr__(self) -> str:
+        """For example `SourceReader(cifar10, 50000 images)`."""
+        return reader_repr(Cifar10Source.name, self)
+
     def __iter__(self) -> Iterator[AnnotatedImage]:
-        """Images with their labels, in the order of the batches."""
+        """Iterates over the images and their labels, in the order of the batches."""
         for name, pixels, labels in self._batches():
             for index, label in enumerate(labels):
                 image = ArrayImage(np.ascontiguousarray(pixels[index]), f"{self._path}:{name}[{index}]")
@@ -88,34 +94,34 @@ class Cifar10Reader:
 
     def _batches(self) -> Iterator[tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
         """Name, pixels `[N, 32, 32, 3]` and labels `[N]` of each batch."""
-        found, offset = 0, -1
+        num_batches, offset = 0, -1
         try:
             with tarfile.open(self._path, "r:gz") as archive:
                 for member in archive:
-                    if member.offset <= offset:  # a size below 0 leads tarfile back, again and again (CVE-2025-8194)
-                        raise tarfile.ReadError("its entries run in a circle")
+                    if member.offset <= offset:  # a negative size makes tarfile loop forever (CVE-2025-8194)
+                        raise tarfile.ReadError("its entries form a loop")
                     offset = member.offset
                     if member.name in TRAIN_BATCHES:
-                        found += 1
+                        num_batches += 1
                         yield (member.name, *self._batch(archive, member))
         except DatasetError:
             raise
         except Exception as error:  # tarfile raises TarError, zlib.error, ValueError, OverflowError and more
             raise DatasetError(f"{self._path}: damaged archive ({error})") from error
-        if found != len(TRAIN_BATCHES):
-            wanted = f"{len(TRAIN_BATCHES)} batches {TRAIN_BATCHES[0]} to {TRAIN_BATCHES[-1]}"
-            raise DatasetError(f"{self._path}: {found} of the {wanted} are in it")
+        if num_batches != len(TRAIN_BATCHES):
+            expected = f"{len(TRAIN_BATCHES)} batches {TRAIN_BATCHES[0]} to {TRAIN_BATCHES[-1]}"
+            raise DatasetError(f"{self._path}: contains {num_batches} of the {expected}; all are required")
 
     def _batch(
         self, archive: tarfile.TarFile, member: tarfile.TarInfo
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         where = f"{self._path}:{member.name}"
-        file = archive.extractfile(member) if member.isreg() else None  # a link may lead to itself
+        file = archive.extractfile(member) if member.isreg() else None  # a link may point to itself
         if file is None or member.size > MAX_BATCH_BYTES:
-            raise DatasetError(f"{where}: it must be a file of at most {MAX_BATCH_BYTES} bytes")
+            raise DatasetError(f"{where}: must be a file of at most {MAX_BATCH_BYTES} bytes")
         batch = _load_arrays(file.read(), where)
         array, labels = (batch.get(key) for key in ("data", "labels")) if isinstance(batch, dict) else (None, None)
-        data = array.rows() if isinstance(array, _Array) else None
+        data = array.rows() if isinstance(array, _PickledArray) else None
         if data is None:
             raise DatasetError(f"{where}: data must be uint8 of shape [N, {ROW_BYTES}]")
         if not isinstance(labels, list) or len(labels) != len(data) or not all(map(_is_label, labels)):
@@ -129,30 +135,30 @@ def _is_label(value: object) -> bool:
 
 def _load_arrays(data: bytes, where: str) -> Any:
     try:
-        return _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
+        return _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
     except DatasetError as error:
         raise DatasetError(f"{where}: {error}") from error
-    except Exception as error:  # damaged pickles raise everything there is
+    except Exception as error:  # damaged pickles raise many types of exceptions
         raise DatasetError(f"{where}: damaged batch ({error})") from error
 
 
-def _encoded(text: str, encoding: str) -> bytes:
-    """Stands for `_codecs.encode`, by which Python 2 pickles hold bytes."""
+def _encode(text: str, encoding: str) -> bytes:
+    """Replacement for `_codecs.encode`, which Python 2 pickles use for bytes."""
     return text.encode("latin1" if encoding == "latin1" else "ascii")
 
 
-class _DType:
-    """Stands for `numpy.dtype` in a pickle."""
+class _PickledDType:
+    """Replacement for `numpy.dtype` in a pickle."""
 
     def __init__(self, code: object = None, *_: object) -> None:
         self.code = code
 
     def __setstate__(self, state: object) -> None:
-        """Byte order and the like, which bytes do not have."""
+        """Ignores the state, such as the byte order, which does not apply to bytes."""
 
 
-class _Array:
-    """Stands for `numpy.ndarray` in a pickle, and for the function that makes an empty one."""
+class _PickledArray:
+    """Replacement for `numpy.ndarray` in a pickle, and for the function that creates an empty one."""
 
     def __init__(self, *_: object) -> None:
         self._state: object = None
@@ -161,31 +167,48 @@ class _Array:
         self._state = state
 
     def rows(self) -> npt.NDArray[np.uint8] | None:
-        """The array, if it is `[N, 3072]` uint8 and holds as many bytes as it says; None for any other."""
+        """The array, if it is `[N, 3072]` uint8 and its number of bytes is consistent; otherwise None."""
         match self._state:
-            case (int(), (int(count), int(width)), _DType(code="u1"), is_fortran, bytes() | str() as samples):
+            case (int(), (int(count), int(width)), _PickledDType(code="u1"), is_fortran, bytes() | str() as samples):
                 data = samples.encode("latin1") if isinstance(samples, str) else samples
                 if width == ROW_BYTES and count * width == len(data):
                     return np.frombuffer(data, np.uint8).reshape(count, width, order="F" if is_fortran else "C")
         return None
 
 
-class _ArraysOnly(pickle._Unpickler):
-    """An unpickler that knows what a numpy array is made of, and nothing else.
+class _ArrayUnpickler(pickle._Unpickler):
+    """An unpickler that accepts numpy arrays and no other objects.
 
-    The one in Python, since the one in C allocates whatever size a damaged pickle asks for.
+    It is the Python implementation, because the C implementation allocates any size that a damaged pickle requests.
     """
 
-    def find_class(self, module: str, name: str) -> Any:
-        """What stands for the few constructors of an array.
+    stack: list[Any]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def load_build(self) -> None:
+        """Sets the state of an array or dtype.
 
         Raises:
-            DatasetError: the pickle asks for anything else.
+            DatasetError: the pickle sets the state of another object, for example the attributes of `_encode`, which
+                would stay changed in this process.
+        """
+        target = self.stack[-2]
+        if not isinstance(target, (_PickledDType, _PickledArray)):
+            raise DatasetError(f"sets the state of {type(target).__name__}: refused; only arrays may have a state")
+        super().load_build()  # type: ignore[misc]
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The replacement of a constructor of arrays.
+
+        Raises:
+            DatasetError: the pickle requests another name.
         """
         if (module, name) == ("numpy", "dtype"):
-            return _DType
+            return _PickledDType
         if (module, name) == ("_codecs", "encode"):
-            return _encoded
-        if (module, name) in ARRAYS:
-            return _Array
-        raise DatasetError(f"it asks for {module}.{name}: refused, a batch holds arrays, texts and numbers alone")
+            return _encode
+        if (module, name) in ARRAY_NAMES:
+            return _PickledArray
+        raise DatasetError(f"requests {module}.{name}: refused; a batch may contain only arrays, strings and numbers")

@@ -1,4 +1,4 @@
-"""Datasets, ours and the official tool's, as a source: their images and labels are kept."""
+"""Training datasets of crowdgan or the official tool as a source that keeps images and labels."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from crowdgan_core.datasets.zip_folder import has_index
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import is_zip
 from crowdgan_core.io.storage import open_store
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
 
 
 class DatasetSource:
-    """Reads one dataset in any of the formats.
+    """Reads one dataset of any installed format.
 
     Args:
-        formats: returns the dataset formats; called when a path is examined, since plugins are loaded later.
+        formats: returns the dataset formats; called for each path, since plugins are loaded later.
     """
 
     name = "dataset"
-    description = "a training dataset with its labels (zip or folder with dataset.json, HDF5)"
+    description = "a training dataset with its labels (ZIP or folder with dataset.json, HDF5)"
     is_fallback = False
 
     def __init__(self, formats: Callable[[], Iterable[DatasetFormat]]) -> None:
         self._formats = formats
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether there is one path, and a format other than plain files has its name, or it holds a dataset.json."""
+        """Whether there is one path, and it contains a dataset.json or matches the format of a dataset file."""
         if annotations is not None or len(paths) != 1:
             return False
         try:
@@ -49,7 +49,7 @@ class DatasetSource:
 
 
 class DatasetSourceReader:
-    """The images of an open dataset."""
+    """Reader of the images of an open dataset."""
 
     has_annotations = False
     problems: Sequence[SourceProblem] = ()
@@ -63,8 +63,12 @@ class DatasetSourceReader:
         """Number of images."""
         return len(self._reader)
 
+    def __repr__(self) -> str:
+        """For example `SourceReader(dataset, 600 images)`."""
+        return reader_repr(DatasetSource.name, self)
+
     def __iter__(self) -> Iterator[AnnotatedImage]:
-        """The images with what the dataset says of them."""
+        """Iterates over the images with their metadata."""
         for index, record in enumerate(self._reader.metadata.images):
             try:
                 image = self._reader.stored_image(index)
@@ -75,13 +79,13 @@ class DatasetSourceReader:
 
 @dataclass(frozen=True)
 class DamagedImage:
-    """An image that cannot be read; whoever opens it decides whether to skip it."""
+    """Handle of an image that cannot be read; the error is deferred until it is opened."""
 
     where: str
     reason: str
 
     def open(self) -> Image.Image:
-        """Never an image.
+        """Raises the error.
 
         Raises:
             DatasetError: always, with the reason.

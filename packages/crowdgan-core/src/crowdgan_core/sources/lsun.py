@@ -1,4 +1,4 @@
-"""LSUN in its LMDB form: what the official dataset tool reads. Needs the extra `crowdgan-core[lsun]`.
+"""LSUN as an LMDB database, as read by the official dataset tool. Requires the extra `crowdgan-core[lsun]`.
 
 Source: Yu et al., LSUN: Construction of a Large-scale Image Dataset using Deep Learning, 2015.
 """
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.stored_images import EncodedImage
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
 
 if TYPE_CHECKING:
     import lmdb
 
-DATA_FILE = "data.mdb"
+DATABASE_NAME = "data.mdb"
 
 
 class LsunSource:
@@ -28,8 +28,8 @@ class LsunSource:
     is_fallback = False
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether there is one folder with a data.mdb inside."""
-        return len(paths) == 1 and (paths[0] / DATA_FILE).is_file()
+        """Whether there is one path, a folder that contains data.mdb."""
+        return len(paths) == 1 and (paths[0] / DATABASE_NAME).is_file()
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> LsunReader:
         """Opens the database."""
@@ -37,7 +37,7 @@ class LsunSource:
 
 
 class LsunReader:
-    """The images of an LMDB database, in the order of its keys."""
+    """Reader of the images of an LMDB database, in key order."""
 
     has_annotations = False
     problems: Sequence[SourceProblem] = ()
@@ -48,24 +48,30 @@ class LsunReader:
         try:
             import lmdb
         except ImportError as error:
-            raise ConfigError(f"{path}: reading LSUN needs lmdb: pip install 'crowdgan-core[lsun]'") from error
+            raise ConfigError(
+                f"{path}: lmdb is not installed; run pip install 'crowdgan-core[lsun]' to read LSUN"
+            ) from error
         self._error: type[Exception] = lmdb.Error
         try:
             self._database: lmdb.Environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
             self._count = int(self._database.stat()["entries"])
         except lmdb.Error as error:
-            raise DatasetError(f"{path / DATA_FILE}: damaged database ({error})") from error
+            raise DatasetError(f"{path / DATABASE_NAME}: damaged database ({error})") from error
 
     def __len__(self) -> int:
         """Number of images."""
         return self._count
 
+    def __repr__(self) -> str:
+        """For example `SourceReader(lsun, 600 images)`."""
+        return reader_repr(LsunSource.name, self)
+
     def __iter__(self) -> Iterator[AnnotatedImage]:
-        """The images, without labels."""
+        """Iterates over the images, which have no labels."""
         try:
             with self._database.begin(write=False) as transaction:
                 for key, value in transaction.cursor():
                     name = bytes(key).decode("ascii", "replace")
                     yield AnnotatedImage(source_name=name, image=EncodedImage(bytes(value), f"{self._path}:{name}"))
         except self._error as error:
-            raise DatasetError(f"{self._path / DATA_FILE}: damaged database ({error})") from error
+            raise DatasetError(f"{self._path / DATABASE_NAME}: damaged database ({error})") from error

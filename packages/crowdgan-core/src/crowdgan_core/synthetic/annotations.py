@@ -1,14 +1,14 @@
-"""What is known of a made-up image: its CrowdHuman record with boxes, and the truth about camera and crowd.
+"""Annotations of a synthetic image: its CrowdHuman record, and the ground truth of camera and crowd.
 
-The record has CrowdHuman's form. A person is annotated when at least `MIN_VISIBLE_PX` pixels of the body can be seen:
+A person is annotated if at least `MIN_VISIBLE_PX` pixels of the body are visible. The boxes are:
 
-- `fbox`: the whole body, hidden parts and parts beyond the image's edges included; its lower edge is the row of the
+- `fbox`: the full body, including occluded parts and parts beyond the image's edges. Its lower edge is the row of the
   person's ground point and its upper edge that of the top of the head, rounded to pixels.
-- `vbox`: the smallest box round the pixels that show the person.
-- `hbox`: the whole head with its hair, hidden or not.
-- `head_attr.occ`, `extra.occ`: 1 when less than `CLEAR_SHARE` of the head's, or body's, pixels in the image are seen.
+- `vbox`: the bounding box of the person's visible pixels.
+- `hbox`: the full head with hair, including occluded parts.
 
-A `mask` is a group far behind the crowd, or a statue; all three boxes are the pixels that show it.
+`head_attr.occ` and `extra.occ` are 1 if less than `MIN_CLEAR_FRACTION` of the head's, or the body's, pixels in the
+image are visible. A `mask` is a group far behind the crowd, or a statue; all three boxes contain its visible pixels.
 """
 
 from __future__ import annotations
@@ -17,114 +17,120 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from crowdgan_core.synthetic.render.compositing import box_slices
-from crowdgan_core.synthetic.render.renderer import DISTANT, STATUE, RenderedScene
+from crowdgan_core.synthetic.render.compositing import PersonIndexImage, box_slices
+from crowdgan_core.synthetic.render.renderer import DISTANT_GROUP_INDEX, STATUE_INDEX, RenderedScene
 from crowdgan_core.synthetic.render.sprites import PixelRect
 from crowdgan_core.synthetic.world.world import World
-from crowdgan_core.utils.arrays import Boxes
+from crowdgan_core.utils.arrays import FloatArray, IndexArray
 
 MIN_VISIBLE_PX = 6
-"""Persons of whom fewer pixels can be seen are not annotated: nobody would find them."""
+"""Minimum number of visible pixels of an annotated person; an annotator would miss fewer; ours."""
 
-CLEAR_SHARE = 0.9
-"""A head or body counts as occluded when a smaller share of it is seen; ours."""
+MIN_CLEAR_FRACTION = 0.9
+"""Visible fraction of a head or body below which it is marked as occluded; ours."""
 
 MASK_MARGIN_PX = 1
-"""Masks reach this far beyond the pixels that they cover."""
+"""Margin in pixels of masks around the pixels that they cover."""
 
-DIGITS = 4
-"""Digits after the point in the truth: metres to a tenth of a millimetre."""
-
-
-def annotate(drawing: RenderedScene, world: World, image_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """CrowdHuman record and truth record of one image; for the latter see `write_synthetic_dataset`."""
-    entries, box_ids = _persons(drawing)
-    entries += [_mask(drawing.owners, owner) for owner in (DISTANT, STATUE) if (drawing.owners == owner).any()]
-    return {"ID": image_id, "gtboxes": entries}, _truth(world, box_ids)
+GROUND_TRUTH_DECIMALS = 4
+"""Decimals of the ground truth: metres to a tenth of a millimetre."""
 
 
-def _persons(drawing: RenderedScene) -> tuple[list[dict[str, Any]], list[int | None]]:
-    """Entries of those who can be seen, and everybody's `box_id`, None for the others."""
+def annotate(rendered: RenderedScene, world: World, image_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """CrowdHuman record and ground truth of one image; `write_synthetic_dataset` documents the latter."""
+    entries, box_ids = _person_entries(rendered)
+    for mask_index in (DISTANT_GROUP_INDEX, STATUE_INDEX):
+        if (rendered.person_index == mask_index).any():
+            entries.append(_mask_entry(rendered.person_index, mask_index))
+    return {"ID": image_id, "gtboxes": entries}, _ground_truth(world, box_ids)
+
+
+def _person_entries(rendered: RenderedScene) -> tuple[list[dict[str, Any]], list[int | None]]:
+    """Entries of all visible people, and the `box_id` of each person of the crowd, None if not annotated."""
     entries: list[dict[str, Any]] = []
     box_ids: list[int | None] = []
-    for index in range(len(drawing.full_boxes)):
-        seen = _seen(drawing, index)
-        if seen is None:
+    for index in range(len(rendered.full_boxes)):
+        visible = _visible_pixels(rendered, index)
+        if visible is None:
             box_ids.append(None)
             continue
         box_ids.append(len(entries))
-        entries.append(_person(drawing, index, len(entries), seen))
+        entries.append(_person_entry(rendered, index, len(entries), visible))
     return entries, box_ids
 
 
-def _seen(drawing: RenderedScene, index: int) -> npt.NDArray[np.int64] | None:
-    """Rows and columns of the pixels that show a person, `[2, num_pixels]`; None if they are too few."""
-    height, width = drawing.owners.shape
-    box = drawing.full_boxes[index] + np.array([-1, -1, 1, 1])
+def _visible_pixels(rendered: RenderedScene, index: int) -> IndexArray | None:
+    """Rows and columns of a person's visible pixels, `[2, num_pixels]`; None if there are too few."""
+    height, width = rendered.person_index.shape
+    box = rendered.full_boxes[index] + np.array([-1, -1, 1, 1])
     rows, columns = box_slices(box, (0, 0, width, height))
-    places = np.array(np.nonzero(drawing.owners[rows, columns] == index))
-    return places + np.array([[rows.start], [columns.start]]) if places.shape[1] >= MIN_VISIBLE_PX else None
+    pixels = np.array(np.nonzero(rendered.person_index[rows, columns] == index))
+    return pixels + np.array([[rows.start], [columns.start]]) if pixels.shape[1] >= MIN_VISIBLE_PX else None
 
 
-def _person(drawing: RenderedScene, index: int, box_id: int, seen: npt.NDArray[np.int64]) -> dict[str, Any]:
-    head_box = drawing.head_boxes[index]
-    height, width = drawing.owners.shape
+def _person_entry(rendered: RenderedScene, index: int, box_id: int, visible: IndexArray) -> dict[str, Any]:
+    head_box = rendered.head_boxes[index]
+    height, width = rendered.person_index.shape
     image: PixelRect = (0, 0, width, height)
-    head_px = np.count_nonzero(drawing.owners[box_slices(head_box, image)] == index)
-    body_solid, head_solid = drawing.solid_px[index]
+    visible_head_px = np.count_nonzero(rendered.person_index[box_slices(head_box, image)] == index)
+    body_px, head_px = rendered.covered_px[index]
+    head_occluded = visible_head_px < MIN_CLEAR_FRACTION * head_px or not visible_head_px
     return {
         "tag": "person",
         "hbox": rounded_xywh(head_box),
-        "head_attr": {"ignore": 0, "occ": int(head_px < CLEAR_SHARE * head_solid or not head_px), "unsure": 0},
-        "fbox": rounded_xywh(drawing.full_boxes[index]),
-        "vbox": _around(seen),
-        "extra": {"box_id": box_id, "occ": int(seen.shape[1] < CLEAR_SHARE * body_solid)},
+        "head_attr": {"ignore": 0, "occ": int(head_occluded), "unsure": 0},
+        "fbox": rounded_xywh(rendered.full_boxes[index]),
+        "vbox": _bounding_box(visible),
+        "extra": {"box_id": box_id, "occ": int(visible.shape[1] < MIN_CLEAR_FRACTION * body_px)},
     }
 
 
-def _mask(owners: npt.NDArray[np.int16], owner: int) -> dict[str, Any]:
-    x, y, width, height = _around(np.array(np.nonzero(owners == owner)))
+def _mask_entry(person_index: PersonIndexImage, mask_index: int) -> dict[str, Any]:
+    x, y, width, height = _bounding_box(np.array(np.nonzero(person_index == mask_index)))
     left, top = max(x - MASK_MARGIN_PX, 0), max(y - MASK_MARGIN_PX, 0)
-    right = min(x + width + MASK_MARGIN_PX, owners.shape[1])
-    bottom = min(y + height + MASK_MARGIN_PX, owners.shape[0])
+    right = min(x + width + MASK_MARGIN_PX, person_index.shape[1])
+    bottom = min(y + height + MASK_MARGIN_PX, person_index.shape[0])
     box = [left, top, right - left, bottom - top]
     return {"tag": "mask", "hbox": box, "head_attr": {}, "fbox": box, "vbox": box, "extra": {"ignore": 1}}
 
 
-def _around(places: npt.NDArray[np.int64]) -> list[int]:
-    """The smallest box xywh round pixels given by rows and columns, `[2, num_pixels]`."""
-    (top, left), (bottom, right) = places.min(axis=1).tolist(), places.max(axis=1).tolist()
+def _bounding_box(pixels: IndexArray) -> list[int]:
+    """Bounding box xywh of pixels given by rows and columns, `[2, num_pixels]`."""
+    (top, left), (bottom, right) = pixels.min(axis=1).tolist(), pixels.max(axis=1).tolist()
     return [left, top, right - left + 1, bottom - top + 1]
 
 
-def rounded_xywh(box_xyxy: Boxes) -> list[int]:
-    """A box with whole edges, xywh, each edge the nearest to the exact one, and at least 1 px wide and high."""
+def rounded_xywh(box_xyxy: FloatArray) -> list[int]:
+    """A box xywh whose edges are rounded to pixels, at least 1 px wide and high."""
     left, top, right, bottom = np.round(box_xyxy).astype(int).tolist()
     return [left, top, max(right - left, 1), max(bottom - top, 1)]
 
 
-def _truth(world: World, box_ids: list[int | None]) -> dict[str, Any]:
+def _ground_truth(world: World, box_ids: list[int | None]) -> dict[str, Any]:
     camera = world.camera
     return {
         "camera": {
-            "height_m": round(camera.height_m, DIGITS),
-            "pitch_deg": round(math.degrees(camera.pitch_rad), DIGITS),
-            "focal_length_px": round(camera.focal_length_px, DIGITS),
+            "height_m": _rounded(camera.height_m),
+            "pitch_deg": _rounded(math.degrees(camera.pitch_rad)),
+            "focal_length_px": _rounded(camera.focal_length_px),
             "focal_length_35mm": world.focal_35mm,
             "size": list(camera.size),
         },
         "people": [
             {
-                "x_m": round(person.x_m, DIGITS),
-                "y_m": round(person.y_m, DIGITS),
-                "height_m": round(person.height_m, DIGITS),
+                "x_m": _rounded(person.x_m),
+                "y_m": _rounded(person.y_m),
+                "height_m": _rounded(person.height_m),
                 "box_id": box_id,
             }
             for person, box_id in zip(world.people, box_ids, strict=True)
         ],
-        "area_m2": round(world.area_m2, DIGITS),
-        "region_m": [[round(x, DIGITS), round(y, DIGITS)] for x, y in world.region_m.tolist()],
+        "area_m2": _rounded(world.area_m2),
+        "region_m": [[_rounded(x), _rounded(y)] for x, y in world.region_m.tolist()],
         "density_per_m2": len(world.people) / world.area_m2,
     }
+
+
+def _rounded(value: float) -> float:
+    return round(value, GROUND_TRUTH_DECIMALS)

@@ -1,4 +1,4 @@
-"""Checks that authors of plugins run on their own classes, in their own tests."""
+"""Contract checks for plugin authors, to call in their own tests."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""How a check says what is wrong; unlike `assert` it also works under `python -O`."""
+"""Assertion helper of the contract checks; unlike `assert` it also works under `python -O`."""
 
 from __future__ import annotations
 
 
-def require(holds: bool, message: str) -> None:
-    """Does nothing where something holds.
+def require(condition: bool, message: str) -> None:
+    """Checks a condition.
 
     Raises:
-        AssertionError: it does not hold.
+        AssertionError: the condition is false.
     """
-    if not holds:
+    if not condition:
         raise AssertionError(message)

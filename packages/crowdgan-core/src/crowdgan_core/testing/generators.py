@@ -1,45 +1,47 @@
-"""Checks of an image generator: what the commands that make images rely on."""
+"""Contract check of an image generator."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.testing._require import require
-from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.arrays import ImageArray, LabelArray
 
 SEEDS = (0, 3, 17, 2**32 - 1)
-"""Seeds that are asked for."""
+"""Seeds of the checks."""
 
-SHIFT = 0.125
-"""By how much images are moved, in image widths."""
+TRANSLATION = 0.125
+"""Translation of the checks, in image widths."""
 
-ROUNDING = 1
-"""Grey levels by which an image may differ between batch sizes: sums in another order round otherwise."""
+ROTATION_DEG = 30.0
+"""Rotation of the checks."""
 
-Labels = npt.NDArray[np.float32]
+MAX_ROUNDING_DIFFERENCE = 1
+"""Maximum difference in grey levels between batch sizes, since sums in another order round differently."""
 
 
 def check_image_generator(generator: ImageGenerator) -> None:
-    """Checks a generator against the contract.
+    """Checks an image generator against the contract.
 
-    Images have the shape of the card and are uint8; a seed gives the same image again, in every batch and next to
-    any other, and another seed another one; labels have an effect, by their values alone, and are not changed; wrong
-    labels are refused; truncation 0 gives all seeds the same image, or truncation is refused; an image moves right
-    and down by `translate`, and turns, or both are refused; numpy's global random state is left alone.
+    - Images have the size of the card and type uint8.
+    - A seed gives the same image again, in every batch; different seeds give different images.
+    - A label affects its own image only, by its values, and is not modified; invalid labels raise ConfigError.
+    - With truncation 0 all seeds of a label give the same image, or truncation raises ConfigError.
+    - `translate` moves the image right and down and `rotate_deg` rotates it, or both raise ConfigError.
+    - numpy's global random state does not change.
 
-    A model that was never trained will do, as long as its seeds and labels show.
+    An untrained model is sufficient if its seeds and labels affect the images.
 
     Args:
-        generator: as the backend's `load_generator` returns it.
+        generator: as returned by the backend's `load_generator`.
 
     Raises:
-        AssertionError: it breaks the contract; the message says how.
+        AssertionError: the generator violates the contract; the message describes how.
     """
     require(isinstance(generator.card, ModelCard), f"card is {type(generator.card).__name__}, not a ModelCard")
     require(
@@ -48,21 +50,21 @@ def check_image_generator(generator: ImageGenerator) -> None:
     )
     state = repr(np.random.get_state())
     labels = _example_labels(generator.card, len(SEEDS))
-    given = None if labels is None else labels.copy()
-    images = generator.generate(SEEDS, given)
-    require(given is None or labels is None or np.array_equal(given, labels), "generate must not change the labels")
+    passed = None if labels is None else labels.copy()
+    images = generator.generate(SEEDS, passed)
+    require(passed is None or labels is None or np.array_equal(passed, labels), "generate must not modify the labels")
     _check_images(images, generator.card)
     _check_seeds(generator, images, labels)
     if labels is not None:
         _check_labels(generator, labels)
-    _check_refused_labels(generator, labels)
+    _check_invalid_labels(generator, labels)
     _check_truncation(generator, labels)
-    _check_moves(generator, images, labels)
+    _check_transforms(generator, images, labels)
     require(repr(np.random.get_state()) == state, "numpy's global random state must not change")
 
 
-def _example_labels(card: ModelCard, count: int) -> Labels | None:
-    """Labels one by one, one-hot or 1, 2, ...; None for a model without."""
+def _example_labels(card: ModelCard, count: int) -> LabelArray | None:
+    """Labels `[count, label_dim]`: one-hot, or 1, 2, …; None for a model without labels."""
     if card.label_dim == 0:
         return None
     if card.label_kind == "value":
@@ -77,99 +79,107 @@ def _check_images(images: Any, card: ModelCard) -> None:
     require(images.dtype == np.uint8, f"generate returned {images.dtype}, not uint8")
 
 
-def _check_seeds(generator: ImageGenerator, images: ImageArray, labels: Labels | None) -> None:
-    again = generator.generate(list(SEEDS), labels)
-    require(np.array_equal(images, again), "the same seeds and labels must give the same images again")
+def _check_seeds(generator: ImageGenerator, images: ImageArray, labels: LabelArray | None) -> None:
+    repeated = generator.generate(list(SEEDS), labels)
+    require(np.array_equal(images, repeated), "the same seeds and labels must give the same images again")
     for index, seed in enumerate(SEEDS):
-        alone = generator.generate([seed], None if labels is None else labels[index : index + 1])
-        same = _difference(alone[0], images[index]) <= ROUNDING
-        require(same, f"seed {seed} gives one image alone, and another in a batch of {len(SEEDS)}")
-    one_label = None if labels is None else labels[[0] * len(SEEDS)]
-    first, *others = generator.generate(SEEDS, one_label)
-    different = all(_difference(first, other) > ROUNDING for other in others)
-    require(different, "different seeds must give different images")
+        single = generator.generate([seed], None if labels is None else labels[index : index + 1])
+        is_same = _difference(single[0], images[index]) <= MAX_ROUNDING_DIFFERENCE
+        require(is_same, f"seed {seed} gives different images in batches of 1 and of {len(SEEDS)}")
+    first, *others = generator.generate(SEEDS, _repeat_first(labels))
+    is_different = all(_difference(first, other) > MAX_ROUNDING_DIFFERENCE for other in others)
+    require(is_different, "different seeds must give different images")
 
 
-def _check_labels(generator: ImageGenerator, labels: Labels) -> None:
+def _check_labels(generator: ImageGenerator, labels: LabelArray) -> None:
     seeds = [SEEDS[0]] * len(labels)
     images = generator.generate(seeds, labels)
     strided = np.repeat(labels, 2, axis=1)[:, ::2]
-    same = np.array_equal(generator.generate(seeds, strided), images)
-    require(same, "labels of equal values must give equal images, however they lie in memory")
-    backwards = generator.generate(seeds, labels[::-1])[::-1]
-    require(_difference(backwards, images) <= ROUNDING, "an image must depend on its own label alone")
-    varied = len(np.unique(labels, axis=0)) < 2 or any(_difference(images[0], item) > ROUNDING for item in images)
-    require(varied, "a label must make a difference to the image")
+    is_same = np.array_equal(generator.generate(seeds, strided), images)
+    require(is_same, "labels of equal values must give equal images, regardless of memory layout")
+    reordered = generator.generate(seeds, labels[::-1])[::-1]
+    require(_difference(reordered, images) <= MAX_ROUNDING_DIFFERENCE, "an image must depend only on its own label")
+    is_varied = len(np.unique(labels, axis=0)) < 2 or any(
+        _difference(images[0], image) > MAX_ROUNDING_DIFFERENCE for image in images
+    )
+    require(is_varied, "a label must affect the image")
 
 
-def _check_refused_labels(generator: ImageGenerator, labels: Labels | None) -> None:
-    """Wrong labels, each with what is wrong with it."""
+def _check_invalid_labels(generator: ImageGenerator, labels: LabelArray | None) -> None:
     if labels is None:
-        wrong: dict[str, Labels | None] = {"labels of a model without": np.zeros((len(SEEDS), 1), np.float32)}
+        invalid: dict[str, LabelArray | None] = {"labels for a model without labels": np.zeros((len(SEEDS), 1), "f4")}
     else:
-        wrong = {
-            "no labels": None,
+        invalid = {
+            "missing labels": None,
             "labels that are too long": np.hstack([labels, labels]),
             "too few labels": labels[1:],
-            "labels without the dimension of images": labels[0],
+            "labels with one dimension": labels[0],
             "labels that are not finite": np.full_like(labels, np.nan),
         }
-    for what, given in wrong.items():
-        require(_refuses(generator, given), f"{what} must raise ConfigError")
+    for description, passed in invalid.items():
+        require(_raises_config_error(generator, passed), f"{description} must raise ConfigError")
 
 
-def _check_truncation(generator: ImageGenerator, labels: Labels | None) -> None:
-    one_label = None if labels is None else labels[[0] * len(SEEDS)]
-    whole = generator.generate(SEEDS, one_label)
-    same = np.array_equal(generator.generate(SEEDS, one_label, truncation_psi=1.0), whole)
-    require(same, "truncation_psi 1 must change nothing")
-    if _refuses(generator, one_label, truncation_psi=0.0):
+def _check_truncation(generator: ImageGenerator, labels: LabelArray | None) -> None:
+    label = _repeat_first(labels)
+    images = generator.generate(SEEDS, label)
+    is_same = np.array_equal(generator.generate(SEEDS, label, truncation_psi=1.0), images)
+    require(is_same, "truncation_psi 1 must change nothing")
+    if _raises_config_error(generator, label, truncation_psi=0.0):
         return
-    first, *others = generator.generate(SEEDS, one_label, truncation_psi=0.0)
-    same = all(_difference(first, other) <= ROUNDING for other in others)
-    require(same, "truncation_psi 0 must give all seeds of one label the same image, or raise ConfigError")
+    first, *others = generator.generate(SEEDS, label, truncation_psi=0.0)
+    is_same = all(_difference(first, other) <= MAX_ROUNDING_DIFFERENCE for other in others)
+    require(is_same, "truncation_psi 0 must give the same image for all seeds of a label, or raise ConfigError")
 
 
-def _check_moves(generator: ImageGenerator, images: ImageArray, labels: Labels | None) -> None:
-    moves: tuple[dict[str, Any], ...] = ({"translate": (SHIFT, 0.0)}, {"translate": (0.0, SHIFT)}, {"rotate_deg": 30.0})
+def _check_transforms(generator: ImageGenerator, images: ImageArray, labels: LabelArray | None) -> None:
+    right, down, rotation = (
+        {"translate": (TRANSLATION, 0.0)},
+        {"translate": (0.0, TRANSLATION)},
+        {"rotate_deg": ROTATION_DEG},
+    )
     if not generator.supports_transform:
-        for move in moves:
-            require(
-                _refuses(generator, labels, **move),
-                f"supports_transform is False, so that {move} must raise ConfigError",
-            )
+        for transform in (right, down, rotation):
+            is_refused = _raises_config_error(generator, labels, **transform)
+            require(is_refused, f"supports_transform is False, so {transform} must raise ConfigError")
         return
-    still = generator.generate(SEEDS, labels, translate=(0.0, 0.0), rotate_deg=0.0)
-    require(np.array_equal(still, images), "translate (0, 0) and rotate_deg 0 must change nothing")
-    for axis, way, move in ((2, "right", moves[0]), (1, "down", moves[1])):
-        moved = generator.generate(SEEDS, labels, **move)
-        require(moved.shape == images.shape, f"{move} gives images of shape {moved.shape}, not {images.shape}")
-        shift_px = max(1, round(SHIFT * images.shape[2]))
-        found, opposite = (_mismatch(images, moved, axis, by) for by in (shift_px, -shift_px))
-        require(found < opposite, f"translate {move['translate']} must move images {way}")
-    turned = generator.generate(SEEDS, labels, **moves[2])
-    require(_difference(turned, images) > ROUNDING, "rotate_deg 30 must turn images")
+    unchanged = generator.generate(SEEDS, labels, translate=(0.0, 0.0), rotate_deg=0.0)
+    require(np.array_equal(unchanged, images), "translate (0, 0) and rotate_deg 0 must change nothing")
+    for axis, direction, transform in ((2, "right", right), (1, "down", down)):
+        translated = generator.generate(SEEDS, labels, translate=transform["translate"])
+        shapes = f"images of shape {translated.shape}, not {images.shape}"
+        require(translated.shape == images.shape, f"{transform} gives {shapes}")
+        shift_px = max(1, round(TRANSLATION * images.shape[2]))
+        error, opposite_error = (_shift_error(images, translated, axis, shift) for shift in (shift_px, -shift_px))
+        require(error < opposite_error, f"translate {transform['translate']} must move images {direction}")
+    rotated = generator.generate(SEEDS, labels, rotate_deg=ROTATION_DEG)
+    require(_difference(rotated, images) > MAX_ROUNDING_DIFFERENCE, f"rotate_deg {ROTATION_DEG:g} must rotate images")
 
 
-def _refuses(generator: ImageGenerator, labels: Labels | None, **move: Any) -> bool:
+def _repeat_first(labels: LabelArray | None) -> LabelArray | None:
+    """The first label for every seed."""
+    return None if labels is None else labels[[0] * len(SEEDS)]
+
+
+def _raises_config_error(generator: ImageGenerator, labels: LabelArray | None, **options: Any) -> bool:
     try:
-        generator.generate(SEEDS, labels, **move)
+        generator.generate(SEEDS, labels, **options)
     except ConfigError:
         return True
     return False
 
 
-def _difference(one: ImageArray, other: ImageArray) -> int:
-    """Largest difference of two arrays of pixels, in grey levels."""
-    return int(np.abs(one.astype(int) - other).max())
+def _difference(a: ImageArray, b: ImageArray) -> int:
+    """Maximum absolute difference of two image arrays, in grey levels."""
+    return int(np.abs(a.astype(int) - b).max())
 
 
-def _mismatch(before: ImageArray, after: ImageArray, axis: int, shift_px: int) -> float:
-    """Mean difference between what both images show, if the content went `shift_px` along the axis."""
+def _shift_error(before: ImageArray, after: ImageArray, axis: int, shift_px: int) -> float:
+    """Mean absolute difference in the overlap of two image arrays, if the content moved `shift_px` along the axis."""
     count = before.shape[axis] - abs(shift_px)
     starts = (max(0, -shift_px), max(0, shift_px))
-    shown, found = (
-        np.take(item, np.arange(start, start + count), axis).astype(float)
-        for item, start in zip((before, after), starts, strict=True)
+    overlap_before, overlap_after = (
+        np.take(image, np.arange(start, start + count), axis).astype(float)
+        for image, start in zip((before, after), starts, strict=True)
     )
-    return float(np.abs(shown - found).mean())
+    return float(np.abs(overlap_before - overlap_after).mean())

@@ -1,4 +1,4 @@
-"""Type aliases of arrays, shared by all packages."""
+"""Array type aliases, shared by all packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FloatArray = npt.NDArray[np.float64]
 """Floating-point numbers; the shape is stated where the alias is used."""
 
 BoolArray = npt.NDArray[np.bool_]
-"""Truth values, for example a mask over people."""
+"""Booleans, for example a mask over annotations."""
 
 IndexArray = npt.NDArray[np.intp]
 """Indices into another array."""
@@ -18,7 +18,7 @@ Points = npt.NDArray[np.float64]
 """Points `[num_points, 2]`, x and y."""
 
 Boxes = npt.NDArray[np.float64]
-"""Boxes `[num_boxes, 4]`: x, y, width, height in pixels, origin top left; a row of NaN where a box is missing."""
+"""Boxes `[num_boxes, 4]`: x, y, width, height in pixels, origin top left; a missing box is a row of NaN."""
 
 ImageArray = npt.NDArray[np.uint8]
 """Pixels `[height, width, 3]`, RGB."""

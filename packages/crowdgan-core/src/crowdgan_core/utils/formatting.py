@@ -1,4 +1,4 @@
-"""Text for people: shortened lists and durations."""
+"""Text for messages: shortened lists and durations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def join_limited(items: Iterable[object], limit: int) -> str:
 
 
 def count_and_list(title: str, names: Sequence[str], limit: int = 3) -> str:
-    """A title, the number of names and the first ones: `images without an annotation: 2 (a.jpg, b.jpg)`."""
+    """A title, the number of names and the first names: `images without an annotation: 2 (a.jpg, b.jpg)`."""
     return f"{title}: {len(names)} ({join_limited(names, limit)})"
 
 
@@ -23,9 +23,9 @@ def format_duration(seconds: float) -> str:
     """A duration in its two largest units: `45s`, `3m 20s`, `2h 05m`, `3d 04h`."""
     if seconds < MINUTE_S:
         return f"{seconds:.0f}s"
-    whole = int(seconds)
-    if whole < HOUR_S:
-        return f"{whole // MINUTE_S}m {whole % MINUTE_S:02d}s"
-    if whole < DAY_S:
-        return f"{whole // HOUR_S}h {whole % HOUR_S // MINUTE_S:02d}m"
-    return f"{whole // DAY_S}d {whole % DAY_S // HOUR_S:02d}h"
+    total_s = int(seconds)
+    if total_s < HOUR_S:
+        return f"{total_s // MINUTE_S}m {total_s % MINUTE_S:02d}s"
+    if total_s < DAY_S:
+        return f"{total_s // HOUR_S}h {total_s % HOUR_S // MINUTE_S:02d}m"
+    return f"{total_s // DAY_S}d {total_s % DAY_S // HOUR_S:02d}h"

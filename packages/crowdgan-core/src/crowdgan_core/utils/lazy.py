@@ -9,7 +9,9 @@ from typing import Any
 
 
 def attach(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose public names live in its modules.
+    """`__getattr__` and `__dir__` of a package whose public names are defined in its modules.
+
+    `__version__` is the version of the installed distribution, whose name is the package's with hyphens.
 
     Args:
         package: `__name__` of the package.
@@ -18,13 +20,18 @@ def attach(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any]
     """
 
     def __getattr__(name: str) -> Any:
-        if name not in names:
+        if name == "__version__":
+            from importlib.metadata import version  # takes 35 ms
+
+            value: Any = version(package.replace("_", "-"))
+        elif name in names:
+            value = getattr(importlib.import_module(f"{package}.{names[name]}"), name)
+        else:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{package}.{names[name]}"), name)
         setattr(sys.modules[package], name, value)
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *names})
+        return sorted({*vars(sys.modules[package]), *names, "__version__"})
 
     return __getattr__, __dir__

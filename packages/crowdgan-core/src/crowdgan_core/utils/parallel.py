@@ -1,4 +1,4 @@
-"""An ordered map over all cores that holds few items at a time and stops at once."""
+"""An ordered parallel map over processes, with bounded memory and a prompt stop."""
 
 from __future__ import annotations
 
@@ -23,99 +23,99 @@ from crowdgan_core.errors import CrowdganError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-CHUNK = 4
-"""Items sent to a worker at once: sending costs about 0.2 ms, an image 10 ms."""
+CHUNK_SIZE = 4
+"""Items per task of a worker process: sending a task takes about 0.2 ms, processing an image 10 ms."""
 
-WAITING_CHUNKS = 3
-"""Chunks under way per worker, so that none waits for the process that hands out."""
+QUEUED_CHUNKS_PER_WORKER = 3
+"""Chunks submitted per worker, so that no worker waits for the parent process."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Signals of Ctrl-C and of a polite kill."""
+"""The interrupt signal (Ctrl-C) and the termination signal."""
 
 SHUTDOWN_TIMEOUT_S = 0.5
-"""Seconds that a worker has to end the item that it works on; a large photograph takes a third of that."""
+"""Time in seconds in which a worker must finish its current item; a large image takes a third of it."""
 
-WINDOWS_WORKERS = 61
-"""Workers that `ProcessPoolExecutor` takes at most on Windows: what its wait for several handles allows."""
+MAX_WINDOWS_WORKERS = 61
+"""Maximum number of workers of `ProcessPoolExecutor` on Windows, a limit of `WaitForMultipleObjects`."""
 
-WORKER_DIED = (
-    "a worker process died; for lack of memory try fewer --workers; a script of your own must call from under "
-    "`if __name__ == '__main__':`, since workers import it"
+WORKER_DIED_MESSAGE = (
+    "a worker process died; if memory ran out, use fewer --workers; a Python script must make this call under "
+    "`if __name__ == '__main__':`, since worker processes import the script"
 )
 
 
 def available_cpus() -> int:
-    """Number of cores that this process may use, each by a worker."""
+    """Number of CPU cores available to this process, and the default number of workers."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return _startable(os.cpu_count() or 1)
+    return _limit_workers(os.cpu_count() or 1)
 
 
-def _startable(workers: int) -> int:
-    """As many of the workers as the system lets one process have."""
-    return min(workers, WINDOWS_WORKERS) if os.name == "nt" else workers
+def _limit_workers(workers: int) -> int:
+    """The number of workers, reduced to the maximum of the operating system."""
+    return min(workers, MAX_WINDOWS_WORKERS) if os.name == "nt" else workers
 
 
 def parallel_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
 ) -> Generator[Result, None, None]:
-    """Results of a picklable function over items, in their order, whatever the number of workers.
+    """Results of a picklable function over items, in the order of the items for any number of workers.
 
-    Items are drawn as they are needed. With one worker everything runs in this process. When the iteration is left
-    early, by an error or Ctrl-C, each worker ends after its current item, or is killed after `SHUTDOWN_TIMEOUT_S`.
+    Items are consumed as needed. With one worker, everything runs in this process. If the iteration stops early (an
+    error or Ctrl-C), each worker finishes its current item, or is killed after `SHUTDOWN_TIMEOUT_S`.
 
     Raises:
-        CrowdganError: a worker died.
+        CrowdganError: a worker process died.
     """
-    workers = _startable(workers)
+    workers = _limit_workers(workers)
     if workers == 1:
         yield from map(function, items)
         return
-    before = set(multiprocessing.active_children())
+    earlier_children = set(multiprocessing.active_children())
     context = _start_method()
     stop = context.Event()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
     try:
-        yield from _in_order(pool, function, iter(items), workers * WAITING_CHUNKS)
+        yield from _map_in_order(pool, function, iter(items), workers * QUEUED_CHUNKS_PER_WORKER)
     except BrokenProcessPool as error:
-        raise CrowdganError(WORKER_DIED) from error
+        raise CrowdganError(WORKER_DIED_MESSAGE) from error
     except BaseException:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        _kill_after_grace(set(multiprocessing.active_children()) - before)
+        _kill_after_timeout(set(multiprocessing.active_children()) - earlier_children)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_order(
+def _map_in_order(
     pool: ProcessPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item], limit: int
 ) -> Iterator[Result]:
-    under_way: deque[Future[list[Result]]] = deque()
-    chunks = iter(lambda: list(itertools.islice(items, CHUNK)), [])
+    pending: deque[Future[list[Result]]] = deque()
+    chunks = iter(lambda: list(itertools.islice(items, CHUNK_SIZE)), [])
     for chunk in chunks:
-        with _interrupts_later():
-            under_way.append(pool.submit(_map_chunk, function, chunk))
-        if len(under_way) >= limit:
-            yield from under_way.popleft().result()
-    while under_way:
-        yield from under_way.popleft().result()
+        with _defer_signals():
+            pending.append(pool.submit(_map_chunk, function, chunk))
+        if len(pending) >= limit:
+            yield from pending.popleft().result()
+    while pending:
+        yield from pending.popleft().result()
 
 
 @contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Holds back what stops this process: a worker that starts while nobody has noted it would be left over."""
-    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+def _defer_signals() -> Iterator[None]:
+    """Defers stop signals: a worker that starts but is not yet registered would outlive this process."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield
         return
-    held: list[int] = []
-    before = {number: signal.signal(number, lambda received, _: held.append(received)) for number in STOP_SIGNALS}
+    deferred: list[int] = []
+    handlers = {number: signal.signal(number, lambda received, _: deferred.append(received)) for number in STOP_SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        for received in held:
+        for received in deferred:
             signal.raise_signal(received)
 
 
@@ -123,10 +123,10 @@ def _map_chunk(function: Callable[[Item], Result], chunk: list[Item]) -> list[Re
     return [function(item) for item in chunk if _stop is None or not _stop.is_set()]
 
 
-def _kill_after_grace(processes: Iterable[BaseProcess]) -> None:
-    """Kills what has not ended by itself.
+def _kill_after_timeout(processes: Iterable[BaseProcess]) -> None:
+    """Kills the processes that have not ended within `SHUTDOWN_TIMEOUT_S`.
 
-    Not at once: a worker killed while it sends a result leaves the thread that receives it waiting for ever.
+    An immediate kill could block: if a worker is killed while it sends a result, the receiving thread waits forever.
     """
     end = time.monotonic() + SHUTDOWN_TIMEOUT_S
     for process in processes:
@@ -135,10 +135,10 @@ def _kill_after_grace(processes: Iterable[BaseProcess]) -> None:
 
 
 def _start_method() -> multiprocessing.context.BaseContext:
-    """Workers that start from a clean process: a fork of this one would inherit its threads and locks.
+    """A start method with clean worker processes: a fork of this process would inherit its threads and locks.
 
-    Where there is a fork server, it imports once, for all workers, what this process has loaded of crowdgan and its
-    plugins.
+    A fork server, where the system has one, preloads the crowdgan modules and plugins that this process has loaded,
+    once for all workers.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -149,10 +149,10 @@ def _start_method() -> multiprocessing.context.BaseContext:
 
 
 def _start_fork_server() -> None:
-    """Starts the server with Ctrl-C blocked, which it and the workers inherit: it is for this process alone."""
+    """Starts the fork server with SIGINT blocked; workers inherit this, so only this process handles Ctrl-C."""
     from multiprocessing import forkserver, resource_tracker  # not on Windows
 
-    resource_tracker.ensure_running()  # first, since it unblocks Ctrl-C at its end
+    resource_tracker.ensure_running()  # first, because it unblocks SIGINT when it returns
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
@@ -161,11 +161,11 @@ def _start_fork_server() -> None:
 
 
 _stop: Event | None = None
-"""In a worker: set when the results are no longer wanted. Only what a worker starts with can hand it over."""
+"""In a worker process: set when the results are no longer needed. An event can only be passed at process start."""
 
 
 def _start_worker(stop: Event) -> None:
-    """Leaves Ctrl-C to the parent, and makes this worker end with it, also where it is killed and can tell nobody."""
+    """Leaves Ctrl-C to the parent process, and ends this worker when the parent ends, even if the parent is killed."""
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -174,6 +174,6 @@ def _start_worker(stop: Event) -> None:
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    assert parent is not None, "a worker has a parent"
+    assert parent is not None, "a worker process has a parent"
     parent.join()
     os._exit(1)

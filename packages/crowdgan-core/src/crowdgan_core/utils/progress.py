@@ -1,4 +1,4 @@
-"""How long work reports how far it is."""
+"""The progress protocol: reports of how much of a long operation is done."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Where a long piece of work reports how far it is."""
+    """Receiver of progress reports."""
 
-    def start(self, what: str, total: int) -> None:
-        """A phase of `total` steps begins."""
+    def start(self, description: str, total: int) -> None:
+        """Starts a phase of `total` steps."""
         ...
 
     def advance(self) -> None:
-        """One step is done."""
+        """Reports that one step is complete."""
         ...
 
 
 class NullProgress:
-    """Reports nothing."""
+    """A receiver that ignores all reports."""
 
-    def start(self, what: str, total: int) -> None:
-        """Nothing."""
+    def start(self, description: str, total: int) -> None:
+        """Does nothing."""
 
     def advance(self) -> None:
-        """Nothing."""
+        """Does nothing."""

@@ -1,4 +1,4 @@
-"""A few of many, evenly spread."""
+"""An evenly spaced subset of a sequence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
-    """At most `count` of the items in their order, evenly spread; the first and the last among them from two on."""
+    """At most `count` items, evenly spaced and in order; with `count` >= 2 the first and last item are included."""
     if len(items) <= count:
         return list(items)
-    return [items[round(place)] for place in np.linspace(0, len(items) - 1, count)]
+    return [items[round(position)] for position in np.linspace(0, len(items) - 1, count)]

@@ -1,1 +1,1 @@
-"""The commands of this distribution, one per file; importing them loads neither scipy nor rich."""
+"""Commands of this distribution, one per file; importing them loads neither scipy nor rich."""

@@ -1,17 +1,17 @@
-"""The camera of an image, told from the people in it.
+"""Calibration of the camera from people's bounding boxes.
 
-All people are about equally tall, so that their boxes tell how the camera stands over flat ground. For a person whose
-feet are seen at row v and whose head is seen at row u,
+People are of similar height, so their boxes determine the camera's position over flat ground. For a person whose feet
+are seen in row v and whose head is seen in row u,
 
     tan δ(u) / tan δ(v) = 1 − H / C,   δ(v) = θ + atan((v − cy) / f),
 
-with camera height C, pitch θ, focal length f and the person's height H. For every θ and f this gives H / C of each
-person. Heights H vary by a few per cent around 1.685 m, boxes are a little wrong, and some are wholly wrong: log H is
-taken as a normal distribution, mixed with a share of boxes that tell nothing. C follows for every θ and f by
-expectation maximisation; how well all of that explains the boxes weighs θ against θ and f against f.
+with camera height C, pitch θ, focal length f and the person's height H. For given θ and f this determines H / C of
+each person. Heights H vary by a few per cent around 1.685 m, box edges are inaccurate, and some boxes are outliers:
+log H is modelled as a normal distribution, mixed with a fraction of outliers. C follows for each θ and f by
+expectation maximisation; the likelihood of the boxes gives the posterior probability of each θ and f.
 
-The head rows are what is explained, so the density of log H is multiplied by |∂ log H / ∂ u|. Without it, cameras that
-make everybody's height less sensitive to the boxes win, and long lenses seem short.
+The observations are the head rows, so the density of log H is multiplied by |∂ log H / ∂ u|. Without this factor,
+cameras for which heights are less sensitive to the boxes are preferred, and focal lengths come out too short.
 
 Source: the relation is that of Hoiem, Efros and Hebert, "Putting Objects in Perspective", CVPR 2006, without their
 approximations; the mixture and the posterior are ours.
@@ -23,77 +23,82 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from crowdgan_core.errors import DensityError
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera
-from crowdgan_core.utils.arrays import Boxes
-
-Floats = npt.NDArray[np.float64]
+from crowdgan_core.utils.arrays import BoolArray, Boxes, FloatArray
 
 HEIGHT_SD = 0.09 / MEAN_HEIGHT_M
 """Relative standard deviation of standing heights."""
 
 BOX_SD = 0.03
-"""Relative standard deviation of box heights around the true ones, ours: two edges, each wrong by 2 %."""
+"""Relative standard deviation of box heights around the true ones, ours: two edges, each with an error of 2 %."""
 
 LOG_HEIGHT_SD = math.hypot(HEIGHT_SD, BOX_SD)
-"""Standard deviation of log H as boxes show it."""
+"""Standard deviation of log H as measured from boxes."""
 
 OUTLIER_FRACTION = 0.1
-"""Share of boxes that are expected to be wrong: sitting people, children, posters, bad annotations; ours."""
+"""Expected fraction of outliers: seated people, children, posters, wrong annotations; ours."""
 
-WRONG_DENSITY = 0.3
-"""Density of log H among wrong boxes: anything over a range of e^3.3; ours."""
+OUTLIER_DENSITY = 0.3
+"""Probability density of log H of outliers: uniform over a factor of e^3.3; ours."""
 
 INLIER_SDS = 3.0
-"""Standard deviations of log H within which a box fits the camera."""
+"""Maximum distance of log H from its mean for an inlier, in standard deviations."""
 
-LOG_CAMERA_HEIGHT = (math.log(4.0), 0.9)
-"""Mean and standard deviation of log C in log metres: cameras stand from eye level to a roof; ours."""
+LOG_CAMERA_HEIGHT_PRIOR = (math.log(4.0), 0.9)
+"""Mean and standard deviation of log C, C in metres: cameras from eye level to roofs; ours."""
 
-PITCHES_DEG = (-10.0, 65.0, 1.5)
-"""First, last and step of the pitches that are tried, in degrees."""
+PITCH_RANGE_DEG = (-10.0, 65.0, 1.5)
+"""First, last and step of the evaluated pitches in degrees."""
 
 FINE_STEPS = 10
-"""Steps between two pitches in the second pass, near the best of the first."""
+"""Steps between two pitches in the second pass, near the best pitches of the first."""
 
-PRIOR_FOCAL_35MM = (24.0, 50.0)
-"""Focal lengths on 35 mm film that are tried where none is known, wide angle to normal, evenly on a log scale."""
+PRIOR_FOCAL_RANGE_35MM = (24.0, 50.0)
+"""Range of 35 mm equivalent focal lengths if the focal length is unknown, wide angle to normal, log-uniform."""
 
-PRIOR_FOCALS = 7
-"""Number of focal lengths tried."""
+NUM_PRIOR_FOCALS = 7
+"""Number of focal lengths evaluated in that range."""
 
 MAX_PEOPLE = 250
-"""People that the camera is told from; more are thinned out evenly, since they would add nothing but time."""
+"""Maximum number of people used; more are subsampled evenly, since they would not improve the result."""
 
-ITERATIONS = 8
-"""Rounds of expectation maximisation; the mean moves by less than a thousandth after five."""
+NUM_ITERATIONS = 8
+"""Iterations of expectation maximisation; the mean changes by less than a thousandth after five."""
 
 MIN_TANGENT = 1e-3
-"""Feet nearer to the horizon than this, as the tangent of the angle below it, tell nothing."""
+"""Minimum tangent of the angle of feet below the horizon; nearer to the horizon they do not constrain the camera."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CameraPosterior:
-    """Cameras that may have taken an image, and how probable each is."""
+    """Cameras that could have taken an image, with their probabilities."""
 
-    pitches_rad: Floats
+    pitches_rad: FloatArray
     """`[num_cameras]` θ."""
-    focals_px: Floats
+    focal_lengths_px: FloatArray
     """`[num_cameras]` f."""
-    log_heights: Floats
+    log_heights: FloatArray
     """`[num_cameras]` log C, C in metres."""
-    weights: Floats
+    weights: FloatArray
     """`[num_cameras]` probabilities; their sum is 1."""
     size: tuple[int, int]
     """`(height, width)` of the image in pixels."""
 
+    def __repr__(self) -> str:
+        """For example `CameraPosterior(140 cameras, best 5.1 m high, 19.6° down, 560 px, 640x480)`."""
+        best, (height, width) = self.best(), self.size
+        pitch = f"{math.degrees(best.pitch_rad):.1f}° down"
+        camera = f"{best.height_m:.1f} m high, {pitch}, {best.focal_length_px:.0f} px, {width}x{height}"
+        return f"CameraPosterior({len(self.weights)} cameras, best {camera})"
+
     def camera(self, index: int) -> Camera:
-        """One of the cameras."""
+        """The camera of an index."""
         return Camera(
             height_m=float(np.exp(self.log_heights[index])),
             pitch_rad=float(self.pitches_rad[index]),
-            focal_length_px=float(self.focals_px[index]),
+            focal_length_px=float(self.focal_lengths_px[index]),
             size=self.size,
         )
 
@@ -102,67 +107,70 @@ class CameraPosterior:
         return self.camera(int(self.weights.argmax()))
 
     def quantile_cameras(self, count: int) -> list[Camera]:
-        """Cameras that stand for equal shares of the probability, in the order of focal length and pitch."""
-        shares = (np.arange(count) + 0.5) / count
-        order = np.lexsort((self.pitches_rad, self.focals_px))
-        indices = order[np.searchsorted(np.cumsum(self.weights[order]), shares).clip(0, len(order) - 1)]
+        """`count` equally probable cameras, at evenly spaced quantiles in the order of focal length and pitch."""
+        quantiles = (np.arange(count) + 0.5) / count
+        order = np.lexsort((self.pitches_rad, self.focal_lengths_px))
+        indices = order[np.searchsorted(np.cumsum(self.weights[order]), quantiles).clip(0, len(order) - 1)]
         return [self.camera(int(index)) for index in indices]
 
 
-def calibrate_camera(boxes_xywh: Boxes, size: tuple[int, int], focal_length_px: float | None) -> CameraPosterior:
-    """The cameras that explain people's boxes.
+def calibrate_camera(boxes_xywh: Boxes, size: tuple[int, int], focal_length_px: float | None = None) -> CameraPosterior:
+    """The posterior over cameras given people's boxes.
 
     Args:
-        boxes_xywh: `[num_people, 4]` full boxes in pixels, num_people >= 2; from the head's top to the feet.
-        size: `(height, width)` of the whole image in pixels; the principal point is its middle.
-        focal_length_px: None where it is unknown; focal lengths of 24 to 50 mm on 35 mm film are then tried.
+        boxes_xywh: `[num_people, 4]` full boxes in pixels, num_people >= 2; from the top of the head to the feet.
+        size: `(height, width)` of the full image in pixels; the principal point is its centre.
+        focal_length_px: focal length in pixels; None if unknown: 35 mm equivalents of 24 to 50 mm are evaluated.
+
+    Raises:
+        DensityError: fewer than two boxes, or a box that is not finite or has no size.
     """
-    feet, heads = _rows(boxes_xywh, size)
+    if len(boxes_xywh) < 2 or not (np.isfinite(boxes_xywh).all() and (boxes_xywh[:, 2:] > 0).all()):
+        raise DensityError("the boxes cannot be used for calibration; give 2 or more finite boxes with a size above 0")
+    feet, heads = _feet_and_head_rows(boxes_xywh, size)
     if focal_length_px is not None:
         focals = np.array([focal_length_px])
     else:
-        focals = np.geomspace(*PRIOR_FOCAL_35MM, PRIOR_FOCALS) / 36 * max(size)
-    first, last, step = np.radians(PITCHES_DEG)
+        focals = np.geomspace(*PRIOR_FOCAL_RANGE_35MM, NUM_PRIOR_FOCALS) / 36 * max(size)
+    first, last, step = np.radians(PITCH_RANGE_DEG)
     coarse = np.arange(first, last + step / 2, step)
-    found = [_fine_pitches(feet, heads, focal, coarse) for focal in focals]
-    pitches = np.concatenate([item[0] for item in found])
-    log_heights = np.concatenate([item[1] for item in found])
-    scores = np.concatenate([item[2] for item in found])
+    by_focal = [_fine_pitches(feet, heads, focal, coarse) for focal in focals]
+    pitches, log_heights, scores = (np.concatenate(arrays) for arrays in zip(*by_focal, strict=True))
     weights = np.exp(scores - scores.max())
     return CameraPosterior(
         pitches_rad=pitches,
-        focals_px=np.repeat(focals, [len(item[0]) for item in found]),
+        focal_lengths_px=np.repeat(focals, [len(fine) for fine, _, _ in by_focal]),
         log_heights=log_heights,
         weights=weights / weights.sum(),
         size=size,
     )
 
 
-def relative_heights(boxes_xywh: Boxes, camera: Camera) -> Floats:
-    """Heights H of people before a camera over the mean standing height, `[num_people]`.
+def relative_heights(boxes_xywh: Boxes, camera: Camera) -> FloatArray:
+    """Heights H of people, for a camera, divided by the mean standing height, `[num_people]`.
 
-    NaN where the feet are at the horizon or above.
+    NaN if the feet are at the horizon or above.
     """
     feet = np.tan(camera.depression(boxes_xywh[:, 1] + boxes_xywh[:, 3]))
     heads = np.tan(camera.depression(boxes_xywh[:, 1]))
-    shares = 1 - heads / np.where(feet > MIN_TANGENT, feet, np.nan)
-    return np.asarray(shares * camera.height_m / MEAN_HEIGHT_M)
+    ratios = 1 - heads / np.where(feet > MIN_TANGENT, feet, np.nan)
+    return np.asarray(ratios * camera.height_m / MEAN_HEIGHT_M)
 
 
-def inlier_mask(boxes_xywh: Boxes, camera: Camera) -> npt.NDArray[np.bool_]:
-    """Which boxes show a standing person on the camera's ground, `[num_people]`."""
+def inlier_mask(boxes_xywh: Boxes, camera: Camera) -> BoolArray:
+    """Whether each box is consistent with a standing person on the camera's ground, `[num_people]`."""
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(relative_heights(boxes_xywh, camera))
     return np.abs(logs) <= INLIER_SDS * LOG_HEIGHT_SD
 
 
 def height_residual(boxes_xywh: Boxes, camera: Camera) -> float:
-    """Standard deviation of people's heights by a camera, relative; of boxes that fit it, at least one."""
+    """Relative standard deviation of people's heights for a camera; at least one box, all of them inliers."""
     return float(np.log(relative_heights(boxes_xywh, camera)).std())
 
 
-def _rows(boxes_xywh: Boxes, size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Rows of feet and heads below the image's middle in pixels, `[num_people]` each, of at most `MAX_PEOPLE`."""
+def _feet_and_head_rows(boxes_xywh: Boxes, size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Rows of feet and heads relative to the image centre in pixels, `[num_people]` each, of at most `MAX_PEOPLE`."""
     if len(boxes_xywh) > MAX_PEOPLE:
         order = np.argsort(boxes_xywh[:, 1] + boxes_xywh[:, 3], kind="stable")
         boxes_xywh = boxes_xywh[order[np.linspace(0, len(order) - 1, MAX_PEOPLE).astype(int)]]
@@ -170,8 +178,10 @@ def _rows(boxes_xywh: Boxes, size: tuple[int, int]) -> tuple[Floats, Floats]:
     return heads + boxes_xywh[:, 3], heads
 
 
-def _fine_pitches(feet: Floats, heads: Floats, focal: float, coarse: Floats) -> tuple[Floats, Floats, Floats]:
-    """Pitches near the best of the coarse ones, their log camera heights and their scores."""
+def _fine_pitches(
+    feet: FloatArray, heads: FloatArray, focal: float, coarse: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Pitches near the best coarse ones, their log camera heights and their scores."""
     _, scores = _scores(feet, heads, focal, coarse)
     step = coarse[1] - coarse[0]
     likely = coarse[scores > scores.max() - 8]
@@ -180,23 +190,23 @@ def _fine_pitches(feet: Floats, heads: Floats, focal: float, coarse: Floats) -> 
     return fine, log_heights, fine_scores
 
 
-def _scores(feet: Floats, heads: Floats, focal: float, pitches: Floats) -> tuple[Floats, Floats]:
+def _scores(feet: FloatArray, heads: FloatArray, focal: float, pitches: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Log camera height and log probability, up to a constant, of each pitch, `[num_pitches]` each."""
     foot_tangents = np.tan(pitches[:, None] + np.arctan(feet / focal))
     head_angles = pitches[:, None] + np.arctan(heads / focal)
     valid = (foot_tangents > MIN_TANGENT) & (np.tan(head_angles) < foot_tangents)
-    shares = np.where(valid, 1 - np.tan(head_angles) / np.where(valid, foot_tangents, 1.0), 1.0)
-    slopes = 1 / (np.cos(head_angles) ** 2 * np.abs(foot_tangents) * shares * focal * (1 + (heads / focal) ** 2))
-    estimates = math.log(MEAN_HEIGHT_M) - np.log(shares)  # of log C, by each person alone
+    ratios = np.where(valid, 1 - np.tan(head_angles) / np.where(valid, foot_tangents, 1.0), 1.0)  # H / C
+    slopes = 1 / (np.cos(head_angles) ** 2 * np.abs(foot_tangents) * ratios * focal * (1 + (heads / focal) ** 2))
+    estimates = math.log(MEAN_HEIGHT_M) - np.log(ratios)  # of log C, from each person alone
     peak = (1 - OUTLIER_FRACTION) / (LOG_HEIGHT_SD * math.sqrt(2 * math.pi)) * np.where(valid, slopes, 0.0)
-    wrong = OUTLIER_FRACTION * WRONG_DENSITY / (feet - heads)
-    log_heights = np.median(np.where(valid, estimates, LOG_CAMERA_HEIGHT[0]), axis=1)
-    mean, sd = LOG_CAMERA_HEIGHT
-    for _ in range(ITERATIONS):
-        right = peak * np.exp(-0.5 * ((estimates - log_heights[:, None]) / LOG_HEIGHT_SD) ** 2)
-        share = right / (right + wrong)
-        precision = share.sum(axis=1) / LOG_HEIGHT_SD**2 + 1 / sd**2
-        log_heights = ((share * estimates).sum(axis=1) / LOG_HEIGHT_SD**2 + mean / sd**2) / precision
-    right = peak * np.exp(-0.5 * ((estimates - log_heights[:, None]) / LOG_HEIGHT_SD) ** 2)
+    outlier = OUTLIER_FRACTION * OUTLIER_DENSITY / (feet - heads)
+    mean, sd = LOG_CAMERA_HEIGHT_PRIOR
+    log_heights = np.median(np.where(valid, estimates, mean), axis=1)
+    for _ in range(NUM_ITERATIONS):
+        inlier = peak * np.exp(-0.5 * ((estimates - log_heights[:, None]) / LOG_HEIGHT_SD) ** 2)
+        responsibility = inlier / (inlier + outlier)
+        precision = responsibility.sum(axis=1) / LOG_HEIGHT_SD**2 + 1 / sd**2
+        log_heights = ((responsibility * estimates).sum(axis=1) / LOG_HEIGHT_SD**2 + mean / sd**2) / precision
+    inlier = peak * np.exp(-0.5 * ((estimates - log_heights[:, None]) / LOG_HEIGHT_SD) ** 2)
     prior = -0.5 * ((log_heights - mean) / sd) ** 2
-    return log_heights, np.log(right + wrong).sum(axis=1) + prior - 0.5 * np.log(precision)
+    return log_heights, np.log(inlier + outlier).sum(axis=1) + prior - 0.5 * np.log(precision)

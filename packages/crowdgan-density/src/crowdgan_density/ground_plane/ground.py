@@ -1,9 +1,7 @@
-"""Persons per square metre of ground, from one photograph: `ground`.
+"""Estimator of persons/m² on the ground, from one image: `ground`.
 
-The camera is told from the people (`calibration`), or given; their feet give positions on the ground in metres; the
-density is that on the ground which they occupy and the image shows (`occupied`), raised by the people
-whom nearer ones hide (`occlusion`). Cameras that explain the boxes
-equally well are all carried along: their densities, and the chance in where people stand, make the interval.
+The camera is calibrated from people's boxes (`calibration`) or given; the feet give positions on the ground in metres;
+`measurement` computes the density and its 95 % interval.
 """
 
 from __future__ import annotations
@@ -23,31 +21,31 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.camera import Camera, focal_length_px
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_density.boxes import missing_boxes_reason, valid_full_boxes
+from crowdgan_density.ground_plane.ground_layers import occupied_ground_layers
 from crowdgan_density.ground_plane.homography import read_homography
-from crowdgan_density.ground_plane.measurement import GroundMeasurement, calibrate_views, measure
-from crowdgan_density.ground_plane.view import MeasuredView, View, pool_views
-from crowdgan_density.level_of_service import LEVEL_OF_SERVICE_SCALES, parse_scale
+from crowdgan_density.ground_plane.measurement import GroundMeasurement, calibrate_cameras, measure_ground
+from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, pool_views
+from crowdgan_density.level_of_service_scales import DEFAULT_SCALE, LEVEL_OF_SERVICE_SCALES, parse_scale
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroundPlaneEstimator(DensityEstimator):
-    """Persons/m² of ground, by a camera that is told from the people's heights.
+    """Persons/m² on the ground, camera calibrated from people's heights.
 
-    It needs at least 5 people with full boxes who stand on flat ground before a camera held upright. The focal length
-    is taken from the option, else from the image's EXIF data; without either the answer is an interval over 24 to
-    50 mm and its middle.
+    Needs at least 5 people with full boxes who stand on flat ground, and an upright camera. The focal length is that
+    of the option, else that of the EXIF data; if both are missing, the interval covers 24 to 50 mm.
     """
 
     name: ClassVar[str] = "ground"
     unit: ClassVar[str] = "persons/m²"
 
     scale: str = option(
-        "fruin-walkway", f"classes: {', '.join(LEVEL_OF_SERVICE_SCALES)}, or bounds in persons/m² such as 0.5,1,2"
+        DEFAULT_SCALE, f"classes: {', '.join(LEVEL_OF_SERVICE_SCALES)}, or bounds in persons/m², e.g. 0.5,1,2"
     )
-    focal_mm35: float | None = option(None, "focal length on 35 mm film in mm; none takes the image's EXIF data")
-    shared_camera: bool = option(False, "whether one fixed camera took all scenes: it is then told from all of them")
-    homography: Path | None = option(None, "JSON file with image_to_ground_m, used instead of people's heights")
-    cameras: tuple[float, ...] = option((), "the shared camera: height in m, pitch in degrees, focal length in px, …")
+    focal_mm35: float | None = option(None, "35 mm equivalent focal length in mm; none: EXIF")
+    shared_camera: bool = option(False, "calibrate one camera from all images")
+    homography: Path | None = option(None, "JSON file with image_to_ground_m; replaces calibration")
+    cameras: tuple[float, ...] = option((), "shared cameras: height in m, pitch in degrees, focal length in px, …")
 
     def __post_init__(self) -> None:
         parse_scale(self.scale)
@@ -58,7 +56,7 @@ class GroundPlaneEstimator(DensityEstimator):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes of the scale."""
+        """Class names of the scale."""
         return parse_scale(self.scale).classes
 
     def class_index(self, density_per_m2: float) -> int:
@@ -66,66 +64,68 @@ class GroundPlaneEstimator(DensityEstimator):
         return parse_scale(self.scale).class_index(density_per_m2)
 
     def fit(self, scenes: Iterable[Scene]) -> GroundPlaneEstimator:
-        """With `shared_camera`, the estimator with the camera that explains the people of all scenes."""
+        """With `shared_camera`, the estimator with cameras calibrated from the people of all scenes; else itself.
+
+        Raises:
+            ConfigError: `shared_camera` with images of several sizes, or the camera is unknown.
+        """
         if not self.shared_camera or self.cameras or self.homography is not None:
             return self
-        frames = [MeasuredView.of(scene) for scene in scenes]
-        sizes = {frame.size for frame in frames}
+        views = [MeasuredView.from_scene(scene) for scene in scenes]
+        sizes = {view.size for view in views}
         if len(sizes) != 1:
-            raise ConfigError(f"{self.name}: shared_camera needs images of one size; there are {len(sizes)}")
-        everybody = pool_views(frames)
-        views = calibrate_views(everybody, self.known_focal_px(everybody))
-        if isinstance(views, str):
-            raise ConfigError(f"{self.name}: no shared camera: {views}")
-        numbers = [(v.height_m, math.degrees(v.pitch_rad), v.focal_length_px) for v in views if isinstance(v, Camera)]
-        return replace(self, cameras=tuple(number for camera in numbers for number in camera))
+            raise ConfigError(f"{self.name}: shared_camera needs images of one size; there are {len(sizes)} sizes")
+        pooled = pool_views(views)
+        cameras = calibrate_cameras(pooled, self.known_focal_length_px(pooled))
+        if isinstance(cameras, str):
+            raise ConfigError(f"{self.name}: the shared camera cannot be calibrated: {cameras}")
+        triples = [(item.height_m, math.degrees(item.pitch_rad), item.focal_length_px) for item in cameras]
+        return replace(self, cameras=tuple(number for triple in triples for number in triple))
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        """Persons/m² on the ground that people occupy, its interval and level; or why it cannot be told."""
-        found = self.measured(scene)
-        if isinstance(found, str):
-            return DensityEstimate.unknown(self.unit, found)
+        """Persons/m² on occupied ground, with interval and class; or unknown with the reason."""
+        measurement = self.measure(scene)
+        if isinstance(measurement, str):
+            return DensityEstimate.unknown(self.unit, measurement)
         return DensityEstimate(
-            value=found.density_per_m2,
+            value=measurement.density_per_m2,
             unit=self.unit,
-            class_index=self.class_index(found.density_per_m2),
-            interval=found.interval_per_m2,
+            class_index=self.class_index(measurement.density_per_m2),
+            interval=measurement.interval_per_m2,
         )
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
-        """The ground that groups of people occupy, in the image and from above, with a grid of metres."""
-        from crowdgan_density.ground_plane.ground_layers import (
-            occupied_ground,  # here, since it uses what this module measures
-        )
+        """The ground that groups occupy, in the image and from above, with a metric grid."""
+        measurement = self.measure(scene)
+        if isinstance(measurement, str):
+            return ()
+        return occupied_ground_layers(scene, measurement, measurement.density_per_m2, self.unit)
 
-        found = self.measured(scene)
-        return () if isinstance(found, str) else occupied_ground(scene, found, found.density_per_m2, self.unit)
-
-    def measured(self, scene: Scene) -> GroundMeasurement | str:
-        """All that is told of the ground under a scene; or why it cannot be told."""
-        frame = MeasuredView.of(scene)
+    def measure(self, scene: Scene) -> GroundMeasurement | str:
+        """Positions and density of a scene's people on the ground; or the reason why the density is unknown."""
+        view = MeasuredView.from_scene(scene)
         if reason := missing_boxes_reason(scene, valid_full_boxes(scene)):
             return reason
-        views = self._views(frame)
-        return views if isinstance(views, str) else measure(frame, views)
+        projections = self._projections(view)
+        return projections if isinstance(projections, str) else measure_ground(view, projections)
 
-    def _views(self, frame: MeasuredView) -> Sequence[View] | str:
+    def _projections(self, view: MeasuredView) -> Sequence[GroundProjection] | str:
         if self.homography is not None:
-            return [read_homography(self.homography, frame.size)]
+            return [read_homography(self.homography, view.size)]
         if self.cameras:
-            return self.given_cameras(frame.size)
-        return calibrate_views(frame, self.known_focal_px(frame))
+            return self.shared_cameras(view.size)
+        return calibrate_cameras(view, self.known_focal_length_px(view))
 
-    def given_cameras(self, size: tuple[int, int]) -> list[Camera]:
-        """The cameras of the option, for images of `size` (height, width), the most probable one first."""
+    def shared_cameras(self, size: tuple[int, int]) -> list[Camera]:
+        """The cameras of the option `cameras` for images of `size` (height, width), the most probable one first."""
         triples = np.array(self.cameras).reshape(-1, 3).tolist()
         return [
             Camera(height_m=height, pitch_rad=math.radians(pitch), focal_length_px=focal, size=size)
             for height, pitch, focal in triples
         ]
 
-    def known_focal_px(self, frame: MeasuredView) -> float | None:
-        """Focal length in pixels that the option or the image tells; None where nothing does."""
+    def known_focal_length_px(self, view: MeasuredView) -> float | None:
+        """Focal length in pixels, from the option or the image; None if unknown."""
         if self.focal_mm35 is not None:
-            return focal_length_px(self.focal_mm35, frame.size)
-        return frame.focal_length_px
+            return focal_length_px(self.focal_mm35, view.size)
+        return view.focal_length_px

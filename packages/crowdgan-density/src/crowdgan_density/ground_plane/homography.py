@@ -1,4 +1,4 @@
-"""Known homographies from the image to the ground, which real datasets come with."""
+"""Homographies from the image to the ground, as published with some datasets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.utils.arrays import FloatArray, Points
 
-Points = npt.NDArray[np.float64]
+MAX_FILE_BYTES = 2**20
+"""Maximum number of bytes read from a file; it contains eleven numbers."""
 
-MAX_BYTES = 2**20
-"""Size above which a file is refused: it holds eleven numbers."""
+MIN_DETERMINANT = 1e-12
+"""Determinant of the matrix, scaled to a largest element of 1, below which it counts as singular."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,17 +25,15 @@ class Homography:
     """A projective map from pixels to the ground in metres."""
 
     matrix: tuple[tuple[float, ...], ...]
-    """3 x 3; takes (u, v, 1) in pixels to (x, y, 1) in metres, times a factor."""
+    """3 x 3; maps (u, v, 1) in pixels to a multiple of (x, y, 1) in metres."""
 
     def ground_from_pixels(self, pixels: Points) -> Points:
-        """Ground that pixels show, `[num_points, 2]` metres; NaN on the horizon."""
-        image = np.hstack([pixels, np.ones((len(pixels), 1))]) @ np.array(self.matrix).T
-        return np.asarray(image[:, :2] / np.where(image[:, 2:] != 0, image[:, 2:], np.nan))
+        """Ground positions of pixels, `[num_points, 2]` metres; NaN on the horizon."""
+        return _apply(np.array(self.matrix), pixels)
 
     def pixels_from_ground(self, ground_m: Points) -> Points:
-        """Pixels that show ground, `[num_points, 2]`; NaN for ground that is nowhere in the plane of the image."""
-        plane = np.hstack([ground_m, np.ones((len(ground_m), 1))]) @ np.linalg.inv(np.array(self.matrix)).T
-        return np.asarray(plane[:, :2] / np.where(plane[:, 2:] != 0, plane[:, 2:], np.nan))
+        """Pixels of ground positions, `[num_points, 2]`; NaN if a position has no projection."""
+        return _apply(np.linalg.inv(np.array(self.matrix)), ground_m)
 
 
 @lru_cache(maxsize=8)
@@ -43,28 +42,36 @@ def read_homography(path: Path, size: tuple[int, int]) -> Homography:
 
     Args:
         path: the file.
-        size: `(height, width)` of the images in pixels; a file for another size is scaled.
+        size: `(height, width)` of the images in pixels; a homography of another image size is scaled.
 
     Raises:
-        ConfigError: the file cannot be read, or holds no homography; the message names it.
+        ConfigError: the file cannot be read, or contains no homography; the message names it.
     """
     try:
-        data = json.loads(path.read_bytes()[:MAX_BYTES])
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: no homography can be read ({error})") from error
-    matrix = _numbers(data.get("image_to_ground_m") if isinstance(data, dict) else None, (3, 3))
-    if matrix is None or abs(np.linalg.det(matrix / np.abs(matrix).max())) < 1e-12:
+        data = json.loads(path.read_bytes()[:MAX_FILE_BYTES])
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid JSON ({error})") from error
+    matrix = _finite_array(data.get("image_to_ground_m") if isinstance(data, dict) else None, (3, 3))
+    if matrix is None or abs(np.linalg.det(matrix / np.abs(matrix).max())) < MIN_DETERMINANT:
         raise ConfigError(f"{path}: image_to_ground_m must be an invertible 3 x 3 matrix from pixels to metres")
     if "image_size" in data:
-        sides = _numbers(data["image_size"], (2,))
+        sides = _finite_array(data["image_size"], (2,))
         if sides is None or min(sides) <= 0:
             raise ConfigError(f"{path}: image_size must be [width, height] in pixels")
         matrix = matrix @ np.diag([sides[0] / size[1], sides[1] / size[0], 1.0])
     return Homography(matrix=tuple(tuple(row) for row in matrix.tolist()))
 
 
-def _numbers(value: Any, shape: tuple[int, ...]) -> Points | None:
-    """An array of finite numbers of a shape; None where it is anything else."""
+def _apply(matrix: FloatArray, points: Points) -> Points:
+    """Points mapped by a 3 x 3 matrix, `[num_points, 2]`; NaN at infinity."""
+    mapped = np.hstack([points, np.ones((len(points), 1))]) @ matrix.T
+    return np.asarray(mapped[:, :2] / np.where(mapped[:, 2:] != 0, mapped[:, 2:], np.nan))
+
+
+def _finite_array(value: Any, shape: tuple[int, ...]) -> FloatArray | None:
+    """An array of finite numbers of a shape, not all 0; None for any other value."""
     try:
         array = np.array(value, float)
     except (TypeError, ValueError, OverflowError):

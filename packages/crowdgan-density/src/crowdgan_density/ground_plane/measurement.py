@@ -1,9 +1,8 @@
-"""Persons per square metre of ground, from one photograph: `ground`.
+"""Density on the ground of one image, from a projection of its people onto the ground.
 
-The camera is told from the people (`calibration`), or given; their feet give positions on the ground in metres; the
-density is that on the ground which they occupy and the image shows (`occupied`), raised by the people
-whom nearer ones hide (`occlusion`). Cameras that explain the boxes
-equally well are all carried along: their densities, and the chance in where people stand, make the interval.
+The positions of people's feet on the ground form groups; the density is that of the people in the visible part of the
+groups' hulls (`groups`), corrected for people occluded by nearer ones (`occlusion`). Camera uncertainty is propagated:
+the densities for equally probable cameras, with sampling variation added, give the 95 % interval.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from crowdgan_core.scenes.camera import Camera
-from crowdgan_core.utils.arrays import Boxes
+from crowdgan_core.utils.arrays import BoolArray, Boxes, FloatArray, IndexArray, Points
 from crowdgan_density.ground_plane.calibration import (
     LOG_HEIGHT_SD,
     calibrate_camera,
@@ -24,194 +22,201 @@ from crowdgan_density.ground_plane.calibration import (
     inlier_mask,
     relative_heights,
 )
-from crowdgan_density.ground_plane.groups import MIN_GROUP, Indices, Points, find_groups, hull_density
+from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, find_groups, hull_density
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.occlusion import occluded_fraction
-from crowdgan_density.ground_plane.view import MeasuredView, View, visible_ground
+from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, visible_ground
 from crowdgan_density.ground_plane.voronoi_cells import peak_per_m2
 
 MIN_PEOPLE = 5
-"""People with boxes from which a camera can be told."""
+"""Minimum number of people with boxes for the calibration of a camera."""
 
+NUM_CAMERAS = 12
+"""Number of equally probable cameras that represent the posterior."""
 
-CAMERAS = 12
-"""Cameras, equally probable, that stand for all that may have taken the image."""
-
-
-MIN_FITTING_SHARE = 0.6
-"""Share of the boxes that must fit one camera over one flat ground."""
-
+MIN_INLIER_FRACTION = 0.6
+"""Minimum fraction of the boxes that must be consistent with one camera over flat ground."""
 
 MAX_INTERVAL_RATIO = 8.0
-"""Upper over lower bound of the interval beyond which the density is not told."""
-
+"""Ratio of upper to lower bound of the interval above which the density is unknown."""
 
 RESIDUAL_RANGE = (0.02, 0.088)
-"""Least and largest relative standard deviation of people's heights under the camera. Made-up crowds show 0.05 to
-0.077; two levels of ground 2 m apart show 0.09, and boxes that are all equal less than 0.01."""
-
+"""Minimum and maximum relative standard deviation of people's heights for the camera. Synthetic crowds have 0.05 to
+0.077; two levels of ground 2 m apart have 0.09, and boxes of equal size less than 0.01."""
 
 MAX_TILT = 0.2
-"""Largest change of people's heights from one side of the image to the other, as a share. Made-up crowds show 0.16 at
-most, a camera rolled by 3 degrees 0.15, and one rolled by 6 degrees 0.28."""
+"""Maximum relative change of people's heights from one side of the image to the other. Synthetic crowds have at most
+0.16, a camera rolled by 3 degrees 0.15, and one rolled by 6 degrees 0.28."""
 
-
-TILT_ERRORS = 4.0
-"""Standard errors from 0 from which such a change is no chance."""
-
+TILT_SDS = 4.0
+"""Number of standard errors from which such a change is significant."""
 
 RELATIVE_SAMPLING_SD = 1.0
-"""Relative standard deviation of the density of one person's share of ground; people keep distances, so the density of
-n people varies by less than this over √n."""
-
+"""Relative standard deviation of the density of one person's area of ground; people keep distances, so the density of
+n people varies by less than this divided by √n."""
 
 NORMAL_NINTHS = (-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593)
-"""Nine values that stand for equal shares of a standard normal distribution."""
+"""Nine values that represent equal fractions of a standard normal distribution."""
 
+INTERVAL_QUANTILES = (0.025, 0.975)
+"""Quantiles at the bounds of the 95 % interval."""
 
-INTERVAL = (0.025, 0.975)
-"""Quantiles between which the density is expected."""
-
-
-NO_FLAT_GROUND = "too few people fit one flat ground before an upright camera (stairs, stands, sitting people, posters)"
-
+NO_FLAT_GROUND = (
+    "too few boxes are consistent with flat ground and an upright camera (stairs, stands, seated people, posters)"
+)
 
 TILTED = "people's heights change from left to right (a rolled camera, or ground that slopes sideways)"
 
+NO_PERSPECTIVE = "the boxes do not constrain the camera (people in one row, or of equal height in the image)"
 
-NO_PERSPECTIVE = "the people tell too little of the camera (they stand in one row, or are equally tall in the image)"
-
-
-NO_GROUP = f"no {MIN_GROUP} people with their feet in the image stand together over an area"
+NO_GROUP = f"no {MIN_GROUP_PEOPLE} people with their feet in the image form a group that spans an area"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroundMeasurement:
-    """What is told of the ground under a scene."""
+    """Positions and density of the people of a scene on the ground."""
 
-    frame: MeasuredView
-    """What was measured."""
+    view: MeasuredView
+    """People and measured region of the image."""
     density_per_m2: float
+    """Density on occupied ground in persons/m²."""
     interval_per_m2: tuple[float, float]
-    view: View
+    """95 % interval of the density in persons/m²."""
+    projection: GroundProjection
     """The most probable camera, or the given homography."""
     positions_m: Points
-    """`[num_positions, 2]` of those whose feet are seen and whose boxes fit, by the most probable camera."""
+    """`[num_positions, 2]` of the people with feet in the measured region and inlier boxes."""
     groups_m: tuple[Points, ...]
-    """Of each group that occupies ground, its people's positions, `[num_people, 2]`, by the most probable camera."""
+    """Positions of the people of each group that occupies ground, `[num_people, 2]` each."""
     people_per_position: float
-    """At least 1: people whose boxes do not fit, and whom nearer ones hide, are somewhere among the others."""
+    """At least 1: accounts for people with outlier boxes and for occluded people."""
     residual: float | None
-    """Standard deviation of people's heights by that camera, relative; None with a homography."""
+    """Relative standard deviation of people's heights for the camera; None with a homography."""
+
+    def __repr__(self) -> str:
+        """For example `GroundMeasurement(0.84 persons/m², 0.66–1.07, 31 positions, 2 groups)`."""
+        low, high = self.interval_per_m2
+        counts = f"{len(self.positions_m)} positions, {len(self.groups_m)} groups"
+        return f"GroundMeasurement({self.density_per_m2:.2f} persons/m², {low:.2f}–{high:.2f}, {counts})"
 
     @property
     def peak_per_m2(self) -> float:
-        """95th percentile of people's local densities in persons/m², on the ground that the image shows.
+        """95th percentile of people's local densities in persons/m², on visible ground.
 
-        At least the scene's density: of a few people most stand at the border, where cells reach into empty ground.
+        At least the scene's density: in small groups most people are at the boundary, where cells extend into empty
+        ground.
         """
-        ground = visible_ground(self.frame, self.view, self.positions_m)
+        ground = visible_ground(self.view, self.projection, self.positions_m)
         return max(self.people_per_position * peak_per_m2(self.positions_m, ground), self.density_per_m2)
 
 
-def measure(frame: MeasuredView, views: Sequence[View]) -> GroundMeasurement | str:
-    """Density on the ground, over views that are equally probable, the best one first; or why it cannot be told."""
-    best = views[0]
-    fits = _fits(frame, best)
-    among = _groups(frame, best, fits)
-    densities, people = [], []
-    for view in views:
-        found = _density_under(frame, view, among)
-        if found is not None:
-            densities.append(found[0])
-            people.append(found[1])
-    if len(densities) <= len(views) / 2:
+def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) -> GroundMeasurement | str:
+    """Positions and density on the ground; or the reason why the density is unknown.
+
+    Args:
+        view: people and measured region of the image.
+        projections: equally probable projections, the best one first.
+    """
+    best = projections[0]
+    inliers = _inliers(view, best)
+    groups = _find_groups(view, best, inliers)
+    estimates = [_estimate_density(view, projection, groups) for projection in projections]
+    defined = [estimate for estimate in estimates if estimate is not None]
+    if len(defined) <= len(projections) / 2:
         return NO_GROUP
-    positions = best.ground_from_pixels(frame.feet_px[frame.shown & fits])
+    densities, people = zip(*defined, strict=True)
+    positions = best.ground_from_pixels(view.feet_px[view.in_region & inliers])
     positions = positions[np.isfinite(positions).all(axis=1)]
-    seen_share = _seen_share(frame.boxes_xywh[fits], best, positions)
-    log_densities = np.log(densities) - math.log(seen_share)
+    visible = _visible_fraction(view.boxes_xywh[inliers], best, positions)
+    log_densities = np.log(densities) - math.log(visible)
     low, high = _interval(log_densities, float(np.mean(people)))
     if high > MAX_INTERVAL_RATIO * low:
         return NO_PERSPECTIVE
     return GroundMeasurement(
-        frame=frame,
+        view=view,
         density_per_m2=float(np.exp(np.median(log_densities))),
         interval_per_m2=(low, high),
-        view=best,
+        projection=best,
         positions_m=positions,
-        groups_m=tuple(best.ground_from_pixels(frame.feet_px[group]) for group in among),
-        people_per_position=float(_people_per_fitting(frame, fits) / seen_share),
-        residual=None if isinstance(best, Homography) else height_residual(frame.boxes_xywh[fits], best),
+        groups_m=tuple(best.ground_from_pixels(view.feet_px[group]) for group in groups),
+        people_per_position=float(_people_per_inlier(view, inliers) / visible),
+        residual=None if isinstance(best, Homography) else height_residual(view.boxes_xywh[inliers], best),
     )
 
 
-def calibrate_views(frame: MeasuredView, focal: float | None) -> list[View] | str:
-    """Cameras that explain the people, the best one first; or why there are none."""
-    if len(frame.boxes_xywh) < MIN_PEOPLE:
+def calibrate_cameras(view: MeasuredView, focal_length_px: float | None) -> list[Camera] | str:
+    """The most probable camera followed by equally probable ones; or the reason why the camera is unknown.
+
+    Args:
+        view: the people of an image.
+        focal_length_px: focal length in pixels; None if unknown.
+    """
+    if len(view.boxes_xywh) < MIN_PEOPLE:
         return f"fewer than {MIN_PEOPLE} people with a full-body box"
-    calibration = calibrate_camera(frame.boxes_xywh, frame.size, focal)
-    best = calibration.best()
-    fits = inlier_mask(frame.boxes_xywh, best)
-    if fits.mean() < MIN_FITTING_SHARE or fits.sum() < MIN_PEOPLE:
+    posterior = calibrate_camera(view.boxes_xywh, view.size, focal_length_px)
+    best = posterior.best()
+    inliers = inlier_mask(view.boxes_xywh, best)
+    if inliers.mean() < MIN_INLIER_FRACTION or inliers.sum() < MIN_PEOPLE:
         return NO_FLAT_GROUND
-    if _is_tilted(frame.boxes_xywh[fits], best):
+    if _is_tilted(view.boxes_xywh[inliers], best):
         return TILTED
-    spread = height_residual(frame.boxes_xywh[fits], best)
-    if not RESIDUAL_RANGE[0] <= spread <= RESIDUAL_RANGE[1]:
-        return NO_FLAT_GROUND if spread > RESIDUAL_RANGE[1] else NO_PERSPECTIVE
-    return [best, *calibration.quantile_cameras(CAMERAS)]
+    residual = height_residual(view.boxes_xywh[inliers], best)
+    if not RESIDUAL_RANGE[0] <= residual <= RESIDUAL_RANGE[1]:
+        return NO_FLAT_GROUND if residual > RESIDUAL_RANGE[1] else NO_PERSPECTIVE
+    return [best, *posterior.quantile_cameras(NUM_CAMERAS)]
 
 
-def _groups(frame: MeasuredView, view: View, fits: npt.NDArray[np.bool_]) -> list[Indices]:
-    """Who stands near whom, as indices into the frame's people, by a view."""
-    shown = np.flatnonzero(frame.shown & fits)
-    positions = view.ground_from_pixels(frame.feet_px[shown])
+def _find_groups(view: MeasuredView, projection: GroundProjection, inliers: BoolArray) -> list[IndexArray]:
+    """Groups of people on the ground, as indices into the view's people."""
+    people = np.flatnonzero(view.in_region & inliers)
+    positions = projection.ground_from_pixels(view.feet_px[people])
     on_ground = np.isfinite(positions).all(axis=1)
-    return [shown[on_ground][group] for group in find_groups(positions[on_ground])]
+    return [people[on_ground][group] for group in find_groups(positions[on_ground])]
 
 
-def _density_under(frame: MeasuredView, view: View, among: Sequence[Indices]) -> tuple[float, int] | None:
-    """Density in persons/m² under one view, and the number of people that tell it."""
-    fits = _fits(frame, view)
-    positions = view.ground_from_pixels(frame.feet_px)
-    usable = frame.shown & fits & np.isfinite(positions).all(axis=1)
-    found = hull_density(positions, [group[usable[group]] for group in among])
-    return None if found is None else (found[0] * _people_per_fitting(frame, fits), found[1])
+def _estimate_density(
+    view: MeasuredView, projection: GroundProjection, groups: Sequence[IndexArray]
+) -> tuple[float, int] | None:
+    """Density in persons/m² for one projection, and the number of people it is computed from."""
+    inliers = _inliers(view, projection)
+    positions = projection.ground_from_pixels(view.feet_px)
+    usable = view.in_region & inliers & np.isfinite(positions).all(axis=1)
+    estimate = hull_density(positions, [group[usable[group]] for group in groups])
+    return None if estimate is None else (estimate[0] * _people_per_inlier(view, inliers), estimate[1])
 
 
-def _people_per_fitting(frame: MeasuredView, fits: npt.NDArray[np.bool_]) -> float:
-    """People in the measured part per person whose box fits: those with wrong boxes are people, too."""
-    return np.count_nonzero(frame.shown) / np.count_nonzero(frame.shown & fits)
+def _people_per_inlier(view: MeasuredView, inliers: BoolArray) -> float:
+    """People in the measured region per person with an inlier box: outliers are people, too."""
+    return np.count_nonzero(view.in_region) / np.count_nonzero(view.in_region & inliers)
 
 
-def _seen_share(boxes_xywh: Boxes, view: View, positions_m: Points) -> float:
-    """Share of the people who are annotated, as far as nearer ones hide the others; 1 with a homography."""
-    if isinstance(view, Homography) or len(positions_m) < MIN_GROUP:
+def _visible_fraction(boxes_xywh: Boxes, projection: GroundProjection, positions_m: Points) -> float:
+    """Fraction of the people that is annotated in spite of occlusion; 1 with a homography."""
+    if isinstance(projection, Homography) or len(positions_m) < MIN_GROUP_PEOPLE:
         return 1.0
-    return 1.0 - occluded_fraction(positions_m, boxes_xywh, view)
+    return 1.0 - occluded_fraction(positions_m, boxes_xywh, projection)
 
 
-def _fits(frame: MeasuredView, view: View) -> npt.NDArray[np.bool_]:
-    if isinstance(view, Homography):
-        return np.ones(len(frame.boxes_xywh), bool)
-    return inlier_mask(frame.boxes_xywh, view)
+def _inliers(view: MeasuredView, projection: GroundProjection) -> BoolArray:
+    if isinstance(projection, Homography):
+        return np.ones(len(view.boxes_xywh), bool)
+    return inlier_mask(view.boxes_xywh, projection)
 
 
-def _interval(log_densities: npt.NDArray[np.float64], people: float) -> tuple[float, float]:
-    """Bounds of the density over the views, with the chance in where people stand added."""
-    chance = RELATIVE_SAMPLING_SD / math.sqrt(people) * np.array(NORMAL_NINTHS)
-    low, high = np.exp(np.quantile(log_densities[:, None] + chance, INTERVAL))
+def _interval(log_densities: FloatArray, people: float) -> tuple[float, float]:
+    """Bounds of the density over the projections, with sampling variation added."""
+    sampling = RELATIVE_SAMPLING_SD / math.sqrt(people) * np.array(NORMAL_NINTHS)
+    low, high = np.exp(np.quantile(log_densities[:, None] + sampling, INTERVAL_QUANTILES))
     return float(low), float(high)
 
 
 def _is_tilted(boxes_xywh: Boxes, camera: Camera) -> bool:
-    """Whether people's heights rise from one side of the image to the other by more than chance."""
+    """Whether people's heights change significantly from one side of the image to the other."""
     across = (boxes_xywh[:, 0] + boxes_xywh[:, 2] / 2) / camera.size[1] - 0.5
-    spread = across - across.mean()
+    offsets = across - across.mean()
     logs = np.log(relative_heights(boxes_xywh, camera))
-    squares = float((spread**2).sum())
+    squares = float((offsets**2).sum())
     if squares == 0:
         return False
-    slope = float((spread * logs).sum()) / squares
-    return abs(slope) > max(MAX_TILT, TILT_ERRORS * LOG_HEIGHT_SD / math.sqrt(squares))
+    slope = float((offsets * logs).sum()) / squares
+    return abs(slope) > max(MAX_TILT, TILT_SDS * LOG_HEIGHT_SD / math.sqrt(squares))

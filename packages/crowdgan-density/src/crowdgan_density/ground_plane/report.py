@@ -1,4 +1,4 @@
-"""What `ground` tells of images, to be looked at before they are labelled: cameras, densities, levels."""
+"""Report of each image: camera, persons/m², peak and level of service, or the reason why they are unknown."""
 
 from __future__ import annotations
 
@@ -15,91 +15,110 @@ from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_density.ground_plane.calibration import height_residual, inlier_mask
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.view import MeasuredView, pool_views
+from crowdgan_density.level_of_service_scales import level_of_service
 
 
 @dataclass(frozen=True, kw_only=True)
 class CameraReport:
-    """A camera as it was told."""
+    """A calibrated camera."""
 
     height_m: float
+    """Height above the ground in metres."""
     pitch_deg: float
-    """Angle of the view axis below the horizontal in degrees."""
+    """Angle of the viewing axis below the horizontal in degrees."""
     focal_length_px: float
-    """In pixels of the whole photograph."""
+    """Focal length in pixels of the full image."""
     focal_length_known: bool
-    """False where it is the most probable one between 24 and 50 mm."""
+    """False if the focal length is the most probable one between 24 and 50 mm."""
     residual: float
-    """Standard deviation of people's heights by this camera, relative."""
+    """Relative standard deviation of people's heights for this camera."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageReport:
-    """What is told of one image; None where it is not."""
+    """Camera, density and level of service of one image; None if unknown."""
 
     image: str
+    """Name of the image in its source."""
     person_count: int
+    """Number of people, without ignore regions."""
     camera: CameraReport | None = None
-    """None with a homography, too."""
+    """The most probable camera; also None with a homography."""
     density_per_m2: float | None = None
+    """Density on occupied ground in persons/m²."""
     interval_per_m2: tuple[float, float] | None = None
+    """95 % interval of the density."""
     peak_per_m2: float | None = None
     """95th percentile of people's local densities."""
     level: str | None = None
-    """Class of the density on the estimator's scale."""
+    """Level of service of the density, on the estimator's scale."""
     reason: str | None = None
-    """Why it cannot be told; None when it can."""
+    """Reason why the density is unknown; None if it is known."""
+
+    def __repr__(self) -> str:
+        """For example `ImageReport('273271,c9db', 31 people, 0.84 persons/m², 0.66–1.07, level 'D')`."""
+        return f"ImageReport({self.image!r}, {self.person_count} people, {self._describe()})"
+
+    def _describe(self) -> str:
+        if self.density_per_m2 is None:
+            return f"unknown: {self.reason}"
+        interval = ""
+        if self.interval_per_m2 is not None:
+            interval = f", {self.interval_per_m2[0]:.2f}–{self.interval_per_m2[1]:.2f}"
+        return f"{self.density_per_m2:.2f} persons/m²{interval}, level {self.level!r}"
 
 
-def report_scene(ground: GroundPlaneEstimator, scene: Scene) -> ImageReport:
-    """What a fitted estimator tells of one image."""
-    found = ground.measured(scene)
-    if isinstance(found, str):
-        return ImageReport(image=scene.source_name, person_count=scene.person_count, reason=found)
+def report_scene(estimator: GroundPlaneEstimator, scene: Scene) -> ImageReport:
+    """The report of one image, by a fitted estimator."""
+    measurement = estimator.measure(scene)
+    if isinstance(measurement, str):
+        return ImageReport(image=scene.source_name, person_count=scene.person_count, reason=measurement)
+    camera = measurement.projection
     return ImageReport(
         image=scene.source_name,
         person_count=scene.person_count,
-        camera=_camera_report(ground, found.frame, found.view) if isinstance(found.view, Camera) else None,
-        density_per_m2=found.density_per_m2,
-        interval_per_m2=found.interval_per_m2,
-        peak_per_m2=found.peak_per_m2,
-        level=ground.classes[ground.class_index(found.density_per_m2)],
+        camera=_report_camera(estimator, measurement.view, camera) if isinstance(camera, Camera) else None,
+        density_per_m2=measurement.density_per_m2,
+        interval_per_m2=measurement.interval_per_m2,
+        peak_per_m2=measurement.peak_per_m2,
+        level=level_of_service(measurement.density_per_m2, estimator.scale),
     )
 
 
 def report_scenes(
-    ground: GroundPlaneEstimator, scenes: Sequence[Scene], *, workers: int = 1, progress: Progress | None = None
+    estimator: GroundPlaneEstimator, scenes: Sequence[Scene], *, workers: int = 1, progress: Progress | None = None
 ) -> list[ImageReport]:
-    """What a fitted estimator tells of each image.
+    """The reports of images, by a fitted estimator.
 
     Args:
-        ground: fitted already.
-        scenes: whole photographs.
-        workers: processes that share the work.
-        progress: told of each image.
+        estimator: fitted already.
+        scenes: scenes of full images.
+        workers: number of worker processes.
+        progress: receives one step per image.
     """
     progress = progress or NullProgress()
-    progress.start("measuring", len(scenes))
+    progress.start("estimating", len(scenes))
     reports = []
-    with closing(parallel_map(partial(report_scene, ground), scenes, workers=workers)) as found:
-        for report in found:
+    with closing(parallel_map(partial(report_scene, estimator), scenes, workers=workers)) as results:
+        for report in results:
             progress.advance()
             reports.append(report)
     return reports
 
 
-def shared_camera(ground: GroundPlaneEstimator, scenes: Sequence[Scene]) -> CameraReport | None:
-    """The camera that a fitted estimator takes for all images; None where each has its own."""
-    if not ground.cameras:
+def report_shared_camera(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -> CameraReport | None:
+    """The camera that a fitted estimator uses for all images; None if each image has its own."""
+    if not estimator.cameras:
         return None
-    everybody = pool_views([MeasuredView.of(scene) for scene in scenes])
-    return _camera_report(ground, everybody, ground.given_cameras(everybody.size)[0])
+    pooled = pool_views([MeasuredView.from_scene(scene) for scene in scenes])
+    return _report_camera(estimator, pooled, estimator.shared_cameras(pooled.size)[0])
 
 
-def _camera_report(ground: GroundPlaneEstimator, frame: MeasuredView, camera: Camera) -> CameraReport:
+def _report_camera(estimator: GroundPlaneEstimator, view: MeasuredView, camera: Camera) -> CameraReport:
     return CameraReport(
         height_m=camera.height_m,
         pitch_deg=math.degrees(camera.pitch_rad),
         focal_length_px=camera.focal_length_px,
-        focal_length_known=ground.known_focal_px(frame) is not None,
-        residual=height_residual(frame.boxes_xywh[inlier_mask(frame.boxes_xywh, camera)], camera),
+        focal_length_known=estimator.known_focal_length_px(view) is not None,
+        residual=height_residual(view.boxes_xywh[inlier_mask(view.boxes_xywh, camera)], camera),
     )

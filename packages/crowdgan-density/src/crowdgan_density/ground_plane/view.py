@@ -1,4 +1,4 @@
-"""The photograph that a scene shows, whole or in part, and what turns its pixels into metres."""
+"""The measured part of an image, and the ground that it shows."""
 
 from __future__ import annotations
 
@@ -6,81 +6,86 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.arrays import Boxes
+from crowdgan_core.utils.arrays import BoolArray, Boxes, Points
 from crowdgan_density.boxes import valid_full_boxes
-from crowdgan_density.ground_plane.groups import Points, convex_hull
+from crowdgan_density.ground_plane.groups import convex_hull
 from crowdgan_density.ground_plane.homography import Homography
 
-View = Camera | Homography
-"""What gives ground positions of pixels."""
+GroundProjection = Camera | Homography
+"""A map between pixels and ground positions."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MeasuredView:
-    """The whole photograph, and the part of it that is measured."""
+    """The people of a full image, and the region of it that is measured."""
 
     boxes_xywh: Boxes
-    """`[num_people, 4]` usable full boxes in pixels of the whole."""
+    """`[num_people, 4]` valid full boxes in pixels of the full image."""
     feet_px: Points
-    """`[num_people, 2]` middles of the boxes' lower edges."""
-    shown: npt.NDArray[np.bool_]
-    """`[num_people]` whose feet lie in the measured part."""
-    part_xyxy: tuple[float, float, float, float]
-    """The measured part, in pixels of the whole."""
+    """`[num_people, 2]` centres of the boxes' lower edges."""
+    in_region: BoolArray
+    """`[num_people]` whether the feet lie in the measured region."""
+    region_xyxy: tuple[float, float, float, float]
+    """The measured region, in pixels of the full image."""
     size: tuple[int, int]
-    """`(height, width)` of the whole in pixels."""
+    """`(height, width)` of the full image in pixels."""
     focal_length_px: float | None
-    """Of the whole."""
+    """Focal length of the full image in pixels; None if unknown."""
+
+    def __repr__(self) -> str:
+        """For example `MeasuredView(640x480, 31 people, 28 in the measured region)`."""
+        height, width = self.size
+        in_region = np.count_nonzero(self.in_region)
+        return f"MeasuredView({width}x{height}, {len(self.boxes_xywh)} people, {in_region} in the measured region)"
 
     @classmethod
-    def of(cls, scene: Scene) -> MeasuredView:
-        """The frame of a scene, cropped or not."""
-        whole = scene if scene.crop is None else scene.crop.full_scene
-        boxes = valid_full_boxes(whole)
+    def from_scene(cls, scene: Scene) -> MeasuredView:
+        """The view of a scene; the measured region is its crop, or the full image."""
+        full_scene = scene if scene.crop is None else scene.crop.full_scene
+        boxes = valid_full_boxes(full_scene)
         feet = boxes[:, :2] + boxes[:, 2:] * [0.5, 1.0]
         left, top = (0.0, 0.0) if scene.crop is None else (scene.crop.left, scene.crop.top)
-        height, width = whole.size if scene.crop is None else scene.crop.size
-        part = (left, top, left + width, top + height)
+        height, width = full_scene.size if scene.crop is None else scene.crop.size
+        region = (left, top, left + width, top + height)
         return cls(
             boxes_xywh=boxes,
             feet_px=feet,
-            shown=np.asarray(np.logical_and(feet >= part[:2], feet <= part[2:]).all(axis=1)),
-            part_xyxy=part,
-            size=whole.size,
-            focal_length_px=whole.focal_length_px,
+            in_region=np.asarray(np.logical_and(feet >= region[:2], feet <= region[2:]).all(axis=1)),
+            region_xyxy=region,
+            size=full_scene.size,
+            focal_length_px=full_scene.focal_length_px,
         )
 
 
-def pool_views(frames: Sequence[MeasuredView]) -> MeasuredView:
-    """The people of all frames in the first one: what one fixed camera saw at several times."""
+def pool_views(views: Sequence[MeasuredView]) -> MeasuredView:
+    """The people of all views in the first one: images of one fixed camera at several times."""
     return replace(
-        frames[0],
-        boxes_xywh=np.concatenate([frame.boxes_xywh for frame in frames]),
-        feet_px=np.concatenate([frame.feet_px for frame in frames]),
-        shown=np.concatenate([frame.shown for frame in frames]),
+        views[0],
+        boxes_xywh=np.concatenate([view.boxes_xywh for view in views]),
+        feet_px=np.concatenate([view.feet_px for view in views]),
+        in_region=np.concatenate([view.in_region for view in views]),
     )
 
 
-def visible_ground(frame: MeasuredView, view: View, positions_m: Points) -> Points:
-    """The ground that the measured part of the image shows, as far as people stand on it: a convex polygon in metres.
+def visible_ground(view: MeasuredView, projection: GroundProjection, positions_m: Points) -> Points:
+    """Ground that the measured region shows, up to the farthest person: a convex polygon in metres.
 
-    It ends a tenth of its depth behind the last person, since the ground may go on to the horizon.
+    It ends a tenth of its depth behind the farthest person, since the ground may extend to the horizon.
 
     Args:
-        frame: tells the measured part.
-        view: gives ground positions of pixels.
-        positions_m: `[num_people, 2]` of those in it.
+        view: the measured region.
+        projection: map from pixels to ground positions.
+        positions_m: `[num_people, 2]` of the people in the region.
     """
-    feet = frame.feet_px[frame.shown]
-    left, top, right, bottom = frame.part_xyxy
+    feet = view.feet_px[view.in_region]
+    left, top, right, bottom = view.region_xyxy
     top = max(top, feet[:, 1].min() - 0.1 * (bottom - feet[:, 1].min()) - 1)
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    ground = view.ground_from_pixels(corners)  # straight edges stay straight
+    ground = projection.ground_from_pixels(corners)  # straight edges stay straight
     outline = np.vstack([ground[np.isfinite(ground).all(axis=1)], positions_m])
     hull = convex_hull(outline)
-    assert hull is not None, "an edge of the image and the people before it do not lie on one line"
+    assert hull is not None, "an edge of the image and the people in front of it are not collinear"
     return hull

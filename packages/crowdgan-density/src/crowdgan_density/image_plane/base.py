@@ -1,4 +1,4 @@
-"""The classes sparse, medium and dense, which the estimators of this package share."""
+"""Base of the estimators with the classes sparse, medium and dense."""
 
 from __future__ import annotations
 
@@ -8,34 +8,41 @@ from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError
 
 CLASSES = ("sparse", "medium", "dense")
-"""From the least to the most crowded."""
+"""Class names, from the least to the most crowded."""
 
 
 class ThreeClassEstimator(DensityEstimator):
-    """Base of the estimators whose classes are sparse, medium and dense."""
+    """An estimator with the classes sparse, medium and dense."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """sparse, medium, dense."""
+        """Class names: sparse, medium, dense."""
         return CLASSES
 
-    def answer(self, value: float, *, above_sparse: bool, dense: bool) -> DensityEstimate:
-        """A value in the estimator's unit with its class: dense, or medium when it is above sparse, or sparse."""
+    def classify(self, value: float, *, above_sparse: bool, dense: bool) -> DensityEstimate:
+        """An estimate with its class.
+
+        Args:
+            value: density in the estimator's unit.
+            above_sparse: whether the value is above class sparse.
+            dense: whether the value is in class dense.
+        """
         return DensityEstimate(value=float(value), unit=self.unit, class_index=2 if dense else int(above_sparse))
 
-    def cannot_tell(self, reason: str) -> DensityEstimate:
-        """The answer "cannot tell" in the estimator's unit."""
+    def unknown(self, reason: str) -> DensityEstimate:
+        """An unknown estimate in the estimator's unit, with the reason."""
         return DensityEstimate.unknown(self.unit, reason)
 
 
 def check_class_bounds(estimator_name: str, **bounds: float) -> None:
-    """Checks the two bounds of the classes, given in the order of the classes under their option names.
+    """Checks the two class boundaries, given by their option names in increasing order.
 
     Raises:
-        ConfigError: a bound is not finite, or the first is not below the second.
+        ConfigError: a boundary is not finite, or the first is not below the second.
     """
     (low_name, low), (high_name, high) = bounds.items()
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ConfigError(
-            f"{estimator_name}: {low_name} is {low} and {high_name} is {high}; they must be finite and rise"
+            f"{estimator_name}: {low_name} is {low} and {high_name} is {high}; "
+            f"they must be finite, and {low_name} must be below {high_name}"
         )

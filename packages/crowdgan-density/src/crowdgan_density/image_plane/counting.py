@@ -1,4 +1,4 @@
-"""Densities that count persons: `threshold` and `normalised`. They need no boxes, only marks such as head points."""
+"""Estimators that count people: `threshold` and `normalised`. They need no boxes; head points suffice."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from crowdgan_density.image_plane.base import ThreeClassEstimator, check_class_b
 
 
 def normalised_count(count: int, count_min: int, count_max: int) -> float:
-    """Place of a count on the scale from `count_min` (0) to `count_max` (1); no unit.
+    """Min-max normalised count, (count − count_min) / (count_max − count_min); no unit.
 
-    (count − count_min) / (count_max − count_min), below 0 or above 1 for a count off the scale. On a scale whose two
-    ends are equal the divisor is 1 person: the lowest count of a dataset is 0 whatever the others are, and a scene
-    with more persons still gets more.
+    Below 0 or above 1 for a count outside the range. If both ends are equal, the divisor is 1 person: the minimum
+    count of a dataset is always 0, and more people always give a larger value.
 
     Raises:
         DensityError: `count_min` is above `count_max`.
 
-    Source: min-max normalisation, as in the published tool; the answer for equal ends is ours.
+    Source: min-max normalisation, as in the published tool; the divisor for equal ends is ours.
     """
     if count_min > count_max:
         raise DensityError(f"count_min is {count_min} and count_max is {count_max}; count_min must not be above it")
@@ -34,82 +33,86 @@ def normalised_count(count: int, count_min: int, count_max: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdEstimator(ThreeClassEstimator):
-    """Number of persons in the image.
+    """Person count.
 
-    Source: the published tool's method of this name; ignore regions are not persons.
+    Ignore regions are not counted.
+
+    Source: the published tool's method of this name.
     """
 
     name: ClassVar[str] = "threshold"
     unit: ClassVar[str] = "persons"
 
-    sparse_up_to: int = option(10, "most persons of a sparse scene")
-    medium_up_to: int = option(30, "most persons of a medium scene; more are dense")
+    sparse_up_to: int = option(10, "maximum person count of class sparse")
+    medium_up_to: int = option(30, "maximum person count of class medium")
 
     def __post_init__(self) -> None:
         check_class_bounds(self.name, sparse_up_to=self.sparse_up_to, medium_up_to=self.medium_up_to)
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        """The number of persons; 0 and sparse for an empty scene."""
+        """The person count; 0 and sparse for an empty scene."""
         count = scene.person_count
-        return self.answer(count, above_sparse=count > self.sparse_up_to, dense=count > self.medium_up_to)
+        return self.classify(count, above_sparse=count > self.sparse_up_to, dense=count > self.medium_up_to)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
-        """The persons counted: a point each, or the density map of heads."""
-        return persons_counted(scene)
+        """The counted people: one point each, or a heatmap of heads."""
+        return counted_people_layers(scene)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NormalisedCountEstimator(ThreeClassEstimator):
-    """Number of persons on the dataset's own scale: 0 for its emptiest scene, 1 for its fullest.
+    """Person count, min-max normalised over the dataset.
 
-    Source: the published tool's method of this name; ignore regions are not persons.
+    0 for the dataset's minimum count, 1 for its maximum. Ignore regions are not counted.
+
+    Source: the published tool's method of this name.
     """
 
     name: ClassVar[str] = "normalised"
-    unit: ClassVar[str] = "share of the dataset's range of counts"
+    unit: ClassVar[str] = "fraction of the dataset's count range"
 
-    medium_from: float = option(0.333, "least value of a medium scene")
-    dense_above: float = option(0.666, "value above which a scene is dense")
-    count_min: int | None = option(None, "persons at value 0; none takes the fewest of the dataset")
-    count_max: int | None = option(None, "persons at value 1; none takes the most of the dataset")
+    medium_from: float = option(0.333, "lower bound of class medium")
+    dense_above: float = option(0.666, "exclusive lower bound of class dense")
+    count_min: int | None = option(None, "count mapped to 0; none: dataset minimum")
+    count_max: int | None = option(None, "count mapped to 1; none: dataset maximum")
 
     def __post_init__(self) -> None:
         check_class_bounds(self.name, medium_from=self.medium_from, dense_above=self.dense_above)
         check_count_range(self.name, self.count_min, self.count_max)
 
     def fit(self, scenes: Iterable[Scene]) -> NormalisedCountEstimator:
-        """The estimator on the scale of a dataset; itself, without a look at it, when the scale is set.
+        """The estimator with the count range of a dataset; itself, without reading the dataset, if the range is set.
 
         Raises:
             DensityError: the dataset has no scenes.
         """
         if self.count_min is not None:
             return self
-        count_min, count_max = count_range(self.name, (scene.person_count for scene in scenes))
+        count_min, count_max = dataset_count_range(self.name, (scene.person_count for scene in scenes))
         return replace(self, count_min=count_min, count_max=count_max)
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        """The place of the scene's number of persons on the scale.
+        """The scene's normalised person count.
 
         Raises:
-            DensityError: the scale is neither set nor fitted.
+            DensityError: the count range is neither set nor fitted.
         """
-        count_min, count_max = fitted_range(self.name, self.count_min, self.count_max)
+        count_min, count_max = require_count_range(self.name, self.count_min, self.count_max)
         value = normalised_count(scene.person_count, count_min, count_max)
-        return self.answer(value, above_sparse=value >= self.medium_from, dense=value > self.dense_above)
+        return self.classify(value, above_sparse=value >= self.medium_from, dense=value > self.dense_above)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
-        """The persons counted: a point each, or the density map of heads."""
-        return persons_counted(scene)
+        """The counted people: one point each, or a heatmap of heads."""
+        return counted_people_layers(scene)
 
 
-def persons_counted(scene: Scene) -> Sequence[Layer]:
-    """What shows the persons of a scene that were counted, ignore regions left out."""
-    return count_layers(scene.select(~scene.ignore), scene.size, "persons counted")
+def counted_people_layers(scene: Scene) -> Sequence[Layer]:
+    """Layers that show the counted people of a scene, without ignore regions."""
+    return count_layers(scene.select(~scene.ignore), scene.size, "counted people")
 
 
 def check_count_range(estimator_name: str, count_min: int | None, count_max: int | None) -> None:
-    """Checks the two options that fix a scale of counts.
+    """Checks the two options that set a count range.
 
     Raises:
         ConfigError: only one of them is given, or they are not 0 ≤ count_min ≤ count_max.
@@ -123,26 +126,26 @@ def check_count_range(estimator_name: str, count_min: int | None, count_max: int
         )
 
 
-def count_range(estimator_name: str, counts: Iterable[int]) -> tuple[int, int]:
-    """The fewest and the most persons of a dataset's scenes.
+def dataset_count_range(estimator_name: str, counts: Iterable[int]) -> tuple[int, int]:
+    """Minimum and maximum count of a dataset's scenes.
 
     Raises:
         DensityError: there are no scenes.
     """
     known = list(counts)
     if not known:
-        raise DensityError(f"{estimator_name}: the dataset has no scenes; at least one is needed to fit the scale")
+        raise DensityError(f"{estimator_name}: the dataset has no scenes; fitting the count range needs at least one")
     return min(known), max(known)
 
 
-def fitted_range(estimator_name: str, count_min: int | None, count_max: int | None) -> tuple[int, int]:
-    """The two ends of a scale of counts, in persons.
+def require_count_range(estimator_name: str, count_min: int | None, count_max: int | None) -> tuple[int, int]:
+    """The two ends of a count range.
 
     Raises:
         DensityError: they are neither set nor fitted.
     """
     if count_min is None or count_max is None:
         raise DensityError(
-            f"{estimator_name}: the scale is not known yet; fit a dataset first, or set count_min and count_max"
+            f"{estimator_name}: the count range is unknown; fit a dataset first, or set count_min and count_max"
         )
     return count_min, count_max

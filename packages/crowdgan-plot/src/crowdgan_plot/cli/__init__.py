@@ -1,1 +1,1 @@
-"""The commands of this distribution, one per file; importing them does not load matplotlib."""
+"""Commands of `crowdgan plot`."""

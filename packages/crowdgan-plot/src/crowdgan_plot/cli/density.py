@@ -1,51 +1,67 @@
-"""`crowdgan plot density`: images of densities."""
+"""`crowdgan plot density`: overlays of density estimates on images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from crowdgan_core.cli.common.dataclass_options import options_from
 from crowdgan_core.cli.common.output import print_skipped, print_table
 from crowdgan_core.cli.common.param_types import EstimatorName
 from crowdgan_core.cli.common.progress_bars import progress_bar
-from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings, source_options
+from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings
 from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.pipeline.reading import ReadConfig
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_plot.cli.options import PATH
-from crowdgan_plot.output import FORMATS
+from crowdgan_plot.output import DEFAULT_SAMPLE, FIGURE_FORMATS, FigureFormat
+
+if TYPE_CHECKING:
+    from crowdgan_core.density.estimator import DensityEstimator
+    from crowdgan_plot.density.batch import ScenePlot
 
 
-@click.command("density")
-@source_options()
-@click.option("--density", type=EstimatorName(), required=True, help="What measures how crowded an image is.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the estimator; repeatable.")
-@click.option("--ids", multiple=True, metavar="NAME", help="An image to draw, or how its name begins; repeatable.")
+@click.command("density", short_help="Plot density estimates over images")
+@options_from(SourceOptions)
+@options_from(ReadConfig)
+@click.option("--density", type=EstimatorName(), required=True, help="Density estimator; see `crowdgan density`.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Estimator option (repeatable).")
+@click.option("--ids", multiple=True, metavar="NAME", help="Image name or unique prefix (repeatable).")
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
-    default=12,
+    default=DEFAULT_SAMPLE,
     show_default=True,
-    help="Without --ids: draw so many, evenly spread over the source.",
+    help="Number of images, evenly spaced over the source, without --ids.",
 )
-@click.option("--out", "outdir", type=PATH, required=True, help="Folder for the figures.")
-@click.option("--format", "kind", type=click.Choice(FORMATS), default="png", show_default=True, help="Kind of files.")
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--out", "outdir", type=PATH, required=True, help="Output folder.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FIGURE_FORMATS),
+    default="png",
+    show_default=True,
+    help="Figure format.",
+)
+@click.option("--overwrite", is_flag=True, help="Overwrite existing files.")
 def command(
     options: SourceOptions,
+    read: ReadConfig,
     density: str,
     settings: Sequence[str],
     ids: tuple[str, ...],
     sample: int,
     outdir: Path,
-    kind: str,
+    file_format: FigureFormat,
     overwrite: bool,
 ) -> None:
-    """Draw how a density comes about: photographs with their boxes, and over them what the estimator sees.
+    """Plot annotated images with the density estimate as an overlay.
 
-    Whole photographs are measured, as with `crowdgan label --region full`; images of crops are made by
-    `crowdgan label --plot DIR`. An estimator that needs the dataset is fitted to all of the source.
+    Full images are measured, as with `crowdgan label --region full`; for the crops that a network is trained on, use
+    `crowdgan label --plot DIR`. An estimator that depends on the dataset is fitted to all images of the source.
 
     \b
     Examples:
@@ -56,27 +72,32 @@ def command(
     plugins = installed_plugins()
     estimator = configure_estimator(plugins.density_estimators[density], parse_settings(settings))
     source, source_name = options.open_source(plugins)
-    from crowdgan_plot.density.batch import DensityPlotSettings, plot_scenes
-    from crowdgan_plot.density.estimate_figure import number
+    from crowdgan_plot.density.batch import plot_scenes
 
-    read = options.read_settings()
-    plot_settings = DensityPlotSettings(
-        on_error=read.on_error,
-        workers=read.workers,
-        max_images=read.max_images,
-        estimator=estimator,
-        outdir=outdir,
-        kind=kind,
-        ids=ids,
-        sample=sample,
-        overwrite=overwrite,
-    )
     with progress_bar() as progress:
-        written, skipped = plot_scenes(source, source_name, plot_settings, progress)
-    rows = []
-    for item in written:
-        value, index = item.density.value, item.density.class_index
-        told = ["–", item.density.reason or ""] if value is None else [number(value), estimator.classes[index or 0]]
-        rows.append([item.image, str(item.person_count), *told, str(item.path)])
+        plots = plot_scenes(
+            source,
+            estimator,
+            outdir,
+            sample,
+            ids=ids,
+            file_format=file_format,
+            overwrite=overwrite,
+            read=read,
+            source_name=source_name,
+            progress=progress,
+        )
+    rows = [_table_row(plot, estimator) for plot in plots.written]
     print_table(["image", "people", estimator.unit, "class", "file"], rows, left=("image", "class", "file"))
-    print_skipped(skipped)
+    print_skipped(plots.skipped)
+
+
+def _table_row(plot: ScenePlot, estimator: DensityEstimator) -> list[str]:
+    from crowdgan_plot.density.estimate_figure import format_value
+
+    estimate = plot.estimate
+    if estimate.value is None or estimate.class_index is None:
+        density = ["–", f"unknown: {estimate.reason}"]
+    else:
+        density = [format_value(estimate.value), estimator.classes[estimate.class_index]]
+    return [plot.image, str(plot.person_count), *density, str(plot.path)]

@@ -1,8 +1,8 @@
-"""What becomes of a figure that a command draws: a file, or a window."""
+"""Output of the figure that a command plots: a file, or a window."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,112 +10,100 @@ import click
 
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.io.atomic import write_file
-from crowdgan_plot.output import checked_output
+from crowdgan_plot.output import check_figure_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WINDOWS = ("QtAgg", "TkAgg", "GTK4Agg", "GTK3Agg", "WxAgg", "MacOSX")
-"""Ways of matplotlib to open a window; the first that works here is taken."""
+WINDOW_BACKENDS = ("QtAgg", "TkAgg", "GTK4Agg", "GTK3Agg", "WxAgg", "MacOSX")
+"""Interactive matplotlib backends; the first one that works is used."""
 
-Draw = Callable[["Figure"], None]
-"""Draws into an empty figure."""
+Plot = Callable[["Figure | None"], "Figure"]
+"""Draws into the given figure, or a new one for None, and returns it."""
 
 
-def echo_notes(notes: Iterable[str]) -> None:
-    """Says on stderr what was left out or moved, a line each."""
-    for note in notes:
-        click.echo(printable(note), err=True)
+def echo_note(note: str) -> None:
+    """Prints a message of a plot function on stderr."""
+    click.echo(printable(note), err=True)
 
 
 def check_target(out: Path, *, show: bool, overwrite: bool) -> None:
     """Checks before any work that a figure can be written, or shown.
 
     Raises:
-        ConfigError: no such kind of file, or no window can be opened.
-        DatasetError: the file exists and is not to be replaced.
+        ConfigError: the suffix is not a figure format, or no window can be opened.
+        DatasetError: the file exists and `overwrite` is False.
     """
     if show:
-        choose_window()
+        choose_window_backend()
     else:
-        checked_output(out, overwrite=overwrite)
+        check_figure_path(out, overwrite=overwrite)
 
 
-def finish(draw: Draw, figure: Callable[[], Figure], out: Path, *, show: bool, overwrite: bool) -> None:
-    """Draws a figure, and writes it to a file or opens it in a window until that is closed."""
+def save_or_show(plot: Plot, out: Path, *, show: bool, overwrite: bool) -> None:
+    """Plots a figure, and writes it to a file or shows it in a window until the window is closed."""
     if show:
-        open_window(draw, figure()).show()
+        PlotWindow(plot).show()
     else:
-        save(draw, figure(), out, overwrite=overwrite)
-        click.echo(printable(f"written: {out}"), err=True)
+        from crowdgan_plot.style import save_figure
 
-
-def save(draw: Draw, figure: Figure, out: Path, *, overwrite: bool) -> None:
-    """Draws a figure and writes it to a file, whole or not at all."""
-    from crowdgan_plot.style import encode_figure, plot_style
-
-    with plot_style():
-        draw(figure)
-        data = encode_figure(figure, checked_output(out, overwrite=overwrite))
-    write_file(out, data, overwrite=overwrite)
+        save_figure(plot(None), out, overwrite=overwrite)
+        echo_note(f"wrote {out}")
 
 
 class PlotWindow:
-    """An open window with a figure of pyplot's, the only place where that is used."""
+    """An open window with a figure; the only use of pyplot.
 
-    def __init__(self, size_in: tuple[float, float]) -> None:
+    Raises:
+        ConfigError: no window can be opened.
+    """
+
+    def __init__(self, plot: Plot) -> None:
+        from crowdgan_plot.style import plot_style
+
+        choose_window_backend()
         import matplotlib.pyplot as plt
 
         self._pyplot = plt
-        self.figure = plt.figure(figsize=size_in, layout="constrained")
+        with plot_style():
+            self._figure = plt.figure(layout="constrained")
+        try:
+            plot(self._figure)
+        except BaseException:
+            plt.close(self._figure)
+            raise
 
     @property
     def is_open(self) -> bool:
-        """Whether the user has not closed it."""
-        return self._pyplot.fignum_exists(self.figure.number)
+        """Whether the user has not closed the window."""
+        return self._pyplot.fignum_exists(self._figure.number)
 
-    def redraw(self, draw: Draw, wait_s: float) -> None:
-        """Draws anew and lets the window live for some seconds."""
-        from crowdgan_plot.style import plot_style
-
-        with plot_style():
-            self.figure.clear()
-            draw(self.figure)
-            self._pyplot.pause(wait_s)
+    def redraw(self, plot: Plot, wait_s: float) -> None:
+        """Plots again and handles events of the window for `wait_s` seconds."""
+        plot(self._figure)
+        self.wait(wait_s)
 
     def wait(self, wait_s: float) -> None:
-        """Lets the window live for some seconds."""
+        """Handles events of the window for `wait_s` seconds."""
         self._pyplot.pause(wait_s)
 
     def show(self) -> None:
-        """Returns when the user has closed it."""
+        """Shows the window and returns when the user closes it."""
         self._pyplot.show(block=True)
 
 
-def open_window(draw: Draw, like: Figure) -> PlotWindow:
-    """A window with what is drawn, as large as an empty figure `like` it."""
-    from crowdgan_plot.style import plot_style
-
-    choose_window()
-    with plot_style():
-        window = PlotWindow(tuple(like.get_size_inches()))
-        draw(window.figure)
-    return window
-
-
-def choose_window() -> None:
-    """Makes matplotlib open windows.
+def choose_window_backend() -> None:
+    """Switches matplotlib to a backend that opens windows.
 
     Raises:
-        ConfigError: there is no display, or no library that opens windows.
+        ConfigError: there is no display, or no window library.
     """
     import matplotlib.pyplot as plt
 
-    for name in WINDOWS:
+    for name in WINDOW_BACKENDS:
         try:
             plt.switch_backend(name)
-        except ImportError:  # no such library, or no display: matplotlib raises this for both
+        except ImportError:  # matplotlib raises this without the library and without a display
             continue
         return
-    raise ConfigError("--show: no window can be opened here (no display, or no Qt, Tk, GTK or wx); write --out")
+    raise ConfigError("--show: no window can be opened (no display, or none of Qt, Tk, GTK and wx); use --out")

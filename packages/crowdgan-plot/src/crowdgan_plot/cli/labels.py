@@ -1,27 +1,23 @@
-"""`crowdgan plot labels`: the labels of datasets."""
+"""`crowdgan plot labels`: class balance and densities of datasets."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import click
 
-from crowdgan_core.api import open_dataset
-from crowdgan_core.datasets.metadata import DatasetMetadata
-from crowdgan_core.errors import DatasetError
-from crowdgan_plot.cli.figures import check_target, finish
+from crowdgan_plot.cli.figures import check_target, save_or_show
 from crowdgan_plot.cli.options import PATH, figure_options
 
 
-@click.command("labels")
+@click.command("labels", short_help="Plot class balance and density distribution")
 @click.argument("datasets", metavar="DATASET...", type=PATH, nargs=-1, required=True)
 @figure_options("labels.png")
 def command(datasets: tuple[Path, ...], out: Path, title: str | None, show: bool, overwrite: bool) -> None:
-    """Draw the labels of datasets: balance of the classes, distribution of the density, persons against density.
+    """Plot class balance and densities of a dataset, or compare labellings.
 
-    Several datasets, labelled versions of the same images, are compared with the first one: how many images of each
-    class have which class in the other, and how alike the densities rank them.
+    Several datasets, labelled versions of the same images, are compared with the first one: by a confusion matrix of
+    the classes, and by the rank correlation of the densities.
 
     \b
     Examples:
@@ -29,18 +25,6 @@ def command(datasets: tuple[Path, ...], out: Path, title: str | None, show: bool
       crowdgan plot labels grid.zip ground.h5 --out agreement.pdf --title "two estimators"
     """
     check_target(out, show=show, overwrite=overwrite)
-    from crowdgan_plot.labels.labels_figure import NamedDataset, draw_labels, labels_figure
+    from crowdgan_plot.labels.labels_figure import plot_labels
 
-    metadata = [_metadata(path) for path in datasets]
-    stems = [path.name for path in datasets]
-    names = stems if len(set(stems)) == len(stems) else [str(path) for path in datasets]
-    found = [NamedDataset(name=name, metadata=item) for name, item in zip(names, metadata, strict=True)]
-    empty = labels_figure(found)
-    finish(lambda figure: draw_labels(figure, found, title), lambda: empty, out, show=show, overwrite=overwrite)
-
-
-def _metadata(path: Path) -> DatasetMetadata:
-    if not path.exists():
-        raise DatasetError(f"{path}: there is no such file or folder")
-    with closing(open_dataset(path)) as reader:
-        return reader.metadata
+    save_or_show(lambda figure: plot_labels(*datasets, title=title, figure=figure), out, show=show, overwrite=overwrite)

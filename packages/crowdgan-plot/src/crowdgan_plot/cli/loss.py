@@ -3,41 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import DatasetError
-from crowdgan_plot.cli.figures import Draw, PlotWindow, check_target, echo_notes, finish, open_window, save
+from crowdgan_plot.cli.figures import PlotWindow, check_target, echo_note, save_or_show
 from crowdgan_plot.cli.options import PATH, figure_options
 
 if TYPE_CHECKING:
-    from crowdgan_plot.training.loss_curves import LossPlotConfig
-    from crowdgan_plot.training.stats import RunStats, StatsReader
+    from matplotlib.figure import Figure
 
-FOLLOW_S = 1.0
-"""Seconds between two looks at a run that is followed."""
+    from crowdgan_plot.training.stats import StatsReader
+
+FOLLOW_INTERVAL_S = 1.0
+"""Seconds between two reads of a followed run."""
 
 
-@click.command("loss")
+@click.command("loss", short_help="Plot training losses")
 @click.argument("runs", metavar="RUN|FILE...", type=PATH, nargs=-1, required=True)
 @figure_options("loss.png")
-@click.option("--keys", metavar="KEY,...", help="Keys of stats.jsonl to draw.  [default: losses of G and D]")
-@click.option(
-    "--smooth", metavar="KIMG", type=float, default=0.0, help="Draw means over a window of so many kimg, values faint."
-)
+@click.option("--keys", metavar="KEY,...", help="Keys of stats.jsonl to plot.  [default: losses of G and D]")
+@click.option("--smooth", metavar="KIMG", type=float, default=0.0, help="Width of the moving average in kimg.")
 @click.option(
     "--skip",
     metavar="LINES",
     type=click.IntRange(min=0),
-    help="Lines left out after each join.  [default: 20, of a short run at most a tenth]",
+    help="Lines to drop after each join.  [default: 20, at most 10 % of a run]",
 )
-@click.option("--log", is_flag=True, help="Logarithmic axis of the values.")
-@click.option("--separate", is_flag=True, help="Draw runs over one another instead of joining them.")
-@click.option("--follow", is_flag=True, help="Draw anew as lines arrive, until Ctrl-C.")
+@click.option("--log", is_flag=True, help="Use a logarithmic y axis.")
+@click.option("--separate", is_flag=True, help="Overlay runs instead of concatenating them.")
+@click.option("--follow", is_flag=True, help="Redraw as new lines arrive, until Ctrl-C.")
 def command(
     runs: tuple[Path, ...],
     out: Path,
@@ -51,11 +50,11 @@ def command(
     separate: bool,
     follow: bool,
 ) -> None:
-    """Draw the losses of G and D against the length of the training, of one run or of several.
+    """Plot the G and D losses of one or more training runs.
 
-    RUN is the folder of a run, ours or the official trainer's; FILE its stats.jsonl. Runs that continue one another are
-    joined on one axis in the order given, each join marked: one that starts at 0 kimg is moved to the end of the one
-    before, one that counts on keeps its numbers.
+    RUN is a run folder, of crowdgan or the official trainer; FILE is its stats.jsonl. Runs that continue each other are
+    concatenated on one axis in the given order, and each join is marked: a run that starts at 0 kimg is shifted to the
+    end of the previous one, a run that continues the count is not.
 
     \b
     Examples:
@@ -65,59 +64,55 @@ def command(
       crowdgan plot loss runs/00002-live --follow
     """
     check_target(out, show=show, overwrite=overwrite)
-    from crowdgan_plot.training.loss_curves import LossPlotConfig
+    from crowdgan_plot.training.loss_curves import plot_losses
     from crowdgan_plot.training.stats import StatsReader
 
-    chosen = {"keys": tuple(key.strip() for key in keys.split(","))} if keys is not None else {}
-    settings = LossPlotConfig(**chosen, smooth_kimg=smooth, skip_lines=skip, log=log, title=title, separate=separate)
-    readers = [StatsReader(path) for path in runs]
+    plot = partial(
+        plot_losses,
+        keys=None if keys is None else [key.strip() for key in keys.split(",")],
+        smooth_kimg=smooth,
+        joined=not separate,
+        skip_lines=skip,
+        log=log,
+        title=title,
+    )
     if follow:
-        _follow(readers, settings, out, show=show, overwrite=overwrite)
-        return
-    for reader in readers:
-        reader.poll()
-    draw, notes = _drawing([reader.stats() for reader in readers], settings)
-    echo_notes(notes)
-    from crowdgan_plot.style import new_figure
-
-    finish(draw, new_figure, out, show=show, overwrite=overwrite)
-
-
-def _drawing(runs: Sequence[RunStats], settings: LossPlotConfig) -> tuple[Draw, list[str]]:
-    """What draws the runs, and what is to be said of them."""
-    from crowdgan_plot.training.loss_curves import align_runs, draw_losses, select_runs
-
-    usable, notes = select_runs(runs, settings)
-    arrangement = align_runs(usable, settings)
-    return lambda figure: draw_losses(figure, arrangement, settings), [*notes, *arrangement.notes]
+        _follow([StatsReader(run) for run in runs], plot, out, show=show, overwrite=overwrite)
+    else:
+        save_or_show(lambda figure: plot(*runs, figure=figure, on_note=echo_note), out, show=show, overwrite=overwrite)
 
 
 def _follow(
-    readers: Sequence[StatsReader], settings: LossPlotConfig, out: Path, *, show: bool, overwrite: bool
+    readers: Sequence[StatsReader], plot: Callable[..., Figure], out: Path, *, show: bool, overwrite: bool
 ) -> None:
-    """Draws runs anew as lines arrive, until Ctrl-C or until the window is closed."""
-    from crowdgan_plot.style import new_figure
+    """Plots runs again whenever lines arrive, until Ctrl-C or until the window is closed."""
+    from crowdgan_plot.style import save_figure
 
     window: PlotWindow | None = None
-    said: set[str] = set()
+    echoed: set[str] = set()
+
+    def echo_once(note: str) -> None:
+        if note not in echoed:
+            echoed.add(note)
+            echo_note(note)
+
+    def plot_current(figure: Figure | None) -> Figure:
+        return plot(*(reader.stats() for reader in readers), figure=figure, on_note=echo_once)
+
     is_first = True
     while window is None or window.is_open:
-        added = [reader.poll() for reader in readers]
-        if any(added) or is_first:
+        has_new_lines = sum(reader.poll() for reader in readers) > 0  # every reader must poll
+        if has_new_lines or is_first:
             is_first = False
             try:
-                draw, notes = _drawing([reader.stats() for reader in readers], settings)
+                if not show:
+                    save_figure(plot_current(None), out, overwrite=overwrite)
+                    echo_note(f"wrote {out}, {sum(len(reader.stats()) for reader in readers)} lines")
+                    overwrite = True  # the file is now ours
+                elif window is None:
+                    window = PlotWindow(plot_current)
+                else:
+                    window.redraw(plot_current, FOLLOW_INTERVAL_S)
             except DatasetError as error:
-                draw, notes = None, [f"waiting: {error}"]
-            echo_notes(note for note in notes if note not in said)
-            said.update(notes)
-            if draw is not None and not show:
-                save(draw, new_figure(), out, overwrite=overwrite)
-                lines = sum(len(reader.stats()) for reader in readers)
-                click.echo(printable(f"written: {out}, {lines} lines"), err=True)
-                overwrite = True  # from now on it is ours
-            elif draw is not None and window is None:
-                window = open_window(draw, new_figure())
-            elif draw is not None and window is not None:
-                window.redraw(draw, FOLLOW_S)
-        time.sleep(FOLLOW_S) if window is None else window.wait(FOLLOW_S)
+                echo_once(f"waiting: {error}")
+        time.sleep(FOLLOW_INTERVAL_S) if window is None else window.wait(FOLLOW_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""Options that the commands share."""
+"""Options of several `crowdgan plot` commands."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from typing import Any
 import click
 
 PATH = click.Path(path_type=Path)
-"""A path; whether it exists is checked where the message can say more."""
+"""A path; the command checks whether it exists, with a better message than click's."""
 
 AnyCommand = Callable[..., Any]
 
 
-def figure_options(default: str) -> Callable[[AnyCommand], AnyCommand]:
+def overwrite_option(command: AnyCommand) -> AnyCommand:
+    """Adds `--overwrite`."""
+    return click.option("--overwrite", is_flag=True, help="Overwrite the file if it exists.")(command)
+
+
+def figure_options(default_out: str) -> Callable[[AnyCommand], AnyCommand]:
     """Adds `--out`, `--title`, `--show` and `--overwrite`."""
-    options = [
+    options: list[Callable[[AnyCommand], AnyCommand]] = [
         click.option(
             "--out",
             type=PATH,
-            default=default,
+            default=default_out,
             show_default=True,
-            help="File to write: .png, .svg or .pdf.",
+            help="Output file (.png, .svg or .pdf).",
         ),
-        click.option("--title", help="Title above the figure."),
-        click.option("--show", is_flag=True, help="Open it in a window instead, where there is a display."),
-        click.option("--overwrite", is_flag=True, help="Replace the file if it exists."),
+        click.option("--title", help="Figure title."),
+        click.option("--show", is_flag=True, help="Open a window instead of writing a file."),
+        overwrite_option,
     ]
 
     def decorate(command: AnyCommand) -> AnyCommand:

@@ -4,51 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from crowdgan_core.cli.common.model_options import DEVICES
+from crowdgan_core.cli.common.dataclass_options import options_from
+from crowdgan_core.cli.common.model_options import device_option
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.errors import ConfigError
-from crowdgan_plot.cli.figures import check_target, echo_notes, finish
+from crowdgan_core.models.generation.generation import GenerationOptions
+from crowdgan_plot.cli.figures import check_target, echo_note, save_or_show
 from crowdgan_plot.cli.options import figure_options
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-@click.command("spectra")
+    from crowdgan_plot.spectra.image_sets import ImageSet
+
+
+@click.command("spectra", short_help="Plot average power spectra")
 @click.option(
-    "--images", multiple=True, metavar="[NAME=]DATASET", help="Images: a dataset, a folder or a zip; repeatable."
+    "--images", multiple=True, metavar="[NAME=]DATASET", help="Dataset, folder or ZIP of images (repeatable)."
 )
-@click.option("--network", multiple=True, metavar="[NAME=]MODEL", help="A model, whose images are made; repeatable.")
+@click.option("--network", multiple=True, metavar="[NAME=]MODEL", help="Model to sample from (repeatable).")
 @click.option(
     "--pictures",
     "max_images",
     type=click.IntRange(min=1),
     default=200,
     show_default=True,
-    help="Most images of each, evenly spread over a dataset; of a model seeds from 0.",
+    help="Maximum number of images per set.",
 )
-@click.option("--density", help="How crowded models' images are: a class or number.  [default: all classes in turn]")
-@click.option("--trunc", type=float, default=1.0, show_default=True, help="Truncation psi of models' images.")
-@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Images made at once.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where models compute.")
+@click.option("--density", help="Class or density of generated images.  [default: all classes]")
+@click.option(
+    "--trunc",
+    "truncation_psi",
+    type=float,
+    default=GenerationOptions.truncation_psi,
+    show_default=True,
+    help="Truncation psi of generated images.",
+)
+@options_from(GenerationOptions, "batch_size")
+@device_option
 @figure_options("spectra.png")
 def command(
+    batch: GenerationOptions,
     images: tuple[str, ...],
     network: tuple[str, ...],
     max_images: int,
     density: str | None,
-    trunc: float,
-    batch: int,
+    truncation_psi: float,
     device: str,
     out: Path,
     title: str | None,
     show: bool,
     overwrite: bool,
 ) -> None:
-    """Draw average power spectra of real and generated images: a heat map each, and slices of all together.
+    """Plot average power spectra of real and generated images.
 
-    All images are normalised by the mean and standard deviation of the first set, datasets before models: name the
-    real images first. They must have one size.
+    Each set of images gives a heatmap, and slices of all sets are overlaid. All images are normalised by the mean and
+    standard deviation of the first set, datasets before models, and must have one size.
 
     \b
     Examples:
@@ -57,33 +72,32 @@ def command(
       crowdgan plot spectra --images crowds.zip --network model.safetensors --density dense --pictures 1000
     """
     if not images and not network:
-        raise ConfigError("nothing to draw: name images by --images, or a model by --network")
+        raise ConfigError("nothing to plot; name images with --images, or a model with --network")
     check_target(out, show=show, overwrite=overwrite)
-    from crowdgan_core.models.generation.generation import GenerationOptions
-    from crowdgan_plot.spectra.image_sets import GeneratedImages, ImageSet, StoredImages, mean_spectrum
-    from crowdgan_plot.spectra.spectra_figure import draw_spectra, normalise_spectra, spectra_figure
+    from crowdgan_plot.spectra.image_sets import GeneratedImages, StoredImages
+    from crowdgan_plot.spectra.spectra_figure import plot_spectra
 
-    rendering = GenerationOptions(truncation_psi=trunc, batch_size=batch)
-    sets: list[ImageSet] = [StoredImages(name=name, path=path) for name, path in _named(images)]
-    sets += [
-        GeneratedImages(name=name, path=path, density=density, rendering=rendering, device=device)
-        for name, path in _named(network)
+    options = GenerationOptions(truncation_psi=truncation_psi, batch_size=batch.batch_size)
+    image_sets: list[ImageSet] = [StoredImages(name=name, path=path) for name, path in _parse_names(images)]
+    image_sets += [
+        GeneratedImages(name=name, path=path, density=density, options=options, device=device)
+        for name, path in _parse_names(network)
     ]
-    with progress_bar() as progress:
-        means = [mean_spectrum(item, max_images, progress) for item in sets]
-    spectra, reference = normalise_spectra([item.name for item in sets], means)
-    echo_notes(
-        [f"normalised by {sets[0].name}: mean {reference.mean:.4g}, standard deviation {reference.std:.4g} of 255"]
-    )
-    empty = spectra_figure(len(spectra))
-    finish(lambda figure: draw_spectra(figure, spectra, title), lambda: empty, out, show=show, overwrite=overwrite)
+
+    def plot(figure: Figure | None) -> Figure:
+        with progress_bar() as progress:
+            return plot_spectra(
+                image_sets, max_images, title=title, figure=figure, progress=progress, on_note=echo_note
+            )
+
+    save_or_show(plot, out, show=show, overwrite=overwrite)
 
 
-def _named(texts: Sequence[str]) -> list[tuple[str, Path]]:
-    """Name and path of each text: `NAME=PATH`, or a path alone, whose own name then is taken."""
-    found = []
+def _parse_names(texts: Sequence[str]) -> list[tuple[str, Path]]:
+    """Name and path of each text `NAME=PATH`; the name of a path alone is its file name without suffix."""
+    named_paths = []
     for text in texts:
         name, sign, path = text.partition("=")
-        is_named = bool(sign and name) and not Path(text).exists()
-        found.append((name, Path(path)) if is_named else (Path(text).stem, Path(text)))
-    return found
+        has_name = bool(sign and name) and not Path(text).exists()
+        named_paths.append((name, Path(path)) if has_name else (Path(text).stem, Path(text)))
+    return named_paths

@@ -1,10 +1,10 @@
-"""Images of the densities of a source's scenes, drawn by several processes."""
+"""Density overlays of many images of a source, drawn in parallel."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -15,43 +15,24 @@ import numpy as np
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
 from crowdgan_core.io.atomic import atomic_writer, check_overwrite
-from crowdgan_core.io.images import SUFFIXES, to_upright_rgb
-from crowdgan_core.pipeline.image_job import SkippedImage, load_full_scene, load_scene
+from crowdgan_core.io.images import IMAGE_SUFFIXES, to_upright_rgb
+from crowdgan_core.pipeline.image_job import UNUSABLE, SkippedImage, load_full_scene, load_scene
 from crowdgan_core.pipeline.reading import ReadConfig, check_skipped, check_source_problems, require_annotations
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.base import AnnotatedImage, SourceReader
+from crowdgan_core.utils.formatting import join_limited
 from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
-from crowdgan_plot.density.estimate_figure import DPI, density_figure, explain_image
+from crowdgan_plot.density.estimate_figure import ESTIMATE_DPI, draw_explained_image, explain_image
+from crowdgan_plot.output import DEFAULT_SAMPLE, FigureFormat
 from crowdgan_plot.style import encode_figure, plot_style
 
-UNSAFE = re.compile(r"[^\w.,-]+")
-"""What file names are kept free of."""
+UNSAFE_CHARACTERS = re.compile(r"[^\w.,-]+")
+"""Characters of image names that are replaced in file names."""
 
-SHOWN_NAMES = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class DensityPlotSettings(ReadConfig):
-    """Which images are drawn, and how."""
-
-    estimator: DensityEstimator
-    """Not yet fitted."""
-
-    outdir: Path
-    """Folder for the figures, one file each."""
-
-    kind: str = "png"
-    """png, svg or pdf."""
-
-    ids: tuple[str, ...] = ()
-    """Names of the images, or how they begin; none for a sample."""
-
-    sample: int = 12
-    """Images of a sample, evenly spread over the source."""
-
-    overwrite: bool = False
+MAX_LISTED_NAMES = 3
+"""Image names in an error message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,112 +40,145 @@ class ScenePlot:
     """A figure that was written."""
 
     image: str
+    """Name of the image."""
     person_count: int
-    density: DensityEstimate
+    estimate: DensityEstimate
     path: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScenePlots:
+    """The figures of a source, and the images that were skipped."""
+
+    written: list[ScenePlot]
+    skipped: Mapping[str, list[str]]
+    """Skipped items by category."""
+
+
 @dataclass(frozen=True)
-class _Figure:
+class _EncodedFigure:
     scene: Scene
-    density: DensityEstimate
+    estimate: DensityEstimate
     data: bytes
 
 
 def plot_scenes(
-    source: SourceReader, source_name: str, settings: DensityPlotSettings, progress: Progress | None = None
-) -> tuple[list[ScenePlot], dict[str, list[str]]]:
-    """Draws whole photographs of a source; returns what was written, and what was left out by its reason.
+    source: SourceReader,
+    estimator: DensityEstimator,
+    outdir: str | Path,
+    sample: int = DEFAULT_SAMPLE,
+    *,
+    ids: Sequence[str] = (),
+    file_format: FigureFormat = "png",
+    overwrite: bool = False,
+    read: ReadConfig | None = None,
+    source_name: str = "source",
+    progress: Progress | None = None,
+) -> ScenePlots:
+    """Writes density overlays of full images, one file each.
+
+    Args:
+        source: an open source with annotations of people.
+        estimator: an estimator; it is fitted to all images of the source.
+        outdir: output folder.
+        sample: number of images, evenly spaced over the source, if `ids` is empty.
+        ids: image names or unique prefixes.
+        file_format: png, svg or pdf.
+        overwrite: overwrite existing files.
+        read: error handling, worker processes and maximum number of images; None for the defaults.
+        source_name: name of the source in error messages.
+        progress: receives one step per image.
 
     Raises:
         ConfigError: the source has no annotations of people, or no such image.
-        DatasetError: something cannot be read or written, or the source is empty.
+        DatasetError: an image cannot be read, a file cannot be written, or the source is empty.
     """
+    read, outdir, progress = read or ReadConfig(), Path(outdir), progress or NullProgress()
     require_annotations(source, source_name)
-    skipped = check_source_problems(source, settings.on_error)
-    progress = progress or NullProgress()
-    items = list(itertools.islice(source, settings.max_images))
-    if not items:
-        raise DatasetError(f"{source_name}: there is no image to draw")
-    chosen = chosen_items(items, settings.ids, settings.sample)
-    paths = figure_paths([item.source_name for item in chosen], settings.outdir, settings.kind)
+    skipped = check_source_problems(source, read.on_error)
+    images = list(itertools.islice(source, read.max_images))
+    if not images:
+        raise DatasetError(f"{source_name}: no images to plot")
+    selected = select_images(images, ids, sample)
+    paths = figure_paths([image.source_name for image in selected], outdir, file_format)
     for path in paths:
-        check_overwrite(path, overwrite=settings.overwrite)
-    fitted = settings.estimator.fit(_scenes(items, settings, progress))
-    progress.start("drawing", len(chosen))
+        check_overwrite(path, overwrite=overwrite)
+    fitted = estimator.fit(_iterate_scenes(images, read, progress))
+    progress.start("plotting", len(selected))
     written = []
-    work = partial(_draw, fitted, settings.kind)
-    with (
-        closing(parallel_map(work, chosen, workers=settings.workers)) as found,
-        atomic_writer(settings.outdir) as write,
-    ):
-        for figure, path in zip(found, paths, strict=True):
+    draw = partial(_draw, fitted, file_format)
+    with closing(parallel_map(draw, selected, workers=read.workers)) as figures, atomic_writer(outdir) as write:
+        for figure, path in zip(figures, paths, strict=True):
             progress.advance()
             if isinstance(figure, SkippedImage):
-                check_skipped(figure, settings.on_error)
-                skipped.setdefault(figure.kind, []).append(figure.reason)
+                check_skipped(figure, read.on_error)
+                skipped.setdefault(figure.category, []).append(figure.reason)
             else:
-                write(path.name, figure.data, overwrite=settings.overwrite)
-                scene = figure.scene
-                drawn = ScenePlot(
-                    image=scene.source_name, person_count=scene.person_count, density=figure.density, path=path
+                write(path.name, figure.data, overwrite=overwrite)
+                written.append(
+                    ScenePlot(
+                        image=figure.scene.source_name,
+                        person_count=figure.scene.person_count,
+                        estimate=figure.estimate,
+                        path=path,
+                    )
                 )
-                written.append(drawn)
-    return written, skipped
+    return ScenePlots(written=written, skipped=skipped)
 
 
-def chosen_items(items: Sequence[AnnotatedImage], ids: Sequence[str], sample: int) -> list[AnnotatedImage]:
-    """The images of these names, in their order, or a sample evenly spread.
-
-    A name may be given by how it begins, where only one begins so.
+def select_images(images: Sequence[AnnotatedImage], ids: Sequence[str], sample: int) -> list[AnnotatedImage]:
+    """The images with the given names or unique prefixes, in their order; without names an evenly spaced sample.
 
     Raises:
-        ConfigError: no image has such a name, or several have.
+        ConfigError: no image has such a name, or several start with it.
     """
     if not ids:
-        return evenly_spaced(items, sample)
-    chosen = []
+        return evenly_spaced(images, sample)
+    selected = []
     for name in ids:
-        exact = [item for item in items if name in (item.source_name, Path(item.source_name).stem)]
-        found = exact or [item for item in items if item.source_name.startswith(name)]
-        if len(found) != 1:
-            names = [item.source_name for item in found or items][:SHOWN_NAMES]
-            what = f"{len(found)} images begin so" if found else f"none of the {len(items)} images has that name"
-            raise ConfigError(f"--ids {name}: {what}; there are {', '.join(names)}, …")
-        chosen += found
-    return chosen
+        exact = [item for item in images if name in (item.source_name, Path(item.source_name).stem)]
+        matches = exact or [item for item in images if item.source_name.startswith(name)]
+        if len(matches) != 1:
+            candidates = join_limited((item.source_name for item in matches or images), MAX_LISTED_NAMES)
+            problem = f"{len(matches)} images start with it" if matches else f"no such image among {len(images)}"
+            raise ConfigError(f"--ids {name}: {problem}; choose from {candidates}")
+        selected += matches
+    return selected
 
 
-def figure_paths(names: Sequence[str], folder: Path, kind: str) -> list[Path]:
-    """A path for the figure of each image; different for different images."""
+def figure_paths(names: Sequence[str], folder: Path, file_format: FigureFormat) -> list[Path]:
+    """The path of each image's figure; all paths differ."""
     paths: list[Path] = []
     for name in names:
-        plain = name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in SUFFIXES else name
-        stem = UNSAFE.sub("_", plain)
-        path, number = folder / f"{stem}.{kind}", 1
+        plain_name = name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
+        stem = UNSAFE_CHARACTERS.sub("_", plain_name)
+        path, number = folder / f"{stem}.{file_format}", 1
         while path in paths:
             number += 1
-            path = folder / f"{stem}-{number}.{kind}"
+            path = folder / f"{stem}-{number}.{file_format}"
         paths.append(path)
     return paths
 
 
-def _scenes(items: Sequence[AnnotatedImage], settings: DensityPlotSettings, progress: Progress) -> Iterator[Scene]:
-    """All scenes, read only if the estimator asks for them."""
-    progress.start("reading scenes", len(items))
-    with closing(parallel_map(load_full_scene, items, workers=settings.workers)) as outcomes:
+def _iterate_scenes(images: Sequence[AnnotatedImage], read: ReadConfig, progress: Progress) -> Iterator[Scene]:
+    """All scenes; they are read only if the estimator iterates over them."""
+    progress.start("reading scenes", len(images))
+    with closing(parallel_map(load_full_scene, images, workers=read.workers)) as outcomes:
         for outcome in outcomes:
             progress.advance()
             if not isinstance(outcome, SkippedImage):
                 yield outcome
 
 
-def _draw(estimator: DensityEstimator, kind: str, item: AnnotatedImage) -> _Figure | SkippedImage:
+def _draw(
+    estimator: DensityEstimator, file_format: FigureFormat, item: AnnotatedImage
+) -> _EncodedFigure | SkippedImage:
     try:
-        scene, image = load_scene(item)
-        pixels = np.asarray(to_upright_rgb(image, item.image.where))
+        scene, stored_image = load_scene(item)
+        image = np.asarray(to_upright_rgb(stored_image, item.image.where))
     except CrowdganError as error:
-        return SkippedImage(source_name=item.source_name, kind="damaged or unfit images", reason=str(error))
-    found = explain_image(pixels, scene, estimator)
+        return SkippedImage(source_name=item.source_name, category=UNUSABLE, reason=str(error))
+    explained = explain_image(image, scene, estimator)
     with plot_style():
-        return _Figure(scene, found.density, encode_figure(density_figure(found), kind, dpi=DPI))
+        data = encode_figure(draw_explained_image(explained), file_format, dpi=ESTIMATE_DPI)
+    return _EncodedFigure(scene, explained.estimate, data)

@@ -1,4 +1,4 @@
-"""Images of a density: the photograph with its boxes, and what the estimator says of it over the photograph."""
+"""Figure of one density estimate: the image with boxes, and the layers of the estimator over it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
@@ -19,187 +18,205 @@ from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.layers import Layer, layer_coordinates
 from crowdgan_core.errors import DensityError
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.arrays import Boxes, ImageArray
+from crowdgan_core.utils.arrays import BoolArray, Boxes, ImageArray, Points
 from crowdgan_plot.density.layer_drawing import colour_scales, draw_layers
-from crowdgan_plot.style import INK, LINE_COLOURS, truncate_text, wrapped
+from crowdgan_plot.style import LINE_COLOURS, TEXT_COLOUR, new_figure, plot_style, truncate_text, wrap_text
 
 PANEL_AREA_IN2 = 26.0
-"""Area of a photograph's panel in square inches."""
+"""Area of an image panel in square inches."""
 
-PANEL_IN = (3.2, 7.0)
-"""Least and largest side of a panel."""
+PANEL_SIDE_IN = (3.2, 7.0)
+"""Minimum and maximum side of a panel in inches."""
 
-DPI = 110
-"""Pixels per inch of a PNG: two panels are about 1500 px wide."""
+ESTIMATE_DPI = 110
+"""Pixels per inch of a PNG; a figure with two panels is about 1500 px wide."""
 
-SHOWN_PX = 1000
-"""Longer side of a photograph as it is drawn."""
+MAX_DRAWN_PX = 1000
+"""Maximum side of an image in a figure, in pixels."""
 
-PALE = 0.55
-"""How far the photograph below an estimator's image is turned to white."""
+BACKGROUND_WHITENESS = 0.55
+"""Fraction of white mixed into the image below the layers."""
 
 BOX_COLOUR = LINE_COLOURS[4]
 
-LONGEST_NAME = 60
-"""Characters of an image's name in the title."""
+NAME_CHARACTERS = 60
+"""Maximum characters of the image name in the title."""
 
-BAR_IN = 0.16
-"""Height of a colour bar."""
+COLOUR_BAR_HEIGHT_IN = 0.16
 
-BAR_CHARACTERS = 9.5
-"""Characters below a colour bar to an inch."""
+COLOUR_BAR_CHARACTERS_PER_IN = 9.5
+"""Characters per inch of a colour bar's label."""
 
-INCH_CHARACTERS = 8.5
-"""Characters of a title to an inch."""
+TITLE_CHARACTERS_PER_IN = 8.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExplainedImage:
-    """An image, its people, and what an estimator says of them."""
+    """An image with its people, density estimate and layers."""
 
-    pixels: ImageArray
+    image: ImageArray
     """`[height, width, 3]`, of the scene's size."""
     scene: Scene
-    estimator: str
-    """Name of the estimator."""
+    estimator_name: str
     classes: tuple[str, ...]
-    density: DensityEstimate
+    """Classes of the estimator."""
+    estimate: DensityEstimate
     layers: tuple[Layer, ...]
 
     @property
     def title(self) -> str:
-        """The image's name, and the density with its unit, class and interval, or why it cannot be told."""
-        name = truncate_text(self.scene.source_name, LONGEST_NAME)
-        return f"{name}\n{self.estimator}: {format_estimate(self.density, self.classes)}"
+        """Name of the image, and the estimate as text."""
+        name = truncate_text(self.scene.source_name, NAME_CHARACTERS)
+        return f"{name}\n{self.estimator_name}: {format_estimate(self.estimate, self.classes)}"
+
+
+@plot_style()
+def plot_estimate(
+    image: ImageArray, scene: Scene, estimator: DensityEstimator, estimate: DensityEstimate | None = None
+) -> Figure:
+    """A figure of a density estimate: the image with boxes, the estimator's layers over it, and a view from above.
+
+    Args:
+        image: `[height, width, 3]`, of the scene's size.
+        scene: people in the image.
+        estimator: a fitted estimator.
+        estimate: its estimate for the scene, if it is already known.
+    """
+    return draw_explained_image(explain_image(image, scene, estimator, estimate))
 
 
 def explain_image(
-    pixels: ImageArray, scene: Scene, estimator: DensityEstimator, density: DensityEstimate | None = None
+    image: ImageArray, scene: Scene, estimator: DensityEstimator, estimate: DensityEstimate | None = None
 ) -> ExplainedImage:
-    """What a fitted estimator says of an image; `density` where it is known already.
+    """The estimate and layers of a fitted estimator for an image; `estimate` if it is already known.
 
-    Where the estimator is defined to fail on such a scene, it cannot tell, and its message is the reason.
+    If the estimator raises a `DensityError`, the estimate is unknown with its message as the reason.
     """
     layers: Sequence[Layer] = ()
     try:
-        density = density if density is not None else estimator.estimate(scene)
+        estimate = estimate if estimate is not None else estimator.estimate(scene)
         layers = estimator.explain(scene)
     except DensityError as error:
-        density = density or DensityEstimate.unknown(estimator.unit, str(error))
+        estimate = estimate or DensityEstimate.unknown(estimator.unit, str(error))
     return ExplainedImage(
-        pixels=pixels,
+        image=image,
         scene=scene,
-        estimator=estimator.name,
+        estimator_name=estimator.name,
         classes=tuple(estimator.classes),
-        density=density,
+        estimate=estimate,
         layers=tuple(layers),
     )
 
 
-def format_estimate(density: DensityEstimate, classes: Sequence[str]) -> str:
-    """A density in words: `2.41 persons/m² (1.9 to 3.1), class E`, or why it cannot be told."""
-    if density.value is None or density.class_index is None:
-        return f"cannot tell: {density.reason}"
+def format_estimate(estimate: DensityEstimate, classes: Sequence[str]) -> str:
+    """An estimate as text: `2.41 persons/m² (1.9 to 3.1), class E`, or `cannot be estimated: REASON`."""
+    if estimate.value is None or estimate.class_index is None:
+        return f"cannot be estimated: {estimate.reason}"
     interval = ""
-    if density.interval is not None:
-        interval = f" ({number(density.interval[0])} to {number(density.interval[1])})"
-    return f"{number(density.value)} {density.unit}{interval}, class {classes[density.class_index]}"
+    if estimate.interval is not None:
+        interval = f" ({format_value(estimate.interval[0])} to {format_value(estimate.interval[1])})"
+    return f"{format_value(estimate.value)} {estimate.unit}{interval}, class {classes[estimate.class_index]}"
 
 
-def number(value: float) -> str:
-    """A value with three digits that count, large ones in full."""
+def format_value(value: float) -> str:
+    """A number with three significant digits, from 1000 on without decimals."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def density_figure(found: ExplainedImage) -> Figure:
-    """The figure of a measured image: photograph and boxes, layers over it, and those on the ground from above."""
-    in_image = [layer for layer in found.layers if layer.space == "image"]
-    on_ground = [layer for layer in found.layers if layer.space == "ground"]
-    known = colour_scales(found.layers)
-    widths_in, height_in = _panel_sizes(found.scene, in_image, on_ground)
-    figure, panels, bars = _empty_figure(widths_in, height_in, len(known))
-    draw_people(panels[0], found)
-    if in_image:
-        _draw_image(panels[1], found, pale=PALE)
-        _legend_above(panels[1], draw_layers(panels[1], in_image, known))
-    if on_ground:
-        _legend_above(panels[-1], draw_layers(panels[-1], on_ground, known))
-        _frame_ground(panels[-1], on_ground)
-    for axes, scale in zip(bars, known.values(), strict=True):
-        extend = "max" if scale.is_cut else "neither"
-        bar = figure.colorbar(ScalarMappable(**scale.look), cax=axes, orientation="horizontal", extend=extend)
-        bar.set_label(wrapped(scale.text, int(BAR_CHARACTERS * widths_in[min(1, len(widths_in) - 1)])), fontsize=12)
-    figure.suptitle(wrapped_title(found.title, sum(widths_in)), fontsize=14)
+def draw_explained_image(explained: ExplainedImage) -> Figure:
+    """A figure of an explained image: image with boxes, layers over the image, and layers on the ground from above."""
+    image_layers = [layer for layer in explained.layers if layer.space == "image"]
+    ground_layers = [layer for layer in explained.layers if layer.space == "ground"]
+    scales = colour_scales(explained.layers)
+    widths_in, height_in = _panel_sizes(explained.scene, image_layers, ground_layers)
+    figure, panels, bars = _empty_figure(widths_in, height_in, len(scales))
+    _draw_people(panels[0], explained)
+    if image_layers:
+        _draw_image(panels[1], explained, whiteness=BACKGROUND_WHITENESS)
+        _add_legend_above(panels[1], draw_layers(panels[1], image_layers, scales))
+    if ground_layers:
+        _add_legend_above(panels[-1], draw_layers(panels[-1], ground_layers, scales))
+        _set_ground_limits(panels[-1], ground_layers)
+    bar_width_in = widths_in[min(1, len(widths_in) - 1)]
+    for axes, scale in zip(bars, scales.values(), strict=True):
+        extend = "max" if scale.is_clipped else "neither"
+        bar = figure.colorbar(ScalarMappable(**scale.arguments), cax=axes, orientation="horizontal", extend=extend)
+        bar.set_label(wrap_text(scale.label, int(COLOUR_BAR_CHARACTERS_PER_IN * bar_width_in)), fontsize=12)
+    figure.suptitle(_wrap_title(explained.title, sum(widths_in)), fontsize=14)
     return figure
 
 
-def _panel_sizes(scene: Scene, in_image: Sequence[Layer], on_ground: Sequence[Layer]) -> tuple[list[float], float]:
-    """Widths of the panels in inches, and their height."""
+def _panel_sizes(
+    scene: Scene, image_layers: Sequence[Layer], ground_layers: Sequence[Layer]
+) -> tuple[list[float], float]:
+    """Widths of the panels and their common height, in inches."""
     height, width = scene.size
-    height_in = float(np.clip(np.sqrt(PANEL_AREA_IN2 * height / width), *PANEL_IN))
-    width_in = float(np.clip(height_in * width / height, *PANEL_IN))
-    widths_in = [width_in] * (2 if in_image else 1)
-    if on_ground:
-        extent = np.ptp(np.concatenate([layer_coordinates(layer) for layer in on_ground]), axis=0)
-        widths_in.append(float(np.clip(height_in * extent[0] / max(extent[1], 1e-9), *PANEL_IN)))
+    height_in = float(np.clip(np.sqrt(PANEL_AREA_IN2 * height / width), *PANEL_SIDE_IN))
+    width_in = float(np.clip(height_in * width / height, *PANEL_SIDE_IN))
+    widths_in = [width_in] * (2 if image_layers else 1)
+    if ground_layers:
+        extent = np.ptp(np.concatenate([layer_coordinates(layer) for layer in ground_layers]), axis=0)
+        widths_in.append(float(np.clip(height_in * extent[0] / max(extent[1], 1e-9), *PANEL_SIDE_IN)))
     return widths_in, height_in
 
 
-def _empty_figure(widths_in: Sequence[float], height_in: float, bars: int) -> tuple[Figure, list[Axes], list[Axes]]:
-    """A figure, its panels from the left, and axes for colour bars, all below the second panel."""
-    heights_in = [height_in, *[BAR_IN] * bars]
-    size = (sum(widths_in) + 0.7 * len(widths_in), height_in + 1.6 + 0.85 * bars)
-    figure = Figure(figsize=size, layout="constrained")
+def _empty_figure(
+    widths_in: Sequence[float], height_in: float, bar_count: int
+) -> tuple[Figure, list[Axes], list[Axes]]:
+    """A figure, its panels from left to right, and axes for colour bars, all below the second panel."""
+    heights_in = [height_in, *[COLOUR_BAR_HEIGHT_IN] * bar_count]
+    figure = new_figure((sum(widths_in) + 0.7 * len(widths_in), height_in + 1.6 + 0.85 * bar_count))
     grid = figure.add_gridspec(len(heights_in), len(widths_in), width_ratios=widths_in, height_ratios=heights_in)
     panels = [figure.add_subplot(grid[0, column]) for column in range(len(widths_in))]
-    place = min(1, len(widths_in) - 1)
-    return figure, panels, [figure.add_subplot(grid[row + 1, place]) for row in range(bars)]
+    bar_column = min(1, len(widths_in) - 1)
+    return figure, panels, [figure.add_subplot(grid[row + 1, bar_column]) for row in range(bar_count)]
 
 
-def wrapped_title(title: str, width_in: float) -> str:
-    """The title on lines that are no longer than the figure is wide."""
-    return "\n".join(wrapped(line, int(INCH_CHARACTERS * width_in)) for line in title.splitlines())
+def _wrap_title(title: str, width_in: float) -> str:
+    """The title in lines that fit the width of the figure."""
+    return "\n".join(wrap_text(line, int(TITLE_CHARACTERS_PER_IN * width_in)) for line in title.splitlines())
 
 
-def draw_people(axes: Axes, found: ExplainedImage) -> None:
-    """Draws the photograph with the boxes of its persons, or their heads, and its ignore regions hatched."""
-    _draw_image(axes, found, pale=0.0)
-    scene = found.scene
+def _draw_people(axes: Axes, explained: ExplainedImage) -> None:
+    """Draws the image with the boxes of its people, or their heads, and its ignore regions hatched."""
+    _draw_image(axes, explained, whiteness=0.0)
+    scene = explained.scene
     rows = np.where(_is_box(scene.full_boxes)[:, None], scene.full_boxes, scene.visible_boxes)
     boxes, ignored = rows[~scene.ignore & _is_box(rows)], rows[scene.ignore & _is_box(rows)]
-    entries: list[Any] = []
+    handles: list[Any] = []
     if len(boxes):
         axes.add_collection(PolyCollection(_corners(boxes), facecolors="none", edgecolors=BOX_COLOUR, linewidths=1.1))
-        entries.append(Patch(facecolor="none", edgecolor=BOX_COLOUR, label=_counted(len(boxes), "box", "es")))
-    bare = ~scene.ignore & ~_is_box(rows) & np.isfinite(scene.head_boxes).all(axis=1)
-    if bare.any():
-        heads = scene.head_boxes[bare]
+        handles.append(Patch(facecolor="none", edgecolor=BOX_COLOUR, label=_count_text(len(boxes), "box", "es")))
+    has_head_only = ~scene.ignore & ~_is_box(rows) & np.isfinite(scene.head_boxes).all(axis=1)
+    if has_head_only.any():
+        heads = scene.head_boxes[has_head_only]
         size = float(np.clip(6000 / len(heads), 3, 30))
         x, y = (heads[:, :2] + heads[:, 2:] / 2).T
         points = axes.scatter(x, y, s=size, color=BOX_COLOUR, linewidths=0)
-        points.set_label(_counted(len(heads), "head"))
-        entries.append(points)
+        points.set_label(_count_text(len(heads), "head"))
+        handles.append(points)
     if len(ignored):
-        hatched: dict[str, Any] = {"facecolor": (1, 1, 1, 0.35), "edgecolor": INK, "hatch": "///", "linewidth": 0.8}
+        hatched: dict[str, Any] = {"facecolor": (1, 1, 1, 0.35), "edgecolor": TEXT_COLOUR, "hatch": "///"}
+        hatched["linewidth"] = 0.8
         axes.add_collection(PolyCollection(_corners(ignored), **hatched))
-        entries.append(Patch(**hatched, label=_counted(len(ignored), "ignore region")))
-    _legend_above(axes, entries)
+        handles.append(Patch(**hatched, label=_count_text(len(ignored), "ignore region")))
+    _add_legend_above(axes, handles)
 
 
-def _draw_image(axes: Axes, found: ExplainedImage, *, pale: float) -> None:
-    """Draws the photograph, its own pixels the coordinates; grey and pale below what shall stand out."""
-    height, width = found.scene.size
-    image = Image.fromarray(found.pixels)
-    image.thumbnail((SHOWN_PX, SHOWN_PX))
-    shown = np.asarray(image.convert("L").convert("RGB") if pale else image, float)
-    shown = shown + pale * (255 - shown)
-    axes.imshow(shown.astype(np.uint8), extent=(0, width, height, 0), aspect="equal", interpolation="antialiased")
+def _draw_image(axes: Axes, explained: ExplainedImage, *, whiteness: float) -> None:
+    """Draws the image in axes of its pixel coordinates; grey and mixed with white if `whiteness` is above 0."""
+    height, width = explained.scene.size
+    image = Image.fromarray(explained.image)
+    image.thumbnail((MAX_DRAWN_PX, MAX_DRAWN_PX))
+    values = np.asarray(image.convert("L").convert("RGB") if whiteness else image, float)
+    values = values + whiteness * (255 - values)
+    axes.imshow(values.astype(np.uint8), extent=(0, width, height, 0), aspect="equal", interpolation="antialiased")
     axes.set(xlim=(0, width), ylim=(height, 0), xlabel="x (px)", ylabel="y (px)")
     axes.grid(visible=False)
 
 
-def _frame_ground(axes: Axes, layers: Sequence[Layer]) -> None:
-    """Sets the axes to the ground in view, seen from above."""
+def _set_ground_limits(axes: Axes, layers: Sequence[Layer]) -> None:
+    """Sets the limits and labels of the view from above."""
     points = np.concatenate([layer_coordinates(layer) for layer in layers])
     (left, near), (right, far) = points.min(axis=0), points.max(axis=0)
     margin = 0.04 * max(right - left, far - near)
@@ -207,21 +224,22 @@ def _frame_ground(axes: Axes, layers: Sequence[Layer]) -> None:
     axes.set(xlabel="metres to the right of the camera", ylabel="metres ahead of the camera")
 
 
-def _legend_above(axes: Axes, entries: list[Any]) -> None:
-    if entries:
-        where: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.3}
-        axes.legend(handles=entries, ncols=min(len(entries), 2), fontsize=11, **where)
+def _add_legend_above(axes: Axes, handles: list[Any]) -> None:
+    if handles:
+        position: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.3}
+        axes.legend(handles=handles, ncols=min(len(handles), 2), fontsize=11, **position)
 
 
-def _is_box(boxes: Boxes) -> npt.NDArray[np.bool_]:
+def _is_box(boxes: Boxes) -> BoolArray:
+    """`[num_boxes]` whether a box is known and not empty."""
     return np.asarray(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))
 
 
-def _corners(boxes_xywh: Boxes) -> list[Boxes]:
+def _corners(boxes_xywh: Boxes) -> list[Points]:
     """The four corners of each box."""
     x, y, w, h = boxes_xywh.T
     return list(np.stack([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]).transpose(2, 0, 1))
 
 
-def _counted(number: int, what: str, plural: str = "s") -> str:
-    return f"{number:,} {what}{plural if number != 1 else ''}"
+def _count_text(count: int, noun: str, plural_ending: str = "s") -> str:
+    return f"{count:,} {noun}{plural_ending if count != 1 else ''}"

@@ -1,4 +1,4 @@
-"""What draws the overlay images of `crowdgan label --plot`; importing it does not load matplotlib."""
+"""Plotter of the density overlays of `crowdgan label --plot`; importing it does not load matplotlib."""
 
 from __future__ import annotations
 
@@ -11,18 +11,14 @@ from crowdgan_core.utils.arrays import ImageArray
 
 @dataclass(frozen=True)
 class OverlayPlotter:
-    """Draws a measured image as `crowdgan plot density` does."""
+    """Draws the figure of `crowdgan plot density` for a measured image."""
 
     name: str = "overlay"
 
     def draw(self, pixels: ImageArray, scene: Scene, estimator: DensityEstimator, density: DensityEstimate) -> bytes:
-        """A PNG file: the image with its boxes, and what the estimator says of it."""
-        from crowdgan_plot.density.estimate_figure import (  # here, because `--help` loads no matplotlib
-            DPI,
-            density_figure,
-            explain_image,
-        )
+        """A PNG file: the image with boxes, and the layers of the estimator over it."""
+        from crowdgan_plot.density.estimate_figure import ESTIMATE_DPI, plot_estimate
         from crowdgan_plot.style import encode_figure, plot_style
 
         with plot_style():
-            return encode_figure(density_figure(explain_image(pixels, scene, estimator, density)), "png", dpi=DPI)
+            return encode_figure(plot_estimate(pixels, scene, estimator, density), "png", dpi=ESTIMATE_DPI)

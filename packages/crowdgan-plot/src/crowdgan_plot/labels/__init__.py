@@ -1,1 +1,1 @@
-"""Figures of the labels of datasets."""
+"""Figures of dataset labels."""

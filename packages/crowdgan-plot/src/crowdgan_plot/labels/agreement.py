@@ -1,4 +1,4 @@
-"""How far two labelled versions of one dataset agree."""
+"""Comparison of two labellings of the same images."""
 
 from __future__ import annotations
 
@@ -7,72 +7,71 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import spearmanr
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.utils.arrays import FloatArray
 
-Floats = npt.NDArray[np.float64]
+MIN_CORRELATED_IMAGES = 3
+"""Minimum number of images for a rank correlation: that of two images is always 1 or −1."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Agreement:
-    """What two versions say of the images that both have."""
+    """Comparison of two labellings on the images that both contain."""
 
-    images: int
-    """Images that both have; an image is known by its source."""
+    image_count: int
+    """Images in both datasets, matched by their source."""
 
-    counts: npt.NDArray[np.int64] | None
-    """`[classes of the first, classes of the second]` images; None where one of them has no classes."""
+    confusion: npt.NDArray[np.int64] | None
+    """`[classes of the first, classes of the second]` images; None if one dataset has no classes."""
 
-    same_share: float | None
-    """Share of the images with the same class; None where the classes differ."""
+    same_class_fraction: float | None
+    """Fraction of images with the same class; None if the classes differ."""
 
-    densities: Floats
-    """`[num_known, 2]` values of the images whose density both know."""
+    densities: FloatArray
+    """`[num_known, 2]` densities of the images whose density is known in both."""
 
     @property
-    def rank_correlation(self) -> float | None:
-        """Spearman's rank correlation of the values; None for fewer than 3 images, or where all values are equal."""
-        first, second = (ranks(column) for column in self.densities.T)
-        if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+    def spearman(self) -> float | None:
+        """Spearman's rank correlation of the densities; None for fewer than 3 images or equal densities."""
+        if len(self.densities) < MIN_CORRELATED_IMAGES or (np.ptp(self.densities, axis=0) == 0).any():
             return None
-        return float(np.corrcoef(first, second)[0, 1])
+        return float(spearmanr(*self.densities.T).statistic)
 
 
 def compare_labels(first: DatasetMetadata, second: DatasetMetadata) -> Agreement:
-    """How far two versions agree on the images that both have."""
-    known = _by_source(second)
-    pairs = [(record, known[key]) for key, record in _by_source(first).items() if key in known]
-    labels = [
+    """Comparison of two labellings on the images that both contain."""
+    second_records = _records_by_source(second)
+    pairs = [
+        (record, second_records[source])
+        for source, record in _records_by_source(first).items()
+        if source in second_records
+    ]
+    class_pairs = [
         (one.label, other.label) for one, other in pairs if isinstance(one.label, int) and isinstance(other.label, int)
     ]
     has_classes = bool(first.classes and second.classes)
-    counts = np.zeros((len(first.classes), len(second.classes)), np.int64)
-    for (row, column), number in Counter(labels).items() if has_classes else ():
-        counts[row, column] = number
-    comparable = has_classes and first.classes == second.classes and bool(labels)
-    values = [(density_of(one), density_of(other)) for one, other in pairs]
-    told = [pair for pair in values if None not in pair]
+    confusion = np.zeros((len(first.classes), len(second.classes)), np.int64)
+    for (row, column), count in Counter(class_pairs).items() if has_classes else ():
+        confusion[row, column] = count
+    is_comparable = has_classes and first.classes == second.classes and bool(class_pairs)
+    density_pairs = [(density_of(one), density_of(other)) for one, other in pairs]
+    known_pairs = [pair for pair in density_pairs if None not in pair]
     return Agreement(
-        images=len(pairs),
-        counts=counts if has_classes else None,
-        same_share=float(np.trace(counts) / counts.sum()) if comparable else None,
-        densities=np.array(told, float).reshape(-1, 2),
+        image_count=len(pairs),
+        confusion=confusion if has_classes else None,
+        same_class_fraction=float(np.trace(confusion) / confusion.sum()) if is_comparable else None,
+        densities=np.array(known_pairs, float).reshape(-1, 2),
     )
 
 
 def density_of(record: ImageRecord) -> float | None:
-    """The density of an image; where the label is the density itself, the label."""
+    """The density of an image; for a continuous label the label itself."""
     if record.density is None and isinstance(record.label, tuple) and len(record.label) == 1:
         return record.label[0]
     return record.density
 
 
-def ranks(values: Floats) -> Floats:
-    """Ranks from 0; equal values share the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return np.asarray(((ends - counts + ends - 1) / 2)[inverse])
-
-
-def _by_source(metadata: DatasetMetadata) -> dict[str, ImageRecord]:
+def _records_by_source(metadata: DatasetMetadata) -> dict[str, ImageRecord]:
     return {record.source or record.name: record for record in metadata.images}

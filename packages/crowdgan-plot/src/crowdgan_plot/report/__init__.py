@@ -1,1 +1,1 @@
-"""HTML reports of training runs."""
+"""HTML report of a training run."""

@@ -1,10 +1,11 @@
-"""One page of a training run: its statistics, samples over time and settings, in one file that needs no network."""
+"""HTML report of a training run: statistics, samples over time and options, in one self-contained file."""
 
 from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,161 +13,198 @@ from string import Template
 
 import numpy as np
 
-from crowdgan_core.errors import CrowdganError, DatasetError
+from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
+from crowdgan_core.io.atomic import check_overwrite, write_bytes
+from crowdgan_core.io.run_folder import RunFolder, image_size_of
+from crowdgan_core.utils.formatting import format_duration
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
-from crowdgan_plot.report.charts import KINDS, chart
+from crowdgan_plot.report.charts import CHARTS, ChartSpec, draw_chart
 from crowdgan_plot.report.previews import (
     GridPreview,
     SampleGridFile,
     flatten_options,
-    read_options,
-    row_names,
-    sample_grids,
-    shown_grid,
-    tile_size,
+    list_sample_grids,
+    read_preview,
+    read_row_names,
 )
-from crowdgan_plot.training.quantities import DISCRIMINATOR_LOSS, GENERATOR_LOSS
+from crowdgan_plot.training.quantities import DISCRIMINATOR_LOSS_KEY, GENERATOR_LOSS_KEY
 from crowdgan_plot.training.stats import RunStats, read_stats
 
+REPORT_SUFFIXES = (".html", ".htm")
+
 MAX_FRAMES = 60
-"""Grids of a time-lapse; more would make a page that is slow to open."""
+"""Maximum number of sample grids in a report; more would make it slow to open."""
 
-SMOOTHED_FROM = 200
-"""Lines from which means are drawn over the values, unless another window is asked for."""
+SMOOTH_MIN_LINES = 200
+"""Number of lines from which curves are smoothed by default."""
 
-SMOOTHED_SHARE = 0.02
-"""Their window as a share of the run."""
+SMOOTH_FRACTION = 0.02
+"""Default width of the moving average, as a fraction of the run."""
 
-SHARP_BELOW_PX = 400
-"""Width of a grid below which its pixels are shown as squares, not blurred."""
+MIN_SMOOTHED_PX = 400
+"""Width of a preview in pixels below which its pixels are drawn as squares."""
+
+FACTS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("Timing/total_sec", "elapsed time", format_duration),
+    ("Timing/sec_per_kimg", "speed", lambda value: f"{value:.3g} s/kimg"),
+    (GENERATOR_LOSS_KEY, "last loss of G", lambda value: f"{value:.3g} nats"),
+    (DISCRIMINATOR_LOSS_KEY, "last loss of D", lambda value: f"{value:.3g} nats"),
+    ("Progress/augment", "augmentation p", lambda value: f"{value:.3g}"),
+)
+"""Key, name and formatting of the last values shown at the top of the report."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
-    """A page, and what to say of it."""
+class RunReport:
+    """A report, and messages about it."""
 
-    text: str
+    page: str
+    """HTML of the whole page."""
     notes: tuple[str, ...]
-    """What was missing or left out."""
+    """Messages about missing or skipped parts."""
 
 
-def run_page(run: Path, smooth_kimg: float | None = None, progress: Progress | None = None) -> Page:
-    """The page of a run.
+def write_run_report(
+    run: str | Path | RunFolder,
+    dest: str | Path,
+    *,
+    smooth_kimg: float | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    on_note: Callable[[str], None] = logger.warning,
+) -> Path:
+    """Writes a self-contained HTML report of a run, and returns its path.
 
     Args:
-        run: its folder.
-        smooth_kimg: window of the means that are drawn over the values; None chooses one for long runs.
-        progress: told of each grid of samples; large ones take a second each.
+        run: the run folder.
+        dest: output file (.html).
+        smooth_kimg: width of the moving average in kimg; None for 2 % of a run of 200 lines or more.
+        overwrite: overwrite the file if it exists.
+        progress: receives one step per sample grid.
+        on_note: receives messages about missing or skipped parts.
 
     Raises:
-        DatasetError: it is no folder of a run, its statistics are empty, or its settings are damaged.
+        ConfigError: `dest` does not end in .html.
+        DatasetError: not a run folder, no statistics, invalid options, or the file cannot be written.
     """
-    if not run.is_dir():
-        raise DatasetError(f"{run}: there is no such folder; name the folder of a run")
-    stats = read_stats(run)
+    dest = Path(dest)
+    if dest.suffix.lower() not in REPORT_SUFFIXES:
+        raise ConfigError(f"{dest}: the file name must end in {' or '.join(REPORT_SUFFIXES)}")
+    check_overwrite(dest, overwrite=overwrite)
+    report = render_report(run, smooth_kimg, progress)
+    write_bytes(dest, report.page.encode("utf-8"), overwrite=overwrite)
+    for note in report.notes:
+        on_note(note)
+    return dest
+
+
+def render_report(
+    run: str | Path | RunFolder, smooth_kimg: float | None = None, progress: Progress | None = None
+) -> RunReport:
+    """The report of a run; arguments and errors are those of `write_run_report`."""
+    folder = run if isinstance(run, RunFolder) else RunFolder(Path(run))
+    if not folder.path.is_dir():
+        raise DatasetError(f"{folder.path}: no such folder; it must be a run folder")
+    stats = read_stats(folder)
     if not len(stats):
-        raise DatasetError("; ".join([f"{stats.name}: it has no lines yet", *stats.notes]))
-    options = read_options(run)
+        raise DatasetError("; ".join([f"{stats.name}: no lines in the statistics yet", *stats.notes]))
+    options = folder.options()
     notes = list(stats.notes)
-    reals, fakes = sample_grids(run)
-    chosen = evenly_spaced(fakes, MAX_FRAMES)
-    if len(chosen) < len(fakes):
-        notes.append(f"{len(chosen)} of {len(fakes)} sample grids are shown, evenly spread")
-    tile = tile_size(options)
-    progress = progress or NullProgress()
-    progress.start("reading samples", len(chosen) + (reals is not None))
-    both = ([reals] if reals else [], chosen)
-    real_shown, shown = (list(_shown(grids, tile, notes, progress)) for grids in both)
-    window = _window(stats) if smooth_kimg is None else smooth_kimg
-    drawn = [(kind, chart(kind, stats, number, window)) for number, kind in enumerate(KINDS)]
-    notes += [f"no chart of {kind.title.lower()}: stats.jsonl has no such values" for kind, svg in drawn if not svg]
-    text = Template(files("crowdgan_plot.report").joinpath("page.html").read_text(encoding="utf-8")).substitute(
+    reals, fakes = list_sample_grids(folder)
+    shown_fakes = evenly_spaced(fakes, MAX_FRAMES)
+    if len(shown_fakes) < len(fakes):
+        notes.append(f"{len(shown_fakes)} of {len(fakes)} sample grids are included, evenly spaced")
+    image_size, progress = image_size_of(options), progress or NullProgress()
+    progress.start("reading samples", len(reals) + len(shown_fakes))
+    real_previews = _read_previews(reals, image_size, notes, progress)
+    fake_previews = _read_previews(shown_fakes, image_size, notes, progress)
+    window_kimg = _default_window(stats) if smooth_kimg is None else smooth_kimg
+    charts = [(spec, draw_chart(spec, stats, window_kimg)) for spec in CHARTS]
+    notes += [f"no chart of {spec.title.lower()}: no such values in stats.jsonl" for spec, svg in charts if not svg]
+    page = Template(files("crowdgan_plot.report").joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(stats.name),
         facts="\n".join(f"<li><b>{html.escape(value)}</b><span>{name}</span></li>" for name, value in _facts(stats)),
-        samples=_samples(real_shown, shown, row_names(reals) if reals else []),
-        charts="\n".join(
-            f"<article><h3>{kind.title}</h3><p>{kind.text}</p>{svg}</article>" for kind, svg in drawn if svg
-        ),
-        settings=_table(flatten_options(options)) or "<p>The folder holds no training_options.json.</p>",
-        notes=_notes(notes),
+        samples=_samples_html(real_previews, fake_previews, [name for grid in reals for name in read_row_names(grid)]),
+        charts="\n".join(_chart_html(spec, svg) for spec, svg in charts if svg),
+        options=_table_html(flatten_options(options)) or "<p>No training_options.json in the run folder.</p>",
+        notes=_notes_html(notes),
     )
-    return Page(text=text, notes=tuple(notes))
+    return RunReport(page=page, notes=tuple(notes))
 
 
-def _shown(
-    grids: Iterable[SampleGridFile], tile: tuple[int, int] | None, notes: list[str], progress: Progress
-) -> Iterable[GridPreview]:
-    """Grids that can be read; a note is made of the others, such as one that is being written."""
+def _read_previews(
+    grids: Iterable[SampleGridFile], image_size: tuple[int, int] | None, notes: list[str], progress: Progress
+) -> list[GridPreview]:
+    """Previews; a grid that cannot be read, for example while it is being written, is skipped with a note."""
+    previews = []
     for grid in grids:
         try:
-            yield shown_grid(grid, tile)
+            previews.append(read_preview(grid, image_size))
         except CrowdganError as error:
-            notes.append(f"{error}: left out")
+            notes.append(f"{error}; skipped")
         progress.advance()
+    return previews
 
 
-def _window(stats: RunStats) -> float:
-    return SMOOTHED_SHARE * float(np.ptp(stats.kimg)) if len(stats) >= SMOOTHED_FROM else 0.0
+def _default_window(stats: RunStats) -> float:
+    """Default width of the moving average in kimg."""
+    return SMOOTH_FRACTION * float(np.ptp(stats.kimg)) if len(stats) >= SMOOTH_MIN_LINES else 0.0
 
 
 def _facts(stats: RunStats) -> list[tuple[str, str]]:
-    """Names and values of what is shown first."""
-    facts = [("length of the training", f"{stats.kimg[-1]:,.6g} kimg"), ("lines of statistics", f"{len(stats):,}")]
-    wanted = (
-        ("Timing/total_sec", "time so far", _duration),
-        ("Timing/sec_per_kimg", "speed", lambda value: f"{value:.3g} s/kimg"),
-        (GENERATOR_LOSS, "last loss of G", lambda value: f"{value:.3g} nats"),
-        (DISCRIMINATOR_LOSS, "last loss of D", lambda value: f"{value:.3g} nats"),
-        ("Progress/augment", "augmentation p", lambda value: f"{value:.3g}"),
-    )
-    for key, name, shown in wanted:
+    """Names and values at the top of the report."""
+    facts = [("training progress", f"{stats.kimg[-1]:,.6g} kimg"), ("lines of statistics", f"{len(stats):,}")]
+    for key, name, format_value in FACTS:
         values = stats.means.get(key, np.empty(0))
         finite = values[np.isfinite(values)]
         if len(finite):
-            facts.append((name, shown(float(finite[-1]))))
+            facts.append((name, format_value(float(finite[-1]))))
     return facts
 
 
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    days, hours = divmod(minutes // 60, 24)
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"
+def _chart_html(spec: ChartSpec, svg: bytes) -> str:
+    return f"<article><h3>{spec.title}</h3><p>{spec.description}</p>{_image_html(spec.title, svg, 'svg+xml')}</article>"
 
 
-def _samples(reals: Sequence[GridPreview], fakes: Sequence[GridPreview], rows: Sequence[str]) -> str:
+def _samples_html(reals: Sequence[GridPreview], fakes: Sequence[GridPreview], row_names: Sequence[str]) -> str:
     if not reals and not fakes:
-        return "<p>The folder holds no grids of samples.</p>"
-    named = f" Rows from above: {html.escape(', '.join(rows))}." if rows else ""
-    text = f"<p>Real images.{named}</p>"
-    parts = [f'<figure class="{_sharpness(reals)}">{_image(reals[0])}{text}</figure>'] if reals else []
+        return "<p>No sample grids in the run folder.</p>"
+    rows = f" Rows from top to bottom: {html.escape(', '.join(row_names))}." if row_names else ""
+    caption = f"<p>Real images.{rows}</p>"
+    parts = [f'<figure class="{_sharpness(reals)}">{_preview_html(reals[0])}{caption}</figure>'] if reals else []
     if fakes:
         parts.append(
-            f'<figure class="{_sharpness(fakes)}"><div id="film">{"".join(map(_image, fakes))}</div>'
+            f'<figure class="{_sharpness(fakes)}"><div id="film">{"".join(map(_preview_html, fakes))}</div>'
             '<div class="controls" id="controls" hidden><button id="play" type="button">play</button>'
-            f'<input id="slider" type="range" min="0" max="{len(fakes) - 1}" value="0" aria-label="time">'
-            '<output id="when"></output></div><p>Generated images over the training.</p></figure>'
+            f'<input id="slider" type="range" min="0" max="{len(fakes) - 1}" value="0" aria-label="training progress">'
+            '<output id="when"></output></div><p>Generated images over the course of training.</p></figure>'
         )
     return f'<div class="samples">{"".join(parts)}</div>'
 
 
 def _sharpness(grids: Sequence[GridPreview]) -> str:
-    return "sharp" if grids[0].size[1] < SHARP_BELOW_PX else "smooth"
+    return "sharp" if grids[0].size[1] < MIN_SMOOTHED_PX else "smooth"
 
 
-def _image(grid: GridPreview) -> str:
-    data = base64.b64encode(grid.jpeg).decode("ascii")
+def _preview_html(grid: GridPreview) -> str:
     height, width = grid.size
-    return (
-        f'<img alt="{html.escape(grid.label)}" width="{width}" height="{height}" src="data:image/jpeg;base64,{data}">'
-    )
+    return _image_html(grid.label, grid.jpeg, "jpeg", f' width="{width}" height="{height}"')
 
 
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    text = "\n".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in rows)
-    return f"<table>\n{text}\n</table>" if text else ""
+def _image_html(label: str, data: bytes, media_type: str, attributes: str = "") -> str:
+    """An image element that contains its file."""
+    encoded = base64.b64encode(data).decode("ascii")
+    return f'<img alt="{html.escape(label)}"{attributes} src="data:image/{media_type};base64,{encoded}">'
 
 
-def _notes(notes: Sequence[str]) -> str:
+def _table_html(rows: Iterable[tuple[str, str]]) -> str:
+    lines = "\n".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in rows)
+    return f"<table>\n{lines}\n</table>" if lines else ""
+
+
+def _notes_html(notes: Sequence[str]) -> str:
     items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     return f'<ul class="notes">{items}</ul>' if notes else ""

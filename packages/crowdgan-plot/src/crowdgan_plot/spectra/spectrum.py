@@ -1,16 +1,17 @@
-"""The average power spectrum of images.
+"""Average power spectrum of images.
 
-Images x are brought to mean 0 and variance 1 by the mean m and standard deviation s of a reference, weighted by a
-Kaiser window w (β = 8), so that the borders do not leak into all frequencies, and padded with zeros, so that the
-spectrum is interpolated:
+Images x are normalised by the mean m and standard deviation s of a reference, multiplied by a Kaiser window w
+(β = 8), which reduces leakage from the image edges into all frequencies, and padded with zeros, which interpolates the
+spectrum:
 
     S(f) = mean over images and channels of |F[w (x − m) / s](f)|² / Σ w²,
 
-which is 1 (0 dB) at all frequencies for noise without structure.
+which is 1 (0 dB) at all frequencies for white noise.
 
-A spectrum on a grid twice as fine as the images holds all of it, since its inverse is the whole autocorrelation:
-finer grids follow from the mean, not from each image. And m and s enter after the mean, for |a − m b|² is a
-polynomial in m: one pass over the images is enough, whatever the reference is.
+A spectrum sampled at twice the image size determines all finer samplings, because its inverse transform is the complete
+autocorrelation; so only the mean is interpolated, not the spectrum of each image. The normalisation by m and s is also
+applied after averaging, because |a − m b|² is a polynomial in m. Hence one pass over the images suffices for any
+reference.
 
 Source: Karras et al., "Alias-Free Generative Adversarial Networks", NeurIPS 2021, appendix.
 """
@@ -21,39 +22,36 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.utils.arrays import ImageArray
-
-Floats = npt.NDArray[np.float64]
+from crowdgan_core.utils.arrays import FloatArray, ImageArray
 
 KAISER_BETA = 8.0
-"""Shape of the window."""
+"""Shape parameter β of the window (Karras et al.)."""
 
-PADDING = 4
-"""Points of a spectrum per point of an image, in each direction."""
+PADDING_FACTOR = 4
+"""Samples of the spectrum per pixel of the images, in each direction."""
 
-MIDDLE = 127.5
-"""Taken from all pixels at first, for the digits' sake."""
+MID_GREY = 127.5
+"""Pixel value subtracted before summation, for numerical precision."""
 
-LEAST_POWER = 1e-12
-"""What counts as 0 in decibels: -120 dB."""
+MIN_POWER = 1e-12
+"""Lower limit of the power before conversion to decibels: −120 dB."""
 
 
-def decibels(power: Floats) -> Floats:
+def to_decibels(power: FloatArray) -> FloatArray:
     """Power in decibels, of any shape."""
-    return np.asarray(10 * np.log10(np.maximum(power, LEAST_POWER)))
+    return np.asarray(10 * np.log10(np.maximum(power, MIN_POWER)))
 
 
-def kaiser_window(size: tuple[int, int]) -> Floats:
-    """The window, `[height, width]`, 1 in the middle."""
+def kaiser_window(size: tuple[int, int]) -> FloatArray:
+    """The window, `[height, width]`, 1 at the centre."""
     return np.outer(np.kaiser(size[0], KAISER_BETA), np.kaiser(size[1], KAISER_BETA))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelStatistics:
-    """Mean and standard deviation of all pixels and channels, 0 to 255."""
+    """Mean and standard deviation over all pixels and channels, on the scale 0 to 255."""
 
     mean: float
     std: float
@@ -63,15 +61,15 @@ class PixelStatistics:
 class Spectrum:
     """An average power spectrum."""
 
-    power: Floats
-    """`[rows, columns]`, frequency 0 at `[rows // 2, columns // 2]`; 1 for noise without structure."""
+    power: FloatArray
+    """`[rows, columns]`, frequency 0 at `[rows // 2, columns // 2]`; 1 for white noise."""
 
-    def frequencies(self, axis: int) -> Floats:
-        """Frequencies of the rows (0) or columns (1) in cycles per pixel, -0.5 to below 0.5."""
+    def frequencies(self, axis: int) -> FloatArray:
+        """Frequencies of the rows (axis 0) or columns (axis 1) in cycles per pixel, from −0.5 to below 0.5."""
         return np.asarray(np.fft.fftshift(np.fft.fftfreq(self.power.shape[axis])))
 
-    def radial(self) -> tuple[Floats, Floats]:
-        """Frequencies in cycles per pixel up to 0.5, and the mean power at all frequencies of that length."""
+    def radial_mean(self) -> tuple[FloatArray, FloatArray]:
+        """Radial frequencies up to 0.5 cycles per pixel, and the power averaged over all directions."""
         rows, columns = self.frequencies(0), self.frequencies(1)
         step = 1.0 / max(self.power.shape)
         ring = np.rint(np.hypot(rows[:, None], columns) / step).astype(int).ravel()
@@ -79,16 +77,20 @@ class Spectrum:
         last = math.floor(0.5 / step)
         return step * np.arange(last + 1), np.asarray(sums[: last + 1] / counts[: last + 1])
 
-    def along(self, angle_deg: float) -> tuple[Floats, Floats]:
-        """Frequencies in cycles per pixel up to the border, and the power there, in a direction from the horizontal."""
-        cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-        longest = 0.5 / max(abs(cosine), abs(sine))
-        step = 1.0 / max(self.power.shape)
-        found = step * np.arange(math.floor(longest / step + 1e-9) + 1)
-        return found, self._at(found * sine, found * cosine)
+    def slice_at(self, angle_deg: float) -> tuple[FloatArray, FloatArray]:
+        """Frequencies in cycles per pixel up to the edge of the spectrum, and the power at them, along a direction.
 
-    def _at(self, rows: Floats, columns: Floats) -> Floats:
-        """Power at frequencies in cycles per pixel, from the four points around each; it goes on periodically."""
+        Args:
+            angle_deg: angle to the horizontal.
+        """
+        cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+        max_frequency = 0.5 / max(abs(cosine), abs(sine))
+        step = 1.0 / max(self.power.shape)
+        frequencies = step * np.arange(math.floor(max_frequency / step + 1e-9) + 1)
+        return frequencies, self._interpolate(frequencies * sine, frequencies * cosine)
+
+    def _interpolate(self, rows: FloatArray, columns: FloatArray) -> FloatArray:
+        """Bilinearly interpolated power at frequencies in cycles per pixel; the spectrum is periodic."""
         height, width = self.power.shape
         row, column = rows * height + height // 2, columns * width + width // 2
         top, left = np.floor(row).astype(int), np.floor(column).astype(int)
@@ -101,25 +103,32 @@ class Spectrum:
 
 
 class SpectrumMean:
-    """The mean over images of one size, given one by one."""
+    """Accumulator of the mean spectrum of images of one size."""
 
     def __init__(self) -> None:
         self._size: tuple[int, int] | None = None
         self._images = self._channels = 0
 
-    def add(self, pixels: ImageArray, where: str) -> None:
+    def add(self, image: ImageArray, where: str) -> None:
         """Adds an image `[height, width, 3]`.
 
+        Args:
+            image: the image.
+            where: its location, for the error message.
+
         Raises:
-            DatasetError: it has another size than the first one; the message starts with `where`.
+            DatasetError: its size differs from that of the first image.
         """
-        height, width = pixels.shape[:2]
+        height, width = image.shape[:2]
         if self._size is None:
             self._start((height, width))
         elif self._size != (height, width):
-            found, first = f"{width}x{height}", f"{self._size[1]}x{self._size[0]}"
-            raise DatasetError(f"{where}: {found} px, where the first image has {first}; spectra need one size")
-        x = pixels.transpose(2, 0, 1) - MIDDLE
+            first_size = f"{self._size[1]}x{self._size[0]}"
+            raise DatasetError(
+                f"{where}: image size is {width}x{height} px, that of the first image is {first_size} px; "
+                "the sizes must be equal"
+            )
+        x = image.transpose(2, 0, 1) - MID_GREY
         spectra = np.fft.rfft2(x * self._window, s=(2 * height, 2 * width))
         self._power += (spectra.real**2 + spectra.imag**2).sum(axis=0)
         self._linear += spectra.sum(axis=0)
@@ -135,32 +144,32 @@ class SpectrumMean:
     @property
     def size(self) -> tuple[int, int]:
         """`(height, width)` of the images in pixels."""
-        assert self._size is not None, "an image comes first"
+        assert self._size is not None, "call add first"
         return self._size
 
     def statistics(self) -> PixelStatistics:
-        """Mean and standard deviation of all pixels.
+        """Mean and standard deviation over all pixels.
 
         Raises:
-            DatasetError: all are equal.
+            DatasetError: all pixels are equal.
         """
         count = self._channels * self.size[0] * self.size[1]
         mean = self._sum / count
         variance = self._squares / count - mean**2
         if variance < 1e-9:
-            raise DatasetError("all pixels of the images are equal; they have no spectrum")
-        return PixelStatistics(mean=mean + MIDDLE, std=math.sqrt(variance))
+            raise DatasetError("all pixels of the images are equal, so the spectrum is not defined")
+        return PixelStatistics(mean=mean + MID_GREY, std=math.sqrt(variance))
 
-    def spectrum(self, reference: PixelStatistics, padding: int = PADDING) -> Spectrum:
-        """The mean spectrum of the images, brought to mean 0 and variance 1 by a reference."""
+    def spectrum(self, reference: PixelStatistics, padding: int = PADDING_FACTOR) -> Spectrum:
+        """The mean spectrum of the images, normalised by a reference."""
         height, width = self.size
-        mean = reference.mean - MIDDLE
+        mean = reference.mean - MID_GREY
         window = np.fft.rfft2(self._window, s=(2 * height, 2 * width))
         cross = (self._linear * window.conj()).real / self._channels
         power = self._power / self._channels - 2 * mean * cross + mean**2 * np.abs(window) ** 2
         power /= reference.std**2 * float((self._window**2).sum())
         correlation = np.fft.irfft2(power, s=(2 * height, 2 * width))
-        finer = np.fft.fft2(_padded(correlation, (padding * height, padding * width))).real
+        finer = np.fft.fft2(_pad_centre(correlation, (padding * height, padding * width))).real
         return Spectrum(power=np.fft.fftshift(np.maximum(finer, 0.0)))
 
     def _start(self, size: tuple[int, int]) -> None:
@@ -171,8 +180,8 @@ class SpectrumMean:
         self._sum = self._squares = 0.0
 
 
-def _padded(correlation: Floats, size: tuple[int, int]) -> Floats:
-    """An autocorrelation, its negative shifts at the ends, with zeros between positive and negative shifts."""
+def _pad_centre(correlation: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """An autocorrelation, whose negative shifts are at the ends, with zeros between positive and negative shifts."""
     height, width = (length // 2 for length in correlation.shape)
     padded = np.zeros(size)
     for rows in (slice(0, height), slice(-height, None)):

@@ -1,1 +1,1 @@
-"""Curves of training runs."""
+"""Curves of training statistics."""

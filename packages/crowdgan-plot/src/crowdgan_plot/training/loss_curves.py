@@ -1,10 +1,11 @@
-"""Curves of training runs: losses, or any other keys of their stats files, against the length of the training."""
+"""Curves of training runs: losses, or any other keys of `stats.jsonl`, against training progress."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,182 +13,215 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.io.run_folder import RunFolder
+from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_plot.style import (
-    FAINT,
-    SLIDE_IN,
-    legend_above,
-    line_look,
-    logarithmic,
-    section_titles,
-    thousands,
+    FIGURE_SIZE_IN,
+    MUTED_COLOUR,
+    add_legend_above,
+    add_section_titles,
+    format_thousands,
+    line_style,
+    plot_style,
+    prepare_figure,
+    set_log_scale,
     truncate_text,
-    wrapped,
+    wrap_text,
 )
-from crowdgan_plot.training.quantities import DISCRIMINATOR_LOSS, GENERATOR_LOSS, quantity
+from crowdgan_plot.training.quantities import DISCRIMINATOR_LOSS_KEY, GENERATOR_LOSS_KEY, quantity_of
 from crowdgan_plot.training.series import AlignedRuns, RunSegment, concatenate_runs, moving_average, overlay_runs
-from crowdgan_plot.training.stats import Floats, RunStats
+from crowdgan_plot.training.stats import RunStats, read_stats
 
-KIMG_AXIS = "length of the training (kimg: thousands of real images)"
+LOSS_KEYS = (GENERATOR_LOSS_KEY, DISCRIMINATOR_LOSS_KEY)
+"""Keys that are plotted by default."""
+
+KIMG_AXIS = "training progress (kimg: thousands of real images)"
 
 RAW_ALPHA = 0.25
-"""Opacity of values behind their means over a window."""
+"""Opacity of values behind their moving average."""
 
-SELDOM = 0.5
-"""Share of the lines below which a key is drawn from one finite value to the next, each marked."""
+SPARSE_FRACTION = 0.5
+"""Fraction of finite values below which a key is drawn without gaps and with markers."""
 
-PANEL_HEIGHT = 0.5
-"""Least height of a panel, in slides."""
+MIN_PANEL_HEIGHT = 0.5
+"""Minimum height of a panel, as a fraction of the default figure height."""
 
-LONGEST_AXIS = 20
-"""Characters of a line beside the y axis."""
+AXIS_LABEL_CHARACTERS = 20
+"""Maximum characters per line of a y axis label."""
 
-LONGEST_NAME = 40
-"""Characters of a run's name in the legend."""
+RUN_NAME_CHARACTERS = 40
+"""Maximum characters of a run name in the legend."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class LossPlotConfig:
-    """How runs are drawn."""
-
-    keys: tuple[str, ...] = (GENERATOR_LOSS, DISCRIMINATOR_LOSS)
-    """What is drawn."""
-
-    smooth_kimg: float = 0.0
-    """Width of the window over which means are drawn, in kimg; 0 for none."""
-
-    skip_lines: int | None = None
-    """Lines left out after each join, or with `overlay_runs` at each start; None for the default of `series`."""
-
-    log: bool = False
-    """Whether values are on a logarithmic axis."""
-
-    title: str | None = None
-
-    separate: bool = False
-    """Whether runs are drawn over one another, not joined."""
-
-    def __post_init__(self) -> None:
-        if not self.keys:
-            raise ConfigError("no keys are given; leave --keys out for the losses of G and D")
-        if not 0 <= self.smooth_kimg < float("inf"):
-            raise ConfigError(f"--smooth {self.smooth_kimg}: the window must be 0 kimg or wider")
-        if self.skip_lines is not None and self.skip_lines < 0:
-            raise ConfigError(f"--skip {self.skip_lines}: the number of lines must be 0 or above")
+logger = logging.getLogger(__name__)
 
 
-def select_runs(runs: Iterable[RunStats], settings: LossPlotConfig) -> tuple[list[RunStats], list[str]]:
-    """The runs that have something to draw, and what is to be said of them and of the others.
+@plot_style()
+def plot_losses(
+    *runs: str | Path | RunFolder | RunStats,
+    keys: Sequence[str] | None = None,
+    smooth_kimg: float = 0.0,
+    joined: bool = True,
+    skip_lines: int | None = None,
+    log: bool = False,
+    title: str | None = None,
+    figure: Figure | None = None,
+    on_note: Callable[[str], None] = logger.warning,
+) -> Figure:
+    """A figure of the losses, or other keys, of training runs.
+
+    Joined runs are concatenated on one axis, with one panel per unit and one colour per key; the joins are marked.
+    Otherwise the runs are overlaid, with one panel per key and one colour per run.
+
+    Args:
+        runs: run folders, statistics files, or statistics that have been read.
+        keys: keys of `stats.jsonl`; None for the losses of G and D.
+        smooth_kimg: width of the moving average in kimg; 0 for none.
+        joined: concatenate the runs in the given order instead of overlaying them.
+        skip_lines: lines to drop after each join, or at the start of each overlaid run; None for 20 after a join, but
+            at most 10 % of the run.
+        log: use a logarithmic y axis.
+        title: title of the figure.
+        figure: figure to draw into, which is cleared and resized; None for a new one.
+        on_note: receives messages about skipped lines, missing keys and gaps.
 
     Raises:
-        DatasetError: none has; the message says which keys there are.
+        ConfigError: an option out of its range.
+        DatasetError: a file cannot be read, or no run has a value to plot.
+    """
+    plotted_keys = LOSS_KEYS if keys is None else tuple(keys)
+    _check_options(plotted_keys, smooth_kimg, skip_lines)
+    stats = [run if isinstance(run, RunStats) else read_stats(run) for run in runs]
+    usable, notes = select_runs(stats, plotted_keys, log=log)
+    aligned = (concatenate_runs if joined else overlay_runs)(usable, skip_lines)
+    for note in (*notes, *aligned.notes):
+        on_note(note)
+    return _draw_figure(figure, aligned, plotted_keys, smooth_kimg=smooth_kimg, log=log, title=title)
+
+
+def select_runs(runs: Iterable[RunStats], keys: Sequence[str], *, log: bool) -> tuple[list[RunStats], list[str]]:
+    """The runs with values to plot, and messages about the other runs, missing keys and gaps.
+
+    Raises:
+        DatasetError: no run has values; the message lists the available keys.
     """
     usable: list[RunStats] = []
     notes: list[str] = []
     for run in runs:
         notes += run.notes
-        missing = [key for key in settings.keys if not np.isfinite(run.means.get(key, [])).any()]
+        missing = [key for key in keys if not np.isfinite(run.means.get(key, [])).any()]
         if not len(run):
-            notes.append(f"{run.name}: it has no lines yet: left out")
-        elif len(missing) == len(settings.keys):
-            notes.append(f"{run.name}: it has no {' and no '.join(missing)}: left out; it has {_listed(run.means)}")
+            notes.append(f"{run.name}: skipped, no lines yet")
+        elif len(missing) == len(keys):
+            available = ", ".join(sorted(run.means)) or "none"
+            notes.append(f"{run.name}: skipped, no values of {' or '.join(missing)}; available keys: {available}")
         else:
             usable.append(run)
-            notes += [f"{run.name}: it has no {key}" for key in missing]
-            notes += [note for key in settings.keys if (note := _gaps(run, key, log=settings.log))]
+            notes += [f"{run.name}: no values of {key}" for key in missing]
+            notes += [note for key in keys if (note := _gap_note(run, key, log=log))]
     if not usable:
-        raise DatasetError("; ".join(notes) or "no run is given")
+        raise DatasetError(f"no values to plot: {'; '.join(notes) or 'no runs given'}")
     return usable, notes
 
 
-def align_runs(runs: Sequence[RunStats], settings: LossPlotConfig) -> AlignedRuns:
-    """The runs on one axis, as the settings want them."""
-    return (overlay_runs if settings.separate else concatenate_runs)(runs, settings.skip_lines)
-
-
-def draw_losses(figure: Figure, arrangement: AlignedRuns, settings: LossPlotConfig) -> None:
-    """Draws runs into an empty figure: a panel per axis of values, or with separate runs one per key.
-
-    Several runs that are joined share a colour per key; their joins are marked. Separate runs have a colour each.
-    """
-    panels = _panels(settings, arrangement)
-    figure.set_figheight(SLIDE_IN[1] * max(1.0, PANEL_HEIGHT * len(panels)))
-    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, keys in zip(grid, panels, strict=True):
-        draw_curves(axes, arrangement, keys, smooth_kimg=settings.smooth_kimg, log=settings.log)
-        if arrangement.joined or axes is grid[0]:
-            is_over_titles = arrangement.joined and axes is grid[0] and len(arrangement.parts) > 1
-            legend_above(figure, axes, is_over_titles=is_over_titles)
-    grid[-1].set_xlabel(KIMG_AXIS)
-    thousands(grid[-1].xaxis)
-    if arrangement.joined and len(arrangement.parts) > 1:
-        starts = [part.start_kimg for part in arrangement.parts]
-        end = float(arrangement.parts[-1].kimg[-1])
-        section_titles(grid[0], starts, end, [part.name for part in arrangement.parts])
-    if settings.title:
-        figure.suptitle(settings.title)
-
-
 def draw_curves(
-    axes: Axes, arrangement: AlignedRuns, keys: Sequence[str], *, smooth_kimg: float = 0.0, log: bool = False
+    axes: Axes, aligned: AlignedRuns, keys: Sequence[str], *, smooth_kimg: float = 0.0, log: bool = False
 ) -> None:
-    """Draws keys of one axis, with the joins."""
-    parts = arrangement.parts
-    for (row, key), (column, part) in itertools.product(enumerate(keys), enumerate(parts)):
-        look = line_look(row if arrangement.joined else column)
-        label = quantity(key).name if arrangement.joined else truncate_text(part.name, LONGEST_NAME)
-        _draw_line(axes, part, key, label if column == 0 or not arrangement.joined else "", look, smooth_kimg)
-    for part in parts[1:] if arrangement.joined else ():
-        axes.axvline(part.start_kimg, color=FAINT, linestyle="--", linewidth=1.2, label="_join")
-    axis = quantity(keys[0]).axis if len(keys) > 1 else _axis_of_one(keys[0])
-    axes.set_ylabel(wrapped(axis, LONGEST_AXIS))
+    """Draws keys with the same unit into one panel, and marks the joins."""
+    segments = aligned.segments
+    for (key_index, key), (run_index, segment) in itertools.product(enumerate(keys), enumerate(segments)):
+        style = line_style(key_index if aligned.joined else run_index)
+        label = quantity_of(key).name if aligned.joined else truncate_text(segment.name, RUN_NAME_CHARACTERS)
+        has_label = run_index == 0 or not aligned.joined
+        _draw_curve(axes, segment, key, label if has_label else "", style, smooth_kimg)
+    for segment in segments[1:] if aligned.joined else ():
+        axes.axvline(segment.start_kimg, color=MUTED_COLOUR, linestyle="--", linewidth=1.2, label="_join")
+    axis_label = quantity_of(keys[0]).axis if len(keys) > 1 else _axis_label_of_key(keys[0])
+    axes.set_ylabel(wrap_text(axis_label, AXIS_LABEL_CHARACTERS))
     if log:
-        logarithmic(axes)
+        set_log_scale(axes)
     axes.margins(x=0.01)
 
 
-def _panels(settings: LossPlotConfig, arrangement: AlignedRuns) -> list[list[str]]:
-    present = [key for key in settings.keys if any(key in part.means for part in arrangement.parts)]
-    if not arrangement.joined:
+def is_sparse(values: FloatArray) -> bool:
+    """Whether fewer than half of the values are finite, as for keys that are measured at snapshots only."""
+    return bool(np.isfinite(values).mean() < SPARSE_FRACTION) if len(values) else False
+
+
+def _check_options(keys: Sequence[str], smooth_kimg: float, skip_lines: int | None) -> None:
+    if not keys:
+        raise ConfigError("no keys given; omit --keys to plot the losses of G and D")
+    if not 0 <= smooth_kimg < float("inf"):
+        raise ConfigError(f"--smooth {smooth_kimg}: the width of the moving average must be 0 kimg or more")
+    if skip_lines is not None and skip_lines < 0:
+        raise ConfigError(f"--skip {skip_lines}: the number of lines must be 0 or more")
+
+
+def _draw_figure(
+    figure: Figure | None,
+    aligned: AlignedRuns,
+    keys: Sequence[str],
+    *,
+    smooth_kimg: float,
+    log: bool,
+    title: str | None,
+) -> Figure:
+    panels = _group_into_panels(keys, aligned)
+    width_in, height_in = FIGURE_SIZE_IN
+    figure = prepare_figure(figure, (width_in, height_in * max(1.0, MIN_PANEL_HEIGHT * len(panels))))
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    has_section_titles = aligned.joined and len(aligned.segments) > 1
+    for axes, panel_keys in zip(grid, panels, strict=True):
+        draw_curves(axes, aligned, panel_keys, smooth_kimg=smooth_kimg, log=log)
+        if aligned.joined or axes is grid[0]:
+            add_legend_above(figure, axes, above_section_titles=has_section_titles and axes is grid[0])
+    grid[-1].set_xlabel(KIMG_AXIS)
+    format_thousands(grid[-1].xaxis)
+    if has_section_titles:
+        starts = [segment.start_kimg for segment in aligned.segments]
+        end = float(aligned.segments[-1].kimg[-1])
+        add_section_titles(grid[0], starts, end, [segment.name for segment in aligned.segments])
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _group_into_panels(keys: Sequence[str], aligned: AlignedRuns) -> list[list[str]]:
+    """Keys of each panel: one unit for joined runs, one key for overlaid runs."""
+    present = [key for key in keys if any(key in segment.means for segment in aligned.segments)]
+    if not aligned.joined:
         return [[key] for key in present]
     by_axis: dict[str, list[str]] = {}
     for key in present:
-        by_axis.setdefault(quantity(key).axis, []).append(key)
+        by_axis.setdefault(quantity_of(key).axis, []).append(key)
     return list(by_axis.values())
 
 
-def _axis_of_one(key: str) -> str:
-    found = quantity(key)
-    return found.axis if found.name == found.axis else f"{found.name}: {found.axis}"
+def _axis_label_of_key(key: str) -> str:
+    quantity = quantity_of(key)
+    return quantity.axis if quantity.name == quantity.axis else f"{quantity.name}: {quantity.axis}"
 
 
-def _draw_line(axes: Axes, part: RunSegment, key: str, label: str, look: dict[str, Any], smooth_kimg: float) -> None:
-    if key not in part.means:
+def _draw_curve(
+    axes: Axes, segment: RunSegment, key: str, label: str, style: dict[str, Any], smooth_kimg: float
+) -> None:
+    if key not in segment.means:
         return
-    kimg, values = part.kimg, part.means[key]
+    kimg, values = segment.kimg, segment.means[key]
     if is_sparse(values):
         kimg, values = kimg[np.isfinite(values)], values[np.isfinite(values)]
-    marker = "o" if len(kimg) < len(part.kimg) or np.count_nonzero(np.isfinite(values)) == 1 else ""
+    has_markers = len(kimg) < len(segment.kimg) or np.count_nonzero(np.isfinite(values)) == 1
     if smooth_kimg:
-        axes.plot(kimg, values, **look, alpha=RAW_ALPHA, linewidth=1.0, label="_raw")
+        axes.plot(kimg, values, **style, alpha=RAW_ALPHA, linewidth=1.0, label="_raw")
         values = moving_average(kimg, values, smooth_kimg)
-    axes.plot(kimg, values, **look, label=label or "_more", marker=marker, markersize=4)
+    axes.plot(kimg, values, **style, label=label or "_more", marker="o" if has_markers else "", markersize=4)
 
 
-def is_sparse(values: Floats) -> bool:
-    """Whether a key is told in fewer than half of the lines, as what is measured at snapshots alone: no gaps then."""
-    return bool(np.isfinite(values).mean() < SELDOM) if len(values) else False
-
-
-def _gaps(run: RunStats, key: str, *, log: bool) -> str | None:
-    """What is to be said of values that cannot be drawn."""
-    values = run.means[key] if key in run.means else np.empty(0)
+def _gap_note(run: RunStats, key: str, *, log: bool) -> str | None:
+    """Message about values that cannot be drawn; None if there are none."""
+    values = run.means.get(key, np.empty(0))
     missing = int(np.count_nonzero(~np.isfinite(values)))
     if missing and not is_sparse(values):
-        return f"{run.name}: {key} has no finite value in {missing} of {len(values)} lines: gaps"
+        return f"{run.name}: gaps, because {key} is not finite in {missing} of {len(values)} lines"
     if log and (hidden := int(np.count_nonzero(values <= 0))):
-        return f"{run.name}: {key} is 0 or below in {hidden} lines, which a logarithmic axis does not show"
+        return f"{run.name}: {key} is 0 or negative in {hidden} lines, which a logarithmic axis does not show"
     return None
-
-
-def _listed(keys: Iterable[str]) -> str:
-    return ", ".join(sorted(keys)) or "nothing else"

@@ -1,4 +1,4 @@
-"""Runs on one axis: those that continue one another joined in their order, or each from its own start."""
+"""Several runs on one axis: runs that continue each other concatenated, or all runs overlaid."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdgan_plot.training.stats import Floats, RunStats
+from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_plot.training.stats import RunStats, format_line_count
 
-SKIPPED_LINES = 20
-"""Lines left out after a join, in which losses settle down again (`lines_to_skip` of the published script)."""
+DEFAULT_SKIPPED_LINES = 20
+"""Lines dropped after a join, where losses settle again (`lines_to_skip` of the published script)."""
 
-SKIPPED_SHARE = 0.1
-"""Most that is left out of a run unless more is asked for: the published number is meant for runs of hundreds of
-lines."""
+MAX_SKIPPED_FRACTION = 0.1
+"""Maximum fraction of a run dropped by default: the published number is meant for runs of hundreds of lines."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,106 +23,102 @@ class RunSegment:
 
     name: str
     start_kimg: float
-    """Where it begins, what is left out of it included."""
-    kimg: Floats
-    """`[num_lines]` length of the training on the common axis."""
-    means: Mapping[str, Floats]
-    """Key to `[num_lines]` values."""
+    """Start of the run on the common axis, before dropped lines."""
+    kimg: FloatArray
+    """`[num_lines]` training progress on the common axis."""
+    means: Mapping[str, FloatArray]
+    """`[num_lines]` values by key."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedRuns:
-    """All runs on one axis."""
+    """Runs on a common axis."""
 
-    parts: tuple[RunSegment, ...]
+    segments: tuple[RunSegment, ...]
     joined: bool
-    """Whether each begins where the one before ends."""
+    """Whether each segment starts at the end of the previous one."""
     notes: tuple[str, ...]
-    """What was left out and moved, a line of text each."""
+    """Messages about dropped lines."""
 
 
 def concatenate_runs(runs: Sequence[RunStats], skip_lines: int | None) -> AlignedRuns:
-    """Runs that continue one another, in their order, on one axis.
+    """Runs that continue each other, in the given order, on one axis.
 
-    A run whose own axis starts at 0 is moved to the end of the one before. One that counts on, as a resumed run does,
-    keeps its numbers, and the lines of the one before that it repeats are left out.
+    A run that starts at 0 kimg is shifted to the end of the previous one. A run that continues the count, as a resumed
+    run does, is not shifted, and the lines of the previous run that it repeats are dropped.
 
     Args:
         runs: at least one, each with at least one line.
-        skip_lines: lines to leave out at the start of every run but the first; None takes `SKIPPED_LINES`, of a
-            short run at most a tenth.
+        skip_lines: lines to drop at the start of every run but the first; None for `DEFAULT_SKIPPED_LINES`, but at
+            most 10 % of the run.
     """
-    parts: list[RunSegment] = []
+    segments: list[RunSegment] = []
     notes: list[str] = []
-    shift = end = 0.0
+    shift_kimg = end_kimg = 0.0
     for run in runs:
-        if parts:
-            shift = _shift(run, shift, end)
-            parts[-1] = _until(parts[-1], float(run.kimg[0]) + shift)
-        skipped = _skipped(len(run), skip_lines) if parts else 0
+        if segments:
+            shift_kimg = _shift_after(run, shift_kimg, end_kimg)
+            segments[-1] = _cut_at(segments[-1], float(run.kimg[0]) + shift_kimg)
+        skipped = _skip_count(len(run), skip_lines) if segments else 0
         if skipped:
-            notes.append(f"{run.name}: {_lines(skipped)} after the join left out (--skip)")
-        parts.append(_part(run, shift, skipped))
-        end = float(run.kimg[-1]) + shift
-    return AlignedRuns(parts=tuple(parts), joined=True, notes=tuple(notes))
+            notes.append(f"{run.name}: dropped {format_line_count(skipped)} after the join (--skip)")
+        segments.append(_segment(run, shift_kimg, skipped))
+        end_kimg = float(run.kimg[-1]) + shift_kimg
+    return AlignedRuns(segments=tuple(segments), joined=True, notes=tuple(notes))
 
 
 def overlay_runs(runs: Sequence[RunStats], skip_lines: int | None) -> AlignedRuns:
-    """Runs over one another, each on its own axis; `skip_lines` lines are left out at the start of each."""
-    skipped = [_skipped(len(run), skip_lines or 0) for run in runs]
-    pairs = list(zip(runs, skipped, strict=True))
-    notes = [f"{run.name}: {_lines(number)} at the start left out (--skip)" for run, number in pairs if number]
-    parts = [_part(run, 0.0, number) for run, number in pairs]
-    return AlignedRuns(parts=tuple(parts), joined=False, notes=tuple(notes))
+    """Runs overlaid, each with its own progress; `skip_lines` lines are dropped at the start of each, None for 0."""
+    counts = [_skip_count(len(run), skip_lines or 0) for run in runs]
+    pairs = list(zip(runs, counts, strict=True))
+    notes = [f"{run.name}: dropped {format_line_count(count)} at the start (--skip)" for run, count in pairs if count]
+    segments = [_segment(run, 0.0, count) for run, count in pairs]
+    return AlignedRuns(segments=tuple(segments), joined=False, notes=tuple(notes))
 
 
-def moving_average(kimg: Floats, values: Floats, window_kimg: float) -> Floats:
-    """Means over a window of `window_kimg` around each line, `[num_lines]`; NaN where it holds no finite value.
+def moving_average(kimg: FloatArray, values: FloatArray, window_kimg: float) -> FloatArray:
+    """Means over a window centred on each line, `[num_lines]`; NaN where the window has no finite value.
 
     Args:
-        kimg: `[num_lines]`, rising.
-        values: `[num_lines]`; those that are not finite count for nothing.
-        window_kimg: full width in kimg.
+        kimg: `[num_lines]`, increasing.
+        values: `[num_lines]`; non-finite values are ignored.
+        window_kimg: full width of the window in kimg.
     """
-    finite = np.isfinite(values)
-    sums = np.append(0.0, np.cumsum(np.where(finite, values, 0.0)))
-    counts = np.append(0, np.cumsum(finite))
+    is_finite = np.isfinite(values)
+    sums = np.append(0.0, np.cumsum(np.where(is_finite, values, 0.0)))
+    counts = np.append(0, np.cumsum(is_finite))
     first = np.searchsorted(kimg, kimg - window_kimg / 2, side="left")
     end = np.searchsorted(kimg, kimg + window_kimg / 2, side="right")
-    number = counts[end] - counts[first]
-    return np.where(number > 0, (sums[end] - sums[first]) / np.maximum(number, 1), np.nan)
+    count = counts[end] - counts[first]
+    return np.where(count > 0, (sums[end] - sums[first]) / np.maximum(count, 1), np.nan)
 
 
-def _shift(run: RunStats, shift_before: float, end: float) -> float:
-    """By how much a run is moved that follows one which ends at `end` and was moved by `shift_before`."""
+def _shift_after(run: RunStats, previous_shift_kimg: float, end_kimg: float) -> float:
+    """Shift in kimg of a run whose predecessor ends at `end_kimg` and was shifted by `previous_shift_kimg`."""
     steps = np.diff(run.kimg)
     first, step = float(run.kimg[0]), float(np.median(steps)) if len(steps) else 1.0
     if first <= step:
-        return end
-    return min((0.0, shift_before), key=lambda shift: abs(first + shift - end))
+        return end_kimg
+    return min((0.0, previous_shift_kimg), key=lambda shift: abs(first + shift - end_kimg))
 
 
-def _skipped(lines: int, skip_lines: int | None) -> int:
+def _skip_count(line_count: int, skip_lines: int | None) -> int:
     if skip_lines is None:
-        return min(SKIPPED_LINES, int(SKIPPED_SHARE * lines))
-    return min(skip_lines, lines - 1)
+        return min(DEFAULT_SKIPPED_LINES, int(MAX_SKIPPED_FRACTION * line_count))
+    return min(skip_lines, line_count - 1)
 
 
-def _part(run: RunStats, shift: float, skipped: int) -> RunSegment:
+def _segment(run: RunStats, shift_kimg: float, skipped: int) -> RunSegment:
     return RunSegment(
         name=run.name,
-        start_kimg=float(run.kimg[0]) + shift,
-        kimg=run.kimg[skipped:] + shift,
+        start_kimg=float(run.kimg[0]) + shift_kimg,
+        kimg=run.kimg[skipped:] + shift_kimg,
         means={key: values[skipped:] for key, values in run.means.items()},
     )
 
 
-def _until(part: RunSegment, end_kimg: float) -> RunSegment:
-    """The part up to where the next one begins."""
-    kept = part.kimg <= end_kimg
-    means = {key: values[kept] for key, values in part.means.items()}
-    return RunSegment(name=part.name, start_kimg=part.start_kimg, kimg=part.kimg[kept], means=means)
-
-
-def _lines(number: int) -> str:
-    return "1 line" if number == 1 else f"{number} lines"
+def _cut_at(segment: RunSegment, end_kimg: float) -> RunSegment:
+    """The segment up to the start of the next one."""
+    is_kept = segment.kimg <= end_kimg
+    means = {key: values[is_kept] for key, values in segment.means.items()}
+    return RunSegment(name=segment.name, start_kimg=segment.start_kimg, kimg=segment.kimg[is_kept], means=means)

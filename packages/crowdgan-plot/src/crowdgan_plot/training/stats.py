@@ -1,4 +1,4 @@
-"""The statistics of a training run: `stats.jsonl`, ours and the official trainer's, also while it is written.
+"""Statistics of a training run: `stats.jsonl`, ours or the official trainer's, also while it is being written.
 
 Each line is a JSON object; most of its values are `{"num": …, "mean": …, "std": …}`, one is the time stamp.
 """
@@ -10,63 +10,76 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from crowdgan_core.errors import DatasetError
+from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.io.run_folder import KIMG_KEY, STATS_NAME, RunFolder
+from crowdgan_core.utils.arrays import BoolArray, FloatArray
 from crowdgan_core.utils.formatting import count_and_list
 
-Floats = npt.NDArray[np.float64]
-
-STATS = "stats.jsonl"
-"""Name of the file in the folder of a run."""
-
-KIMG = "Progress/kimg"
-"""Key of the length of the training so far, in thousands of real images."""
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunStats:
-    """The statistics of one run."""
+    """Statistics of one run, one line per tick."""
 
     name: str
-    """Of the run: its folder, or the file where it has another name than `stats.jsonl`."""
+    """Name of the run folder, or of the file if it is not called `stats.jsonl`."""
 
-    kimg: Floats
-    """`[num_lines]` length of the training in thousands of images, rising."""
+    kimg: FloatArray
+    """`[num_lines]` training progress in kimg (thousands of real images), increasing."""
 
-    means: Mapping[str, Floats]
-    """Key to `[num_lines]` means; NaN in lines without it."""
+    means: Mapping[str, FloatArray]
+    """`[num_lines]` means by key; NaN in lines without the key."""
 
     notes: tuple[str, ...] = ()
-    """What was wrong with the file and left out, a line of text each."""
+    """Messages about skipped lines."""
 
     def __len__(self) -> int:
         """Number of lines."""
         return len(self.kimg)
 
+    def __repr__(self) -> str:
+        """For example `RunStats('00000-first', 60 lines, 240 kimg)`."""
+        progress = f", {self.kimg[-1]:g} kimg" if len(self) else ""
+        return f"RunStats({self.name!r}, {format_line_count(len(self))}{progress})"
+
+    def to_frame(self) -> DataFrame:
+        """A pandas table with one row per tick and one column per key.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise ConfigError("to_frame needs pandas: pip install pandas, or crowdgan-core[pandas]") from error
+        return DataFrame({KIMG_KEY: self.kimg, **self.means})
+
 
 class StatsReader:
-    """Reads a stats file, and later what was added to it."""
+    """Reader of a statistics file that can be called again when lines have been added."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = stats_path(path)
-        named_by_folder = self.path.name == STATS
-        self.name = self.path.resolve().parent.name if named_by_folder else self.path.stem
-        self._start()
+    def __init__(self, run: str | Path | RunFolder) -> None:
+        self.path = find_stats_file(run)
+        has_default_name = self.path.name == STATS_NAME
+        self.name = self.path.resolve().parent.name if has_default_name else self.path.stem
+        self._reset()
 
-    def _start(self) -> None:
-        self._position = self._lines = 0
+    def _reset(self) -> None:
+        self._position = self._line_count = 0
         self._tail = b""
-        self._damaged: list[str] = []
+        self._invalid_lines: list[str] = []
         self._records: list[dict[str, float]] = []
 
     def poll(self) -> bool:
-        """Reads the lines that were added since the last call; returns whether there were any.
+        """Reads the lines added since the last call; returns whether there were any.
 
-        A file that became shorter is read anew.
+        A file that has become shorter is read again from the start.
 
         Raises:
             DatasetError: the file cannot be read.
@@ -74,7 +87,7 @@ class StatsReader:
         try:
             with self.path.open("rb") as file:
                 if file.seek(0, 2) < self._position:
-                    self._start()
+                    self._reset()
                 file.seek(self._position)
                 added = file.read()
         except OSError as error:
@@ -82,99 +95,107 @@ class StatsReader:
         self._position += len(added)
         *lines, self._tail = (self._tail + added).split(b"\n")
         for line in lines:
-            self._take(line)
+            self._add_line(line)
         return any(line.strip() for line in lines)
 
     def stats(self) -> RunStats:
-        """What was read so far, a last line without its end included where it is whole."""
+        """Statistics of all lines read so far; a last line without line end is used if it is complete."""
         records, notes = list(self._records), []
         if self._tail.strip():
-            last = _means(self._tail)
-            if last is None:
-                notes.append(f"line {self._lines + 1} is cut off, as while it is being written: left out")
+            last_record = _parse_means(self._tail)
+            if last_record is None:
+                notes.append(f"skipped line {self._line_count + 1}: it is incomplete, perhaps still being written")
             else:
-                records.append(last)
-        if self._damaged:
-            notes.append(count_and_list("lines that are no JSON objects, left out", self._damaged))
-        return _stats(self.name, records, [f"{self.path}: {note}" for note in notes], str(self.path))
+                records.append(last_record)
+        if self._invalid_lines:
+            notes.append(count_and_list("skipped lines that are not JSON objects", self._invalid_lines))
+        return _build_stats(self.name, records, [f"{self.path}: {note}" for note in notes], str(self.path))
 
-    def _take(self, line: bytes) -> None:
-        self._lines += 1
+    def _add_line(self, line: bytes) -> None:
+        self._line_count += 1
         if line.strip():
-            record = _means(line)
+            record = _parse_means(line)
             if record is None:
-                self._damaged.append(f"line {self._lines}")
+                self._invalid_lines.append(f"line {self._line_count}")
             else:
                 self._records.append(record)
 
 
-def read_stats(path: Path) -> RunStats:
+def read_stats(run: str | Path | RunFolder) -> RunStats:
     """The statistics of a run.
 
     Args:
-        path: the folder of the run, or the file itself.
+        run: the run folder, or its statistics file.
 
     Raises:
-        DatasetError: there is no such file, or it cannot be read.
+        DatasetError: the file does not exist or cannot be read.
     """
-    reader = StatsReader(path)
+    reader = StatsReader(run)
     reader.poll()
     return reader.stats()
 
 
-def stats_path(path: Path) -> Path:
-    """The stats file of a run, given by its folder or the file itself.
+def find_stats_file(run: str | Path | RunFolder) -> Path:
+    """The statistics file of a run, given the run folder or the file itself.
 
     Raises:
-        DatasetError: there is none; where the folder holds runs, the message names them.
+        DatasetError: there is no such file; if the folder contains run folders, the message lists them.
     """
+    folder = run if isinstance(run, RunFolder) else RunFolder(Path(run))
+    path = folder.path
     if not path.is_dir():
         if not path.exists():
-            raise DatasetError(f"{path}: there is no such file or folder")
+            raise DatasetError(f"{path}: no such file or folder")
         return path
-    if (path / STATS).is_file():
-        return path / STATS
-    runs = sorted(found.parent.name for found in path.glob(f"*/{STATS}"))
+    if folder.stats_path.is_file():
+        return folder.stats_path
+    runs = sorted(stats_file.parent.name for stats_file in path.glob(f"*/{STATS_NAME}"))
     if runs:
-        raise DatasetError(f"{path}: it is no run but holds {count_and_list('runs', runs)}; name those to be drawn")
-    raise DatasetError(f"{path}: it holds no {STATS}; is it the folder of a run?")
+        raise DatasetError(f"{path}: not a run folder; it contains {count_and_list('runs', runs)}; choose one of them")
+    raise DatasetError(f"{path}: not a run folder; it contains no {STATS_NAME}")
 
 
-def _means(line: bytes) -> dict[str, float] | None:
-    """Key to mean of one line; None where it is no JSON object."""
+def format_line_count(count: int) -> str:
+    """For example `1 line`, `20 lines`."""
+    return "1 line" if count == 1 else f"{count} lines"
+
+
+def _parse_means(line: bytes) -> dict[str, float] | None:
+    """Means of one line by key; None if the line is not a JSON object."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict):
         return None
-    return {key: value for key, entry in record.items() if (value := _mean(entry)) is not None}
+    return {key: mean for key, entry in record.items() if (mean := _mean_of(entry)) is not None}
 
 
-def _mean(entry: Any) -> float | None:
-    value = entry.get("mean") if isinstance(entry, dict) else None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+def _mean_of(entry: Any) -> float | None:
+    mean = entry.get("mean") if isinstance(entry, dict) else None
+    if isinstance(mean, (int, float)) and not isinstance(mean, bool):
+        return float(mean)
     return None
 
 
-def _stats(name: str, records: list[dict[str, float]], notes: list[str], where: str) -> RunStats:
-    known = [record for record in records if math.isfinite(record.get(KIMG, math.nan))]
-    if len(known) < len(records):
-        notes.append(f"{where}: {len(records) - len(known)} lines say nothing of {KIMG}: left out")
-    kimg = np.array([record[KIMG] for record in known])
-    rising = _last_said(kimg)
-    if not rising.all():
-        notes.append(f"{where}: {np.count_nonzero(~rising)} lines that a later start of the run repeats: left out")
-    known = [record for record, kept in zip(known, rising.tolist(), strict=True) if kept]
-    keys = dict.fromkeys(key for record in known for key in record)
-    means = {key: np.array([record.get(key, math.nan) for record in known]) for key in keys}
-    return RunStats(name=name, kimg=kimg[rising], means=means, notes=tuple(notes))
+def _build_stats(name: str, records: list[dict[str, float]], notes: list[str], where: str) -> RunStats:
+    with_kimg = [record for record in records if math.isfinite(record.get(KIMG_KEY, math.nan))]
+    if len(with_kimg) < len(records):
+        notes.append(f"{where}: skipped {format_line_count(len(records) - len(with_kimg))} without {KIMG_KEY}")
+    kimg = np.array([record[KIMG_KEY] for record in with_kimg])
+    is_kept = _is_not_repeated(kimg)
+    if not is_kept.all():
+        repeated = format_line_count(int(np.count_nonzero(~is_kept)))
+        notes.append(f"{where}: skipped {repeated} that were repeated after the run was resumed")
+    kept = [record for record, keep in zip(with_kimg, is_kept.tolist(), strict=True) if keep]
+    keys = dict.fromkeys(key for record in kept for key in record)
+    means = {key: np.array([record.get(key, math.nan) for record in kept]) for key in keys}
+    return RunStats(name=name, kimg=kimg[is_kept], means=means, notes=tuple(notes))
 
 
-def _last_said(kimg: Floats) -> npt.NDArray[np.bool_]:
-    """Which lines no later line goes back behind: a run that was resumed tells some lengths twice."""
+def _is_not_repeated(kimg: FloatArray) -> BoolArray:
+    """`[num_lines]` True for lines with less progress than all later ones; a resumed run repeats some progress."""
     if not len(kimg):
         return np.zeros(0, bool)
-    least_after = np.append(np.minimum.accumulate(kimg[::-1])[::-1][1:], np.inf)
-    return kimg < least_after
+    min_of_later = np.append(np.minimum.accumulate(kimg[::-1])[::-1][1:], np.inf)
+    return np.asarray(kimg < min_of_later)

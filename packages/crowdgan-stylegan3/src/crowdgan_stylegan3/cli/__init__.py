@@ -1,1 +1,1 @@
-"""The commands under `crowdgan stylegan3`: one file each. Importing them loads no torch."""
+"""Commands of `crowdgan stylegan3`, one file each, and `crowdgan train stylegan3`. Importing them loads no torch."""

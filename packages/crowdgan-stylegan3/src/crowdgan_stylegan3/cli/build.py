@@ -1,22 +1,22 @@
-"""`crowdgan stylegan3 build`: builds the native ops ahead of their first use."""
+"""The command `crowdgan stylegan3 build`: compile the native CPU ops ahead of their first use."""
 
 from __future__ import annotations
 
 import click
 
 
-@click.command("build")
+@click.command("build", short_help="Compile the native CPU ops")
 def command() -> None:
-    """Build the fast ops for this machine's CPU now, not on first use.
+    """Compile the native CPU ops now instead of on first use.
 
-    It takes some seconds, needs a C++ compiler (g++ or clang++, or what CXX names), and happens once per user and
-    machine. The environment variable CROWDGAN_CACHE chooses another folder than the user's cache.
+    Compilation takes some seconds, happens once per user and machine, and needs a C++ compiler: g++, clang++, or the
+    one that the environment variable CXX names. CROWDGAN_CACHE sets another folder than the user's cache.
 
     \b
     Examples:
       crowdgan stylegan3 build
       CXX=clang++ crowdgan stylegan3 build
     """
-    from crowdgan_stylegan3.ops.native.build import built_library
+    from crowdgan_stylegan3.ops.native.build import build_library
 
-    click.echo(built_library(retry=True))
+    click.echo(build_library(retry=True))

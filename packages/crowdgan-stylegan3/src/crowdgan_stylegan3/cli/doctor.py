@@ -1,4 +1,4 @@
-"""`crowdgan stylegan3 doctor`: which form each op takes on each device, and why."""
+"""The command `crowdgan stylegan3 doctor`: versions, devices and the implementation of each op."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from crowdgan_stylegan3.diagnostics import Diagnosis
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Check versions and op implementations")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--build-log", is_flag=True, help="Print what the last failed build of the fast ops printed.")
+@click.option("--build-log", is_flag=True, help="Print the log of the last failed build of the native ops.")
 def command(as_json: bool, build_log: bool) -> None:
-    """Show which form each op takes on each device, and why, with the versions of what matters.
+    """Show versions, devices and the implementation of each op, with reasons.
 
     \b
     Examples:
@@ -28,29 +28,29 @@ def command(as_json: bool, build_log: bool) -> None:
     from crowdgan_stylegan3.diagnostics import diagnose
 
     if build_log:
-        click.echo(_build_log())
+        click.echo(_read_build_log())
         return
-    found = diagnose()
+    diagnosis = diagnose()
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
+        click.echo(json.dumps(asdict(diagnosis), indent=2))
     else:
-        _print(found)
+        _print_diagnosis(diagnosis)
 
 
-def _build_log() -> str:
-    from crowdgan_stylegan3.ops.native.build import planned_build
+def _read_build_log() -> str:
+    from crowdgan_stylegan3.ops.native.build import plan_build
 
-    log = planned_build().log
+    log = plan_build().log
     try:
         return log.read_text()
     except FileNotFoundError:
-        raise BuildError(f"{log}: there is no log, since no build has failed") from None
+        raise BuildError(f"{log}: no such log; no build of the native ops has failed") from None
 
 
-def _print(found: Diagnosis) -> None:
-    for name, version in found.versions.items():
+def _print_diagnosis(diagnosis: Diagnosis) -> None:
+    for name, version in diagnosis.versions.items():
         click.echo(f"{name:13} {version}")
-    for device, forms in found.devices.items():
+    for device, implementations in diagnosis.devices.items():
         click.echo(f"\non {device}")
-        for op, form in forms.items():
-            click.echo(f"  {op:15} {form.name:14} {form.reason}")
+        for op, implementation in implementations.items():
+            click.echo(f"  {op:15} {implementation.name:14} {implementation.reason}")

@@ -1,36 +1,37 @@
-"""`crowdgan stylegan3 import`: a model from an official snapshot, without running anything in it."""
+"""`crowdgan stylegan3 import`: a model from an official snapshot, without executing anything in it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from crowdgan_core.cli.common.output import printable
-from crowdgan_core.errors import ConfigError
-from crowdgan_core.io.atomic import check_overwrite
-from crowdgan_stylegan3.cli.init import class_names
+from crowdgan_core.models.card import MODEL_SUFFIX
+from crowdgan_stylegan3.cli.init import parse_class_names
+
+if TYPE_CHECKING:
+    from crowdgan_stylegan3.io.official_snapshot import GeneratorName
 
 
-@click.command("import")
+@click.command("import", short_help="Import an official .pkl snapshot")
 @click.argument("network", type=click.Path(path_type=Path))
-@click.option(
-    "--dest", type=click.Path(path_type=Path), help="Model to write.  [default: the snapshot's name, .safetensors]"
-)
-@click.option("--classes", default="", metavar="A,B,…", help="Names of its label classes, from sparse to dense.")
+@click.option("--dest", type=click.Path(path_type=Path), help="Output file.  [default: NETWORK.safetensors]")
+@click.option("--classes", default="", metavar="A,B,…", help="Class names, comma-separated, from sparse to dense.")
 @click.option(
     "--which",
     type=click.Choice(["G_ema", "G"]),
     default="G_ema",
     show_default=True,
-    help="The averaged generator, or the one that was trained last.",
+    help="Network: EMA generator (G_ema) or raw generator (G).",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the model if it exists.")
-def command(network: Path, dest: Path | None, classes: str, which: str, overwrite: bool) -> None:
-    """Turn an official snapshot (StyleGAN3 or StyleGAN2-ADA for PyTorch, NETWORK.pkl) into a model.
+@click.option("--overwrite", is_flag=True, help="Overwrite the file if it exists.")
+def command(network: Path, dest: Path | None, classes: str, which: GeneratorName, overwrite: bool) -> None:
+    """Convert an official StyleGAN3 or StyleGAN2-ADA snapshot to a model.
 
-    Pickles can run programs. This one is read without running anything: what a snapshot does not need is refused by
-    name.
+    Unpickling can execute code. NETWORK.pkl is read without executing anything: a name that a snapshot does not need
+    is refused, and the error names it.
 
     \b
     Examples:
@@ -38,13 +39,8 @@ def command(network: Path, dest: Path | None, classes: str, which: str, overwrit
       crowdgan stylegan3 import stylegan3-t-ffhq-1024x1024.pkl --dest ffhq.safetensors
       crowdgan inspect ffhq.safetensors
     """
-    from crowdgan_stylegan3.io.official_snapshot import read_official_snapshot
-    from crowdgan_stylegan3.io.safetensors_files import save_network
+    from crowdgan_stylegan3.io.official_snapshot import import_snapshot
 
-    dest = dest or network.with_suffix(".safetensors")
-    if dest.resolve() == network.resolve():
-        raise ConfigError(f"--dest {dest}: it would replace the snapshot that is read; choose another")
-    check_overwrite(dest, overwrite=overwrite)
-    generator, card = read_official_snapshot(network, which=which, classes=class_names(classes))
-    save_network(generator, card, dest, overwrite=overwrite)
-    click.echo(printable(f"made {dest}"))
+    dest = dest or network.with_suffix(MODEL_SUFFIX)
+    import_snapshot(network, dest, classes=parse_class_names(classes), which=which, overwrite=overwrite)
+    click.echo(printable(f"wrote {dest}"))

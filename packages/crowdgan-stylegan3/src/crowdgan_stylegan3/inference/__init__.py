@@ -1,1 +1,1 @@
-"""Images and videos from trained generators."""
+"""Use of models: images by seed, videos, and generators with random weights."""

@@ -1,4 +1,4 @@
-"""Generators with random weights, for trying things."""
+"""Generators with random weights, for testing."""
 
 from __future__ import annotations
 
@@ -16,54 +16,58 @@ from crowdgan_stylegan3.networks.generator import Generator
 from crowdgan_stylegan3.networks.synthesis_stylegan2 import StyledToRgb
 from crowdgan_stylegan3.networks.synthesis_stylegan3 import AliasFreeLayer
 
-MEAN_OVER = 1000
-"""Latents over which the mean w is taken."""
+NUM_W_AVG_LATENTS = 1000
+"""Number of latents over which `w_avg` is computed."""
 
-MAGNITUDE_OVER = 8
-"""Images over which the magnitudes of layers' inputs are taken."""
+NUM_MAGNITUDE_IMAGES = 8
+"""Number of images over which the input magnitudes of layers are computed."""
+
+STYLEGAN2_IMAGE_STD = 0.5
+"""Standard deviation to which StyleGAN2 images are scaled; otherwise the sum over blocks saturates."""
 
 
-CONTRAST = 0.5
-"""Standard deviation that a StyleGAN2 image is brought to; without it the sum over its blocks is saturated."""
+def random_generator(config: GeneratorConfig, seed: int = 0) -> Generator:
+    """A generator with random weights, in evaluation mode.
 
-
-def random_generator(settings: GeneratorConfig, seed: int) -> Generator:
-    """A generator with random weights, with running means of its own images, so that these are not blank."""
+    Its statistics (`w_avg`, magnitudes) are computed from its own images, so that these are neither blank nor
+    saturated. Torch's random state does not change.
+    """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(seed)
-        generator = Generator(settings).eval()
-        w = generator.mapping(*_latents(settings, MEAN_OVER))[:, 0]
+        generator = Generator(config).eval()
+        w = generator.mapping(*_random_latents(config, NUM_W_AVG_LATENTS))[:, 0]
         generator.mapping.w_avg.copy_(w.mean(dim=0))
-        with _means_of_one_batch(generator):
-            images = generator.synthesis(generator.mapping(*_latents(settings, MAGNITUDE_OVER)), update_emas=True)
+        ws = generator.mapping(*_random_latents(config, NUM_MAGNITUDE_IMAGES))
+        with _magnitudes_of_next_batch(generator):
+            images = generator.synthesis(ws, update_emas=True)
         for module in generator.modules():
-            if isinstance(module, StyledToRgb):  # their sum is the image
-                module.weight.mul_(CONTRAST / images.std())
+            if isinstance(module, StyledToRgb):  # the image is the sum of their outputs
+                module.weight.mul_(STYLEGAN2_IMAGE_STD / images.std())
     return generator
 
 
-def random_card(settings: GeneratorConfig, classes: Sequence[str], seed: int) -> ModelCard:
-    """The card of such a generator; its classes are names alone, since nothing was learned."""
-    return generator_card(settings, classes, {"weights": "random", "seed": seed})
+def random_card(config: GeneratorConfig, classes: Sequence[str], seed: int) -> ModelCard:
+    """The model card of a generator with random weights; its class names have no meaning."""
+    return generator_card(config, classes, {"weights": "random", "seed": seed})
 
 
-def _latents(settings: GeneratorConfig, count: int) -> tuple[Tensor, Tensor | None]:
-    """Latents, and labels of all classes in turn."""
-    z = torch.randn(count, settings.z_dim)
-    if not settings.label_dim:
+def _random_latents(config: GeneratorConfig, count: int) -> tuple[Tensor, Tensor | None]:
+    """Latents `[count, z_dim]`, and one-hot labels `[count, label_dim]` that cycle through the classes."""
+    z = torch.randn(count, config.z_dim)
+    if not config.label_dim:
         return z, None
-    return z, F.one_hot(torch.arange(count) % settings.label_dim, settings.label_dim).float()
+    return z, F.one_hot(torch.arange(count) % config.label_dim, config.label_dim).float()
 
 
 @contextmanager
-def _means_of_one_batch(generator: Generator) -> Iterator[None]:
-    """Lets running means forget all but the next batch."""
+def _magnitudes_of_next_batch(generator: Generator) -> Iterator[None]:
+    """Sets the decay of magnitude EMAs to 0, so that they equal the values of the next batch."""
     layers = [module for module in generator.modules() if isinstance(module, AliasFreeLayer)]
-    before = [layer.decay for layer in layers]
+    decays = [layer.decay for layer in layers]
     for layer in layers:
         layer.decay = 0.0
     try:
         yield
     finally:
-        for layer, decay in zip(layers, before, strict=True):
+        for layer, decay in zip(layers, decays, strict=True):
             layer.decay = decay

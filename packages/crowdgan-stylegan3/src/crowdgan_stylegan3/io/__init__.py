@@ -1,1 +1,1 @@
-"""Model files: safetensors, and official snapshots without unpickling."""
+"""Model files: safetensors, and official snapshots read without unpickling."""

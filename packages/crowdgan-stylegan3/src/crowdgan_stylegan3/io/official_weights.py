@@ -1,4 +1,4 @@
-"""Networks from published settings and weights: the constructor's settings and the arrays by their published names."""
+"""Networks from published settings and weights: constructor arguments and arrays under their published names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from crowdgan_core.errors import CheckpointError, ConfigError
-from crowdgan_stylegan3.config import (
-    DiscriminatorConfig,
-    GeneratorConfig,
-    StyleGan2Config,
-    StyleGan3Config,
-    from_json,
-)
+from crowdgan_core.errors import CheckpointError
+from crowdgan_core.io import codec
+from crowdgan_core.utils.formatting import join_limited
+from crowdgan_stylegan3.config import DiscriminatorConfig, GeneratorConfig, StyleGan2Config, StyleGan3Config
 from crowdgan_stylegan3.networks.discriminator import Discriminator
 from crowdgan_stylegan3.networks.generator import Generator
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+"""Parameters and buffers by their published names."""
 
 SHARED_NAMES = {
     "c_dim": "label_dim",
@@ -32,7 +29,7 @@ SHARED_NAMES = {
     "num_fp16_res": "num_fp16_res",
     "conv_clamp": "conv_clamp",
 }
-"""Published names of settings, and ours."""
+"""Published names of settings, and the corresponding config fields."""
 
 STYLEGAN3_NAMES = {
     name: name
@@ -51,8 +48,9 @@ STYLEGAN3_NAMES = {
         "magnitude_ema_beta",
     )
 }
+"""Settings of StyleGAN3's synthesis network, which the config names alike."""
 
-FIXED: dict[str, Any] = {
+FIXED_SETTINGS: dict[str, Any] = {
     "cfg": None,
     "class_name": None,
     "architecture": {"skip", "resnet"},
@@ -68,64 +66,67 @@ FIXED: dict[str, Any] = {
     "force_float32": None,
     "fused_modconv_default": None,
 }
-"""Published settings that only have one value here: the values that mean the same, None for any."""
+"""Published settings that are not configurable, with their supported values; None for any value."""
 
-FIRST_FREQUENCIES, FIRST_CONSTANT = "synthesis.input.freqs", "synthesis.b4.const"
-"""Arrays that tell the families of generators apart."""
+STYLEGAN3_ARRAY, STYLEGAN2_ARRAY = "synthesis.input.freqs", "synthesis.b4.const"
+"""Arrays that identify the family of a generator."""
+
+MAX_LISTED_NAMES = 5
+"""Maximum number of names in an error message."""
 
 
 def generator_from_official(config: Mapping[str, Any], state: Arrays) -> Generator:
-    """A generator with published settings and weights, ready to use.
+    """A generator with published settings and weights, in evaluation mode.
 
     Args:
-        config: the constructor's settings under their published names; those that are nested (`mapping_kwargs`,
-            `synthesis_kwargs`) too.
+        config: constructor arguments under their published names, including nested ones (`mapping_kwargs`,
+            `synthesis_kwargs`).
         state: arrays by their published names.
 
     Raises:
-        CheckpointError: unknown settings, or arrays that are missing, unknown or of another shape.
+        CheckpointError: unsupported settings, or arrays that are missing, unknown or of another shape.
     """
-    with torch.device("meta"):  # no random weights are drawn only to be replaced
-        generator = Generator(published_generator_settings(config, state))
+    with torch.device("meta"):  # allocates no weights, since they are loaded below
+        generator = Generator(generator_config_from_official(config, state))
     return load_state(generator, state)
 
 
 def discriminator_from_official(config: Mapping[str, Any], state: Arrays) -> Discriminator:
-    """A discriminator with published settings and weights, ready to use; as `generator_from_official`.
+    """A discriminator with published settings and weights, in evaluation mode; see `generator_from_official`.
 
     Raises:
-        CheckpointError: unknown settings, or arrays that are missing, unknown or of another shape.
+        CheckpointError: unsupported settings, or arrays that are missing, unknown or of another shape.
     """
     with torch.device("meta"):
-        discriminator = Discriminator(published_discriminator_settings(config))
+        discriminator = Discriminator(discriminator_config_from_official(config))
     return load_state(discriminator, state)
 
 
-def published_generator_settings(config: Mapping[str, Any], state: Arrays) -> GeneratorConfig:
-    """The settings of a generator whose family its arrays tell.
+def generator_config_from_official(config: Mapping[str, Any], state: Arrays) -> GeneratorConfig:
+    """The config of a generator from published settings; its family is identified by the arrays.
 
     Raises:
-        CheckpointError: unknown settings, or a family that is not known.
+        CheckpointError: unsupported settings, or an unknown family.
     """
-    flat = _flattened(config, {"mapping_kwargs": "mapping_", "synthesis_kwargs": ""})
+    flat = _flatten(config, {"mapping_kwargs": "mapping_", "synthesis_kwargs": ""})
     names = {**SHARED_NAMES, "z_dim": "z_dim", "w_dim": "w_dim", "mapping_num_layers": "mapping_layers"}
-    flat.setdefault("mapping_num_layers", _mapping_layers(state))  # classes have other defaults than ours
-    if FIRST_FREQUENCIES in state:
-        return _settings(StyleGan3Config, flat, {**names, **STYLEGAN3_NAMES})
-    if FIRST_CONSTANT in state:
-        return _settings(StyleGan2Config, flat, names)
+    flat.setdefault("mapping_num_layers", _count_mapping_layers(state))  # published defaults differ between classes
+    if STYLEGAN3_ARRAY in state:
+        return _config_from_flat(StyleGan3Config, flat, {**names, **STYLEGAN3_NAMES})
+    if STYLEGAN2_ARRAY in state:
+        return _config_from_flat(StyleGan2Config, flat, names)
     raise CheckpointError(
-        f"the weights are of no generator that is known: they have neither {FIRST_FREQUENCIES} nor {FIRST_CONSTANT}"
+        f"the weights are not of a known generator: they have neither {STYLEGAN3_ARRAY} nor {STYLEGAN2_ARRAY}"
     )
 
 
-def published_discriminator_settings(config: Mapping[str, Any]) -> DiscriminatorConfig:
-    """The settings of a discriminator.
+def discriminator_config_from_official(config: Mapping[str, Any]) -> DiscriminatorConfig:
+    """The config of a discriminator from published settings.
 
     Raises:
-        CheckpointError: unknown settings.
+        CheckpointError: unsupported settings.
     """
-    flat = _flattened(config, {"mapping_kwargs": "mapping_", "epilogue_kwargs": "", "block_kwargs": ""})
+    flat = _flatten(config, {"mapping_kwargs": "mapping_", "epilogue_kwargs": "", "block_kwargs": ""})
     names = {
         **SHARED_NAMES,
         "mapping_num_layers": "mapping_layers",
@@ -133,7 +134,7 @@ def published_discriminator_settings(config: Mapping[str, Any]) -> Discriminator
         "mbstd_group_size": "group_size",
         "freeze_layers": "num_frozen",
     }
-    return _settings(DiscriminatorConfig, flat, names)
+    return _config_from_flat(DiscriminatorConfig, flat, names)
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -143,7 +144,7 @@ def load_state(network: Network, state: Arrays) -> Network:
     """The network with the arrays as its parameters and buffers, in evaluation mode.
 
     Raises:
-        CheckpointError: arrays that are missing, unknown or of another shape, by name.
+        CheckpointError: arrays that are missing, unknown or of another shape; the message lists their names.
     """
     tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in state.items()}
     network.load_state_dict(validate_state_dict(network, tensors), assign=True)
@@ -151,59 +152,56 @@ def load_state(network: Network, state: Arrays) -> Network:
 
 
 def validate_state_dict(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The state, once it is one of the network's.
+    """The given state, if it is a complete state of the network.
 
     Raises:
-        CheckpointError: tensors that are missing, unknown, or of another shape or kind, by name.
+        CheckpointError: tensors that are missing, unknown, or of another shape or dtype; the message lists their names.
     """
-    own = network.state_dict()
-    for problem, names in (("missing", own.keys() - state.keys()), ("unknown", state.keys() - own.keys())):
+    expected = network.state_dict()
+    for problem, names in (("missing", expected.keys() - state.keys()), ("unknown", state.keys() - expected.keys())):
         if names:
-            raise CheckpointError(f"weights that are {problem}: {_some(names)}")
+            raise CheckpointError(f"{problem} weights: {join_limited(sorted(names), MAX_LISTED_NAMES)}")
     for name, tensor in state.items():
-        if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
-            wanted = f"{own[name].dtype} {list(own[name].shape)}"
-            raise CheckpointError(f"{name} is {tensor.dtype} {list(tensor.shape)}; it must be {wanted}")
+        if tensor.shape != expected[name].shape or tensor.dtype != expected[name].dtype:
+            required = f"{expected[name].dtype} {list(expected[name].shape)}"
+            raise CheckpointError(f"{name} is {tensor.dtype} {list(tensor.shape)}; it must be {required}")
     return state
 
 
-Kind = TypeVar("Kind", GeneratorConfig, StyleGan3Config, StyleGan2Config, DiscriminatorConfig)
+Config = TypeVar("Config", StyleGan3Config, StyleGan2Config, DiscriminatorConfig)
 
 
-def _settings(kind: type[Kind], flat: Mapping[str, Any], names: Mapping[str, str]) -> Kind:
-    unknown = sorted(name for name, value in flat.items() if name not in names and not _is_the_same(name, value))
-    if unknown:
-        found = ", ".join(f"{name}={flat[name]!r:.40}" for name in unknown)
-        raise CheckpointError(f"settings that this version does not know: {found}")
-    try:
-        return from_json(kind, {names[name]: value for name, value in flat.items() if name in names})
-    except ConfigError as error:
-        raise CheckpointError(f"the network's settings: {error}") from error
+def _config_from_flat(config_class: type[Config], flat: Mapping[str, Any], names: Mapping[str, str]) -> Config:
+    unsupported = sorted(name for name, value in flat.items() if name not in names and not _is_supported(name, value))
+    if unsupported:
+        listed = ", ".join(f"{name}={flat[name]!r:.40}" for name in unsupported)
+        raise CheckpointError(f"unsupported settings: {listed}")
+    values = {names[name]: value for name, value in flat.items() if name in names}
+    return codec.from_json(config_class, values, "settings", CheckpointError)
 
 
-def _is_the_same(name: str, value: Any) -> bool:
-    """Whether a setting that cannot be chosen here has the value that is built in."""
+def _is_supported(name: str, value: Any) -> bool:
+    """Whether a setting that is not configurable has a supported value."""
     name = name.removeprefix("mapping_")
-    if name not in FIXED:
+    if name not in FIXED_SETTINGS:
         return False
-    return FIXED[name] is None or (tuple(value) if isinstance(value, (list, tuple)) else value) in FIXED[name]
+    supported = FIXED_SETTINGS[name]
+    try:
+        return supported is None or (tuple(value) if isinstance(value, (list, tuple)) else value) in supported
+    except TypeError:  # not hashable
+        return False
 
 
-def _flattened(config: Mapping[str, Any], nested: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with nested ones lifted up, under a prefix each."""
+def _flatten(config: Mapping[str, Any], prefixes: Mapping[str, str]) -> dict[str, Any]:
+    """The settings without nesting; nested settings get the prefix of their group."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
-        if name in nested and isinstance(value, Mapping):
-            flat |= {f"{nested[name]}{key}": item for key, item in value.items()}
+        if name in prefixes and isinstance(value, Mapping):
+            flat |= {f"{prefixes[name]}{key}": item for key, item in value.items()}
         else:
             flat[name] = value
     return flat
 
 
-def _mapping_layers(state: Arrays) -> int:
+def _count_mapping_layers(state: Arrays) -> int:
     return sum(name.startswith("mapping.fc") and name.endswith(".weight") for name in state)
-
-
-def _some(names: set[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(sorted(names)[:most])}{more}"

@@ -1,4 +1,4 @@
-"""The networks: mapping, both synthesis networks, the discriminator, and what they are made of.
+"""The networks: mapping, both synthesis networks, the discriminator, and their layers.
 
-Modules and parameters have the names of the published networks, so that their weights can be exchanged.
+Modules and parameters have the names of the published networks, so that weights are interchangeable.
 """

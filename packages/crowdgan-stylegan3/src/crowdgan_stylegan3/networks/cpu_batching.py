@@ -1,4 +1,4 @@
-"""How many images are computed at once."""
+"""Batch size of the synthesis on a CPU."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def use_single_image_batches(ws: Tensor, *, update_emas: bool) -> bool:
-    """Whether images of intermediate latents `[N, num_ws, w_dim]` are better made one by one.
+    """Whether to synthesise images one by one from intermediate latents `[N, num_ws, w_dim]`.
 
-    On a CPU larger batches are no faster, take more memory and round differently. Gradients and running means are
-    those of the whole batch.
+    On a CPU larger batches are not faster, need more memory and round differently. Gradients and running means need
+    the whole batch.
     """
     return len(ws) > 1 and ws.device.type == "cpu" and not (torch.is_grad_enabled() or update_emas)

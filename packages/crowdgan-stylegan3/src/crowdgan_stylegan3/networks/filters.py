@@ -1,51 +1,53 @@
-"""Low-pass filters: the Kaiser-windowed sinc, its radially symmetric form, and the binomial one of StyleGAN2."""
+"""Low-pass filters: the Kaiser-windowed sinc, its radially symmetric form, and the binomial filter of StyleGAN2."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.signal
 import scipy.special
 import torch
 from torch import Tensor
 
-Floats = npt.NDArray[np.float64]
+from crowdgan_core.utils.arrays import FloatArray
 
-BINOMIAL = (1.0, 3.0, 3.0, 1.0)
-"""Taps of StyleGAN2's filter, to be normalised (Karras et al. 2020)."""
+BINOMIAL_TAPS = (1.0, 3.0, 3.0, 1.0)
+"""Taps of StyleGAN2's filter before normalisation (Karras et al. 2020)."""
 
 
 def lowpass_filter(taps: int, *, cutoff: float, width: float, rate: float, radial: bool) -> Tensor | None:
-    """A low-pass filter of sum 1, `[taps]`, or `[taps, taps]` if radial; None for a single tap.
+    """A low-pass filter with sum 1, `[taps]`, or `[taps, taps]` if radial; None for a single tap.
 
     Args:
         taps: length.
-        cutoff: in cycles per image.
-        width: of the transition band, likewise.
-        rate: samples per image.
-        radial: symmetric in all directions, and so not separable.
+        cutoff: cutoff frequency in cycles per image.
+        width: width of the transition band in cycles per image.
+        rate: sampling rate in samples per image.
+        radial: whether the filter is radially symmetric, and therefore not separable.
 
-    Source: Kaiser, "Nonrecursive digital filter design using the I0-sinh window function", 1974; Karras et al., "Alias-
-    Free Generative Adversarial Networks", 2021, appendix C.1, for the jinc.
+    Source: Kaiser, "Nonrecursive digital filter design using the I0-sinh window function", 1974; jinc: Karras et al.,
+    "Alias-Free Generative Adversarial Networks", 2021, appendix C.1.
     """
     if taps == 1:
         return None
-    values = _radial(taps, cutoff, width, rate) if radial else scipy.signal.firwin(taps, cutoff, width=width, fs=rate)
+    if radial:
+        values = _radial_filter(taps, cutoff, width, rate)
+    else:
+        values = scipy.signal.firwin(taps, cutoff, width=width, fs=rate)
     return torch.from_numpy(values.astype(np.float32))
 
 
 def binomial_filter() -> Tensor:
-    """StyleGAN2's low-pass filter of sum 1, `[4, 4]`."""
-    taps = torch.tensor(BINOMIAL)
+    """StyleGAN2's low-pass filter with sum 1, `[4, 4]`."""
+    taps = torch.tensor(BINOMIAL_TAPS)
     square = torch.outer(taps, taps)
     return square / square.sum()
 
 
-def _radial(taps: int, cutoff: float, width: float, rate: float) -> Floats:
-    """The ideal radial low-pass (a jinc) in the window of the separable filter along each axis."""
-    places = (np.arange(taps) - (taps - 1) / 2) / rate
-    radius = np.hypot(*np.meshgrid(places, places))
-    jinc = scipy.special.j1(2 * np.pi * cutoff * radius) / (np.pi * radius)  # taps are even: no radius is 0
+def _radial_filter(taps: int, cutoff: float, width: float, rate: float) -> FloatArray:
+    """The ideal radial low-pass filter (a jinc) times the outer product of the Kaiser window, `[taps, taps]`."""
+    positions = (np.arange(taps) - (taps - 1) / 2) / rate
+    radius = np.hypot(*np.meshgrid(positions, positions))
+    jinc = scipy.special.j1(2 * np.pi * cutoff * radius) / (np.pi * radius)  # taps is even: every radius is above 0
     attenuation = scipy.signal.kaiser_atten(taps, width / (rate / 2))
     window = np.kaiser(taps, scipy.signal.kaiser_beta(attenuation))
     values = jinc * np.outer(window, window)

@@ -1,4 +1,4 @@
-"""The generators: a mapping and a synthesis network."""
+"""The generators: a mapping network and a synthesis network."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from crowdgan_stylegan3.networks.synthesis_stylegan3 import StyleGan3Synthesis
 
 
 class Generator(nn.Module):
-    """Latents and labels to images."""
+    """Maps latents and labels to images."""
 
-    def __init__(self, settings: GeneratorConfig) -> None:
-        """Builds the network with random weights.
+    def __init__(self, config: GeneratorConfig) -> None:
+        """Build the network with random weights.
 
         Raises:
-            ConfigError: settings of no known family.
+            ConfigError: the config belongs to an unknown family of generators.
         """
         super().__init__()
-        self.settings = settings
+        self.config = config
         self.synthesis: StyleGan2Synthesis | StyleGan3Synthesis
-        if isinstance(settings, StyleGan3Config):
-            self.synthesis = StyleGan3Synthesis(settings)
-        elif isinstance(settings, StyleGan2Config):
-            self.synthesis = StyleGan2Synthesis(settings)
+        if isinstance(config, StyleGan3Config):
+            self.synthesis = StyleGan3Synthesis(config)
+        elif isinstance(config, StyleGan2Config):
+            self.synthesis = StyleGan2Synthesis(config)
         else:
-            raise ConfigError(f"{type(settings).__name__} are the settings of no generator")
+            raise ConfigError(f"config is a {type(config).__name__}; it must be a StyleGan3Config or StyleGan2Config")
         self.mapping = MappingNetwork(
-            z_dim=settings.z_dim,
-            label_dim=settings.label_dim,
-            w_dim=settings.w_dim,
-            num_layers=settings.mapping_layers,
+            z_dim=config.z_dim,
+            label_dim=config.label_dim,
+            w_dim=config.w_dim,
+            num_layers=config.mapping_layers,
             num_ws=self.synthesis.num_ws,
         )
 
@@ -46,19 +46,19 @@ class Generator(nn.Module):
         truncation_cutoff: int | None = None,
         update_emas: bool = False,
     ) -> Tensor:
-        """Images `[N, channels, resolution, resolution]` float32, about -1 to 1.
+        """Images `[N, channels, resolution, resolution]`, float32, in about [-1, 1].
 
         Args:
-            z: latents `[N, z_dim]`, of a normal distribution.
+            z: latents `[N, z_dim]` from a normal distribution.
             c: labels `[N, label_dim]`; None without labels.
-            truncation_psi: pull towards the mean w, 1 for none.
-            truncation_cutoff: layers that are pulled; None for all.
-            update_emas: whether running means take in this batch.
+            truncation_psi: factor of the distance from the mean w; 1 turns truncation off.
+            truncation_cutoff: number of truncated layers; None for all.
+            update_emas: whether to update the running means with this batch.
 
         Raises:
-            ConfigError: latents or labels of another shape.
+            ConfigError: the shape of the latents or labels is not valid.
         """
         ws = self.mapping(z, c, update_emas=update_emas)
-        ws = self.mapping.truncated(ws, truncation_psi, truncation_cutoff)
+        ws = self.mapping.truncate(ws, truncation_psi, truncation_cutoff)
         images: Tensor = self.synthesis(ws, update_emas=update_emas)
         return images

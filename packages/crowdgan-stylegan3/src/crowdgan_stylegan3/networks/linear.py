@@ -1,4 +1,4 @@
-"""Fully connected layers with equalised learning rate, and the normalisation of vectors."""
+"""Fully connected layers with equalised learning rate, and normalisation of vectors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from crowdgan_stylegan3.ops import bias_act
 from crowdgan_stylegan3.ops.arguments import Activation
 
 EPSILON = 1e-8
-"""Keeps square roots away from 0 (Karras et al. 2018)."""
+"""Added below square roots to avoid division by 0 (Karras et al. 2018)."""
 
 
 class Linear(nn.Module):
-    """A fully connected layer whose weights are stored at unit variance and scaled when they are used.
+    """A fully connected layer whose weights are stored at unit variance and scaled at run time.
 
     Source: Karras et al., "Progressive Growing of GANs", 2018, section 4.1.
     """
@@ -40,13 +40,13 @@ class Linear(nn.Module):
         self.bias_gain = lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, out_features]` of `[N, in_features]`."""
+        """The layer's result `[N, out_features]` for `[N, in_features]`."""
         weight, bias = self.weight.to(x.dtype) * self.weight_gain, self.bias.to(x.dtype) * self.bias_gain
         if self.activation == "linear":
             return torch.addmm(bias, x, weight.t())
         return bias_act(x @ weight.t(), bias, act=self.activation)
 
 
-def normalised(x: Tensor) -> Tensor:
+def normalise(x: Tensor) -> Tensor:
     """Vectors `[N, features]` scaled to a mean square of 1."""
     return x * (x.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()

@@ -1,6 +1,6 @@
 """The mapping network: latents and labels to intermediate latents.
 
-Source: Karras et al., "A Style-Based Generator Architecture for GANs", 2019; with labels, Karras et al., "Training
+Source: Karras et al., "A Style-Based Generator Architecture for GANs", 2019; with labels: Karras et al., "Training
 Generative Adversarial Networks with Limited Data", 2020.
 """
 
@@ -12,37 +12,37 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.networks.linear import Linear, normalised
+from crowdgan_stylegan3.networks.linear import Linear, normalise
 
 LR_MULTIPLIER = 0.01
-"""Learning rate of the layers over that of other layers (Karras et al. 2019)."""
+"""Learning rate of the mapping layers relative to that of the other layers (Karras et al. 2019)."""
 
 W_AVG_DECAY = 0.998
 """Decay of the running mean of intermediate latents, per batch."""
 
 
 class MappingNetwork(nn.Module):
-    """Maps latents, labels, or both; for a generator it repeats the result per layer and tracks its mean."""
+    """Maps latents, labels or both to `w`; a generator's network repeats `w` per layer and tracks its mean."""
 
     w_avg: Tensor
 
     def __init__(self, *, z_dim: int, label_dim: int, w_dim: int, num_layers: int, num_ws: int | None) -> None:
-        """Settings.
+        """Initialise the layers with random weights.
 
         Args:
-            z_dim: length of the latent; 0 for a mapping of labels alone.
-            label_dim: length of the label; 0 for none.
+            z_dim: length of the latent; 0 for a mapping of labels only.
+            label_dim: length of the label; 0 for an unconditional mapping.
             w_dim: length of the result.
-            num_layers: fully connected layers.
-            num_ws: copies of the result, one per layer of the generator; None for a discriminator.
+            num_layers: number of fully connected layers.
+            num_ws: number of copies of the result, one per layer of the generator; None for a discriminator.
         """
         super().__init__()
         self.z_dim, self.label_dim, self.num_layers, self.num_ws = z_dim, label_dim, num_layers, num_ws
         if label_dim:
             self.embed = Linear(label_dim, w_dim)
         sizes = [z_dim + (w_dim if label_dim else 0), *[w_dim] * num_layers]
-        for index, (before, after) in enumerate(pairwise(sizes)):
-            layer = Linear(before, after, activation="lrelu", lr_multiplier=LR_MULTIPLIER)
+        for index, (in_features, out_features) in enumerate(pairwise(sizes)):
+            layer = Linear(in_features, out_features, activation="lrelu", lr_multiplier=LR_MULTIPLIER)
             self.add_module(f"fc{index}", layer)
         if num_ws is not None:
             self.register_buffer("w_avg", torch.zeros(w_dim))
@@ -51,17 +51,18 @@ class MappingNetwork(nn.Module):
         """Intermediate latents `[N, num_ws, w_dim]`, or `[N, w_dim]` for a discriminator.
 
         Args:
-            z: `[N, z_dim]`; None without latents.
+            z: latents `[N, z_dim]`; None without latents.
             c: labels `[N, label_dim]`; None without labels.
-            update_emas: whether the running mean takes in this batch.
+            update_emas: whether to update the running mean with this batch.
 
         Raises:
-            ConfigError: a latent or label of another shape.
+            ConfigError: the shape of the latents or labels is not valid.
         """
-        parts = [normalised(z.float())] if (z := self._checked("z", z, self.z_dim)) is not None else []
-        if (c := self._checked("c", c, self.label_dim)) is not None:
-            parts.append(normalised(self.embed(c.float())))
-        x = torch.cat(parts, dim=1)
+        z, c = self._validate("z", z, self.z_dim), self._validate("c", c, self.label_dim)
+        inputs = [] if z is None else [normalise(z.float())]
+        if c is not None:
+            inputs.append(normalise(self.embed(c.float())))
+        x = torch.cat(inputs, dim=1)
         for index in range(self.num_layers):
             x = self.get_submodule(f"fc{index}")(x)
         if self.num_ws is None:
@@ -70,18 +71,18 @@ class MappingNetwork(nn.Module):
             self.w_avg.copy_(x.detach().mean(dim=0).lerp(self.w_avg, W_AVG_DECAY))
         return x.unsqueeze(1).expand(-1, self.num_ws, -1)
 
-    def truncated(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
-        """`ws` pulled towards the mean: by 1 - `psi` in the first `cutoff` layers, None for all."""
+    def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
+        """`ws` interpolated from the mean w by the factor `psi`, in the first `cutoff` layers; None for all layers."""
         if psi == 1:
             return ws
-        pulled = self.w_avg.lerp(ws[:, :cutoff], psi)
-        return pulled if cutoff is None else torch.cat([pulled, ws[:, cutoff:]], dim=1)
+        truncated = self.w_avg.lerp(ws[:, :cutoff], psi)
+        return truncated if cutoff is None else torch.cat([truncated, ws[:, cutoff:]], dim=1)
 
     @staticmethod
-    def _checked(name: str, value: Tensor | None, length: int) -> Tensor | None:
+    def _validate(name: str, value: Tensor | None, length: int) -> Tensor | None:
         if length == 0:
             return None
         if value is None or value.ndim != 2 or value.shape[1] != length:
-            found = "missing" if value is None else f"of shape {list(value.shape)}"
-            raise ConfigError(f"{name} is {found}; it must be [N, {length}]")
+            actual = "missing" if value is None else f"of shape {list(value.shape)}"
+            raise ConfigError(f"{name} is {actual}; it must be [N, {length}]")
         return value

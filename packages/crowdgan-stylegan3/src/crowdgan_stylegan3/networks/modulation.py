@@ -1,4 +1,4 @@
-"""Convolutions whose input channels are scaled by styles, and whose results are scaled back to unit variance.
+"""Demodulation: scales that restore unit variance after a convolution of modulated channels.
 
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, section 2.2.
 """
@@ -11,17 +11,17 @@ from crowdgan_stylegan3.networks.linear import EPSILON
 from crowdgan_stylegan3.ops.weight_cache import cache_per_weight
 
 
-def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
-    """What brings the results of a convolution with scaled inputs to unit variance, `[N, channels_out]`.
+def demodulation_scales(weight: Tensor, styles: Tensor) -> Tensor:
+    """Scales `[N, channels_out]` that bring the result of a modulated convolution to unit variance.
 
     Args:
         weight: `[channels_out, channels_in, kernel, kernel]`.
         styles: `[N, channels_in]`.
     """
-    return (styles.float().square() @ squared_sums(weight).t() + EPSILON).rsqrt()
+    return (styles.float().square() @ kernel_energies(weight).t() + EPSILON).rsqrt()
 
 
 @cache_per_weight
-def squared_sums(weight: Tensor) -> Tensor:
-    """Sums of squares over the kernels of a weight, `[channels_out, channels_in]`."""
+def kernel_energies(weight: Tensor) -> Tensor:
+    """Sum of squares of each kernel of a weight, `[channels_out, channels_in]`."""
     return weight.float().square().flatten(2).sum(dim=2)

@@ -1,4 +1,4 @@
-"""Which of its forms each op runs in, and why: native C++ on a CPU, Triton on a GPU, or plain PyTorch."""
+"""Choose the implementation of the ops: native C++ on a CPU, Triton on a GPU, or plain PyTorch."""
 
 from __future__ import annotations
 
@@ -16,78 +16,78 @@ from crowdgan_core.errors import BuildError, ConfigError
 from crowdgan_stylegan3.ops import torch_ops
 from crowdgan_stylegan3.ops.native import library
 
-CHOICE_VARIABLE = "CROWDGAN_OPS"
-"""Environment variable: `native` or `reference` forces that form; unset takes native where it can run."""
+OPS_ENV_VAR = "CROWDGAN_OPS"
+"""Environment variable: `native` or `reference` forces an implementation; unset selects native ops if they run."""
 
-Choice = Literal["auto", "native", "reference"]
+OpsPreference = Literal["auto", "native", "reference"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpImplementation:
-    """What the ops run as on one kind of device."""
+    """The implementation of the ops on one type of device."""
 
     name: Literal["native C++", "Triton", "plain PyTorch"]
     reason: str
-    """Why, in plain words."""
+    """Why this implementation is used."""
 
 
-def choice() -> Choice:
-    """What the environment asks for.
+def ops_preference() -> OpsPreference:
+    """The value of the environment variable CROWDGAN_OPS; `auto` if it is unset.
 
     Raises:
-        ConfigError: it asks for something else.
+        ConfigError: the value is unknown.
     """
-    wanted = os.environ.get(CHOICE_VARIABLE) or "auto"
-    for allowed in get_args(Choice):
-        if wanted == allowed:
-            return allowed  # type: ignore[no-any-return]
-    raise ConfigError(f"{CHOICE_VARIABLE} is {wanted}; it must be native or reference, or unset")
+    value = os.environ.get(OPS_ENV_VAR) or "auto"
+    for preference in get_args(OpsPreference):
+        if value == preference:
+            return preference  # type: ignore[no-any-return]
+    raise ConfigError(f"{OPS_ENV_VAR} is {value}; it must be native or reference, or unset")
 
 
 @lru_cache(maxsize=8)
-def implementation_for(device_type: str, wanted: Choice) -> OpImplementation:
-    """The form of the ops on a kind of device; on a CPU this builds the native ops, if need be.
+def implementation_for(device_type: str, preference: OpsPreference) -> OpImplementation:
+    """The implementation of the ops on a type of device; on a CPU this builds the native ops if necessary.
 
-    What the user should know is said once, as a warning.
+    A fallback to plain PyTorch is reported once, as a warning.
 
     Raises:
-        BuildError: native ops are asked for by name and cannot be had.
+        BuildError: native ops are required, but not available.
     """
-    if wanted == "reference":
-        return OpImplementation(name="plain PyTorch", reason=f"{CHOICE_VARIABLE} is reference")
+    if preference == "reference":
+        return OpImplementation(name="plain PyTorch", reason=f"{OPS_ENV_VAR} is reference")
     if device_type == "cpu":
-        return _on_cpu(wanted)
+        return _cpu_implementation(preference)
     if device_type == "cuda":
-        return _on_gpu(wanted)
-    return OpImplementation(name="plain PyTorch", reason=f"nothing else is made for {device_type}")
+        return _gpu_implementation(preference)
+    return OpImplementation(name="plain PyTorch", reason=f"{device_type} devices have no other implementation")
 
 
 def is_accelerated(x: Tensor, *filters: Tensor) -> bool:
-    """Whether `torch_ops` computes faster than plain PyTorch for an image and filters, as the environment wants it."""
-    return _is_fast_on(x.device.type) and torch_ops.unsupported_reason(x, *filters) is None
+    """Whether `torch_ops` is used for an image and its filters, rather than plain PyTorch."""
+    return _is_device_accelerated(x.device.type) and torch_ops.unsupported_reason(x, *filters) is None
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _is_fast_on(device_type: str) -> bool:
-    return implementation_for(device_type, choice()).name != "plain PyTorch"
+def _is_device_accelerated(device_type: str) -> bool:
+    return implementation_for(device_type, ops_preference()).name != "plain PyTorch"
 
 
-def _on_cpu(wanted: Choice) -> OpImplementation:
+def _cpu_implementation(preference: OpsPreference) -> OpImplementation:
     try:
         library.load()
     except BuildError as error:
-        if wanted == "native":
+        if preference == "native":
             raise
-        warnings.warn(f"{error}; plain PyTorch runs instead, several times slower", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{error}; plain PyTorch is used instead, several times slower", RuntimeWarning, stacklevel=2)
         return OpImplementation(name="plain PyTorch", reason=str(error))
     return OpImplementation(name="native C++", reason="built for this machine")
 
 
-def _on_gpu(wanted: Choice) -> OpImplementation:
+def _gpu_implementation(preference: OpsPreference) -> OpImplementation:
     if importlib.util.find_spec("triton") is not None:
         return OpImplementation(name="Triton", reason="triton is installed")
-    reason = "triton is not installed; PyTorch's CUDA wheels bring it"
-    if wanted == "native":
-        raise BuildError(f"{CHOICE_VARIABLE} is native, but {reason}")
-    warnings.warn(f"{reason}; plain PyTorch runs instead, several times slower", RuntimeWarning, stacklevel=2)
+    reason = "triton is not installed; PyTorch's CUDA wheels include it"
+    if preference == "native":
+        raise BuildError(f"{OPS_ENV_VAR} is native, but {reason}")
+    warnings.warn(f"{reason}; plain PyTorch is used instead, several times slower", RuntimeWarning, stacklevel=2)
     return OpImplementation(name="plain PyTorch", reason=reason)

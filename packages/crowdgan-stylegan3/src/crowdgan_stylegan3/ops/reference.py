@@ -1,11 +1,11 @@
-"""The ops in plain PyTorch, for every device and kind of float; all gradients by autograd.
+"""The ops in plain PyTorch, for every device and floating-point dtype; all gradients by autograd.
 
-Resampling is polyphase: no inserted zero is ever multiplied. Of the outputs along an axis, those whose taps fall on the
-same residue of the upsampled grid are one phase, a strided convolution of the input with every up-th tap; the phases
-are then interleaved. Convolutions are depthwise with channels last, which oneDNN and cuDNN do fastest.
+Resampling is polyphase: inserted zeros are never multiplied. Along one axis, the outputs whose taps meet the same
+residue of the upsampled grid form one phase, a strided convolution of the input with every up-th tap; the phases are
+then interleaved. Convolutions are depthwise with channels last, the fastest layout in oneDNN and cuDNN.
 
-Source: the definitions in Karras et al., "Alias-Free Generative Adversarial Networks", 2021, and Vaidyanathan,
-"Multirate Systems and Filter Banks", 1993, for the phases.
+Source: definitions: Karras et al., "Alias-Free Generative Adversarial Networks", 2021; phases: Vaidyanathan,
+"Multirate Systems and Filter Banks", 1993.
 """
 
 from __future__ import annotations
@@ -18,9 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crowdgan_stylegan3.ops.arguments import Activation, FilteredLrelu, Resampling, image_order
+from crowdgan_stylegan3.ops.arguments import (
+    Activation,
+    FilteredLrelu,
+    Resampling,
+    filter_size,
+    image_memory_format,
+    image_size,
+)
 
-PLAIN_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+ACTIVATION_FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
     "relu": F.relu,
     "tanh": torch.tanh,
@@ -30,148 +37,153 @@ PLAIN_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "softplus": F.softplus,
     "swish": F.silu,
 }
-"""All but lrelu, which has a slope."""
+"""All activations except lrelu, which takes a slope."""
 
 CHUNK_FLOATS = 2**22
-"""Floats of the upsampled image that are held at a time on a CPU: 16 MiB, about a last-level cache."""
+"""Floats of the upsampled image that are in memory at a time on a CPU: 16 MiB, about a last-level cache."""
 
-MIN_CHUNK = 16
-"""Channels in a chunk at least: depthwise convolutions take as many at once."""
+MIN_CHUNK_CHANNELS = 16
+"""Minimum number of channels in a chunk: the vector width of depthwise convolutions."""
 
-
-SMALL_IMAGE = 2**18
-"""Samples of an image below which training takes the whole batch at once on a CPU (measured)."""
+SMALL_IMAGE_SAMPLES = 2**18
+"""Samples of an image below which training on a CPU is fastest with one convolution of the whole batch (measured)."""
 
 
 def bias_act(
     x: Tensor, b: Tensor | None, dim: int, act: Activation, alpha: float, gain: float, clamp: float | None
 ) -> Tensor:
-    """`x` plus a bias along `dim`, through an activation, times a gain, clamped."""
+    """Activation of `x` plus a bias along `dim`, times a gain, clamped."""
     if b is not None:
         x = x + b.reshape([-1 if axis == dim else 1 for axis in range(x.ndim)])
-    x = F.leaky_relu(x, alpha) if act == "lrelu" else PLAIN_ACTIVATIONS[act](x)
+    x = F.leaky_relu(x, alpha) if act == "lrelu" else ACTIVATION_FUNCTIONS[act](x)
     if gain != 1:
         x = x * gain
     return x if clamp is None else x.clamp(-clamp, clamp)
 
 
-def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
+def upfirdn2d(x: Tensor, f: Tensor, resampling: Resampling) -> Tensor:
     """`x` `[N, C, H, W]` upsampled, filtered with `f` and downsampled, `[N, C, out_height, out_width]`."""
-    taps = f if how.flip_filter else f.flip(tuple(range(f.ndim)))
+    taps = f if resampling.flip_filter else f.flip(tuple(range(f.ndim)))
     if f.ndim == 2:
-        y = _resample(x, taps * how.gain, how)
+        y = _resample(x, taps * resampling.gain, resampling)
     else:
-        x_only = replace(how, up=(how.up[0], 1), down=(how.down[0], 1), padding=(*how.padding[:2], 0, 0))
-        y_only = replace(how, up=(1, how.up[1]), down=(1, how.down[1]), padding=(0, 0, *how.padding[2:]))
-        y = _resample(_resample(x, taps[None, :] * how.gain, x_only), taps[:, None], y_only)
-    return y.contiguous(memory_format=image_order(x))
+        up, down, padding = resampling.up, resampling.down, resampling.padding
+        along_x = replace(resampling, up=(up[0], 1), down=(down[0], 1), padding=(*padding[:2], 0, 0))
+        along_y = replace(resampling, up=(1, up[1]), down=(1, down[1]), padding=(0, 0, *padding[2:]))
+        y = _resample(_resample(x, taps[None, :] * resampling.gain, along_x), taps[:, None], along_y)
+    return y.contiguous(memory_format=image_memory_format(x))
 
 
-def filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
+def filtered_lrelu(x: Tensor, b: Tensor | None, params: FilteredLrelu) -> Tensor:
     """`x` plus bias, upsampled, through a leaky ReLU, gain and clamp, downsampled.
 
-    On a CPU a few channels at a time, so that what lies between stays in the cache.
+    On a CPU, chunks of channels are processed in turn, so that the upsampled image stays in the cache.
     """
-    height, width = how.between((x.shape[2], x.shape[3]))
-    channels = max(CHUNK_FLOATS // (x.shape[0] * height * width), MIN_CHUNK)
+    height, width = params.upsampled_size(image_size(x))
+    channels = max(CHUNK_FLOATS // (x.shape[0] * height * width), MIN_CHUNK_CHANNELS)
     if x.device.type != "cpu" or channels >= x.shape[1]:
-        return _filtered_lrelu(x, b, how)
+        return _filtered_lrelu(x, b, params)
     biases = [None] * -(-x.shape[1] // channels) if b is None else torch.split(b, channels)
-    pairs = zip(torch.split(x, channels, dim=1), biases, strict=True)
-    return torch.cat([_filtered_lrelu(some, own, how) for some, own in pairs], dim=1)
+    chunks = zip(torch.split(x, channels, dim=1), biases, strict=True)
+    return torch.cat([_filtered_lrelu(chunk, bias, params) for chunk, bias in chunks], dim=1)
 
 
-def _filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
+def _filtered_lrelu(x: Tensor, b: Tensor | None, params: FilteredLrelu) -> Tensor:
     x = bias_act(x, b, 1, "linear", 0.0, 1.0, None)
-    x = upfirdn2d(x, how.fu, replace(how.rise, gain=how.rise.gain * how.gain))  # the gain passes through the leaky ReLU
-    x = F.leaky_relu(x, how.slope, inplace=how.slope >= 0)
-    if (bound := how.clamp) is not None:
+    gain = params.upsampling.gain * params.gain  # a leaky ReLU is positively homogeneous: its gain may come first
+    x = upfirdn2d(x, params.fu, replace(params.upsampling, gain=gain))
+    x = F.leaky_relu(x, params.slope, inplace=params.slope >= 0)
+    if (bound := params.clamp) is not None:
         x = x.clamp(-bound, bound) if x.requires_grad else x.clamp_(-bound, bound)
-    return upfirdn2d(x, how.fd, how.fall)
+    return upfirdn2d(x, params.fd, params.downsampling)
 
 
 def conv2d(x: Tensor, weight: Tensor, padding: int, in_scale: Tensor | None, out_scale: Tensor | None) -> Tensor:
-    """`x` times `in_scale`, convolved (correlated) with `weight`, times `out_scale`.
+    """`x` times `in_scale`, convolved (cross-correlated) with `weight`, times `out_scale`.
 
-    On a CPU the scales are multiplied into images or weights, whichever are smaller; each image then has weights of
-    its own. On a GPU, and where small images are trained on, one convolution of the whole batch is faster.
+    On a CPU the scales are multiplied into the images or into the weights, whichever are smaller; in the second case
+    each image is convolved with its own weights. On a GPU, and when training on small images, one convolution of the
+    whole batch is faster.
     """
     if in_scale is None and out_scale is None:
         return F.conv2d(x, weight, padding=padding)
-    small = torch.is_grad_enabled() and x[0].numel() < SMALL_IMAGE
-    if x.device.type == "cpu" and weight.numel() < x[0].numel() and not small:
-        pairs = zip(torch.split(x, 1), _scaled_weights(weight, x.shape[0], in_scale, out_scale), strict=True)
-        images = [F.conv2d(image, own, padding=padding) for image, own in pairs]
+    trains_small_images = torch.is_grad_enabled() and x[0].numel() < SMALL_IMAGE_SAMPLES
+    if x.device.type == "cpu" and weight.numel() < x[0].numel() and not trains_small_images:
+        pairs = zip(torch.split(x, 1), _scale_weights(weight, x.shape[0], in_scale, out_scale), strict=True)
+        images = [F.conv2d(image, image_weight, padding=padding) for image, image_weight in pairs]
         return images[0] if len(images) == 1 else torch.cat(images)
     x = x if in_scale is None else x * in_scale[:, :, None, None]
     y = F.conv2d(x, weight, padding=padding)
     return y if out_scale is None else y * out_scale[:, :, None, None]
 
 
-def _scaled_weights(weight: Tensor, count: int, in_scale: Tensor | None, out_scale: Tensor | None) -> Iterator[Tensor]:
-    """The weights of each image, channels last in memory as `weight` is."""
+def _scale_weights(weight: Tensor, count: int, in_scale: Tensor | None, out_scale: Tensor | None) -> Iterator[Tensor]:
+    """Yield the scaled weights of each image, in the memory format of `weight`."""
     for n in range(count):
-        own = weight if in_scale is None else weight * in_scale[n, None, :, None, None]
-        yield own if out_scale is None else own * out_scale[n, :, None, None, None]
+        scaled = weight if in_scale is None else weight * in_scale[n, None, :, None, None]
+        yield scaled if out_scale is None else scaled * out_scale[n, :, None, None, None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Axis:
-    """How one axis is resampled: all phases read windows of the same length at the same places of the input."""
+class _AxisPhases:
+    """Polyphase decomposition of one axis: all phases read windows of equal length from the same input positions."""
 
-    phases: int
-    """Number of phases; output o belongs to phase o mod phases."""
+    count: int
+    """Number of phases; output o belongs to phase o mod count."""
     stride: int
-    """Input samples from one output of a phase to its next."""
+    """Input samples between consecutive outputs of a phase."""
     first_taps: tuple[int, ...]
     """Per phase, the first tap that meets a sample."""
     offsets: tuple[int, ...]
-    """Per phase, the sample that it meets, counted from the start of the window."""
-    length: int
+    """Per phase, the sample that this tap meets, counted from the start of the window."""
+    window: int
     """Samples in a window."""
     pad: tuple[int, int]
-    """Samples added before and after the input; negative ones crop."""
-    out: int
-    """Outputs of the axis."""
+    """Samples added before and after the input; negative values crop."""
 
 
-def _axis(size: int, taps: int, up: int, down: int, pad: int, out: int) -> _Axis:
-    """Output o correlates taps k with the upsampled samples o·down + k - pad, of which every up-th is an input."""
-    phases = up // math.gcd(up, down)
-    stride = phases * down // up
-    starts = [phase * down - pad for phase in range(phases)]
+def _axis_phases(size: int, taps: int, up: int, down: int, pad: int, out: int) -> _AxisPhases:
+    """The phases of one axis.
+
+    Output o correlates taps k with the upsampled samples o·down + k - pad, of which every up-th is an input sample.
+    """
+    count = up // math.gcd(up, down)
+    stride = count * down // up
+    starts = [phase * down - pad for phase in range(count)]
     first_taps = [-start % up for start in starts]
     first_samples = [(start + tap) // up for start, tap in zip(starts, first_taps, strict=True)]
-    counts = [len(range(tap, taps, up)) for tap in first_taps]
+    lengths = [len(range(tap, taps, up)) for tap in first_taps]
     begin = min(first_samples)
-    end = max(max(first + count for first, count in zip(first_samples, counts, strict=True)), begin + 1)
-    rounds = -(-out // phases)
-    return _Axis(
-        phases=phases,
+    end = max(max(first + length for first, length in zip(first_samples, lengths, strict=True)), begin + 1)
+    outputs_per_phase = -(-out // count)
+    return _AxisPhases(
+        count=count,
         stride=stride,
         first_taps=tuple(first_taps),
         offsets=tuple(first - begin for first in first_samples),
-        length=end - begin,
-        pad=(-begin, begin + (rounds - 1) * stride + end - begin - size),
-        out=out,
+        window=end - begin,
+        pad=(-begin, begin + (outputs_per_phase - 1) * stride + end - begin - size),
     )
 
 
-def _resample(x: Tensor, taps: Tensor, how: Resampling) -> Tensor:
-    """`x` correlated with `[height, width]` taps between up- and downsampling, channels last in memory."""
-    size, shape = (x.shape[2], x.shape[3]), (taps.shape[0], taps.shape[1])
-    out_height, out_width = how.out_size(size, shape)
-    axis_y = _axis(size[0], shape[0], how.up[1], how.down[1], how.padding[2], out_height)
-    axis_x = _axis(size[1], shape[1], how.up[0], how.down[0], how.padding[0], out_width)
-    if taps.numel() == 1 and how.up == how.down == (1, 1):
-        return _window(x, axis_y, axis_x) * taps.to(x.dtype)
-    x = _window(x.contiguous(memory_format=torch.channels_last), axis_y, axis_x)
-    phases = [[_phase(x, taps, how, axis_y, axis_x, v, u) for u in range(axis_x.phases)] for v in range(axis_y.phases)]
-    return _interleaved(phases, (out_height, out_width))
+def _resample(x: Tensor, taps: Tensor, resampling: Resampling) -> Tensor:
+    """`x` upsampled, correlated with `[height, width]` taps and downsampled, channels last in memory."""
+    size, taps_size = image_size(x), filter_size(taps)
+    out_height, out_width = resampling.out_size(size, taps_size)
+    up, down, padding = resampling.up, resampling.down, resampling.padding
+    axis_y = _axis_phases(size[0], taps_size[0], up[1], down[1], padding[2], out_height)
+    axis_x = _axis_phases(size[1], taps_size[1], up[0], down[0], padding[0], out_width)
+    if taps.numel() == 1 and up == down == (1, 1):
+        return _pad_or_crop(x, axis_y, axis_x) * taps.to(x.dtype)
+    x = _pad_or_crop(x.contiguous(memory_format=torch.channels_last), axis_y, axis_x)
+    phases = [
+        [_convolve_phase(x, taps, up, axis_y, axis_x, v, u) for u in range(axis_x.count)] for v in range(axis_y.count)
+    ]
+    return _interleave(phases, (out_height, out_width))
 
 
-def _window(x: Tensor, axis_y: _Axis, axis_x: _Axis) -> Tensor:
-    """`x` padded and cropped to what the phases read; `F.pad` alone refuses to crop all there is."""
+def _pad_or_crop(x: Tensor, axis_y: _AxisPhases, axis_x: _AxisPhases) -> Tensor:
+    """`x` padded and cropped to the samples that the phases read; `F.pad` alone cannot crop all samples."""
     pads: list[int] = []
     for dim, axis in ((3, axis_x), (2, axis_y)):
         size, total = x.shape[dim], x.shape[dim] + sum(axis.pad)
@@ -183,19 +195,21 @@ def _window(x: Tensor, axis_y: _Axis, axis_x: _Axis) -> Tensor:
     return F.pad(x, pads)
 
 
-def _phase(x: Tensor, taps: Tensor, how: Resampling, axis_y: _Axis, axis_x: _Axis, v: int, u: int) -> Tensor:
-    """One phase `[N, C, rounds_y, rounds_x]`: a strided depthwise convolution of the padded image."""
-    own = taps[axis_y.first_taps[v] :: how.up[1], axis_x.first_taps[u] :: how.up[0]]
+def _convolve_phase(
+    x: Tensor, taps: Tensor, up: tuple[int, int], axis_y: _AxisPhases, axis_x: _AxisPhases, v: int, u: int
+) -> Tensor:
+    """Phase `(v, u)`, `[N, C, outputs_y, outputs_x]`: a strided depthwise convolution of the padded image."""
+    phase_taps = taps[axis_y.first_taps[v] :: up[1], axis_x.first_taps[u] :: up[0]]
     before = (axis_x.offsets[u], axis_y.offsets[v])
-    after = (axis_x.length - before[0] - own.shape[1], axis_y.length - before[1] - own.shape[0])
-    own = F.pad(own, [before[0], after[0], before[1], after[1]])
+    after = (axis_x.window - before[0] - phase_taps.shape[1], axis_y.window - before[1] - phase_taps.shape[0])
+    phase_taps = F.pad(phase_taps, [before[0], after[0], before[1], after[1]])
     channels = x.shape[1]
-    weight = own.to(x.dtype).expand(channels, 1, -1, -1).contiguous(memory_format=torch.channels_last)
+    weight = phase_taps.to(x.dtype).expand(channels, 1, -1, -1).contiguous(memory_format=torch.channels_last)
     return F.conv2d(x, weight, stride=(axis_y.stride, axis_x.stride), groups=channels)
 
 
-def _interleaved(phases: list[list[Tensor]], size: tuple[int, int]) -> Tensor:
-    """Phases by row and column, `[N, C, rows, columns]` each, as one image of a size, channels last in memory."""
+def _interleave(phases: list[list[Tensor]], size: tuple[int, int]) -> Tensor:
+    """One image `[N, C, *size]`, channels last in memory, from phases `[N, C, rows, columns]` along y and x."""
     first = phases[0][0]
     if len(phases) == len(phases[0]) == 1:
         return first
@@ -203,6 +217,6 @@ def _interleaved(phases: list[list[Tensor]], size: tuple[int, int]) -> Tensor:
     y = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
     for v, row in enumerate(phases):
         for u, phase in enumerate(row):
-            place = y[:, :, v :: len(phases), u :: len(row)]
-            place.copy_(phase[:, :, : place.shape[2], : place.shape[3]])
+            target = y[:, :, v :: len(phases), u :: len(row)]
+            target.copy_(phase[:, :, : target.shape[2], : target.shape[3]])
     return y

@@ -1,4 +1,4 @@
-"""What is derived from weights, kept until they change: images are made with the same weights again and again."""
+"""Cache values derived from weights, which generating many images computes again and again."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-Derive = Callable[[Tensor], Tensor]
+WeightFunction = Callable[[Tensor], Tensor]
 
 
-def cache_per_weight(derive: Derive) -> Derive:
-    """A function of a weight whose result is kept as long as the weight lives and does not change.
+def cache_per_weight(function: WeightFunction) -> WeightFunction:
+    """A version of a function of one weight that caches its result while the weight lives and does not change.
 
-    Changes are seen by the weight's version and place in memory; writing through `weight.data` in place hides them, as
-    from autograd. While gradients are recorded or a graph is traced, the result is computed each time.
+    Changes are detected by the weight's version counter, data pointer, dtype and device. In-place writes through
+    `weight.data` are not detected, as in autograd. While gradients are recorded or a graph is traced, the result is
+    computed on each call.
     """
-    kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+    cache: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
-    @functools.wraps(derive)
-    def derived(weight: Tensor) -> Tensor:
+    @functools.wraps(function)
+    def cached_function(weight: Tensor) -> Tensor:
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or weight.is_inference():
-            return derive(weight)
-        token = (weight._version, weight.data_ptr(), weight.dtype, weight.device)
-        known: tuple[object, Tensor] | None = kept.get(weight)  # type: ignore[no-untyped-call]
-        if known is None or known[0] != token:
-            known = (token, derive(weight))
-            kept[weight] = known
-        return known[1]
+            return function(weight)
+        key = (weight._version, weight.data_ptr(), weight.dtype, weight.device)
+        entry: tuple[object, Tensor] | None = cache.get(weight)  # type: ignore[no-untyped-call]
+        if entry is None or entry[0] != key:
+            entry = (key, function(weight))
+            cache[weight] = entry
+        return entry[1]
 
-    return derived
+    return cached_function

@@ -1,4 +1,4 @@
-"""The loop of training: steps, status lines, snapshots and checkpoints until the end or a stop."""
+"""The training loop: steps, status lines, snapshots and checkpoints until the end or a stop."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from crowdgan_core.errors import TrainingError
+from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_stylegan3.training.checkpoints.training_state import save_checkpoint
 from crowdgan_stylegan3.training.config.schedule import ScheduleConfig
 from crowdgan_stylegan3.training.data.dataset import Batch
-from crowdgan_stylegan3.training.reporting.snapshots import Snapshots
+from crowdgan_stylegan3.training.reporting.snapshots import SnapshotWriter
 from crowdgan_stylegan3.training.reporting.stats import Statistic
 from crowdgan_stylegan3.training.reporting.ticks import Tick, TickClock
-from crowdgan_stylegan3.training.run_folder import RunFolder
+from crowdgan_stylegan3.training.run_writer import append_stats
 from crowdgan_stylegan3.training.runtime.signals import StopRequest
 from crowdgan_stylegan3.training.trainer import Trainer
 
@@ -23,109 +24,112 @@ logger = logging.getLogger(__name__)
 
 
 class Loop:
-    """Trains a learner; on the first process it also keeps the run folder."""
+    """Runs training steps; on the main rank it also writes the run folder."""
 
     def __init__(
         self,
-        learner: Trainer,
+        trainer: Trainer,
         run: RunFolder,
         schedule: ScheduleConfig,
-        snapshots: Snapshots | None,
-        earlier: Mapping[str, float],
+        snapshots: SnapshotWriter | None,
+        clock_state: Mapping[str, float],
     ) -> None:
         """Prepares the loop.
 
         Args:
-            learner: what is trained.
-            run: its folder.
-            schedule: when it ends and what is written when.
-            snapshots: what writes snapshots; None on all processes but the first.
-            earlier: the clock of the checkpoint that the run goes on from; empty for none.
+            trainer: networks, optimizers and training step.
+            run: run folder.
+            schedule: length of training, and intervals of outputs.
+            snapshots: writer of snapshots; None on other ranks than the main one.
+            clock_state: clock of the checkpoint from which the run is resumed; empty for a new run.
         """
-        self.learner, self.run, self.schedule, self.snapshots = learner, run, schedule, snapshots
+        self.trainer, self.run, self.schedule, self.snapshots = trainer, run, schedule, snapshots
         self._recorder = Recorder(run) if snapshots is not None else None
-        self._clock = TickClock(learner, schedule.total_img, earlier)
+        self._clock = TickClock(trainer, schedule.total_img, clock_state)
         self._saved_s = time.monotonic()
 
     def train(self, batches: Iterator[Batch]) -> int:
         """Trains until the end or a stop; returns the number of the signal that stopped it, or 0.
 
         Args:
-            batches: images and labels of this process, without end.
+            batches: endless batches of this rank.
 
         Raises:
-            TrainingError: a loss is not finite, and that is to stop the run.
+            TrainingError: a loss is not finite, and `on_non_finite` is `stop`.
         """
         with StopRequest() as stop:
             while True:
-                self._clock.waited(_timed_step(self.learner, batches))
-                stopped = self.learner.world.largest(stop.signal)
+                self._clock.add_data_wait(_timed_step(self.trainer, batches))
+                stopped = self.trainer.context.all_reduce_max(stop.signal)
                 if stopped or time.monotonic() - self._saved_s > self.schedule.checkpoint_minutes * 60:
-                    self._save()  # before anything that takes its time
-                is_last = self.learner.nimg >= self.schedule.total_img or bool(stopped)
+                    self._save()  # before slower outputs
+                is_last = self.trainer.nimg >= self.schedule.total_img or bool(stopped)
                 if is_last or self._clock.is_due(self.schedule.tick_kimg):
                     self._end_tick(is_last=is_last, stopped=bool(stopped))
                 if is_last:
                     return stopped
 
     def _end_tick(self, *, is_last: bool, stopped: bool) -> None:
-        """Tells how it goes, and writes what is due."""
+        """Writes the status line, and a snapshot if it is due."""
         tick = self._clock.end()
         self._check_finite(tick)
         if self.snapshots is not None and self._recorder is not None:
             is_snapshot = is_last or (tick.number > 0 and tick.number % self.schedule.snapshot_ticks == 0)
-            self._recorder.write(tick, self.snapshots.take(with_metrics=not stopped) if is_snapshot else {})
+            self._recorder.write(tick, self.snapshots.write(with_metrics=not stopped) if is_snapshot else {})
             if is_snapshot:
                 self._save()
-        self.learner.world.meet()
+        self.trainer.context.barrier()
         self._clock.begin()
 
     def _save(self) -> None:
-        """Writes the whole state, on the first process."""
+        """Writes a checkpoint, on the main rank."""
         if self.snapshots is not None:
-            save_checkpoint(self.run.checkpoint, self.learner, self.snapshots.card, self._clock.state())
+            save_checkpoint(self.run.checkpoint_path, self.trainer, self.snapshots.card, self._clock.state())
         self._saved_s = time.monotonic()
 
     def _check_finite(self, tick: Tick) -> None:
         if tick.non_finite_losses and self.schedule.on_non_finite == "stop":
             raise TrainingError(
                 f"{self.run.path}: not finite at {tick.kimg:g} kimg: {', '.join(tick.non_finite_losses)}; "
-                f"{self._last_good()}; --nan skip goes on without such steps, and another run may start from the "
-                f"checkpoint with other rates: --resume {self.run.checkpoint} --glr, --dlr or --gamma"
+                f"{self._last_checkpoint()}; use --nan skip to skip such updates, or start a new run "
+                f"from the checkpoint with lower rates: --resume {self.run.checkpoint_path} --glr, --dlr or --gamma"
             )
 
-    def _last_good(self) -> str:
-        checkpoint = self.run.checkpoint
-        return f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "there is no checkpoint yet"
+    def _last_checkpoint(self) -> str:
+        checkpoint = self.run.checkpoint_path
+        return f"the last checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint has been written"
 
 
 class Recorder:
-    """Writes what a tick tells: into the log, `stats.jsonl`, and for TensorBoard where it is installed."""
+    """Writes the statistics of ticks: to the log, to `stats.jsonl`, and for TensorBoard if it is installed."""
 
     def __init__(self, run: RunFolder) -> None:
         self._run = run
         self._board: Any = None
         if find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import SummaryWriter  # here, since tensorboard may be missing
+            from torch.utils.tensorboard import SummaryWriter  # tensorboard is optional
 
             self._board = SummaryWriter(str(run.path))
 
-    def write(self, tick: Tick, measures: Mapping[str, float]) -> None:
-        """Writes a tick with the measures of its snapshot."""
-        line = {**tick.line(), **{name: Statistic.of(value).to_json() for name, value in measures.items()}}
-        self._run.append_stats(line)
-        logger.info(tick.status())
+    def write(self, tick: Tick, metrics: Mapping[str, float]) -> None:
+        """Writes a tick with the metrics of its snapshot."""
+        line = {
+            **tick.stats_line(),
+            **{name: Statistic.from_value(value).to_json() for name, value in metrics.items()},
+        }
+        append_stats(self._run, line)
+        logger.info(tick.status_line())
         if self._board is not None:
-            for name, found in line.items():
+            for name, statistic in line.items():
                 if name != "timestamp":
-                    self._board.add_scalar(name, found["mean"], tick.nimg, walltime=line["timestamp"])
+                    self._board.add_scalar(name, statistic["mean"], tick.nimg, walltime=line["timestamp"])
             self._board.flush()
 
 
-def _timed_step(learner: Trainer, batches: Iterator[Batch]) -> float:
-    """One step; returns the seconds that its images were waited for."""
-    asked = time.monotonic()
+def _timed_step(trainer: Trainer, batches: Iterator[Batch]) -> float:
+    """Runs one training step; returns the time spent waiting for its images, in seconds."""
+    start = time.monotonic()
     batch = next(batches)
-    waited_s = time.monotonic() - asked
-    learner.step(batch)
+    waited_s = time.monotonic() - start
+    trainer.step(batch)
     return waited_s

@@ -1,8 +1,11 @@
-"""The losses of training, as functions of tensors.
+"""GAN losses and penalties, as pure functions of tensors.
 
-Source: Goodfellow et al., "Generative Adversarial Nets", 2014 (non-saturating); Mescheder et al., "Which Training
-Methods for GANs do actually Converge?", 2018 (R1); Karras et al., "Analyzing and Improving the Image Quality of
-StyleGAN", 2020 (path length), and "A Style-Based Generator Architecture for GANs", 2019 (style mixing).
+D denotes the discriminator's logits, G the generator, sigmoid(D) the probability that an image is real.
+
+Sources: Goodfellow et al., "Generative Adversarial Nets", 2014 (non-saturating logistic loss); Mescheder et al., "Which
+Training Methods for GANs do actually Converge?", 2018 (R1); Karras et al., "A Style-Based Generator Architecture for
+GANs", 2019 (style mixing), "Analyzing and Improving the Image Quality of StyleGAN", 2020 (path length regularisation)
+and "Alias-Free Generative Adversarial Networks", 2021 (blur).
 """
 
 from __future__ import annotations
@@ -13,61 +16,85 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLUR_REACH = 3
-"""Standard deviations at which the blur is cut off."""
+BLUR_CUTOFF_SIGMAS = 3
+"""Half width of the blur kernel in standard deviations."""
 
 
 def logistic_loss_real(logits: Tensor) -> Tensor:
-    """How little logits say "real": softplus(-logits), of their shape."""
+    """Logistic loss towards "real", -log sigmoid(D) = softplus(-D), in the shape of `logits`.
+
+    D's loss on real images, and G's non-saturating loss softplus(-D(G(z))) on generated images (Goodfellow et al.
+    2014).
+    """
     return F.softplus(-logits)
 
 
 def logistic_loss_fake(logits: Tensor) -> Tensor:
-    """How little logits say "fake": softplus(logits), of their shape."""
+    """Logistic loss towards "generated", -log(1 - sigmoid(D)) = softplus(D), in the shape of `logits`.
+
+    D's loss on generated images (Goodfellow et al. 2014).
+    """
     return F.softplus(logits)
 
 
 def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Squared length of the gradient of each image's logit with respect to it, `[N]`; itself differentiable.
+    """Squared gradient norm ‖∇ₓD(x)‖² of each real image, `[N]`, differentiable.
+
+    The regularisation term is R1 = γ/2 · E[‖∇ₓD(x)‖²] (Mescheder et al. 2018, equation 9).
 
     Args:
-        logits: `[N, 1]`, computed from `images`.
-        images: `[N, C, H, W]` that require gradients.
+        logits: D(x), `[N, 1]`, computed from `images`.
+        images: x, `[N, C, H, W]`, requiring gradients.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3))
 
 
 def path_lengths(images: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
-    """Lengths of the change of each w that noise in its image stands for, `[N]`; themselves differentiable.
+    """Path length ‖J_wᵀ y‖ of each image, `[N]`, differentiable; root mean square over the layers' ws.
+
+    J_w is the Jacobian of the image with respect to w, and y = noise / √(H·W). Path length regularisation is
+    E[(‖J_wᵀ y‖ - a)²], where a is the running mean of the path lengths (Karras et al. 2020, equation 4).
 
     Args:
-        images: `[N, C, H, W]`, computed from `ws`.
+        images: G(w), `[N, C, H, W]`, computed from `ws`.
         ws: `[N, num_ws, w_dim]`.
-        noise: `[N, C, H, W]` of a standard normal distribution.
+        noise: `[N, C, H, W]`, standard normal.
     """
     height, width = images.shape[2:]
-    projected = (images * noise).sum() / math.sqrt(height * width)
-    (gradient,) = torch.autograd.grad(projected, ws, create_graph=True)
+    projection = (images * noise).sum() / math.sqrt(height * width)
+    (gradient,) = torch.autograd.grad(projection, ws, create_graph=True)
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 
 
 def mix_styles(first: Tensor, second: Tensor, crossover: Tensor) -> Tensor:
-    """`[N, num_ws, w_dim]` of the first before each image's layer `crossover` `[N]`, of the second from it on."""
+    """Mixed ws `[N, num_ws, w_dim]`: w_i = first_i for i < crossover, otherwise second_i (Karras et al. 2019).
+
+    Args:
+        first: ws `[N, num_ws, w_dim]`.
+        second: ws `[N, num_ws, w_dim]` of other latents.
+        crossover: layer index of each image, `[N]`; num_ws leaves an image unmixed.
+    """
     layer = torch.arange(first.shape[1], device=first.device)
     return torch.where((layer < crossover[:, None])[:, :, None], first, second)
 
 
 def gaussian_blur(images: Tensor, sigma_px: float) -> Tensor:
-    """Images `[N, C, H, W]` through a Gaussian of a standard deviation in pixels; zeros lie around them.
+    """Images `[N, C, H, W]` convolved with a Gaussian, k(x) ∝ exp(-x² / 2σ²), cut off at 3σ; zero padding.
 
-    The filter is another one at every step, so that `ops.upfirdn2d`, which keeps what it makes of filters, is no help.
+    At the start of training it hides high frequencies from D (Karras et al. 2021). The kernel changes at every step,
+    so `ops.upfirdn2d`, which caches values derived from a filter, would not be faster.
+
+    Args:
+        images: images of D.
+        sigma_px: standard deviation σ in pixels; below 1/3 the images are returned unchanged.
     """
-    reach = math.floor(BLUR_REACH * sigma_px)
-    if reach < 1:
+    radius = math.floor(BLUR_CUTOFF_SIGMAS * sigma_px)
+    if radius < 1:
         return images
-    channels, places = images.shape[1], torch.arange(-reach, reach + 1, dtype=torch.float32, device=images.device)
-    taps = (-0.5 * (places / sigma_px).square()).exp()
+    channels = images.shape[1]
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32, device=images.device)
+    taps = (-0.5 * (offsets / sigma_px).square()).exp()
     kernel = (taps / taps.sum()).expand(channels, 1, 1, -1)
-    along_x = F.conv2d(images, kernel, padding=(0, reach), groups=channels)
-    return F.conv2d(along_x, kernel.mT, padding=(reach, 0), groups=channels)
+    horizontal = F.conv2d(images, kernel, padding=(0, radius), groups=channels)
+    return F.conv2d(horizontal, kernel.mT, padding=(radius, 0), groups=channels)

@@ -1,90 +1,74 @@
-"""One phase of a training step: a network, its optimiser, and how often it takes its turn."""
+"""Adam for networks with lazy regularisation, and updates that are skipped if a gradient is not finite."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from crowdgan_stylegan3.training.config.training_config import OptimizerConfig
-from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 
 
-@dataclass(frozen=True, kw_only=True)
-class MicroBatch:
-    """The images that one process takes at once: a share of the step's batch."""
+def lazy_adam(network: nn.Module, lr: float, config: OptimizerConfig, interval: int | None) -> torch.optim.Adam:
+    """Adam for the trainable parameters of a network, adjusted for regularisation every `interval` training steps.
 
-    number: int
-    """Which share, from 0, over all rounds and processes."""
-    real: Tensor
-    """`[N, C, H, W]` in -1 to 1."""
-    real_labels: Tensor
-    """`[N, label_dim]`."""
-    z: Tensor
-    """Latents `[N, z_dim]` of the images to generate."""
-    labels: Tensor
-    """Their labels `[N, label_dim]`."""
+    A regularised network is updated interval + 1 times per interval steps, so the learning rate and the exponents of
+    the betas are scaled by interval / (interval + 1) (Karras et al. 2020, appendix B).
+
+    Args:
+        network: parameters without `requires_grad` are frozen.
+        lr: learning rate before the adjustment.
+        config: further hyperparameters.
+        interval: training steps between regularisations; None for no regularisation.
+    """
+    scale = 1.0 if interval is None else interval / (interval + 1)
+    return torch.optim.Adam(
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        lr=lr * scale,
+        betas=(config.betas[0] ** scale, config.betas[1] ** scale),
+        eps=config.epsilon,
+        fused=True,
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A network's turn: the gradients of its losses over all rounds, then one step of its optimiser."""
+def parameters_of(optimizer: torch.optim.Adam) -> list[nn.Parameter]:
+    """The parameters that an optimizer updates."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
-    name: str
-    """For statistics: `Gmain`, `Greg`, `Dmain` or `Dreg`."""
-    network: nn.Module
-    optimiser: torch.optim.Adam
-    interval: int
-    """Every how many steps it takes its turn; what it costs is weighted by as much."""
-    losses: Callable[[MicroBatch], Iterable[Tensor]]
-    """The losses of one round, one after another: each is forgotten before the next is computed."""
 
-    def take_turn(self, rounds: Iterable[MicroBatch], count: int, world: DistributedContext) -> Tensor:
-        """Changes the network by the gradients of all rounds; returns whether they were not finite, as 0 or 1.
-
-        Then nothing changes.
-
-        Args:
-            rounds: this process's.
-            count: how many all processes have.
-            world: the processes.
-        """
-        trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
-        self.optimiser.zero_grad(set_to_none=True)
-        for parameter in trained:
-            parameter.requires_grad_(True)
-        for some in rounds:
-            for loss in self.losses(some):
-                torch.autograd.backward(loss * (self.interval * world.size / count))
-        for parameter in trained:
+@contextmanager
+def trainable(optimizer: torch.optim.Adam) -> Iterator[None]:
+    """Context in which only the optimizer's parameters require gradients, which start at None."""
+    parameters = parameters_of(optimizer)
+    optimizer.zero_grad(set_to_none=True)
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
             parameter.requires_grad_(False)
-        gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
-        world.average_gradients(gradients)
-        overflow = _any_nonfinite(gradients)
-        self.optimiser.found_inf = overflow  # type: ignore[attr-defined]  # fused Adam then leaves all as it is
-        self.optimiser.step()
-        return overflow
+
+
+def gradients_of(optimizer: torch.optim.Adam) -> list[Tensor]:
+    """Gradients of the optimizer's parameters, without parameters that have none."""
+    return [parameter.grad for parameter in parameters_of(optimizer) if parameter.grad is not None]
+
+
+def step_if_finite(optimizer: torch.optim.Adam) -> Tensor:
+    """Updates the parameters, unless a gradient is not finite; returns 1 for a skipped update, else 0, on the device.
+
+    Fused Adam reads `found_inf` on the device, so the decision needs no synchronisation.
+    """
+    skipped = _any_nonfinite(gradients_of(optimizer))
+    optimizer.found_inf = skipped  # type: ignore[attr-defined]
+    optimizer.step()
+    return skipped
 
 
 def _any_nonfinite(tensors: list[Tensor]) -> Tensor:
-    """1 where a tensor holds something that is not finite, else 0, on their device."""
+    """1 if a tensor has a value that is not finite, else 0, on their device."""
     norms = torch.stack(torch._foreach_norm(tensors, ord=float("inf")))
     return (~norms.isfinite().all()).float()
-
-
-def lazy_adam(network: nn.Module, lr: float, settings: OptimizerConfig, interval: int | None) -> torch.optim.Adam:
-    """Adam for what of a network is trained, adjusted for a regularisation that comes every `interval` steps.
-
-    A regularised network takes interval + 1 steps where another takes interval, so that the learning rate and the
-    betas' decay are lowered accordingly (Karras et al. 2020, appendix B).
-    """
-    share = 1.0 if interval is None else interval / (interval + 1)
-    return torch.optim.Adam(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
-        lr=lr * share,
-        betas=(settings.betas[0] ** share, settings.betas[1] ** share),
-        eps=settings.epsilon,
-        fused=True,
-    )

@@ -1,4 +1,4 @@
-"""What a user asks for, and the run that it means: a new one, or one that goes on."""
+"""Training runs: start or resume one, and train it on each rank."""
 
 from __future__ import annotations
 
@@ -12,265 +12,290 @@ from typing import Any
 import torch.distributed as dist
 
 from crowdgan_core.errors import CheckpointError, ConfigError
+from crowdgan_core.io.run_folder import RunFolder, runs_in
 from crowdgan_stylegan3.training.checkpoints.training_state import Checkpoint, read_checkpoint, restore_trainer
-from crowdgan_stylegan3.training.checkpoints.transfer import read_weights, transfer
+from crowdgan_stylegan3.training.checkpoints.transfer import read_weights, transfer_weights
 from crowdgan_stylegan3.training.config.options import TrainOptions
 from crowdgan_stylegan3.training.config.recipe import resolve_config
 from crowdgan_stylegan3.training.config.schedule import ScheduleConfig
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig, diff_configs
-from crowdgan_stylegan3.training.data.dataset import ImageDataset, TrainingData, batches
+from crowdgan_stylegan3.training.data.dataset import ImageDataset, TrainingData, load_batches
 from crowdgan_stylegan3.training.data.sampler import ImageSampler
 from crowdgan_stylegan3.training.loop import Loop
-from crowdgan_stylegan3.training.reporting.snapshots import METRICS, Metric, Snapshots
-from crowdgan_stylegan3.training.run_folder import RunFolder, new_run, runs_in
-from crowdgan_stylegan3.training.runtime.cudnn import precision
+from crowdgan_stylegan3.training.reporting.snapshots import METRICS, Metric, SnapshotWriter
+from crowdgan_stylegan3.training.run_writer import (
+    create_run_folder,
+    read_options,
+    run_lock,
+    truncate_stats,
+    write_options,
+)
+from crowdgan_stylegan3.training.runtime.cudnn import cudnn_flags
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
 
+logger = logging.getLogger("crowdgan_stylegan3.training")
+"""Messages of a run, also written to its `log.txt`."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A run that is about to start or to go on."""
+class TrainingRun:
+    """A run that is ready to train."""
 
-    run: RunFolder
-    choices: TrainOptions
-    settings: TrainingConfig
+    folder: RunFolder
+    options: TrainOptions
+    config: TrainingConfig
     schedule: ScheduleConfig
     checkpoint: Path | None
-    """What it goes on from; None for a start."""
+    """The checkpoint from which the run is resumed; None for a new run."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """A run that is asked for."""
-
-    choices: TrainOptions
-    run: RunFolder | None = None
-    """The run to go on with; None to look for one with the same settings."""
-    outdir: Path | None = None
-    """Folder of run folders."""
-    description: str | None = None
-    """Ends the name of a new run folder."""
-    anew: bool = False
-    """Whether to start another run in any case."""
-
-    def settings(self, data: TrainingData) -> TrainingConfig:
-        """All settings of the run.
-
-        Raises:
-            ConfigError: choices that make no networks, or that are not those of the run to go on with.
-        """
-        settings = resolve_config(self.choices, resolution=data.resolution, label_dim=data.labels.dim)
-        if self.run is not None:
-            kept = replace(read_checkpoint(self.run.checkpoint).settings, data=settings.data)  # it may have moved
-            if changed := diff_configs(kept, settings):
-                raise ConfigError(f"{self.run.path}: a run that goes on keeps its settings: {'; '.join(changed)}")
-        return settings
-
-    def plan(self, settings: TrainingConfig, batch_gpu: int) -> Plan:
-        """The run; makes its folder if it is new.
+    @classmethod
+    def start(
+        cls,
+        options: TrainOptions,
+        config: TrainingConfig,
+        *,
+        outdir: Path,
+        micro_batch: int,
+        description: str | None = None,
+        new: bool = False,
+    ) -> TrainingRun:
+        """The newest run in `outdir` with the same config, or a new one in a new folder.
 
         Args:
-            settings: of the run.
-            batch_gpu: images that a process takes at once; a run that goes on keeps its number where that can be,
-                since augmentations are drawn for as many.
+            options: options of the run.
+            config: config of the run.
+            outdir: parent of run folders.
+            micro_batch: micro-batch size per rank.
+            description: suffix of the name of a new folder.
+            new: start a new run even if one could be resumed.
 
         Raises:
-            ConfigError: the run has ended, so that there is nothing to do.
-            DatasetError: the folder cannot be made.
+            ConfigError: the run has finished.
+            DatasetError: the folder cannot be created.
         """
-        schedule = self.choices.schedule(batch_gpu=batch_gpu)
-        run = self.run or (None if self.anew else self._same_run(settings))
-        if run is None:
-            assert self.outdir is not None, "a request names a run or a folder for runs"
-            run = new_run(self.outdir, settings, self.description)
-        checkpoint = run.checkpoint if run.checkpoint.exists() else None
-        if checkpoint is not None and (nimg := read_checkpoint(checkpoint).nimg) >= schedule.total_img:
-            raise ConfigError(
-                f"{run.path}: this run has ended, at {nimg / 1000:g} kimg; a higher --kimg goes on, --new starts anew"
+        same = (run for run in runs_in(outdir) if not new and _stored_config(run) == config)
+        folder = next(same, None) or create_run_folder(outdir, config, description)
+        return cls.resume(folder, options, config, micro_batch=micro_batch)
+
+    @classmethod
+    def resume(
+        cls, folder: RunFolder, options: TrainOptions, config: TrainingConfig, *, micro_batch: int
+    ) -> TrainingRun:
+        """The run in a folder; it starts from its checkpoint, if there is one.
+
+        A resumed run keeps its micro-batch size if the options allow it, since augmentations are drawn per micro-batch.
+
+        Raises:
+            ConfigError: the run has finished.
+        """
+        schedule = options.schedule(batch_gpu=micro_batch)
+        checkpoint = folder.checkpoint_path if folder.checkpoint_path.exists() else None
+        if checkpoint is not None:
+            nimg = read_checkpoint(checkpoint).nimg
+            if nimg >= schedule.total_img:
+                raise ConfigError(
+                    f"{folder.path}: this run finished at {nimg / 1000:g} kimg; "
+                    "use a higher --kimg to continue, or --new to start another run"
+                )
+            stored = _stored_micro_batch(folder)
+            if stored in options.micro_batch_candidates:
+                schedule = replace(schedule, batch_gpu=stored)
+        return cls(folder=folder, options=options, config=config, schedule=schedule, checkpoint=checkpoint)
+
+    def train(self, data: TrainingData, context: DistributedContext, metrics: Sequence[Metric] = ()) -> int:
+        """Trains; returns the number of the signal that stopped the run, or 0 if it finished.
+
+        Raises:
+            CheckpointError: a checkpoint or model that cannot be used.
+            ConfigError: another process trains in the folder.
+            TrainingError: a loss is not finite, with `--nan stop`.
+        """
+        with _lock_and_log(self.folder, context), cudnn_flags(benchmark=self.schedule.benchmark):
+            if context.is_main:
+                write_options(
+                    self.folder,
+                    options=self.options.to_json(),
+                    training=self.config.to_json(),
+                    schedule=asdict(self.schedule),
+                )
+                self._log_start(data, context)
+            checkpoint = None if self.checkpoint is None else read_checkpoint(self.checkpoint)
+            trainer = self._create_trainer(data, context, checkpoint)
+            snapshots = None
+            if context.is_main:
+                snapshots = SnapshotWriter(self.folder, trainer, data.reader, data.labels, metrics)
+                self._prepare_outputs(snapshots, checkpoint)
+            context.barrier()
+            images = ImageDataset(data.path, data.labels, mirror=self.config.mirror)
+            sampler = ImageSampler(
+                num_images=len(images),
+                batch=self.config.batch,
+                seed=self.config.seed,
+                start_nimg=trainer.nimg,
+                rank=context.rank,
+                world_size=context.world_size,
             )
-        if checkpoint is not None and (kept := _kept_batch_gpu(run)) in self.choices.possible_batch_gpu:
-            schedule = replace(schedule, batch_gpu=kept)
-        return Plan(run=run, choices=self.choices, settings=settings, schedule=schedule, checkpoint=checkpoint)
+            clock = {} if checkpoint is None else checkpoint.clock
+            loop = Loop(trainer, self.folder, self.schedule, snapshots, clock)
+            signal_number = loop.train(
+                load_batches(images, sampler, workers=self.schedule.workers, device=context.device)
+            )
+            self._log_end(trainer, signal_number)
+            return signal_number
 
-    def _same_run(self, settings: TrainingConfig) -> RunFolder | None:
-        """The newest run with these settings, which the same command goes on with."""
-        assert self.outdir is not None, "as in `plan`"
-        return next((run for run in runs_in(self.outdir) if _settings_of(run) == settings), None)
+    def _create_trainer(
+        self, data: TrainingData, context: DistributedContext, checkpoint: Checkpoint | None
+    ) -> Trainer:
+        networks = Networks.random(self.config)
+        if checkpoint is None and self.config.source is not None:
+            _initialise_from(Path(self.config.source), networks)
+        trainer = Trainer(
+            self.config,
+            networks,
+            context,
+            batch_gpu=self.schedule.batch_gpu,
+            labels=data.labels.vectors,
+            classes=data.labels.classes,
+        )
+        if checkpoint is not None:
+            restore_trainer(trainer, checkpoint)
+        return trainer
+
+    def _prepare_outputs(self, snapshots: SnapshotWriter, checkpoint: Checkpoint | None) -> None:
+        """Removes statistics after the checkpoint; of a new run writes the initial sample grids."""
+        if checkpoint is None:
+            truncate_stats(self.folder, -1)
+            snapshots.write_initial()
+            return
+        truncate_stats(self.folder, checkpoint.nimg)
+        logger.info(f"resuming from {checkpoint.path.name} at {checkpoint.nimg / 1000:g} kimg")
+
+    def _log_start(self, data: TrainingData, context: DistributedContext) -> None:
+        config, schedule = self.config, self.schedule
+        logger.info(f"run: {self.folder.path}")
+        logger.info(f"data: {data.path}, {len(data.reader)} images of {data.resolution}x{data.resolution} px")
+        logger.info(data.labels.describe())
+        for name in data.labels.empty_classes():
+            logger.warning(f"the class {name} has no images: the model will not learn it")
+        device = context.device.type
+        devices = f"{context.world_size} x {device}" if context.world_size > 1 else device
+        has_micro_batches = schedule.batch_gpu * context.world_size < config.batch
+        micro_batch = f", micro-batch {schedule.batch_gpu}" if has_micro_batches else ""
+        augment = {"noaug": "none", "fixed": f"fixed at {config.augment.p:g}", "ada": "adaptive"}[config.augment.mode]
+        logger.info(
+            f"{config.variant} on {devices}: batch {config.batch}{micro_batch}, gamma {config.loss.r1_gamma:g}, "
+            f"augmentation {augment}, {schedule.total_kimg:g} kimg"
+        )
+
+    def _log_end(self, trainer: Trainer, signal_number: int) -> None:
+        kimg = f"{trainer.nimg / 1000:g} kimg"
+        if signal_number:
+            logger.info(f"stopped at {kimg}; resume with the same command, or --resume {self.folder.path}")
+        else:
+            logger.info(f"done, {kimg}: {self.folder.snapshot_path(trainer.nimg / 1000)}")
 
 
-def choices_of_run(run: RunFolder, changed: Mapping[str, Any]) -> TrainOptions:
-    """The choices that a run was started with, but for those that are changed.
+def config_for(options: TrainOptions, data: TrainingData, resumed: RunFolder | None = None) -> TrainingConfig:
+    """The config of a run on a dataset.
+
+    Args:
+        options: options of the run.
+        data: the dataset.
+        resumed: the run that is resumed, if any.
 
     Raises:
-        ConfigError: no run, one without a checkpoint, or choices that do not go together.
+        ConfigError: options that do not define networks, or that differ from the config of the resumed run.
     """
-    if not run.checkpoint.exists():
-        raise ConfigError(f"{run.path}: it holds no {run.checkpoint.name}, so there is nothing to go on from")
-    return TrainOptions.from_json(run.settings()["options"], changed)
+    config = resolve_config(options, resolution=data.resolution, label_dim=data.labels.dim)
+    if resumed is not None:
+        stored = replace(read_checkpoint(resumed.checkpoint_path).config, data=config.data)  # the data may have moved
+        if changed := diff_configs(stored, config):
+            raise ConfigError(f"{resumed.path}: a resumed run keeps its config; changed: {'; '.join(changed)}")
+    return config
 
 
-def chosen_metrics(names: str) -> Sequence[Metric]:
-    """The metrics of `--metrics A,B`; none for `none`.
+def options_of(run: RunFolder, changed: Mapping[str, Any]) -> TrainOptions:
+    """The options with which a run was started, with changes.
 
     Raises:
-        ConfigError: there is no such metric.
+        ConfigError: not a run, a run without a checkpoint, or options that contradict one another.
     """
-    wanted = [name.strip() for name in names.split(",")]
-    for name in wanted:
+    if not run.checkpoint_path.exists():
+        raise ConfigError(f"{run.path}: no {run.checkpoint_path.name}; there is nothing to resume")
+    return TrainOptions.from_json(read_options(run)["options"], changed)
+
+
+def metrics_by_name(names: str) -> Sequence[Metric]:
+    """The metrics of a text `A,B`; empty for `none`.
+
+    Raises:
+        ConfigError: an unknown metric.
+    """
+    selected = [name.strip() for name in names.split(",")]
+    for name in selected:
         if name != "none" and name not in METRICS:
-            raise ConfigError(f"--metrics {name}: there is no such metric; there are {', '.join(['none', *METRICS])}")
-    return [METRICS[name] for name in wanted if name != "none"]
+            raise ConfigError(f"--metrics {name}: no such metric; choose from {', '.join(['none', *METRICS])}")
+    return [METRICS[name] for name in selected if name != "none"]
 
 
-def _kept_batch_gpu(run: RunFolder) -> int:
-    """Images that a process of a run took at once; 0 where that is not known."""
-    schedule = run.settings().get("schedule", {})
+def run_on_main(context: DistributedContext, create: Callable[[], TrainingRun]) -> TrainingRun:
+    """The run that the main rank creates, on all ranks; an error of the main rank is raised on all."""
+    if context.world_size == 1:
+        return create()
+    box: list[Any] = [None]
+    if context.is_main:
+        try:
+            box = [create()]
+        except Exception as error:  # the other ranks would wait for ever
+            box = [error]
+    dist.broadcast_object_list(box, 0, group=context.cpu_group)
+    if isinstance(box[0], Exception):
+        raise box[0]
+    run: TrainingRun = box[0]
+    return run
+
+
+def _stored_micro_batch(run: RunFolder) -> int:
+    """Micro-batch size of a run; 0 if unknown."""
+    schedule = read_options(run).get("schedule", {})
     return int(schedule.get("batch_gpu", 0)) if isinstance(schedule, dict) else 0
 
 
-def _settings_of(run: RunFolder) -> TrainingConfig | None:
-    """The settings of a run; None for a folder that is none, or one of another version."""
+def _stored_config(run: RunFolder) -> TrainingConfig | None:
+    """Config of a run; None for other folders and for runs of another version."""
     try:
-        return TrainingConfig.from_json(run.settings()["training"])
+        return TrainingConfig.from_json(read_options(run)["training"])
     except ConfigError:
         return None
 
 
-logger = logging.getLogger("crowdgan_stylegan3.training")
-"""What a run says of itself; `log.txt` keeps it."""
-
-
-def shared_plan(world: DistributedContext, make: Callable[[], Plan]) -> Plan:
-    """The plan that the first process makes, on all processes; its error too."""
-    if world.size == 1:
-        return make()
-    box: list[Any] = [None]
-    if world.is_first:
-        try:
-            box = [make()]
-        except Exception as error:  # the others would wait for ever
-            box = [error]
-    dist.broadcast_object_list(box, 0, group=world.control)
-    if isinstance(box[0], Exception):
-        raise box[0]
-    plan: Plan = box[0]
-    return plan
-
-
-def train(plan: Plan, data: TrainingData, world: DistributedContext, metrics: Sequence[Metric] = ()) -> int:
-    """Trains; returns the number of the signal that stopped it, or 0 at the end.
+def _initialise_from(source: Path, networks: Networks) -> None:
+    """Copies the weights of a model.
 
     Raises:
-        CheckpointError: a checkpoint or model that cannot be used.
-        ConfigError: another process trains in the run's folder.
-        TrainingError: a loss is not finite, and that is to stop the run.
+        CheckpointError: no layer of its generator fits.
     """
-    with _kept(plan, world), precision(benchmark=plan.schedule.benchmark):
-        if world.is_first:
-            plan.run.write_settings(
-                options=plan.choices.to_json(), training=plan.settings.to_json(), schedule=asdict(plan.schedule)
-            )
-            _describe(plan, data, world)
-        checkpoint = None if plan.checkpoint is None else read_checkpoint(plan.checkpoint)
-        learner = _learner(plan, data, world, checkpoint)
-        snapshots = Snapshots(plan.run, learner, data.reader, data.labels, metrics) if world.is_first else None
-        if snapshots is not None:
-            _begin(plan, snapshots, checkpoint)
-        world.meet()
-        images = ImageDataset(data.path, data.labels, mirror=plan.settings.mirror)
-        order = ImageSampler(
-            count=len(images),
-            batch=plan.settings.batch,
-            seed=plan.settings.seed,
-            first=learner.nimg,
-            rank=world.rank,
-            world_size=world.size,
-        )
-        earlier = {} if checkpoint is None else checkpoint.clock
-        loop = Loop(learner, plan.run, plan.schedule, snapshots, earlier)
-        stopped = loop.train(batches(images, order, workers=plan.schedule.workers, device=world.device))
-        _say_end(plan, learner, stopped)
-        return stopped
-
-
-def _learner(plan: Plan, data: TrainingData, world: DistributedContext, checkpoint: Checkpoint | None) -> Trainer:
-    settings = plan.settings
-    networks = Networks.random(settings)
-    if checkpoint is None and settings.source is not None:
-        _start_from(Path(settings.source), networks)
-    learner = Trainer(
-        settings,
-        networks,
-        world,
-        batch_gpu=plan.schedule.batch_gpu,
-        labels=data.labels.vectors,
-        classes=data.labels.classes,
-    )
-    if checkpoint is not None:
-        restore_trainer(learner, checkpoint)
-    return learner
-
-
-def _start_from(source: Path, networks: Networks) -> None:
-    """Takes the weights of a model.
-
-    Raises:
-        CheckpointError: none of its generator's fit.
-    """
-    found = transfer(read_weights(source), networks)
-    for part in found:
-        logger.info(part.describe())
-    if not found[0].taken:
-        raise CheckpointError(f"{source}: no layer of its generator fits; it may be of another --cfg, or no generator")
-
-
-def _begin(plan: Plan, snapshots: Snapshots, checkpoint: Checkpoint | None) -> None:
-    if checkpoint is None:
-        plan.run.forget_stats_after(-1)
-        snapshots.begin()
-        return
-    plan.run.forget_stats_after(checkpoint.nimg)
-    logger.info(f"going on from {checkpoint.path.name}, at {checkpoint.nimg / 1000:g} kimg")
-
-
-def _describe(plan: Plan, data: TrainingData, world: DistributedContext) -> None:
-    settings, schedule = plan.settings, plan.schedule
-    logger.info(f"run: {plan.run.path}")
-    logger.info(f"data: {data.path}, {len(data.reader)} images of {data.resolution}x{data.resolution} px")
-    logger.info(data.labels.describe())
-    for name in data.labels.empty_classes():
-        logger.warning(f"the class {name} has no images: nothing of it will be learned")
-    where = f"{world.size} x {world.device.type}" if world.size > 1 else world.device.type
-    rounds = f", {schedule.batch_gpu} at once" if schedule.batch_gpu * world.size < settings.batch else ""
-    augment = {"noaug": "none", "fixed": f"fixed at {settings.augment.p:g}", "ada": "adaptive"}[settings.augment.mode]
-    logger.info(
-        f"{settings.variant} on {where}: batch {settings.batch}{rounds}, gamma {settings.loss.r1_gamma:g}, "
-        f"augmentation {augment}, {schedule.total_kimg:g} kimg"
-    )
-
-
-def _say_end(plan: Plan, learner: Trainer, stopped: int) -> None:
-    kimg = f"{learner.nimg / 1000:g} kimg"
-    if stopped:
-        logger.info(f"stopped at {kimg}; the same command goes on, or --resume {plan.run.path}")
-    else:
-        logger.info(f"done, {kimg}: {plan.run.snapshot(learner.nimg / 1000)}")
+    reports = transfer_weights(read_weights(source), networks)
+    for report in reports:
+        logger.info(report.describe())
+    if not reports[0].num_copied:
+        raise CheckpointError(f"{source}: no layer of its generator fits; is it of another --cfg, or not a generator?")
 
 
 @contextmanager
-def _kept(plan: Plan, world: DistributedContext) -> Iterator[None]:
-    """On the first process, keeps the run's folder from other runs, and in `log.txt` what this one says.
+def _lock_and_log(folder: RunFolder, context: DistributedContext) -> Iterator[None]:
+    """Context in which the main rank holds the lock of the folder and writes messages to `log.txt`.
 
     Raises:
         ConfigError: another process trains in the folder.
     """
-    if not world.is_first:
+    if not context.is_main:
         yield
         return
-    before = logger.level
-    with plan.run.held():
-        handler = logging.FileHandler(plan.run.log, encoding="utf-8")
+    level = logger.level
+    with run_lock(folder):
+        handler = logging.FileHandler(folder.log_path, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
@@ -280,6 +305,6 @@ def _kept(plan: Plan, world: DistributedContext) -> Iterator[None]:
             handler.handle(logger.makeRecord(logger.name, logging.ERROR, __file__, 0, str(error), (), None))
             raise
         finally:
-            logger.setLevel(before)
+            logger.setLevel(level)
             logger.removeHandler(handler)
             handler.close()

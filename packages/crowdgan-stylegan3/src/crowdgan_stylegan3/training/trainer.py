@@ -1,9 +1,9 @@
-"""What learns: generator, discriminator, and one step of training them."""
+"""The trainer: generator, discriminator, and one training step."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +28,15 @@ from crowdgan_stylegan3.training.losses import (
     path_lengths,
     r1_penalty,
 )
-from crowdgan_stylegan3.training.optimizers import MicroBatch, Phase, lazy_adam
+from crowdgan_stylegan3.training.optimizers import gradients_of, lazy_adam, step_if_finite, trainable
 from crowdgan_stylegan3.training.reporting.stats import Statistics
 from crowdgan_stylegan3.training.reporting.timers import PhaseTimer
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.runtime.rng import RngStream, rng_stream
+from crowdgan_stylegan3.training.runtime.transfers import to_device
 
-PATH_LENGTH_SHARE = 2
-"""The path length penalty takes one in so many images of a batch (Karras et al. 2020)."""
+PATH_LENGTH_BATCH_DIVISOR = 2
+"""The path length penalty uses one in so many images of a micro-batch (Karras et al. 2020)."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +46,42 @@ class Networks:
     generator: Generator
     discriminator: Discriminator
     generator_ema: Generator
-    """The generator with averaged weights, for use."""
+    """The EMA generator, used for images and snapshots."""
 
     @classmethod
-    def random(cls, settings: TrainingConfig) -> Networks:
-        """Networks with random weights, by the run's seed."""
+    def random(cls, config: TrainingConfig) -> Networks:
+        """Networks with random weights from the run's seed."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(rng_stream(settings.seed, RngStream.WEIGHTS).initial_seed())
-            generator = Generator(settings.generator).train()
-            discriminator = Discriminator(settings.discriminator).train()
+            torch.default_generator.manual_seed(rng_stream(config.seed, RngStream.WEIGHTS).initial_seed())
+            generator = Generator(config.generator).train()
+            discriminator = Discriminator(config.discriminator).train()
         return cls(generator, discriminator, copy.deepcopy(generator).eval().requires_grad_(False))
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MicroBatch:
+    """The images that one rank processes at a time: a slice of the batch."""
+
+    number: int
+    """Index over all updates of the step, micro-batches and ranks; selects random number streams."""
+    real: Tensor
+    """Real images `[N, C, H, W]` in -1 to 1."""
+    real_labels: Tensor
+    """Labels of the real images `[N, label_dim]`."""
+    z: Tensor
+    """Latents `[N, z_dim]` of the images to generate."""
+    labels: Tensor
+    """Labels of the images to generate `[N, label_dim]`."""
+
+
 class Trainer:
-    """Networks and optimisers, and how a step changes them: a function of their state and the step's images alone."""
+    """Networks and optimizers; a step depends only on their state, the run's seed and the batch."""
 
     def __init__(
         self,
-        settings: TrainingConfig,
+        config: TrainingConfig,
         networks: Networks,
-        world: DistributedContext,
+        context: DistributedContext,
         *,
         batch_gpu: int,
         labels: npt.NDArray[np.float32],
@@ -73,196 +90,213 @@ class Trainer:
         """Prepares training.
 
         Args:
-            settings: of the run.
-            networks: what is trained; moved to the device of `world`.
-            world: the processes that train together.
-            batch_gpu: images that a process takes at once; a divisor of its share of the batch.
-            labels: `[num_images, label_dim]` of the dataset, which labels of generated images are drawn from.
-            classes: names of the classes, for statistics; empty for labels that are none.
+            config: config of the run.
+            networks: networks to train; moved to the device of `context`.
+            context: the ranks that train together.
+            batch_gpu: micro-batch size; a divisor of the rank's part of the batch.
+            labels: `[num_images, label_dim]` labels of the dataset, from which labels of generated images are sampled.
+            classes: class names, for statistics; empty for other labels.
         """
-        self.settings, self.world, self.classes = settings, world, tuple(classes)
-        self.generator = networks.generator.to(world.device)
-        self.discriminator = networks.discriminator.to(world.device)
-        self.generator_ema = networks.generator_ema.to(world.device)
+        self.config, self.context, self.classes = config, context, tuple(classes)
+        self.generator = networks.generator.to(context.device)
+        self.discriminator = networks.discriminator.to(context.device)
+        self.generator_ema = networks.generator_ema.to(context.device)
         self.nimg = 0
         self.step_count = 0
-        self.path_length_mean = torch.zeros((), device=world.device)
-        self.augmentation = AugmentPipe(augment_preset("bgc")).to(world.device)
-        self.ada = AdaptiveProbability(settings.augment, settings.batch)
+        self.path_length_mean = torch.zeros((), device=context.device)
+        self.augmentation = AugmentPipe(augment_preset("bgc")).to(context.device)
+        self.ada = AdaptiveProbability(config.augment, config.batch)
+        self.generator_statistics = GeneratorStatistics(self.generator)
         self.statistics = Statistics()
-        self.stopwatch = PhaseTimer(world.device)
+        self.timer = PhaseTimer(context.device)
+        self.update_intervals = _update_intervals(config)
+        g_interval, d_interval = self.update_intervals.get("Greg"), self.update_intervals.get("Dreg")
+        self.g_optimizer = lazy_adam(self.generator, config.optimizer.generator_lr, config.optimizer, g_interval)
+        self.d_optimizer = lazy_adam(
+            self.discriminator, config.optimizer.discriminator_lr, config.optimizer, d_interval
+        )
         self._labels = torch.from_numpy(labels)
-        self._rounds = settings.batch // world.size // batch_gpu
-        assert self._rounds * world.size * batch_gpu == settings.batch, "the choices' batches divide into one another"
-        self._means = GeneratorStatistics(self.generator)
-        self.phases = self._phases()
+        self._num_micro_batches = config.batch // context.world_size // batch_gpu
+        assert self._num_micro_batches * context.world_size * batch_gpu == config.batch, (
+            "batch sizes divide one another"
+        )
         for network in (self.generator, self.discriminator, self.generator_ema):
-            world.share(network.state_dict().values())
+            context.broadcast(network.state_dict().values())
             network.requires_grad_(False)
 
     def step(self, batch: Batch) -> None:
-        """One step on this process's share of the real images; waits for no device."""
-        images, labels = (_sent(part, self.world.device) for part in batch)
+        """One training step on this rank's part of the batch, without waiting for the device."""
+        images, labels = (to_device(part, self.context.device) for part in batch)
         real = images.float() / 127.5 - 1
-        count = self._rounds * self.world.size
-        for index, phase in enumerate(self.phases):
-            if self.step_count % phase.interval:
-                continue
-            with self.stopwatch.measuring(phase.name):
-                overflow = phase.take_turn(self._divided(index, real, labels), count, self.world)
-            self.statistics.report("Progress/skipped", overflow / self.world.size)  # all processes agree on it
-        self._means.end_step(self.world)
-        self._average()
-        self.ada.end_step(self.step_count, self.world)
+        self._update("Gmain", self.g_optimizer, self._generator_loss, real, labels)
+        self._update("Greg", self.g_optimizer, self._path_length_loss, real, labels)
+        self._update("Dmain", self.d_optimizer, self._discriminator_losses, real, labels)
+        self._update("Dreg", self.d_optimizer, self._r1_loss, real, labels)
+        self.generator_statistics.update(self.context)
+        ema = self.config.ema
+        decay = ema_decay(self.nimg, self.config.batch, ema.half_life_kimg, ema.rampup)
+        update_ema(self.generator_ema, self.generator, decay)
+        self.ada.update(self.step_count, self.context)
         self.step_count += 1
-        self.nimg += self.settings.batch
+        self.nimg += self.config.batch
 
     @property
     def blur_sigma_px(self) -> float:
-        """Standard deviation of the blur that D sees images through."""
-        loss = self.settings.loss
+        """Standard deviation of the Gaussian blur of D's input; decreases linearly to 0."""
+        loss = self.config.loss
         if not loss.blur_sigma_px:
             return 0.0
         return loss.blur_sigma_px * max(1 - self.nimg / (loss.blur_fade_kimg * IMAGES_PER_KIMG), 0.0)
 
-    def _phases(self) -> list[Phase]:
-        """The turns of a step, in order."""
-        loss, how = self.settings.loss, self.settings.optimiser
-        path_interval = loss.path_length_interval if loss.path_length_weight else None
-        r1_interval = loss.r1_interval if loss.r1_gamma else None
-        of_generator = lazy_adam(self.generator, how.generator_lr, how, path_interval)
-        of_discriminator = lazy_adam(self.discriminator, how.discriminator_lr, how, r1_interval)
-        turns = [
-            ("Gmain", self.generator, of_generator, 1, self._generator_loss),
-            ("Greg", self.generator, of_generator, path_interval, self._path_length_penalty),
-            ("Dmain", self.discriminator, of_discriminator, 1, self._discriminator_losses),
-            ("Dreg", self.discriminator, of_discriminator, r1_interval, self._r1_penalty),
-        ]
-        return [
-            Phase(name=name, network=network, optimiser=optimiser, interval=interval, losses=losses)
-            for name, network, optimiser, interval, losses in turns
-            if interval is not None
-        ]
+    def _update(
+        self,
+        name: str,
+        optimizer: torch.optim.Adam,
+        losses: Callable[[MicroBatch], Iterable[Tensor]],
+        real: Tensor,
+        labels: Tensor,
+    ) -> None:
+        """One update by the gradients of losses over all micro-batches; regularisation only every `interval` steps.
 
-    def _divided(self, phase: int, real: Tensor, labels: Tensor) -> Iterator[MicroBatch]:
-        """The rounds of a phase: round and process take every so-manieth image of the whole batch.
-
-        So the groups over which D takes standard deviations, and latents and labels, are the same however the batch is
-        divided; augmentations and noise are drawn per round.
+        Losses of a regularisation are weighted by its interval. Each loss is backpropagated before the next one is
+        computed, so only one graph is in memory.
         """
-        random = rng_stream(self.settings.seed, RngStream.PHASE, self.nimg, phase)
-        z = torch.randn(self.settings.batch, self.settings.generator.z_dim, generator=random)
-        chosen = self._labels[torch.randint(len(self._labels), (self.settings.batch,), generator=random)]
-        count = self._rounds * self.world.size
-        for own in range(self._rounds):
-            number = own * self.world.size + self.world.rank
+        interval = self.update_intervals.get(name)
+        if interval is None or self.step_count % interval:
+            return
+        with self.timer.measure(name):
+            with trainable(optimizer):
+                for micro_batch in self._micro_batches(name, real, labels):
+                    for loss in losses(micro_batch):
+                        torch.autograd.backward(loss * (interval / self._num_micro_batches))
+            self.context.all_reduce_mean(gradients_of(optimizer))
+            skipped = step_if_finite(optimizer)
+        self.statistics.report("Progress/skipped", skipped / self.context.world_size)  # equal on all ranks
+
+    def _micro_batches(self, name: str, real: Tensor, labels: Tensor) -> Iterator[MicroBatch]:
+        """The micro-batches of an update: each rank and micro-batch takes every n-th image of the whole batch.
+
+        So the groups of the minibatch standard deviation, the latents and the labels do not depend on the division of
+        the batch; augmentations and noise are drawn per micro-batch.
+        """
+        update = list(self.update_intervals).index(name)
+        random = rng_stream(self.config.seed, RngStream.PHASE, self.nimg, update)
+        z = torch.randn(self.config.batch, self.config.generator.z_dim, generator=random)
+        sampled = self._labels[torch.randint(len(self._labels), (self.config.batch,), generator=random)]
+        count = self._num_micro_batches * self.context.world_size
+        for index in range(self._num_micro_batches):
+            number = index * self.context.world_size + self.context.rank
             yield MicroBatch(
-                number=phase * count + number,
-                real=real[own :: self._rounds],
-                real_labels=labels[own :: self._rounds],
-                z=_sent(z[number::count], self.world.device),
-                labels=_sent(chosen[number::count], self.world.device),
+                number=update * count + number,
+                real=real[index :: self._num_micro_batches],
+                real_labels=labels[index :: self._num_micro_batches],
+                z=to_device(z[number::count], self.context.device),
+                labels=to_device(sampled[number::count], self.context.device),
             )
 
-    def _generator_loss(self, some: MicroBatch) -> Iterator[Tensor]:
-        images, _ = self._generated(some, some.z, some.labels)
-        logits = self._judged(images, some.labels, some)
-        self._report_scores("fake", logits, some.labels)
+    def _generator_loss(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
+        """E[softplus(-D(G(z)))], the non-saturating logistic loss of G."""
+        images, _ = self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)
+        logits = self._discriminate(images, micro_batch.labels, micro_batch)
+        self._report_scores("fake", logits, micro_batch.labels)
         loss = logistic_loss_real(logits)
         self.statistics.report("Loss/G/loss", loss)
         yield loss.mean()
 
-    def _path_length_penalty(self, some: MicroBatch) -> Iterator[Tensor]:
-        """The squared distance of path lengths from their running mean (Karras et al. 2020)."""
-        share = max(len(some.z) // PATH_LENGTH_SHARE, 1)
-        images, ws = self._generated(some, some.z[:share], some.labels[:share])
-        random = self._random(RngStream.PATH_LENGTH, some, on_device=True)
+    def _path_length_loss(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
+        """Weight · E[(‖Jᵀy‖ - a)²], the path length penalty; a is the moving average of path lengths."""
+        size = max(len(micro_batch.z) // PATH_LENGTH_BATCH_DIVISOR, 1)
+        images, ws = self._synthesize(micro_batch, micro_batch.z[:size], micro_batch.labels[:size])
+        random = self._random(RngStream.PATH_LENGTH, micro_batch, on_device=True)
         noise = torch.randn(images.shape, generator=random, device=images.device)
         lengths = path_lengths(images, ws, noise)
-        mean = self.world.add_up(lengths.detach().mean()) / self.world.size
+        mean = self.context.all_reduce_sum(lengths.detach().mean()) / self.context.world_size
         mean = torch.where(mean.isfinite(), mean, self.path_length_mean)
-        decay = self.settings.loss.path_length_decay / self._rounds
+        decay = self.config.loss.path_length_decay / self._num_micro_batches
         self.path_length_mean = self.path_length_mean.lerp(mean, decay)
         penalty = (lengths - self.path_length_mean).square()
         self.statistics.report("Loss/pl_penalty", penalty)
-        loss = penalty * self.settings.loss.path_length_weight
+        loss = penalty * self.config.loss.path_length_weight
         self.statistics.report("Loss/G/reg", loss)
         yield loss.mean()
 
-    def _discriminator_losses(self, some: MicroBatch) -> Iterator[Tensor]:
-        with self._means.collecting():
-            images, _ = self._generated(some, some.z, some.labels)
-        random = self._random(RngStream.AUGMENTATION, some)
-        logits = self._judged(images, some.labels, some, random)
-        self._report_scores("fake", logits, some.labels)
-        of_fake = logistic_loss_fake(logits)
-        yield of_fake.mean()
-        logits = self._judged(some.real, some.real_labels, some, random)
-        self._report_scores("real", logits, some.real_labels)
+    def _discriminator_losses(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
+        """E[softplus(D(G(z)))], then E[softplus(-D(x))]."""
+        with self.generator_statistics.record():
+            images, _ = self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)
+        random = self._random(RngStream.AUGMENTATION, micro_batch)
+        logits = self._discriminate(images, micro_batch.labels, micro_batch, random)
+        self._report_scores("fake", logits, micro_batch.labels)
+        loss_fake = logistic_loss_fake(logits)
+        yield loss_fake.mean()
+        logits = self._discriminate(micro_batch.real, micro_batch.real_labels, micro_batch, random)
+        self._report_scores("real", logits, micro_batch.real_labels)
         self.ada.observe(logits)
-        of_real = logistic_loss_real(logits)
-        self.statistics.report("Loss/D/loss", of_fake.detach() + of_real)
-        yield of_real.mean()
+        loss_real = logistic_loss_real(logits)
+        self.statistics.report("Loss/D/loss", loss_fake.detach() + loss_real)
+        yield loss_real.mean()
 
-    def _r1_penalty(self, some: MicroBatch) -> Iterator[Tensor]:
-        real = some.real.detach().requires_grad_(True)
-        penalty = r1_penalty(self._judged(real, some.real_labels, some), real)
+    def _r1_loss(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
+        """γ/2 · E[‖∇D(x)‖²], the R1 penalty."""
+        real = micro_batch.real.detach().requires_grad_(True)
+        penalty = r1_penalty(self._discriminate(real, micro_batch.real_labels, micro_batch), real)
         self.statistics.report("Loss/r1_penalty", penalty)
-        loss = penalty * (self.settings.loss.r1_gamma / 2)
+        loss = penalty * (self.config.loss.r1_gamma / 2)
         self.statistics.report("Loss/D/reg", loss)
         yield loss.mean()
 
-    def _generated(self, some: MicroBatch, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Images and the `ws` that they were made of; for StyleGAN2 with mixed styles and random noise."""
+    def _synthesize(self, micro_batch: MicroBatch, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Images and their `ws`; for StyleGAN2 with style mixing and random noise."""
         mapping, synthesis = self.generator.mapping, self.generator.synthesis
         ws = mapping(z, labels)
         if not isinstance(synthesis, StyleGan2Synthesis):
             return synthesis(ws), ws
-        if self.settings.loss.style_mixing:
-            ws = self._mixed(some, ws, labels)
-        return synthesis(ws, noise=self._random(RngStream.NOISE, some, on_device=True)), ws
+        if self.config.loss.style_mixing:
+            ws = self._mix_styles(micro_batch, ws, labels)
+        return synthesis(ws, noise=self._random(RngStream.NOISE, micro_batch, on_device=True)), ws
 
-    def _mixed(self, some: MicroBatch, ws: Tensor, labels: Tensor) -> Tensor:
-        """`ws` that change to those of other latents at a random layer, for a share of the images."""
-        assert isinstance(self.settings.generator, StyleGan2Config)
-        random = self._random(RngStream.MIXING, some)
+    def _mix_styles(self, micro_batch: MicroBatch, ws: Tensor, labels: Tensor) -> Tensor:
+        """`ws` that change to those of other latents at a random layer, for a random part of the images."""
+        assert isinstance(self.config.generator, StyleGan2Config)
+        random = self._random(RngStream.MIXING, micro_batch)
         num_ws, count = ws.shape[1], len(ws)
-        others = torch.randn(count, self.settings.generator.z_dim, generator=random)
+        other_z = torch.randn(count, self.config.generator.z_dim, generator=random)
         crossover = torch.randint(1, num_ws, (count,), generator=random)
-        kept = torch.rand(count, generator=random) >= self.settings.loss.style_mixing
-        crossover[kept] = num_ws
-        second = self.generator.mapping(_sent(others, ws.device), labels)
-        return mix_styles(ws, second, _sent(crossover, ws.device))
+        unmixed = torch.rand(count, generator=random) >= self.config.loss.style_mixing
+        crossover[unmixed] = num_ws
+        other_ws = self.generator.mapping(to_device(other_z, ws.device), labels)
+        return mix_styles(ws, other_ws, to_device(crossover, ws.device))
 
-    def _judged(
-        self, images: Tensor, labels: Tensor, some: MicroBatch, random: torch.Generator | None = None
+    def _discriminate(
+        self, images: Tensor, labels: Tensor, micro_batch: MicroBatch, random: torch.Generator | None = None
     ) -> Tensor:
-        """D's logits of images as it sees them: blurred, and augmented."""
+        """Logits of D for images after blur and augmentation."""
         images = gaussian_blur(images, self.blur_sigma_px)
-        if self.settings.augment.mode != "noaug":
+        if self.config.augment.mode != "noaug":
             self.augmentation.p = self.ada.p
-            images = self.augmentation(images, generator=random or self._random(RngStream.AUGMENTATION, some))
+            random = random or self._random(RngStream.AUGMENTATION, micro_batch)
+            images = self.augmentation(images, generator=random)
         logits: Tensor = self.discriminator(images, labels)
         return logits
 
-    def _report_scores(self, kind: str, logits: Tensor, labels: Tensor) -> None:
-        self.statistics.report(f"Loss/scores/{kind}", logits)
-        self.statistics.report(f"Loss/signs/{kind}", logits.detach().sign())
+    def _report_scores(self, name: str, logits: Tensor, labels: Tensor) -> None:
+        self.statistics.report(f"Loss/scores/{name}", logits)
+        self.statistics.report(f"Loss/signs/{name}", logits.detach().sign())
         if self.classes:
-            self.statistics.report_per_class(f"Loss/scores/{kind}", self.classes, logits, labels)
+            self.statistics.report_per_class(f"Loss/scores/{name}", self.classes, logits, labels)
 
-    def _random(self, place: RngStream, some: MicroBatch, *, on_device: bool = False) -> torch.Generator:
-        device = self.world.device if on_device else "cpu"
-        return rng_stream(self.settings.seed, place, self.nimg, some.number, device=device)
-
-    def _average(self) -> None:
-        ema = self.settings.ema
-        decay = ema_decay(self.nimg, self.settings.batch, ema.half_life_kimg, ema.rampup)
-        update_ema(self.generator_ema, self.generator, decay)
+    def _random(self, stream: RngStream, micro_batch: MicroBatch, *, on_device: bool = False) -> torch.Generator:
+        device = self.context.device if on_device else "cpu"
+        return rng_stream(self.config.seed, stream, self.nimg, micro_batch.number, device=device)
 
 
-def _sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; to a GPU without waiting."""
-    if device.type != "cuda" or tensor.device.type == "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+def _update_intervals(config: TrainingConfig) -> dict[str, int]:
+    """Training steps between updates, by the name of the update, in the order of a step."""
+    loss = config.loss
+    intervals = {
+        "Gmain": 1,
+        "Greg": loss.path_length_interval if loss.path_length_weight else None,
+        "Dmain": 1,
+        "Dreg": loss.r1_interval if loss.r1_gamma else None,
+    }
+    return {name: interval for name, interval in intervals.items() if interval is not None}

@@ -1,1 +1,1 @@
-"""A toy model backend for crowdgan: blobs for people, drawn by numpy."""
+"""A toy model backend for crowdgan: blobs for people, drawn with numpy."""

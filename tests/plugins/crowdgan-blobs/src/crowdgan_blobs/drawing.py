@@ -1,4 +1,4 @@
-"""The network: blobs for people on an open place, as a function of where one looks, so that it can be moved exactly."""
+"""The network: blobs for people on open ground, as a function of image coordinates, so that transforms are exact."""
 
 from __future__ import annotations
 
@@ -7,37 +7,36 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 
-Z_WIDTH = 5
-"""Numbers per blob in the latent: two for its place, three for its colour."""
+LATENT_DIM = 5
+"""Latent dimensions per blob: two for its position, three for its colour."""
 
-PLACE_SPREAD = 0.1
-"""How far the latent moves a blob, in image widths per standard deviation."""
+POSITION_SD = 0.1
+"""Standard deviation of a blob's position, in image widths."""
 
-COLOUR_SPREAD = 35.0
-"""How far it shifts a colour, in grey levels per standard deviation."""
+COLOUR_SD = 35.0
+"""Standard deviation of a blob's colour, in grey levels."""
 
-
-FAR, NEAR = np.array([[205, 214, 222], [150, 145, 138]], np.float32)
-"""Colours of the ground."""
+FAR_COLOUR, NEAR_COLOUR = np.array([[205, 214, 222], [150, 145, 138]], np.float32)
+"""Colours of the ground, RGB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Where one looks at the place, and in how many pixels."""
+    """Size and transform of the image."""
 
     size: tuple[int, int]
     """`(height, width)` in pixels."""
 
     translate: tuple[float, float] = (0.0, 0.0)
-    """By how much the image is moved, in its widths, right and down."""
+    """Translation in image widths, right and down."""
 
     rotate_deg: float = 0.0
-    """By how much it is turned about its centre before that, anticlockwise."""
+    """Counterclockwise rotation about the image centre, before the translation."""
 
-    def points(self) -> tuple[Floats, Floats]:
-        """The places that the pixels show: x to the right and y down from the centre, in image widths."""
+    def points(self) -> tuple[Float32Array, Float32Array]:
+        """Coordinates `[height, width]` of the pixels: x right and y down from the centre, in image widths."""
         height, width = self.size
         y, x = np.mgrid[:height, :width].astype(np.float32)
         x = (x + 0.5) / width - 0.5 - self.translate[0]
@@ -46,32 +45,33 @@ class View:
         return cos * x - sin * y, sin * x + cos * y
 
 
-def draw_crowd(count: float, places: Floats, colours: Floats, view: View) -> npt.NDArray[np.uint8]:
-    """An image `[height, width, 3]` of the first `count` blobs; the last one fades in with the fraction.
+def draw_crowd(count: float, positions: Float32Array, colours: Float32Array, view: View) -> npt.NDArray[np.uint8]:
+    """An image `[height, width, 3]` of the first `count` blobs; a fractional part is the opacity of the last one.
 
     Args:
         count: number of blobs.
-        places: `[num_blobs, 2]` x and y of their feet, in image widths from the centre.
+        positions: `[num_blobs, 2]` x and y of their feet, in image widths from the centre.
         colours: `[num_blobs, 3]` in grey levels.
-        view: where one looks.
+        view: size and transform of the image.
     """
     x, y = view.points()
     shade = np.clip(0.5 + 0.7 * y, 0, 1)[..., None]
-    image = (1 - shade) * FAR + shade * NEAR
-    present = np.clip(count - np.arange(len(places)), 0, 1)
-    for index in np.argsort(places[:, 1], kind="stable"):
-        if present[index] > 0:
-            cover = present[index] * _body(x - places[index, 0], y - places[index, 1], places[index, 1], view)
-            image = image * (1 - cover[..., None]) + cover[..., None] * colours[index]
-    drawn: npt.NDArray[np.uint8] = np.clip(np.rint(image), 0, 255).astype(np.uint8)
-    return drawn
+    image = (1 - shade) * FAR_COLOUR + shade * NEAR_COLOUR
+    opacity = np.clip(count - np.arange(len(positions)), 0, 1)
+    for index in np.argsort(positions[:, 1], kind="stable"):
+        if opacity[index] > 0:
+            depth = positions[index, 1]
+            coverage = opacity[index] * _body_coverage(x - positions[index, 0], y - depth, depth, view)
+            image = image * (1 - coverage[..., None]) + coverage[..., None] * colours[index]
+    pixels: npt.NDArray[np.uint8] = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return pixels
 
 
-def _body(x: Floats, y: Floats, depth: float, view: View) -> Floats:
-    """How much of each pixel a body covers whose feet are at the origin; those further down are nearer, so larger."""
-    tall = 0.12 + 0.1 * (depth + 0.5)
-    edge = view.size[1] * tall / 4
-    torso = 1 - np.hypot(x / (0.2 * tall), (y + 0.4 * tall) / (0.4 * tall))
-    head = 1 - np.hypot(x / (0.12 * tall), (y + 0.9 * tall) / (0.13 * tall))
-    cover: Floats = np.clip(np.maximum(torso, 0.5 * head) * edge + 0.5, 0, 1)
-    return cover
+def _body_coverage(x: Float32Array, y: Float32Array, depth: float, view: View) -> Float32Array:
+    """Fraction of each pixel covered by a body with its feet at the origin; bodies lower in the image are larger."""
+    height = 0.12 + 0.1 * (depth + 0.5)
+    sharpness = view.size[1] * height / 4
+    torso = 1 - np.hypot(x / (0.2 * height), (y + 0.4 * height) / (0.4 * height))
+    head = 1 - np.hypot(x / (0.12 * height), (y + 0.9 * height) / (0.13 * height))
+    coverage: Float32Array = np.clip(np.maximum(torso, 0.5 * head) * sharpness + 0.5, 0, 1)
+    return coverage

@@ -1,4 +1,4 @@
-"""The generator: images for seeds and labels, by the contract `crowdgan_core.backend.ImageGenerator`."""
+"""The generator, an implementation of `crowdgan_core.models.backend.ImageGenerator`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from crowdgan_blobs.drawing import COLOUR_SPREAD, PLACE_SPREAD, Z_WIDTH, View, draw_crowd
+from crowdgan_blobs.drawing import COLOUR_SD, LATENT_DIM, POSITION_SD, View, draw_crowd
 from crowdgan_blobs.model import BlobModel
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
 
 
 class BlobGenerator:
-    """A generator whose latent, five numbers per blob, has the mean 0."""
+    """A generator with a latent of five numbers per blob, with mean 0."""
 
     supports_transform = True
 
@@ -23,7 +23,7 @@ class BlobGenerator:
 
     @property
     def card(self) -> ModelCard:
-        """What the model is."""
+        """The model card."""
         return self._model.card
 
     def generate(
@@ -42,15 +42,15 @@ class BlobGenerator:
 
     def _image(self, seed: int, count: float, truncation_psi: float, view: View) -> npt.NDArray[np.uint8]:
         model = self._model
-        z = truncation_psi * np.random.default_rng(seed).standard_normal((len(model.places), Z_WIDTH), np.float32)
-        return draw_crowd(count, model.places + PLACE_SPREAD * z[:, :2], model.colours + COLOUR_SPREAD * z[:, 2:], view)
+        z = truncation_psi * np.random.default_rng(seed).standard_normal((len(model.positions), LATENT_DIM), np.float32)
+        return draw_crowd(count, model.positions + POSITION_SD * z[:, :2], model.colours + COLOUR_SD * z[:, 2:], view)
 
     def _counts(self, num_seeds: int, labels: npt.NDArray[np.float32] | None) -> list[float]:
         """Blobs per image."""
         shape = None if labels is None else labels.shape
-        needed = (num_seeds, self.card.label_dim) if self.card.label_dim else None
-        if shape != needed:
-            raise ConfigError(f"labels are of shape {shape}; the model needs {needed}")
+        expected = (num_seeds, self.card.label_dim) if self.card.label_dim else None
+        if shape != expected:
+            raise ConfigError(f"labels have shape {shape}; it must be {expected}")
         if labels is None:
             return [float(self._model.counts[0])] * num_seeds
         if not np.isfinite(labels).all():

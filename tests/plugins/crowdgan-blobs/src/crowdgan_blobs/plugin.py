@@ -1,4 +1,4 @@
-"""What the distribution offers: the backend `blobs`."""
+"""Hook implementation: the backend `blobs`."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ LABELS = ("class", "value", "none")
 
 
 class BlobsBackend:
-    """Loads models that draw blobs, and makes them up instead of training."""
+    """Loads models that draw blobs; its training command creates a random model."""
 
     name = "blobs"
 
     def train_command(self) -> click.Command:
-        """`crowdgan train blobs`."""
+        """The command `crowdgan train blobs`."""
         return train
 
     def can_load(self, path: Path) -> bool:
-        """Whether the card names this backend."""
+        """Whether the model card names this backend."""
         try:
             return read_card(path).backend == self.name
         except CheckpointError:
             return False
 
     def load_generator(self, path: Path, device: str) -> ImageGenerator:
-        """The generator; numpy computes on the CPU alone."""
+        """The generator, which runs on the CPU only."""
         from crowdgan_blobs.generator import BlobGenerator
         from crowdgan_blobs.model import read_model
 
         if device not in ("auto", "cpu"):
-            raise ConfigError(f"device {device}: blobs are drawn on the cpu")
+            raise ConfigError(f"device {device} is not available for blobs; use cpu")
         return BlobGenerator(read_model(path))
 
 
-@click.command("blobs")
-@click.option("--dest", type=click.Path(path_type=Path), required=True, help="Model to write: NAME.safetensors.")
-@click.option("--labels", type=click.Choice(LABELS), default="class", show_default=True, help="What labels are.")
-@click.option("--size", type=int, default=128, show_default=True, help="Height and width in pixels.")
+@click.command("blobs", short_help="Create a random blob model")
+@click.option("--dest", type=click.Path(path_type=Path), required=True, help="Output file (NAME.safetensors).")
+@click.option("--labels", type=click.Choice(LABELS), default="class", show_default=True, help="Label type.")
+@click.option("--size", type=int, default=128, show_default=True, help="Image height and width in pixels.")
 def train(dest: Path, labels: Literal["class", "value", "none"], size: int) -> None:
-    """Make up a model that draws blobs; nothing is learnt."""
-    from crowdgan_blobs.model import made_up_model, write_model
+    """Create a random model that draws blobs; it is not trained."""
+    from crowdgan_blobs.model import example_model, write_model
 
-    write_model(dest, made_up_model(None if labels == "none" else labels, (size, size)))
-    click.echo(f"made {dest}")
+    write_model(dest, example_model(None if labels == "none" else labels, (size, size)))
+    click.echo(f"wrote {dest}")
 
 
 @hookimpl
 def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
-    """The one backend."""
+    """The backend `blobs`."""
     return [BlobsBackend()]

@@ -1,4 +1,4 @@
-"""A density estimator for crowdgan: how near people stand to their nearest neighbour."""
+"""A density estimator for crowdgan: mean distance to the nearest neighbour."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from crowdgan_core.scenes.scene import Scene
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nearest(DensityEstimator):
+class NearestNeighbourEstimator(DensityEstimator):
     """Mean box width over mean distance to the nearest neighbour."""
 
     name: ClassVar[str] = "nearest"
-    unit: ClassVar[str] = "widths per distance"
+    unit: ClassVar[str] = "box widths per distance"
     classes: ClassVar[tuple[str, ...]] = ("loose", "crowded")
 
-    crowded_from: float = option(1.0, "value from which a scene counts as crowded, in widths per distance")
+    crowded_from: float = option(1.0, "lower bound of class crowded")
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        """0 for fewer than two persons; cannot tell where only heads are known."""
+        """The estimate; 0 for fewer than two people, unknown without full boxes."""
         boxes = scene.person_full_boxes
         if np.isnan(boxes).any():
-            return DensityEstimate.unknown(self.unit, "it needs full boxes of all persons")
+            return DensityEstimate.unknown(self.unit, "a person without a full-body box")
         value = 0.0
         if len(boxes) > 1:
             value = float(boxes[:, 2].mean() / max(_distances(_centres(boxes)).min(axis=1).mean(), 1.0))
@@ -50,7 +50,7 @@ def _centres(boxes: np.ndarray) -> np.ndarray:
 
 
 def _distances(centres: np.ndarray) -> np.ndarray:
-    """Between all pairs; infinite from a person to that person."""
+    """Distances `[num_people, num_people]` between all pairs; infinite on the diagonal."""
     distances = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1))
     np.fill_diagonal(distances, np.inf)
     return distances
@@ -58,5 +58,5 @@ def _distances(centres: np.ndarray) -> np.ndarray:
 
 @hookimpl
 def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
-    """The one estimator."""
-    return [Nearest]
+    """The estimator `nearest`."""
+    return [NearestNeighbourEstimator]

@@ -1,4 +1,4 @@
-"""What a user asks of a model: seeds, grids and labels, from texts to numbers."""
+"""Seeds, grids and labels from text."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ UNLABELLED = ModelCard(backend="x", resolution=(8, 8))
         (f"{MAX_SEED}", (2**32 - 1,)),
     ],
 )
-def test_seeds_are_single_or_ranges_in_their_order(text: str, seeds: tuple[int, ...]) -> None:
+def test_seeds_are_numbers_or_ranges_in_the_order_of_the_text(text: str, seeds: tuple[int, ...]) -> None:
     assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "'' is no seed; write them as in 0-31 or 1,5,9-12"),
-        ("1,,2", "'' is no seed; write them as in 0-31 or 1,5,9-12"),
-        ("-1", "'-1' is no seed; write them as in 0-31 or 1,5,9-12"),
-        ("1.5", "'1.5' is no seed; write them as in 0-31 or 1,5,9-12"),
-        ("٣", "'٣' is no seed; write them as in 0-31 or 1,5,9-12"),
-        ("5-2", "5-2 runs backwards; write 2-5"),
-        ("4294967296", "4294967296 is too large; seeds go from 0 to 4294967295"),
-        ("0-1000000", "more than 1000000 of them; split the run"),
-        ("0-999999,1000000", "more than 1000000 of them; split the run"),
-        ("3,1-4", "3 is named twice; it gives the same image"),
+        ("", "'' is not a seed; write for example 0-31 or 1,5,9-12"),
+        ("1,,2", "'' is not a seed; write for example 0-31 or 1,5,9-12"),
+        ("-1", "'-1' is not a seed; write for example 0-31 or 1,5,9-12"),
+        ("1.5", "'1.5' is not a seed; write for example 0-31 or 1,5,9-12"),
+        ("٣", "'٣' is not a seed; write for example 0-31 or 1,5,9-12"),
+        ("5-2", "5-2 is a descending range; write 2-5"),
+        ("4294967296", "4294967296 is too large; seeds must be from 0 to 4294967295"),
+        ("0-1000000", "more than 1000000 seeds; split the run"),
+        ("0-999999,1000000", "more than 1000000 seeds; split the run"),
+        ("3,1-4", "3 is repeated; each seed gives one image"),
     ],
 )
-def test_wrong_seeds_are_refused_by_what_is_wrong(text: str, problem: str) -> None:
+def test_invalid_seeds_are_an_error(text: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_seeds(text)
     assert str(caught.value) == f"seeds {text!r}: {problem}"
 
 
-def test_a_million_seeds_are_taken() -> None:
+def test_a_million_seeds_are_allowed() -> None:
     assert len(parse_seeds(f"0-{MAX_SEEDS - 1}")) == MAX_SEEDS
 
 
 @given(st.text(alphabet="0123456789,- x"))
-def test_any_text_gives_seeds_within_bounds_or_one_kind_of_error(text: str) -> None:
+def test_any_text_gives_valid_seeds_or_a_config_error(text: str) -> None:
     try:
         seeds = parse_seeds(text)
     except ConfigError:
@@ -74,36 +74,36 @@ def test_any_text_gives_seeds_within_bounds_or_one_kind_of_error(text: str) -> N
 def test_grids_have_columns_and_rows() -> None:
     assert parse_grid("8x4") == (8, 4)
     for text in ("8", "8x", "0x4", "8X4", "8x4x2", "-8x4"):
-        with pytest.raises(ConfigError, match="write columns and rows as in 8x4"):
+        with pytest.raises(ConfigError, match="write columns and rows, for example 8x4"):
             parse_grid(text)
 
 
 @pytest.mark.parametrize(
-    ("grid", "count", "fitting"),
+    ("grid", "count", "suggestions"),
     [
-        ((7, 3), 32, "8x4, 4x8, 16x2, 2x16, 32x1, 1x32 would fit"),
-        ((2, 2), 5, "5x1, 1x5 would fit"),
-        ((3, 3), 4, "2x2, 4x1, 1x4 would fit"),
+        ((7, 3), 32, "8x4, 4x8, 16x2, 2x16, 32x1, 1x32"),
+        ((2, 2), 5, "5x1, 1x5"),
+        ((3, 3), 4, "2x2, 4x1, 1x4"),
     ],
 )
-def test_a_grid_that_does_not_fit_names_those_that_do(grid: tuple[int, int], count: int, fitting: str) -> None:
+def test_the_error_for_a_wrong_grid_suggests_valid_grids(grid: tuple[int, int], count: int, suggestions: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_grid(grid, count)
     columns, rows = grid
-    found = f"it holds {columns * rows} images, and there are {count} seeds"
-    assert str(caught.value) == f"grid {columns}x{rows}: {found}; {fitting}"
+    problem = f"grid {columns}x{rows} has {columns * rows} cells for {count} seeds"
+    assert str(caught.value) == f"{problem}; choose for example {suggestions}"
     check_grid((8, 4), 32)
 
 
 def test_pairs_are_two_finite_numbers() -> None:
     assert parse_pair("0.1,-0.25") == (0.1, -0.25)
     for text in ("0.1", "0.1,nan", "a,b", "1,2,3", ""):
-        with pytest.raises(ConfigError, match=r"as in 0\.1,-0\.25"):
+        with pytest.raises(ConfigError, match=r"for example 0\.1,-0\.25"):
             parse_pair(text)
 
 
 @pytest.mark.parametrize(
-    ("card", "request_", "vector"),
+    ("card", "conditioning", "vector"),
     [
         (NAMED, Conditioning(density="medium"), (0, 1, 0)),
         (NAMED, Conditioning(label="2"), (0, 0, 1)),
@@ -116,66 +116,66 @@ def test_pairs_are_two_finite_numbers() -> None:
         (UNLABELLED, Conditioning(), None),
     ],
 )
-def test_a_label_is_asked_for_by_name_number_or_value(
-    card: ModelCard, request_: Conditioning, vector: LabelVector | None
+def test_a_label_is_a_name_an_index_or_a_value(
+    card: ModelCard, conditioning: Conditioning, vector: LabelVector | None
 ) -> None:
-    assert label_vector(card, request_) == vector
+    assert label_vector(card, conditioning) == vector
 
 
-NO_SUCH = "the model takes no such label"
+INVALID = "is not valid for this model"
 
 
 @pytest.mark.parametrize(
-    ("card", "request_", "problem"),
+    ("card", "fields", "problem"),
     [
-        (NAMED, {}, "the model needs a label: there are sparse, medium, dense, for example --density dense"),
-        (UNNAMED, {}, "the model needs a label: its classes have no names, for example --label 0; there are 0 to 9"),
-        (VALUE, {}, "the model needs a label: it is the density in persons/m², for example --density 1.5"),
-        (PAIR, {}, "the model needs a label: it is 2 numbers, for example --label 1.5,1.5"),
+        (NAMED, {}, "the model needs a label: choose from sparse, medium, dense, for example --density dense"),
+        (UNNAMED, {}, "the model needs a label: choose a class from 0 to 9, for example --label 0"),
+        (VALUE, {}, "the model needs a label: the density in persons/m², for example --density 1.5"),
+        (PAIR, {}, "the model needs a label: 2 numbers, for example --label 1.5,1.5"),
         (
             NAMED,
             {"density": "denser"},
-            "density 'denser': the model has no such class; there are sparse, medium, dense, "
+            "density 'denser': the model has no such class; choose from sparse, medium, dense, "
             "for example --density dense",
         ),
         (
             NAMED,
             {"label": "3"},
-            f"label '3': {NO_SUCH}; it has the classes 0 to 2, or 3 numbers with commas for a mixture",
+            f"label '3' {INVALID}: choose a class from 0 to 2, or 3 comma-separated numbers for a mixture",
         ),
         (
             NAMED,
             {"label": "0.5,0.5"},
-            f"label '0.5,0.5': {NO_SUCH}; it has the classes 0 to 2, or 3 numbers with commas for a mixture",
+            f"label '0.5,0.5' {INVALID}: choose a class from 0 to 2, or 3 comma-separated numbers for a mixture",
         ),
         (
             NAMED,
             {"label": "nan,0,1"},
-            f"label 'nan,0,1': {NO_SUCH}; it has the classes 0 to 2, or 3 numbers with commas for a mixture",
+            f"label 'nan,0,1' {INVALID}: choose a class from 0 to 2, or 3 comma-separated numbers for a mixture",
         ),
-        (SINGLE, {"label": "1"}, f"label '1': {NO_SUCH}; it has the classes 0 to 0"),
-        (VALUE, {"density": "dense"}, f"label 'dense': {NO_SUCH}; it is the density in persons/m², for example --d"),
-        (VALUE, {"label": "inf"}, f"label 'inf': {NO_SUCH}; it is the density in persons/m², for example --density"),
-        (VALUE, {"label": "1,2"}, f"label '1,2': {NO_SUCH}; it is the density in persons/m², for example --density"),
-        (UNLABELLED, {"label": "0"}, "the model has no labels; leave out the density and the label"),
-        (UNLABELLED, {"density": "dense"}, "the model has no labels; leave out the density and the label"),
+        (SINGLE, {"label": "1"}, f"label '1' {INVALID}: choose a class from 0 to 0"),
+        (VALUE, {"density": "dense"}, f"label 'dense' {INVALID}: the density in persons/m², for example --d"),
+        (VALUE, {"label": "inf"}, f"label 'inf' {INVALID}: the density in persons/m², for example --density"),
+        (VALUE, {"label": "1,2"}, f"label '1,2' {INVALID}: the density in persons/m², for example --density"),
+        (UNLABELLED, {"label": "0"}, "the model has no labels; remove the density or label"),
+        (UNLABELLED, {"density": "dense"}, "the model has no labels; remove the density or label"),
     ],
 )
-def test_a_label_that_the_model_lacks_is_refused_with_what_it_has(
-    card: ModelCard, request_: dict[str, str], problem: str
+def test_the_error_for_an_invalid_label_lists_valid_labels(
+    card: ModelCard, fields: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        label_vector(card, Conditioning(**request_))
+        label_vector(card, Conditioning(**fields))
     assert str(caught.value).startswith(problem)
 
 
-def test_a_density_and_a_label_together_are_refused() -> None:
-    with pytest.raises(ConfigError, match="give one of them"):
+def test_density_and_label_together_are_an_error() -> None:
+    with pytest.raises(ConfigError, match="give only one"):
         Conditioning(density="dense", label="2")
 
 
 @pytest.mark.parametrize(
-    ("card", "vector", "words"),
+    ("card", "vector", "text"),
     [
         (NAMED, (0, 0, 1), "dense"),
         (NAMED, (0.3, 0.7, 0), "0.3 sparse + 0.7 medium"),
@@ -186,5 +186,5 @@ def test_a_density_and_a_label_together_are_refused() -> None:
         (PAIR, (1, 2.25), "1, 2.25"),
     ],
 )
-def test_labels_are_put_in_words(card: ModelCard, vector: LabelVector, words: str) -> None:
-    assert describe_label(card, vector) == words
+def test_a_label_is_described(card: ModelCard, vector: LabelVector, text: str) -> None:
+    assert describe_label(card, vector) == text

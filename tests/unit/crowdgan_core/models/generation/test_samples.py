@@ -1,4 +1,4 @@
-"""Images of seeds: what is made, what is written, and what is refused before anything is computed."""
+"""Generated samples: images, files, and errors before anything is computed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from crowdgan_blobs.generator import BlobGenerator
-from crowdgan_blobs.model import made_up_model
+from crowdgan_blobs.model import example_model
 from PIL import Image
 
 from crowdgan_core.errors import ConfigError, DatasetError, PluginError
@@ -24,11 +24,11 @@ SIZE = (12, 16)
 DENSE = (0.0, 0.0, 1.0)
 
 
-class Counted(BlobGenerator):
-    """Blobs, and the batches that were asked for; fails after `last` images."""
+class RecordingGenerator(BlobGenerator):
+    """Records its batch sizes; fails after `last` images."""
 
     def __init__(self, last: int = 1000) -> None:
-        super().__init__(made_up_model("class", SIZE))
+        super().__init__(example_model("class", SIZE))
         self.batches: list[int] = []
         self._last = last
 
@@ -39,24 +39,24 @@ class Counted(BlobGenerator):
         return super().generate(seeds, labels, **view)
 
 
-class Steps:
-    """A progress that counts."""
+class CountingProgress:
+    """Progress that counts steps."""
 
     def __init__(self) -> None:
         self.total = self.done = 0
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, description: str, total: int) -> None:
         self.total += total
 
     def advance(self) -> None:
         self.done += 1
 
 
-def settings(outdir: Path, **changes: Any) -> SampleConfig:
-    good = SampleConfig(
-        outdir=outdir, seeds=(1, 5, 9, 10, 11), model_name="m.safetensors", request=Conditioning(density="dense")
+def sample_config(outdir: Path, **changes: Any) -> SampleConfig:
+    config = SampleConfig(
+        outdir=outdir, seeds=(1, 5, 9, 10, 11), model_name="m.safetensors", conditioning=Conditioning(density="dense")
     )
-    return replace(good, **changes)
+    return replace(config, **changes)
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -65,21 +65,21 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def expected(seeds: Sequence[int], **view: Any) -> np.ndarray:
-    return BlobGenerator(made_up_model("class", SIZE)).generate(
+    return BlobGenerator(example_model("class", SIZE)).generate(
         seeds, np.array([DENSE] * len(seeds), np.float32), **view
     )
 
 
-def test_each_seed_gets_a_file_with_its_image_and_how_it_was_made(tmp_path: Path) -> None:
-    generator, steps = Counted(), Steps()
-    made = write_samples(generator, settings(tmp_path / "out", rendering=GenerationOptions(batch_size=2)), steps)
-    assert [path.name for path in made] == [f"seed{seed:04d}.png" for seed in (1, 5, 9, 10, 11)]
-    assert sorted(made) == sorted((tmp_path / "out").iterdir())
-    for path, image in zip(made, expected((1, 5, 9, 10, 11)), strict=True):
+def test_each_seed_has_a_file_with_its_image_and_record(tmp_path: Path) -> None:
+    generator, progress = RecordingGenerator(), CountingProgress()
+    paths = write_samples(generator, sample_config(tmp_path / "out", options=GenerationOptions(batch_size=2)), progress)
+    assert [path.name for path in paths] == [f"seed{seed:04d}.png" for seed in (1, 5, 9, 10, 11)]
+    assert sorted(paths) == sorted((tmp_path / "out").iterdir())
+    for path, image in zip(paths, expected((1, 5, 9, 10, 11)), strict=True):
         assert np.array_equal(pixels(path), image)
     assert generator.batches == [2, 2, 1]
-    assert steps.total == steps.done == 5
-    record = read_png_metadata(made[1])
+    assert progress.total == progress.done == 5
+    record = read_png_metadata(paths[1])
     assert record.pop("software").startswith("crowdgan-core ")
     assert record == {
         "seed": 5,
@@ -91,17 +91,17 @@ def test_each_seed_gets_a_file_with_its_image_and_how_it_was_made(tmp_path: Path
     }
 
 
-def test_truncation_and_moves_reach_the_generator_and_the_record(tmp_path: Path) -> None:
-    rendering = GenerationOptions(truncation_psi=0.5, translate=(0.25, -0.1), rotate_deg=20)
-    (path,) = write_samples(Counted(), settings(tmp_path, seeds=(70000,), rendering=rendering))
-    view: dict[str, Any] = {"truncation_psi": 0.5, "translate": (0.25, -0.1), "rotate_deg": 20}
+def test_truncation_and_transforms_reach_the_generator_and_the_record(tmp_path: Path) -> None:
+    options = GenerationOptions(truncation_psi=0.5, translate=(0.25, -0.1), rotate_deg=20)
+    (path,) = write_samples(RecordingGenerator(), sample_config(tmp_path, seeds=(70000,), options=options))
+    arguments: dict[str, Any] = {"truncation_psi": 0.5, "translate": (0.25, -0.1), "rotate_deg": 20}
     assert path.name == "seed70000.png"
-    assert np.array_equal(pixels(path), expected([70000], **view)[0])
-    assert {**view, "translate": [0.25, -0.1]}.items() <= read_png_metadata(path).items()
+    assert np.array_equal(pixels(path), expected([70000], **arguments)[0])
+    assert {**arguments, "translate": [0.25, -0.1]}.items() <= read_png_metadata(path).items()
 
 
-def test_a_grid_is_one_image_row_by_row(tmp_path: Path) -> None:
-    write_samples(Counted(), settings(tmp_path, seeds=tuple(range(6)), grid=(3, 2)))
+def test_a_grid_is_filled_row_by_row(tmp_path: Path) -> None:
+    write_samples(RecordingGenerator(), sample_config(tmp_path, seeds=tuple(range(6)), grid=(3, 2)))
     assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
     one, two, three, four, five, six = expected(range(6))
     rows = [np.hstack([one, two, three]), np.hstack([four, five, six])]
@@ -110,79 +110,83 @@ def test_a_grid_is_one_image_row_by_row(tmp_path: Path) -> None:
     assert tile_images(np.zeros((6, 4, 5, 3), np.uint8), (2, 3)).shape == (12, 10, 3)
 
 
-def test_a_model_without_labels_gets_none(tmp_path: Path) -> None:
-    generator = BlobGenerator(made_up_model(None, SIZE))
-    (path,) = write_samples(generator, settings(tmp_path, seeds=(3,), request=Conditioning()))
+def test_a_model_without_labels_receives_none(tmp_path: Path) -> None:
+    generator = BlobGenerator(example_model(None, SIZE))
+    (path,) = write_samples(generator, sample_config(tmp_path, seeds=(3,), conditioning=Conditioning()))
     assert np.array_equal(pixels(path), generator.generate([3], None)[0])
     assert not {"label", "density"} & set(read_png_metadata(path))
 
 
 @pytest.mark.parametrize(("grid", "name"), [(None, "seed0009.png"), ((5, 1), "grid.png")])
-def test_what_exists_is_refused_before_anything_is_computed(
+def test_an_existing_file_is_an_error_before_anything_is_computed(
     tmp_path: Path, grid: tuple[int, int] | None, name: str
 ) -> None:
-    generator = Counted()
+    generator = RecordingGenerator()
     (tmp_path / name).write_bytes(b"precious")
-    with pytest.raises(DatasetError, match=f"{name}: it exists already"):
-        write_samples(generator, settings(tmp_path, grid=grid))
+    with pytest.raises(DatasetError, match=f"{name}: already exists"):
+        write_samples(generator, sample_config(tmp_path, grid=grid))
     assert generator.batches == []
     assert (tmp_path / name).read_bytes() == b"precious"
     assert len(list(tmp_path.iterdir())) == 1
-    write_samples(generator, settings(tmp_path, grid=grid, overwrite=True))
+    write_samples(generator, sample_config(tmp_path, grid=grid, overwrite=True))
     assert pixels(tmp_path / name).shape[2] == 3
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"request": Conditioning(density="full")}, "density 'full': the model has no such class"),
-        ({"request": Conditioning()}, "the model needs a label"),
+        ({"conditioning": Conditioning(density="full")}, "density 'full': the model has no such class"),
+        ({"conditioning": Conditioning()}, "the model needs a label"),
     ],
 )
-def test_wrong_labels_are_refused_before_anything_is_computed(
+def test_an_invalid_label_is_an_error_before_anything_is_computed(
     tmp_path: Path, changes: dict[str, Any], problem: str
 ) -> None:
-    generator = Counted()
+    generator = RecordingGenerator()
     with pytest.raises(ConfigError, match=problem):
-        write_samples(generator, settings(tmp_path / "out", **changes))
+        write_samples(generator, sample_config(tmp_path / "out", **changes))
     assert generator.batches == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_grid_that_does_not_fit_or_is_too_large_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="it holds 6 images, and there are 5 seeds; 5x1, 1x5 would fit"):
-        settings(tmp_path, grid=(3, 2))
-    many = settings(tmp_path, seeds=tuple(range(1000)), grid=(100, 10))
-    card = replace(made_up_model("class", SIZE).card, resolution=(1024, 1024))
-    with pytest.raises(ConfigError, match="grid 100x10: 102400x10240 px is too large an image"):
+def test_a_wrong_or_too_large_grid_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="grid 3x2 has 6 cells for 5 seeds; choose for example 5x1, 1x5"):
+        sample_config(tmp_path, grid=(3, 2))
+    many = sample_config(tmp_path, seeds=tuple(range(1000)), grid=(100, 10))
+    card = replace(example_model("class", SIZE).card, resolution=(1024, 1024))
+    with pytest.raises(ConfigError, match="grid 100x10: 102400x10240 px is too large"):
         many.check_model(card)
 
 
-def test_finished_images_stay_when_a_later_one_fails_and_none_is_half_written(tmp_path: Path) -> None:
+def test_finished_images_remain_after_an_error_and_none_is_incomplete(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
-        write_samples(Counted(last=4), settings(tmp_path / "out", rendering=GenerationOptions(batch_size=2)))
-    kept = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert kept == ["seed0001.png", "seed0005.png", "seed0009.png", "seed0010.png"]
+        write_samples(
+            RecordingGenerator(last=4), sample_config(tmp_path / "out", options=GenerationOptions(batch_size=2))
+        )
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["seed0001.png", "seed0005.png", "seed0009.png", "seed0010.png"]
     with pytest.raises(RuntimeError, match="out of memory"):
-        write_samples(Counted(last=0), settings(tmp_path / "other"))
+        write_samples(RecordingGenerator(last=0), sample_config(tmp_path / "other"))
     assert not (tmp_path / "other").exists()
 
 
-def test_a_model_that_cannot_move_says_so_before_anything_is_computed(tmp_path: Path) -> None:
-    generator = Counted()
+def test_an_unsupported_transform_is_an_error_before_anything_is_computed(tmp_path: Path) -> None:
+    generator = RecordingGenerator()
     generator.supports_transform = False
-    for rendering in (GenerationOptions(translate=(0.1, 0)), GenerationOptions(rotate_deg=1)):
-        with pytest.raises(ConfigError, match="images of this model cannot be moved or turned"):
-            write_samples(generator, settings(tmp_path / "out", rendering=rendering))
+    for options in (GenerationOptions(translate=(0.1, 0)), GenerationOptions(rotate_deg=1)):
+        with pytest.raises(
+            ConfigError, match="the model does not support translation and rotation; remove --translate and --rotate"
+        ):
+            write_samples(generator, sample_config(tmp_path / "out", options=options))
     assert generator.batches == []
 
 
-def test_a_generator_that_returns_something_else_is_reported(tmp_path: Path) -> None:
-    class Floats(BlobGenerator):
-        def generate(self, *given: Any, **view: Any) -> Any:
-            return super().generate(*given, **view) / np.float32(255)
+def test_a_generator_that_returns_another_type_is_an_error(tmp_path: Path) -> None:
+    class FloatGenerator(BlobGenerator):
+        def generate(self, *args: Any, **options: Any) -> Any:
+            return super().generate(*args, **options) / np.float32(255)
 
-    generator = Floats(made_up_model(None, SIZE))
+    generator = FloatGenerator(example_model(None, SIZE))
     with pytest.raises(PluginError) as caught:
         list(generate_images(generator, [1], [None], GenerationOptions()))
     expected = "float32 of shape (1, 12, 16, 3); it must be uint8 of (1, 12, 16, 3)"
@@ -190,22 +194,22 @@ def test_a_generator_that_returns_something_else_is_reported(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"truncation_psi": float("nan")}, {"translate": (0.0, float("inf"))}, {"rotate_deg": float("nan")}]
+    "invalid", [{"truncation_psi": float("nan")}, {"translate": (0.0, float("inf"))}, {"rotate_deg": float("nan")}]
 )
-def test_renderings_of_no_number_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="must be finite numbers"):
-        GenerationOptions(**wrong)
+def test_options_that_are_not_finite_are_an_error(invalid: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="must be finite numbers of at most 1e\\+30"):
+        GenerationOptions(**invalid)
     with pytest.raises(ConfigError, match="batch size is 0; it must be at least 1"):
         GenerationOptions(batch_size=0)
 
 
-@pytest.mark.parametrize("data", [None, b"no image", b"\x89PNG\r\n\x1a\n"])
-def test_a_file_without_a_record_is_named(tmp_path: Path, data: bytes | None) -> None:
+@pytest.mark.parametrize("data", [None, b"not an image", b"\x89PNG\r\n\x1a\n"])
+def test_a_file_without_a_record_is_an_error(tmp_path: Path, data: bytes | None) -> None:
     path = tmp_path / "a.png"
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(DatasetError, match=r"a\.png: no PNG that crowdgan generated"):
+    with pytest.raises(DatasetError, match=r"a\.png: not a PNG file generated by crowdgan"):
         read_png_metadata(path)
     Image.new("RGB", (2, 2)).save(path)
-    with pytest.raises(DatasetError, match=r"a\.png: no PNG that crowdgan generated"):
+    with pytest.raises(DatasetError, match=r"a\.png: not a PNG file generated by crowdgan"):
         read_png_metadata(path)

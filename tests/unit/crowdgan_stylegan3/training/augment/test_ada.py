@@ -17,34 +17,34 @@ CPU = torch.device("cpu")
 def run(ada: AdaptiveProbability, steps: int, logit: float, first: int = 0) -> float:
     for step in range(first, first + steps):
         ada.observe(torch.full((8, 1), logit))
-        ada.end_step(step, DistributedContext())
+        ada.update(step, DistributedContext())
     return ada.p
 
 
 def test_p_moves_by_a_fixed_step_once_the_signs_have_arrived() -> None:
-    ada = AdaptiveProbability(AdaConfig(ramp_kimg=1), batch=10)  # 10 images · 4 steps of 1000
+    ada = AdaptiveProbability(AdaConfig(mode="ada", ramp_kimg=1), batch=10)  # 10 images · 4 steps of 1000
     assert run(ada, 7, 3.0) == 0
     assert run(ada, 1, 3.0, first=7) == pytest.approx(0.04)
     assert run(ada, 4, 3.0, first=8) == pytest.approx(0.08)
 
 
 def test_p_sinks_where_d_is_not_confident() -> None:
-    ada = AdaptiveProbability(AdaConfig(p=0.5, ramp_kimg=1), batch=10)
+    ada = AdaptiveProbability(AdaConfig(mode="ada", p=0.5, ramp_kimg=1), batch=10)
     assert run(ada, 8, -1.0) == pytest.approx(0.46)
 
 
 def test_p_stays_between_0_and_1() -> None:
-    high, low = (AdaptiveProbability(AdaConfig(p=p, ramp_kimg=0.1), batch=10) for p in (0.9, 0.1))
+    high, low = (AdaptiveProbability(AdaConfig(mode="ada", p=p, ramp_kimg=0.1), batch=10) for p in (0.9, 0.1))
     assert run(high, 40, 1.0) == 1
     assert run(low, 40, -1.0) == 0
 
 
 def test_p_stays_where_the_target_is_met() -> None:
-    assert run(AdaptiveProbability(AdaConfig(p=0.3, target=0.0), batch=10), 12, 0.0) == 0.3
+    assert run(AdaptiveProbability(AdaConfig(mode="ada", p=0.3, target=0.0), batch=10), 12, 0.0) == 0.3
 
 
 def test_logits_that_are_no_numbers_count_as_signs_of_0() -> None:
-    settings = AdaConfig(p=0.3, target=0.1, ramp_kimg=1)
+    settings = AdaConfig(mode="ada", p=0.3, target=0.1, ramp_kimg=1)
     assert run(AdaptiveProbability(settings, batch=10), 8, float("nan")) == pytest.approx(0.26)
 
 
@@ -55,7 +55,7 @@ def test_a_p_that_is_not_adaptive_stays(mode: str) -> None:
 
 @pytest.mark.parametrize("steps", [1, 4, 6])
 def test_it_goes_on_where_it_stopped(steps: int) -> None:
-    settings = AdaConfig(ramp_kimg=1)
+    settings = AdaConfig(mode="ada", ramp_kimg=1)
     straight, before, after = (AdaptiveProbability(settings, batch=10) for _ in range(3))
     run(straight, 20, 1.0)
     run(before, steps, 1.0)
@@ -68,11 +68,11 @@ def test_it_goes_on_where_it_stopped(steps: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"p": 1.5}, "p is 1.5; it must lie between 0 and 1"),
+        ({"p": 1.5}, "p is 1.5; it must be from 0 to 1"),
         ({"mode": "no"}, "aug is no; it must be one of noaug, ada, fixed"),
         ({"interval": 0}, "interval is 0; it must be at least 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        AdaConfig(**changes)  # type: ignore[arg-type]
+        AdaConfig(**{"mode": "ada", **changes})  # type: ignore[arg-type]

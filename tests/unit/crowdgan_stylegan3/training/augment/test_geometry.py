@@ -14,9 +14,9 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_stylegan3.training.augment import AUGMENT_PRESETS, AugmentPipe, AugmentPreset, augment_preset
 from crowdgan_stylegan3.training.augment.augment_config import MULTIPLIERS
 from crowdgan_stylegan3.training.augment.draws import Draws
-from crowdgan_stylegan3.training.augment.geometry import moves
-from crowdgan_stylegan3.training.augment.sampling import reflected
-from crowdgan_stylegan3.training.augment.warping import warped
+from crowdgan_stylegan3.training.augment.geometry import geometric_transforms
+from crowdgan_stylegan3.training.augment.sampling import reflect_pad
+from crowdgan_stylegan3.training.augment.warping import warp_images
 from crowdgan_stylegan3.training.augment.wavelets import SYM2, SYM6, band_filters, lowpass
 
 EVERYTHING: AugmentPreset = "bgcfnc"
@@ -44,7 +44,9 @@ def share_changed(images: Tensor, augmented: Tensor) -> float:
 
 @pytest.mark.parametrize("preset", AUGMENT_PRESETS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_presets_keep_the_shape_and_change_images(preset: AugmentPreset, channels: int, ops_path: str) -> None:
+def test_presets_keep_the_shape_and_change_images(
+    preset: AugmentPreset, channels: int, ops_implementation: str
+) -> None:
     images = torch.rand(4, channels, 24, 40) * 2 - 1
     augmented = AugmentPipe(augment_preset(preset))(images, generator=seeded())
     assert augmented.shape == images.shape
@@ -288,23 +290,23 @@ def test_every_image_has_draws_of_its_own() -> None:
     assert (differences + torch.eye(6) > 0.01).all()
 
 
-def test_a_image_does_not_depend_on_those_beside_it(ops_path: str) -> None:
+def test_a_image_does_not_depend_on_those_beside_it(ops_implementation: str) -> None:
     images = torch.randn(20, 3, 32, 48)
     draws = Draws(count=20, p=1.0, generator=seeded())
-    inverse = moves(augment_preset("bg"), draws, (32, 48))
-    alone = torch.cat([warped(images[n : n + 1], inverse[n : n + 1], lowpass(SYM6)) for n in range(20)])
-    torch.testing.assert_close(warped(images, inverse, lowpass(SYM6)), alone, rtol=0, atol=1e-4)
+    inverse = geometric_transforms(augment_preset("bg"), draws, (32, 48))
+    alone = torch.cat([warp_images(images[n : n + 1], inverse[n : n + 1], lowpass(SYM6)) for n in range(20)])
+    torch.testing.assert_close(warp_images(images, inverse, lowpass(SYM6)), alone, rtol=0, atol=1e-4)
 
 
 def test_reflection_goes_on_as_long_as_it_must() -> None:
     images = torch.arange(6.0).view(1, 1, 2, 3)
     expected = torch.nn.functional.pad(images, [2, 2, 1, 1], mode="reflect")
-    assert torch.equal(reflected(images, [2, 2, 1, 1]), expected)
-    row = reflected(images, [7, 6, 0, 0])[0, 0, 0]
+    assert torch.equal(reflect_pad(images, [2, 2, 1, 1]), expected)
+    row = reflect_pad(images, [7, 6, 0, 0])[0, 0, 0]
     assert row.tolist() == [1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0]
 
 
-def test_the_order_in_memory_does_not_matter(ops_path: str) -> None:
+def test_the_order_in_memory_does_not_matter(ops_implementation: str) -> None:
     images = torch.randn(4, 3, 24, 16)
     pipe = AugmentPipe(augment_preset(EVERYTHING))
     last = images.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""What the augmentations take and keep, and their gradients."""
+"""Arguments, invariants and gradients of the augmentation pipeline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.training.augment import AugmentPipe, AugmentSettings, augment_preset
+from crowdgan_stylegan3.training.augment import AugmentConfig, AugmentPipe, augment_preset
 from crowdgan_stylegan3.training.augment.sampling import sample, spread, spread_in_order
 
 EVERYTHING = augment_preset("bgcfnc")
@@ -33,7 +33,7 @@ def seeded(seed: int = 0) -> torch.Generator:
         ({"cutout_size": -0.1}, "cutout_size is -0.1; it must be a number from 0 to 1"),
         ({"imgfilter_bands": [1, 1]}, r"imgfilter_bands is \[1, 1\]; it must be 4 numbers"),
         ({"imgfilter_bands": 1.0}, "imgfilter_bands is 1.0; it must be 4 numbers"),
-        ({"imgfilter_bands": [1, 1, -2, 1]}, "a number of imgfilter_bands is -2; it must be a number at least 0"),
+        ({"imgfilter_bands": [1, 1, -2, 1]}, "a value of imgfilter_bands is -2; it must be a number at least 0"),
     ],
 )
 def test_settings_out_of_their_range_are_refused(options: dict[str, Any], message: str) -> None:
@@ -48,13 +48,13 @@ def test_an_unknown_augmentation_is_refused() -> None:
 
 def test_settings_are_frozen_and_can_be_changed_by_name() -> None:
     pipe = AugmentPipe(EVERYTHING, noise=0, imgfilter_bands=[1, 0, 0, 1])
-    assert pipe.settings.noise == 0
-    assert pipe.settings.cutout == 1
-    assert pipe.settings.imgfilter_bands == (1, 0, 0, 1)
+    assert pipe.config.noise == 0
+    assert pipe.config.cutout == 1
+    assert pipe.config.imgfilter_bands == (1, 0, 0, 1)
     assert EVERYTHING.noise == 1
-    assert AugmentPipe().settings == AugmentSettings()
+    assert AugmentPipe().config == AugmentConfig()
     with pytest.raises(FrozenInstanceError):
-        pipe.settings.noise = 1  # type: ignore[misc]
+        pipe.config.noise = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
@@ -113,7 +113,7 @@ def test_gradients_of_both_orders_are_right(channels: int) -> None:
     assert torch.autograd.gradgradcheck(lambda x: augmented(x).pow(3), images)
 
 
-def test_the_penalty_of_augmented_images_has_gradients(ops_path: str) -> None:
+def test_the_penalty_of_augmented_images_has_gradients(ops_implementation: str) -> None:
     """R1: the squared gradient of a discriminator to images, through the augmentation, to its weights."""
     torch.manual_seed(0)
     layer = torch.nn.Conv2d(3, 4, 3)

@@ -22,7 +22,7 @@ from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 from crowdgan_stylegan3.training.reporting.snapshots import training_card
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
-from tests.support.training import CLASS_LABELS, CLASSES, SIDE, small_settings
+from tests.support.training import CLASS_LABELS, CLASSES, SIDE_PX, small_config
 
 
 def learner(settings: TrainingConfig) -> Trainer:
@@ -39,18 +39,18 @@ def learner(settings: TrainingConfig) -> Trainer:
 def steps(own: Trainer, first: int, count: int) -> None:
     for number in range(first, first + count):
         random = torch.Generator().manual_seed(number)
-        images = torch.randint(256, (own.settings.batch, 3, SIDE, SIDE), dtype=torch.uint8, generator=random)
-        own.step((images, torch.eye(3)[torch.randint(3, (own.settings.batch,), generator=random)]))
+        images = torch.randint(256, (own.config.batch, 3, SIDE_PX, SIDE_PX), dtype=torch.uint8, generator=random)
+        own.step((images, torch.eye(3)[torch.randint(3, (own.config.batch,), generator=random)]))
 
 
 def saved(own: Trainer, path: Path) -> Path:
-    save_checkpoint(path, own, training_card(own.settings, CLASS_LABELS), {"tick": 3, "seconds": 1.5})
+    save_checkpoint(path, own, training_card(own.config, CLASS_LABELS), {"tick": 3, "seconds": 1.5})
     return path
 
 
 @pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan2"])
 def test_a_learner_goes_on_from_a_checkpoint_as_if_nothing_had_happened(variant: str, tmp_path: Path) -> None:
-    settings = small_settings(variant=variant)
+    settings = small_config(variant=variant)
     straight = learner(settings)
     steps(straight, 0, 7)
     before = learner(settings)
@@ -68,19 +68,19 @@ def test_a_learner_goes_on_from_a_checkpoint_as_if_nothing_had_happened(variant:
 
 
 def test_a_checkpoint_says_what_it_is(tmp_path: Path) -> None:
-    own = learner(small_settings())
+    own = learner(small_config())
     path = saved(own, tmp_path / "checkpoint.safetensors")
     checkpoint = read_checkpoint(path)
-    assert (checkpoint.settings, checkpoint.nimg, checkpoint.clock) == (own.settings, 0, {"tick": 3, "seconds": 1.5})
+    assert (checkpoint.config, checkpoint.nimg, checkpoint.clock) == (own.config, 0, {"tick": 3, "seconds": 1.5})
     assert checkpoint.card.classes == CLASSES
     assert checkpoint.weights("D").keys() == own.discriminator.state_dict().keys()
     assert is_checkpoint(path)
-    with pytest.raises(CheckpointError, match="a safetensors file, but not a model of crowdgan"):
+    with pytest.raises(CheckpointError, match="not a crowdgan model; the safetensors file has no model card"):
         read_card(path)
 
 
 def test_a_checkpoint_replaces_the_one_before(tmp_path: Path) -> None:
-    own = learner(small_settings())
+    own = learner(small_config())
     path = saved(own, tmp_path / "checkpoint.safetensors")
     steps(own, 0, 1)
     saved(own, path)
@@ -91,13 +91,13 @@ def test_a_checkpoint_replaces_the_one_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no checkpoint of training, or a damaged one"),
-        (b"\x80\x04.", "no checkpoint of training, or a damaged one"),
-        (safetensors.torch.save({"a": torch.zeros(1)}), "a safetensors file, but no checkpoint of training"),
-        (safetensors.torch.save({"a": torch.zeros(1)}, {CHECKPOINT_KEY: "{"}), "its record cannot be read"),
+        (b"", "not a training checkpoint, or damaged"),
+        (b"\x80\x04.", "not a training checkpoint, or damaged"),
+        (safetensors.torch.save({"a": torch.zeros(1)}), "a safetensors file, but not a training checkpoint"),
+        (safetensors.torch.save({"a": torch.zeros(1)}, {CHECKPOINT_KEY: "{"}), "invalid checkpoint record"),
         (
             safetensors.torch.save({"a": torch.zeros(1)}, {CHECKPOINT_KEY: json.dumps({"format": 9})}),
-            "its record cannot be read",
+            "invalid checkpoint record",
         ),
     ],
 )
@@ -110,13 +110,13 @@ def test_what_is_no_checkpoint_is_refused(data: bytes, message: str, tmp_path: P
 
 
 def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
-    path = saved(learner(small_settings()), tmp_path / "checkpoint.safetensors")
-    with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors: weights that are missing"):
-        restore_trainer(learner(small_settings(channel_max=4)), read_checkpoint(path))
+    path = saved(learner(small_config()), tmp_path / "checkpoint.safetensors")
+    with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors: missing weights"):
+        restore_trainer(learner(small_config(channel_max=4)), read_checkpoint(path))
 
 
 def test_a_checkpoint_that_was_cut_off_is_refused(tmp_path: Path) -> None:
-    path = saved(learner(small_settings()), tmp_path / "checkpoint.safetensors")
+    path = saved(learner(small_config()), tmp_path / "checkpoint.safetensors")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match="no checkpoint of training, or a damaged one"):
+    with pytest.raises(CheckpointError, match="not a training checkpoint, or damaged"):
         read_checkpoint(path)

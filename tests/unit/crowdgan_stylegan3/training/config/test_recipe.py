@@ -27,7 +27,7 @@ def test_gamma_of_stylegan2_grows_with_the_number_of_pixels() -> None:
 
 def test_the_recipe_of_stylegan3_has_the_published_values() -> None:
     settings = resolve_config(TrainOptions(data=DATA, batch=32), resolution=256, label_dim=3)
-    assert (settings.optimiser.generator_lr, settings.optimiser.discriminator_lr) == (0.0025, 0.002)
+    assert (settings.optimizer.generator_lr, settings.optimizer.discriminator_lr) == (0.0025, 0.002)
     assert (settings.ema.half_life_kimg, settings.ema.rampup) == (10, 0.05)
     assert (settings.loss.r1_gamma, settings.loss.r1_interval) == (2, 16)
     assert (settings.loss.path_length_weight, settings.loss.style_mixing, settings.loss.blur_sigma_px) == (0, 0, 0)
@@ -47,7 +47,7 @@ def test_stylegan3_r_begins_with_a_blur_that_fades() -> None:
 def test_stylegan2_alone_mixes_styles_and_regularises_path_lengths() -> None:
     settings = resolve_config(TrainOptions(data=DATA, variant="stylegan2", batch=32), resolution=64, label_dim=0)
     assert (settings.loss.path_length_weight, settings.loss.path_length_interval) == (2, 4)
-    assert (settings.loss.style_mixing, settings.optimiser.generator_lr) == (0.9, 0.002)
+    assert (settings.loss.style_mixing, settings.optimizer.generator_lr) == (0.9, 0.002)
     assert settings.generator.mapping_layers == 8
 
 
@@ -78,23 +78,26 @@ def test_the_group_and_the_images_at_once_divide_the_batch(
     batch: int, batch_gpu: int | None, group: int, possible: list[int]
 ) -> None:
     choices = TrainOptions(data=DATA, batch=batch, batch_gpu=batch_gpu)
-    assert (choices.group, choices.possible_batch_gpu) == (group, possible)
+    assert (choices.group, choices.micro_batch_candidates) == (group, possible)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch": 30, "gpus": 4}, "--batch 30 cannot be divided among 4 GPUs; 28 or 32 would work"),
-        ({"batch": 3, "gpus": 4}, "--batch 3 cannot be divided among 4 GPUs; 4 would work"),
-        ({"batch": 32, "batch_gpu": 5}, "--batch 32 is no multiple of --batch-gpu 5; 30 or 35 would work"),
-        ({"batch": 32, "gpus": 2, "batch_gpu": 5}, "--batch 32 is no multiple of 2 x --batch-gpu 5; 30 or 40 would"),
-        ({"batch": 32, "batch_gpu": 2, "group_size": 4}, "--mbstd-group 4 does not divide --batch-gpu, 2; 1, 2 would"),
-        ({"batch": 6, "group_size": 4}, "--mbstd-group 4 does not divide the batch per GPU, 6; 1, 2, 3, 6 would"),
+        ({"batch": 30, "gpus": 4}, "--batch 30 cannot be divided among 4 GPUs; use 28 or 32"),
+        ({"batch": 3, "gpus": 4}, "--batch 3 cannot be divided among 4 GPUs; use 4"),
+        ({"batch": 32, "batch_gpu": 5}, "--batch 32 is not a multiple of --batch-gpu 5; use 30 or 35"),
+        ({"batch": 32, "gpus": 2, "batch_gpu": 5}, "--batch 32 is not a multiple of 2 x --batch-gpu 5; use 30 or 40"),
+        (
+            {"batch": 32, "batch_gpu": 2, "group_size": 4},
+            "--mbstd-group 4 does not divide --batch-gpu, 2; choose from 1, 2",
+        ),
+        ({"batch": 6, "group_size": 4}, "--mbstd-group 4 does not divide the batch per GPU, 6; choose from 1, 2, 3, 6"),
         ({"batch": 0}, "--batch is 0; it must be at least 1"),
         ({"augment": "fixed"}, "--aug fixed needs --p, the probability, for example --p 0.2"),
-        ({"augment_p": 0.2}, "--p goes with --aug fixed; with --aug ada leave it out"),
-        ({"augment": "noaug", "ada_target": 0.5}, "--target goes with --aug ada; with --aug noaug leave it out"),
-        ({"num_frozen": 2}, "--freezed keeps layers of a trained model as they are: it needs --resume MODEL"),
+        ({"augment_p": 0.2}, "--p requires --aug fixed; remove it with --aug ada"),
+        ({"augment": "noaug", "ada_target": 0.5}, "--target requires --aug ada; remove it with --aug noaug"),
+        ({"num_frozen": 2}, "--freezed freezes layers of a trained model: it needs --resume MODEL"),
         ({"total_kimg": 0}, "total_kimg is 0; it must be above 0"),
         ({"snapshot_ticks": 0}, "snapshot_ticks is 0; it must be at least 1"),
     ],
@@ -108,7 +111,7 @@ def test_choices_that_make_no_sense_are_refused_with_what_would_work(changes: di
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ada_target": 1.0}, "target is 1.0; it must lie between -1 and 1, without the two"),
+        ({"ada_target": 1.0}, "target is 1.0; it must be greater than -1 and less than 1"),
         ({"generator_lr": -1.0}, "generator_lr is -1.0; it must be above 0"),
         ({"generator_lr": 0.0}, "generator_lr is 0.0; it must be above 0"),
         ({"r1_gamma": -1.0}, "r1_gamma is -1.0; it must be at least 0"),

@@ -1,4 +1,4 @@
-"""The watch for collapse."""
+"""The monitor for collapse."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from crowdgan_core.utils.arrays import ImageArray
-from crowdgan_stylegan3.training.reporting.diversity import DiversityMonitor, mean_pairwise_distance, spread_of_classes
+from crowdgan_stylegan3.training.reporting.diversity import (
+    DiversityMonitor,
+    mean_class_distance,
+    mean_pairwise_distance,
+)
 
 
 def flat(*levels: int, side: int = 32) -> ImageArray:
@@ -25,44 +29,46 @@ def test_the_spread_of_flat_images_is_their_mean_difference() -> None:
     assert mean_pairwise_distance(flat(7)) == mean_pairwise_distance(flat(7)[:0]) == 0
 
 
-def test_texture_that_is_finer_than_the_copies_does_not_count() -> None:
+def test_texture_finer_than_the_thumbnails_is_ignored() -> None:
     image = np.indices((64, 64)).sum(axis=0) % 2 * 255
     board = np.stack([image, 255 - image])[..., None].repeat(3, axis=3).astype(np.uint8)
     assert mean_pairwise_distance(board) == pytest.approx(0, abs=1e-6)
 
 
-def test_the_spread_of_classes_compares_images_of_one_seed() -> None:
-    assert spread_of_classes([flat(0, 100), flat(51, 151)]) == pytest.approx(0.2)
-    assert spread_of_classes([flat(0, 100), flat(0, 100)]) == 0
-    assert spread_of_classes([flat(0, 100)]) == 0
+def test_class_distance_compares_images_of_equal_seeds() -> None:
+    assert mean_class_distance([flat(0, 100), flat(51, 151)]) == pytest.approx(0.2)
+    assert mean_class_distance([flat(0, 100), flat(0, 100)]) == 0
+    assert mean_class_distance([flat(0, 100)]) == 0
 
 
-def test_a_healthy_model_gives_no_warning() -> None:
-    watch = DiversityMonitor(["sparse", "dense"], [noise(0), noise(1)])
-    measures = watch.measures([noise(2), noise(3)])
-    assert measures.keys() == {"Collapse/spread/sparse", "Collapse/spread/dense", "Collapse/between_classes"}
-    assert list(watch.warnings(measures)) == []
+def test_a_diverse_model_has_no_warnings() -> None:
+    monitor = DiversityMonitor(["sparse", "dense"], [noise(0), noise(1)])
+    diversities = monitor.measure([noise(2), noise(3)])
+    assert diversities.keys() == {"Collapse/spread/sparse", "Collapse/spread/dense", "Collapse/between_classes"}
+    assert list(monitor.warnings(diversities)) == []
 
 
-def test_a_class_that_has_collapsed_is_named() -> None:
-    watch = DiversityMonitor(["sparse", "dense"], [noise(0), noise(1)])
-    (warning,) = watch.warnings(watch.measures([noise(2), flat(*[9] * 6)]))
-    assert warning.startswith("the images of the class dense are nearly all the same: they differ by 0.000, the data")
+def test_a_collapsed_class_is_named() -> None:
+    monitor = DiversityMonitor(["sparse", "dense"], [noise(0), noise(1)])
+    (warning,) = monitor.warnings(monitor.measure([noise(2), flat(*[9] * 6)]))
+    assert warning.startswith(
+        "possible mode collapse: generated images of the class dense are nearly identical (mean distance 0.000, in the"
+    )
 
 
-def test_classes_that_are_the_same_are_told() -> None:
-    watch = DiversityMonitor(["sparse", "dense"], [noise(0), noise(1)])
-    (warning,) = watch.warnings(watch.measures([noise(2), noise(2)]))
-    assert warning == "all classes give nearly the same image for a seed: they differ by 0.0000"
+def test_identical_classes_are_reported() -> None:
+    monitor = DiversityMonitor(["sparse", "dense"], [noise(0), noise(1)])
+    (warning,) = monitor.warnings(monitor.measure([noise(2), noise(2)]))
+    assert warning == ("the class has almost no effect: images of a seed are nearly identical (mean distance 0.0000)")
 
 
-def test_without_classes_all_images_are_one() -> None:
-    watch = DiversityMonitor([], [noise(0, 2), noise(1, 2)])
-    measures = watch.measures([flat(3, 3), flat(3, 3)])
-    assert measures == {"Collapse/spread/all": 0}
-    assert [item.split(":")[0] for item in watch.warnings(measures)] == ["the images are nearly all the same"]
+def test_without_classes_all_images_form_one_set() -> None:
+    monitor = DiversityMonitor([], [noise(0, 2), noise(1, 2)])
+    diversities = monitor.measure([flat(3, 3), flat(3, 3)])
+    assert diversities == {"Collapse/spread/all": 0}
+    assert [item.split(":")[0] for item in monitor.warnings(diversities)] == ["possible mode collapse"]
 
 
-def test_a_class_without_images_is_no_collapse() -> None:
-    watch = DiversityMonitor(["sparse", "dense"], [noise(0), noise(1)[:0]])
-    assert list(watch.warnings(watch.measures([noise(2), noise(3)]))) == []
+def test_a_class_without_images_is_not_a_collapse() -> None:
+    monitor = DiversityMonitor(["sparse", "dense"], [noise(0), noise(1)[:0]])
+    assert list(monitor.warnings(monitor.measure([noise(2), noise(3)]))) == []

@@ -1,4 +1,4 @@
-"""What training takes, before it starts."""
+"""Estimates of memory and time before training."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from crowdgan_stylegan3.training.reporting.resources import (
     state_bytes,
 )
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
-from tests.support.training import CLASS_LABELS, small_choices, small_settings
+from tests.support.training import CLASS_LABELS, small_config, small_options
 
 
 @pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan3-r", "stylegan2"])
 def test_larger_networks_take_more(variant: str) -> None:
-    small, large = small_settings(variant=variant), small_settings(variant=variant, channel_base=1024, channel_max=64)
+    small, large = small_config(variant=variant), small_config(variant=variant, channel_base=1024, channel_max=64)
     assert activation_bytes(large) > 2 * activation_bytes(small) > 0
     assert state_bytes(large) > 2 * state_bytes(small) > 0
 
 
-def test_as_many_images_are_taken_at_once_as_the_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = small_settings(batch=32)
+def test_the_largest_micro_batch_that_fits_in_memory_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = small_config(batch=32)
     each, state = activation_bytes(settings), state_bytes(settings)
-    possible = small_choices(batch=32).possible_batch_gpu
+    possible = small_options(batch=32).micro_batch_candidates
     assert possible == [32, 16, 8, 4]
     for count in possible:
-        room = (state + 1.01 * count * each) / estimate.USABLE_SHARE
+        room = (state + 1.01 * count * each) / estimate.USABLE_MEMORY_FRACTION
         monkeypatch.setattr(estimate, "free_bytes", lambda _device, room=room: room)
         assert choose_micro_batch(settings, possible, DistributedContext()) == count
     monkeypatch.setattr(estimate, "free_bytes", lambda _device: state)
-    with pytest.raises(ConfigError, match=r"4 images at once take about .* are free; a lower --cbase"):
+    with pytest.raises(ConfigError, match=r"a micro-batch of 4 images needs about .* are free; reduce --cbase"):
         choose_micro_batch(settings, possible, DistributedContext())
-    assert choose_micro_batch(settings, [4], DistributedContext()) == 4  # what a user asks for is tried
+    assert choose_micro_batch(settings, [4], DistributedContext()) == 4  # an explicit choice is tried
 
 
 def test_the_free_memory_is_that_of_the_machine() -> None:
@@ -47,7 +47,7 @@ def test_the_free_memory_is_that_of_the_machine() -> None:
 
 
 def test_a_container_has_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(estimate, "CGROUP_PATH", tmp_path)
     (tmp_path / "memory.max").write_text("9000000\n")
     (tmp_path / "memory.current").write_text("4000000\n")
     assert free_bytes(torch.device("cpu")) == 5_000_000
@@ -56,7 +56,7 @@ def test_a_container_has_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_time_is_that_of_a_step() -> None:
-    settings, choices = small_settings(), small_choices(total_kimg=20)
+    settings, choices = small_config(), small_options(total_kimg=20)
     found = estimate_resources(settings, choices.schedule(batch_gpu=4), CLASS_LABELS, DistributedContext(), gpus=1)
     assert found.sec_per_kimg > 0
     assert found.describe().endswith(" for 20 kimg")

@@ -10,12 +10,19 @@ import pytest
 import torch
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.io.run_folder import RunFolder, runs_in
 from crowdgan_core.utils.formatting import format_duration
 from crowdgan_stylegan3.training.reporting.stats import Statistic, Statistics
 from crowdgan_stylegan3.training.reporting.ticks import Tick
-from crowdgan_stylegan3.training.run_folder import RunFolder, new_run, runs_in
+from crowdgan_stylegan3.training.run_writer import (
+    append_stats,
+    create_run_folder,
+    read_options,
+    run_lock,
+    truncate_stats,
+)
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
-from tests.support.training import small_settings
+from tests.support.training import small_config
 
 OFFICIAL = {
     "Progress/tick",
@@ -48,9 +55,9 @@ TICK = Tick(
     seconds=40.0,
     maintenance_s=5.0,
     data_wait_s=4.0,
-    images=4000,
+    num_images=4000,
     total_s=7300.0,
-    sec_per_kimg=11.0,
+    recent_sec_per_kimg=11.0,
     statistics=STATISTICS,
     times_ms={"Gmain": [10.0, 14.0]},
     memory={"cpu_mem_gb": 1.5},
@@ -87,7 +94,7 @@ def test_statistics_per_class_are_those_of_its_images() -> None:
 
 
 def test_the_line_of_a_tick_has_the_official_keys() -> None:
-    line = TICK.line()
+    line = TICK.stats_line()
     assert line.keys() >= OFFICIAL
     assert line["Progress/kimg"] == {"num": 1, "mean": 12.0, "std": 0.0}
     assert line["Timing/sec_per_kimg"]["mean"] == 10
@@ -98,10 +105,10 @@ def test_the_line_of_a_tick_has_the_official_keys() -> None:
     json.dumps(line, allow_nan=False)
 
 
-def test_the_status_says_how_it_goes() -> None:
-    assert TICK.status() == (
+def test_the_status_line() -> None:
+    assert TICK.status_line() == (
         "tick 3     kimg 12        time 2h 01m       sec/kimg 10       data wait 10%   mem 1.5 GiB  augment 0.125  "
-        "G 0.700  D 1.400  real +0.25 (sparse -0.50)  SKIPPED 2 turns that were not finite  ETA 1m 28s"
+        "G 0.700  D 1.400  real +0.25 (sparse -0.50)  SKIPPED 2 non-finite updates  ETA 1m 28s"
     )
 
 
@@ -114,8 +121,8 @@ def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
 
 
 def test_run_folders_are_numbered_and_named_by_what_they_train(tmp_path: Path) -> None:
-    settings = small_settings(data=Path("some where/crowds a.zip"), r1_gamma=2.5)
-    first, second = new_run(tmp_path, settings, None), new_run(tmp_path, settings, "try")
+    settings = small_config(data=Path("some where/crowds a.zip"), r1_gamma=2.5)
+    first, second = create_run_folder(tmp_path, settings, None), create_run_folder(tmp_path, settings, "try")
     assert first.path.name == "00000-stylegan3-t-crowds_a-batch4-gamma2.5"
     assert second.path.name == "00001-stylegan3-t-crowds_a-batch4-gamma2.5-try"
     (tmp_path / "notes").mkdir()
@@ -126,22 +133,22 @@ def test_run_folders_are_numbered_and_named_by_what_they_train(tmp_path: Path) -
 def test_lines_after_a_checkpoint_are_forgotten(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     for kimg in (0.004, 0.008, 0.012):
-        run.append_stats({"Progress/kimg": {"num": 1, "mean": kimg, "std": 0.0}})
-    with run.stats.open("a") as file:
+        append_stats(run, {"Progress/kimg": {"num": 1, "mean": kimg, "std": 0.0}})
+    with run.stats_path.open("a") as file:
         file.write('{"Progress/kimg": {"num": 1, "me')
-    run.forget_stats_after(8)
-    kept = [json.loads(line)["Progress/kimg"]["mean"] for line in run.stats.read_text().splitlines()]
+    truncate_stats(run, 8)
+    kept = [json.loads(line)["Progress/kimg"]["mean"] for line in run.stats_path.read_text().splitlines()]
     assert kept == [0.004, 0.008]
 
 
 def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
     with (
-        RunFolder(tmp_path).held(),
-        pytest.raises(ConfigError, match="another process trains in it"),
-        RunFolder(tmp_path).held(),
+        run_lock(RunFolder(tmp_path)),
+        pytest.raises(ConfigError, match="another process trains in this folder"),
+        run_lock(RunFolder(tmp_path)),
     ):
         pass
-    with RunFolder(tmp_path).held():
+    with run_lock(RunFolder(tmp_path)):
         pass
 
 
@@ -150,12 +157,17 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, text: str | None) ->
     if text is not None:
         (tmp_path / "training_options.json").write_text(text)
     with pytest.raises(ConfigError, match="training_options.json"):
-        RunFolder(tmp_path).settings()
+        read_options(RunFolder(tmp_path))
 
 
 def test_files_are_named_as_the_official_trainer_names_them(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    assert [run.fakes(None).name, run.fakes(100.0).name, run.snapshot(25_000.5).name, run.reals.name] == [
+    assert [
+        run.fakes_path(None).name,
+        run.fakes_path(100.0).name,
+        run.snapshot_path(25_000.5).name,
+        run.reals_path.name,
+    ] == [
         "fakes_init.png",
         "fakes000100.png",
         "network-snapshot-025000.safetensors",

@@ -16,7 +16,7 @@ from crowdgan_stylegan3.training.runtime.distributed import (
     DistributedContext,
     check_gpus,
     init_distributed,
-    started_processes,
+    torchrun_world_size,
 )
 
 ROOT = Path(__file__).parents[5]
@@ -47,15 +47,15 @@ def test_two_processes_give_the_gradients_of_one_with_the_whole_batch(variant: s
 
 
 def test_a_process_alone_is_a_world_of_its_own() -> None:
-    assert started_processes() is None
+    assert torchrun_world_size() is None
     with init_distributed("cpu") as world:
-        assert (world.rank, world.size, world.is_first, world.device.type) == (0, 1, True, "cpu")
+        assert (world.rank, world.world_size, world.is_main, world.device.type) == (0, 1, True, "cpu")
     tensor = torch.tensor([1.0, 2.0])
-    assert DistributedContext().add_up(tensor) is tensor
-    assert DistributedContext().largest(3) == DistributedContext().smallest(3) == 3
+    assert DistributedContext().all_reduce_sum(tensor) is tensor
+    assert DistributedContext().all_reduce_max(3) == DistributedContext().all_reduce_min(3) == 3
 
 
 def test_gpus_that_are_missing_are_refused() -> None:
     check_gpus(1, "cpu")
-    with pytest.raises(ConfigError, match="--gpus 2: on a CPU there is one process; use --gpus 1"):
+    with pytest.raises(ConfigError, match="--gpus 2: training on a CPU uses one process; use --gpus 1"):
         check_gpus(2, "cpu")

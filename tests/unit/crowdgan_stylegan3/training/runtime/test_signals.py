@@ -26,7 +26,7 @@ def test_a_signal_asks_to_stop_and_others_that_come_with_it_ask_no_more(number: 
 
 
 def test_a_later_signal_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "ONE_REQUEST_S", -1.0)
+    monkeypatch.setattr(stopping, "REPEAT_WINDOW_S", -1.0)
     with pytest.raises(KeyboardInterrupt), StopRequest():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What `crowdgan inspect` prints of a model: its card."""
+"""The model card in the output of `crowdgan inspect`."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from crowdgan_core.errors import CheckpointError
 from crowdgan_core.models.card import ModelCard, read_card
 from crowdgan_core.models.loading import missing_backend
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.flags import format_size
 
 BYTES_PER_MB = 1e6
 
 
 def print_model(path: Path, *, as_json: bool) -> None:
-    """Prints a model's card, as lines or as JSON; its weights are not read, and its backend is not needed.
+    """Prints a model card, as lines or as JSON; weights are not read, and the backend need not be installed.
 
     Raises:
-        CheckpointError: no such file, or no model.
+        CheckpointError: missing file, or not a model.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file")
+        raise CheckpointError(f"{path}: no such file")
     card = read_card(path)
     if as_json:
         click.echo(json.dumps(card.to_json(), indent=2))
         return
-    height, width = card.resolution
     megabytes = path.stat().st_size / BYTES_PER_MB
-    click.echo(printable(f"{path}: a model for images of {width}x{height} px, {megabytes:.3g} MB"))
+    click.echo(printable(f"{path}: model of {format_size(card.resolution)} px images, {megabytes:.3g} MB"))
     for name, value in _facts(card):
         click.echo(printable(f"  {name:12} {value}"))
 
@@ -52,11 +52,11 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
 def _labels(card: ModelCard) -> str:
     if card.label_kind is None:
         return "none"
-    return f"{card.label_dim} classes" if card.label_kind == "class" else "the density itself"
+    return f"{card.label_dim} classes" if card.label_kind == "class" else "continuous density values"
 
 
 def _block(name: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """A line per value; the first carries the name of the block."""
+    """One line per value; the first has the name of the block."""
     for index, (key, value) in enumerate(values.items()):
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        yield ("" if index else name), f"{key}: {shown}"
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield ("" if index else name), f"{key}: {text}"

@@ -1,4 +1,4 @@
-"""Tables on stdout: the summary of `label` and `convert`, and those of commands that measure."""
+"""Tables and messages for the terminal."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import click
 from crowdgan_core.pipeline.summary import BuildSummary
 from crowdgan_core.utils.formatting import count_and_list
 
-MAX_WIDTH = 10_000
-"""Characters of the widest table."""
+MAX_TABLE_WIDTH = 10_000
+"""Maximum table width outside a terminal, in characters."""
 
 
 def print_summary(summary: BuildSummary, dest: Path) -> None:
-    """Prints what became of the images: in, out, skipped and why, class balance, value range."""
+    """Prints the summary of a dataset build: images read, written and skipped, class balance, density range."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    rows = [("images in", f"{summary.num_read}"), ("images out", f"{summary.num_written}")]
-    rows += [("skipped", count_and_list(reason, names)) for reason, names in summary.skipped.items()]
+    rows = [("images read", f"{summary.num_read}"), ("images written", f"{summary.num_written}")]
+    rows += [("skipped", count_and_list(category, names)) for category, names in summary.skipped.items()]
     for index, name in enumerate(summary.classes):
         count = summary.label_counts[index]
         rows.append((name, f"{count} ({count / summary.num_written:.0%})"))
@@ -37,13 +37,14 @@ def print_summary(summary: BuildSummary, dest: Path) -> None:
     click.echo(printable(str(dest)))
     Console().print(table)
     sheet = f"{dest.with_suffix('')}-sheet.png"
-    click.echo(printable(f"Look at it: crowdgan inspect {shlex.quote(str(dest))} --contact-sheet {shlex.quote(sheet)}"))
+    click.echo(printable(f"Next step: crowdgan inspect {shlex.quote(str(dest))} --contact-sheet {shlex.quote(sheet)}"))
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = ()) -> None:
-    """Prints a table; columns are flush right but those whose header is among `left`, which a narrow terminal folds.
+    """Prints a table.
 
-    Where stdout is no terminal, the table is as wide as it needs to be: no text is folded.
+    Columns whose header is in `left` are left-aligned, and a narrow terminal wraps them; others are right-aligned.
+    If stdout is not a terminal, the table is as wide as necessary and nothing is wrapped.
     """
     from rich import box
     from rich.console import Console
@@ -58,26 +59,26 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: 
         table.add_row(*(Text(printable(text)) for text in row))
     console = Console()
     if not console.is_terminal:
-        wide = console.options.update(max_width=MAX_WIDTH)
+        wide = console.options.update(max_width=MAX_TABLE_WIDTH)
         console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
 
 
 def print_skipped(skipped: Mapping[str, Sequence[str]]) -> None:
-    """Says on stderr what was left out and why, a line per reason."""
-    for reason, names in skipped.items():
-        click.echo(printable(f"left out: {count_and_list(reason, names)}"), err=True)
-
-
-def _rate(summary: BuildSummary) -> str:
-    """The speed, where a coarse clock has seen any time pass."""
-    return f", {summary.num_read / summary.elapsed_s:.1f} images/s" if summary.elapsed_s > 0 else ""
+    """Prints skipped items on stderr, one line per category."""
+    for category, names in skipped.items():
+        click.echo(printable(f"skipped: {count_and_list(category, names)}"), err=True)
 
 
 def printable(text: str) -> str:
-    """The text on one line: line ends become spaces, what is no printable character its escape."""
-    return "".join(item if item.isprintable() else _escaped(item) for item in " ".join(text.splitlines()))
+    """The text on one line: line ends become spaces, unprintable characters their escape sequences."""
+    return "".join(item if item.isprintable() else _escape(item) for item in " ".join(text.splitlines()))
 
 
-def _escaped(character: str) -> str:
+def _rate(summary: BuildSummary) -> str:
+    """Images per second; empty if a coarse clock measured no time."""
+    return f", {summary.num_read / summary.elapsed_s:.1f} images/s" if summary.elapsed_s > 0 else ""
+
+
+def _escape(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")

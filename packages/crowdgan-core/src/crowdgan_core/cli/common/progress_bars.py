@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar with rate and ETA on a terminal, a plain line now and then elsewhere."""
+"""Progress on stderr: a bar with rate and ETA on a terminal, otherwise a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_INTERVAL_S = 10.0
-"""Seconds between plain lines."""
+"""Seconds between plain progress lines."""
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Something to report progress to, shown while the context lasts."""
+    """A progress display, shown within the context."""
     if not sys.stderr.isatty():
         yield PlainProgress()
         return
@@ -37,43 +37,43 @@ def progress_bar() -> Iterator[Progress]:
 
 
 class BarProgress:
-    """A bar of rich's, one per phase."""
+    """A progress bar of rich, one per phase."""
 
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._task: TaskID | None = None
 
-    def start(self, what: str, total: int) -> None:
-        """Shows the bar of a new phase."""
-        self._task = self._bars.add_task(what, total=total, rate="")
+    def start(self, description: str, total: int) -> None:
+        """Starts the bar of a new phase."""
+        self._task = self._bars.add_task(description, total=total, rate="")
 
     def advance(self) -> None:
-        """One step further."""
-        assert self._task is not None, "start comes before advance"
+        """Completes one step."""
+        assert self._task is not None, "start must be called before advance"
         speed = self._bars.tasks[self._task].speed
         self._bars.update(self._task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
 
 
 class PlainProgress:
-    """A line every few seconds, for logs."""
+    """A line every `PLAIN_INTERVAL_S` seconds, for logs."""
 
     def __init__(self) -> None:
-        self._what = ""
+        self._description = ""
         self._total = self._done = 0
-        self._started = self._shown = time.monotonic()
+        self._started = self._printed = time.monotonic()
 
-    def start(self, what: str, total: int) -> None:
-        """Begins a new phase."""
-        self._what, self._total, self._done = what, total, 0
-        self._started = self._shown = time.monotonic()
+    def start(self, description: str, total: int) -> None:
+        """Starts a new phase."""
+        self._description, self._total, self._done = description, total, 0
+        self._started = self._printed = time.monotonic()
 
     def advance(self) -> None:
-        """One step further."""
+        """Completes one step."""
         self._done += 1
         now = time.monotonic()
-        if now - self._shown < PLAIN_INTERVAL_S:
+        if now - self._printed < PLAIN_INTERVAL_S:
             return
-        self._shown = now
+        self._printed = now
         rate = self._done / (now - self._started)
         eta_s = (self._total - self._done) / rate
-        click.echo(f"{self._what}: {self._done}/{self._total}, {rate:.1f}/s, ETA {eta_s:.0f} s", err=True)
+        click.echo(f"{self._description}: {self._done}/{self._total}, {rate:.1f}/s, ETA {eta_s:.0f} s", err=True)

@@ -1,1 +1,1 @@
-"""Images of a trained model: what is asked for, making it, and writing it with a record of how it was made."""
+"""Image generation with trained models: conditioning, sampling, sweeps, and the files that are written."""

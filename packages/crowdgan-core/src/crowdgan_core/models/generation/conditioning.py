@@ -1,4 +1,4 @@
-"""The label that a user asks for, as the vector that the model takes."""
+"""Conditioning of a model: a class or density given as text, converted to a label vector."""
 
 from __future__ import annotations
 
@@ -7,59 +7,64 @@ from dataclasses import dataclass
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.parsing import parse_numbers
+from crowdgan_core.utils.flags import flag
 
 LabelVector = tuple[float, ...]
+"""Values of one label, `label_dim` of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
-    """What a user says of the label: at most one of the two.
+    """The label of generated images: at most one of the two fields.
 
     Raises:
         ConfigError: both are given.
     """
 
-    density: str | None = None
-    """Name of a class; for a model whose label is the density, that density in the card's unit."""
+    density: str | None = flag(
+        "--density", default=None, help="Class name (e.g. dense), or density value for continuous labels."
+    )
+    """Density values are in the model card's unit."""
 
-    label: str | None = None
-    """Number of a class, or all numbers of the label vector with commas; for such a model, the density."""
+    label: str | None = flag(
+        "--label", "--class", default=None, help="Class index, or full label vector, e.g. 0.3,0.7,0."
+    )
 
     def __post_init__(self) -> None:
         if self.density is not None and self.label is not None:
-            raise ConfigError("both a density and a label are given; they say the same thing, so give one of them")
+            raise ConfigError("density and label are both given; they have the same meaning, so give only one")
 
 
-def label_vector(card: ModelCard, request: Conditioning) -> LabelVector | None:
-    """The label vector, of `label_dim` numbers; None for a model without labels.
+def label_vector(card: ModelCard, conditioning: Conditioning) -> LabelVector | None:
+    """The label vector, `label_dim` numbers; None for a model without labels.
 
     Raises:
-        ConfigError: the model has no such label; the message says which it has.
+        ConfigError: the model has no such label; the message lists its labels.
     """
-    given = request.label if request.density is None else request.density
+    text = conditioning.label if conditioning.density is None else conditioning.density
     if card.label_kind is None:
-        if given is not None:
-            raise ConfigError("the model has no labels; leave out the density and the label")
+        if text is not None:
+            raise ConfigError("the model has no labels; remove the density or label")
         return None
-    if given is None:
+    if text is None:
         raise ConfigError(f"the model needs a label: {_allowed(card)}")
     if card.label_kind == "value":
-        return _values(card, given)
-    return _class_by_name(card, given) if request.label is None else _class_by_number(card, given)
+        return _values(card, text)
+    return _class_by_name(card, text) if conditioning.label is None else _class_by_index(card, text)
 
 
 def one_hot(card: ModelCard, index: int) -> LabelVector:
     """The label vector of a class."""
-    return tuple(float(index == place) for place in range(card.label_dim))
+    return tuple(float(index == position) for position in range(card.label_dim))
 
 
 def class_names(card: ModelCard) -> tuple[str, ...]:
-    """Names of the classes; `class 0` and so on where the card has none."""
+    """Names of the classes; `class 0`, `class 1`, … if the card has no names."""
     return card.classes or tuple(f"class {index}" for index in range(card.label_dim))
 
 
 def describe_label(card: ModelCard, vector: LabelVector) -> str:
-    """A label vector in words: `dense`, `0.3 sparse + 0.7 medium`, `1.5 persons/m²`."""
+    """Text of a label vector: `dense`, `0.3 sparse + 0.7 medium`, `1.5 persons/m²`."""
     if card.label_kind == "value":
         return f"{', '.join(f'{number:g}' for number in vector)} {card.unit or ''}".strip()
     parts = [(number, name) for number, name in zip(vector, class_names(card), strict=True) if number != 0]
@@ -71,7 +76,7 @@ def describe_label(card: ModelCard, vector: LabelVector) -> str:
 def _values(card: ModelCard, text: str) -> LabelVector:
     numbers = parse_numbers(text)
     if numbers is None or len(numbers) != card.label_dim:
-        raise ConfigError(f"label {text!r:.80}: the model takes no such label; {_allowed(card)}")
+        raise ConfigError(f"label {text!r:.80} is not valid for this model: {_allowed(card)}")
     return numbers
 
 
@@ -81,26 +86,26 @@ def _class_by_name(card: ModelCard, name: str) -> LabelVector:
     return one_hot(card, card.classes.index(name))
 
 
-def _class_by_number(card: ModelCard, text: str) -> LabelVector:
-    """The class of a whole number, or the vector itself, whose classes may be mixed."""
+def _class_by_index(card: ModelCard, text: str) -> LabelVector:
+    """The label vector of a class index, or the vector itself, which may mix classes."""
     numbers = parse_numbers(text)
     if numbers is not None and text.strip().isdecimal() and int(text) < card.label_dim:
         return one_hot(card, int(text))
     if numbers is None or len(numbers) != card.label_dim or card.label_dim == 1:
-        mixed = f", or {card.label_dim} numbers with commas for a mixture" if card.label_dim > 1 else ""
+        mixture = f", or {card.label_dim} comma-separated numbers for a mixture" if card.label_dim > 1 else ""
         raise ConfigError(
-            f"label {text!r:.80}: the model takes no such label; it has the classes 0 to {card.label_dim - 1}{mixed}"
+            f"label {text!r:.80} is not valid for this model: choose a class from 0 to {card.label_dim - 1}{mixture}"
         )
     return numbers
 
 
 def _allowed(card: ModelCard) -> str:
-    """What may be asked for, with the options of the command line."""
+    """The labels of a model, with an example of the command-line option."""
     if card.label_kind == "value":
         unit = f" in {card.unit}" if card.unit else ""
         if card.label_dim == 1:
-            return f"it is the density{unit}, for example --density 1.5"
-        return f"it is {card.label_dim} numbers{unit}, for example --label {','.join(['1.5'] * card.label_dim)}"
+            return f"the density{unit}, for example --density 1.5"
+        return f"{card.label_dim} numbers{unit}, for example --label {','.join(['1.5'] * card.label_dim)}"
     if not card.classes:
-        return f"its classes have no names, for example --label 0; there are 0 to {card.label_dim - 1}"
-    return f"there are {', '.join(card.classes)}, for example --density {card.classes[-1]}"
+        return f"choose a class from 0 to {card.label_dim - 1}, for example --label 0"
+    return f"choose from {', '.join(card.classes)}, for example --density {card.classes[-1]}"

@@ -1,4 +1,4 @@
-"""Asking a generator for many images, batch by batch."""
+"""Batched generation of many images."""
 
 from __future__ import annotations
 
@@ -10,65 +10,75 @@ import numpy as np
 from crowdgan_core.errors import ConfigError, PluginError
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.conditioning import LabelVector
-from crowdgan_core.models.generation.parsing import MAX_NUMBER, is_usable
+from crowdgan_core.models.generation.parsing import MAX_MAGNITUDE, is_in_float32_range, parse_pair
 from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.flags import flag
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationOptions:
-    """How images are made, other than their seeds and labels.
+    """Options of generation other than seeds and labels.
 
     Raises:
         ConfigError: a number out of its range.
     """
 
-    truncation_psi: float = 1.0
-    """Pull towards the mean latent: 1 for none, 0 for the mean image."""
+    translate: tuple[float, float] = flag(
+        "--translate",
+        default=(0.0, 0.0),
+        parse=parse_pair,
+        shown_default="0,0",
+        metavar="X,Y",
+        help="Translation in image widths, right and down, e.g. 0.2,0.",
+    )
 
-    translate: tuple[float, float] = (0.0, 0.0)
-    """`(x, y)` by which images move, in image widths, right and down."""
+    rotate_deg: float = flag("--rotate", default=0.0, metavar="DEG", help="Counterclockwise rotation in degrees.")
+    """About the image centre."""
 
-    rotate_deg: float = 0.0
-    """Angle by which they turn about their centre, in degrees, anticlockwise."""
+    truncation_psi: float = flag(
+        "--trunc", default=1.0, help="Truncation psi: 1 = off; lower = less diverse; 0 = mean image."
+    )
 
-    batch_size: int = 8
-    """Images that are made at once; the images do not depend on it."""
+    batch_size: int = flag("--batch", default=8, min=1, help="Batch size for generation.")
+    """The images do not depend on it."""
 
     def __post_init__(self) -> None:
-        if not all(map(is_usable, (self.truncation_psi, *self.translate, self.rotate_deg))):
-            raise ConfigError(f"truncation, translation and rotation must be finite numbers, at most {MAX_NUMBER:g}")
+        if not all(map(is_in_float32_range, (self.truncation_psi, *self.translate, self.rotate_deg))):
+            raise ConfigError(
+                f"truncation, translation and rotation must be finite numbers of at most {MAX_MAGNITUDE:g}"
+            )
         if self.batch_size < 1:
             raise ConfigError(f"batch size is {self.batch_size}; it must be at least 1")
 
     @property
-    def moves(self) -> bool:
-        """Whether images are moved or turned."""
+    def has_transform(self) -> bool:
+        """Whether images are translated or rotated."""
         return self.translate != (0.0, 0.0) or self.rotate_deg != 0.0
 
 
 def generate_images(
-    generator: ImageGenerator, seeds: Sequence[int], labels: Sequence[LabelVector | None], rendering: GenerationOptions
+    generator: ImageGenerator, seeds: Sequence[int], labels: Sequence[LabelVector | None], options: GenerationOptions
 ) -> Iterator[ImageArray]:
     """Images `[height, width, 3]`, one per seed and label, in their order.
 
     Raises:
-        ConfigError: the generator cannot do what is asked.
-        PluginError: it returned something else than images.
+        ConfigError: the generator does not support the options or labels.
+        PluginError: it returned an array of another shape or type.
     """
-    if rendering.moves and not generator.supports_transform:
-        raise ConfigError("images of this model cannot be moved or turned; leave out the translation and rotation")
-    for start in range(0, len(seeds), rendering.batch_size):
-        some = list(seeds[start : start + rendering.batch_size])
-        vectors = [vector for vector in labels[start : start + rendering.batch_size] if vector is not None]
+    if options.has_transform and not generator.supports_transform:
+        raise ConfigError("the model does not support translation and rotation; remove --translate and --rotate")
+    for start in range(0, len(seeds), options.batch_size):
+        batch_seeds = list(seeds[start : start + options.batch_size])
+        vectors = [vector for vector in labels[start : start + options.batch_size] if vector is not None]
         images = generator.generate(
-            some,
+            batch_seeds,
             np.array(vectors, np.float32) if vectors else None,
-            truncation_psi=rendering.truncation_psi,
-            translate=rendering.translate,
-            rotate_deg=rendering.rotate_deg,
+            truncation_psi=options.truncation_psi,
+            translate=options.translate,
+            rotate_deg=options.rotate_deg,
         )
-        expected = (len(some), *generator.card.resolution, 3)
+        expected = (len(batch_seeds), *generator.card.resolution, 3)
         if images.shape != expected or images.dtype != np.uint8:
-            found = f"{images.dtype} of shape {images.shape}"
-            raise PluginError(f"backend {generator.card.backend} returned {found}; it must be uint8 of {expected}")
+            actual = f"{images.dtype} of shape {images.shape}"
+            raise PluginError(f"backend {generator.card.backend} returned {actual}; it must be uint8 of {expected}")
         yield from images

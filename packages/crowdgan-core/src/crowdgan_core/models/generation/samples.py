@@ -1,4 +1,4 @@
-"""`crowdgan generate`: an image per seed, or one of them all in a grid."""
+"""Generated samples on disk: one file per seed, or one image grid."""
 
 from __future__ import annotations
 
@@ -16,42 +16,50 @@ from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
-from crowdgan_core.models.generation.parsing import check_grid
-from crowdgan_core.models.generation.png_metadata import encode_png_with_metadata, model_record, rendering_record
+from crowdgan_core.models.generation.parsing import check_grid, parse_grid, parse_seeds
+from crowdgan_core.models.generation.png_metadata import encode_png_with_metadata, model_record, options_record
 from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.progress import NullProgress, Progress
 
 GRID_NAME = "grid.png"
+"""File name of an image grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig:
-    """What `crowdgan generate` makes.
+    """Samples to generate, and where to write them.
 
     Raises:
-        ConfigError: the grid has another number of cells than there are seeds.
+        ConfigError: the number of grid cells differs from the number of seeds.
     """
 
-    outdir: Path
-    """Folder for the images; made if it is missing."""
+    seeds: tuple[int, ...] = flag(
+        "--seeds", parse=parse_seeds, help="Random seeds, one image each, e.g. 0-31 or 1,5,9-12."
+    )
+    """0 to 2^32 - 1, all different."""
 
-    seeds: tuple[int, ...]
-    """One per image, 0 to 2^32 - 1, all different."""
+    grid: tuple[int, int] | None = flag(
+        "--grid",
+        default=None,
+        parse=parse_grid,
+        metavar="COLUMNSxROWS",
+        help="Write one image grid (grid.png) instead of single images.",
+    )
+    """`(columns, rows)`, filled row by row; None for one file per seed."""
+
+    outdir: Path = flag("--outdir", help="Output folder.")
+    """Created if it does not exist."""
+
+    overwrite: bool = flag("--overwrite", default=False, switch=True, help="Overwrite existing files.")
 
     model_name: str
     """Name of the model file, for the record in the images."""
 
-    request: Conditioning = field(default_factory=Conditioning)
+    conditioning: Conditioning = field(default_factory=Conditioning)
     """Label of all images."""
 
-    rendering: GenerationOptions = field(default_factory=GenerationOptions)
-    """How they are made."""
-
-    grid: tuple[int, int] | None = None
-    """`(columns, rows)` of one image of them all, row by row; None for a file per seed."""
-
-    overwrite: bool = False
-    """Whether existing files are replaced."""
+    options: GenerationOptions = field(default_factory=GenerationOptions)
 
     def __post_init__(self) -> None:
         if self.grid is not None:
@@ -59,59 +67,59 @@ class SampleConfig:
 
     @property
     def names(self) -> list[str]:
-        """Names of the files to write."""
+        """Names of the output files."""
         return [image_name(seed) for seed in self.seeds] if self.grid is None else [GRID_NAME]
 
     def check_destination(self) -> None:
-        """Checks that the files may be written.
+        """Checks that the output files may be written.
 
         Raises:
-            DatasetError: one of them exists and is not to be replaced.
+            DatasetError: a file exists and `overwrite` is False.
         """
         for name in self.names:
             check_overwrite(self.outdir / name, overwrite=self.overwrite)
 
     def check_model(self, card: ModelCard) -> None:
-        """Checks that the model can give these images.
+        """Checks that a model can generate these samples.
 
         Raises:
-            ConfigError: it has no such label, or the grid would be too large.
+            ConfigError: it has no such label, or the grid is too large.
         """
-        label_vector(card, self.request)
+        label_vector(card, self.conditioning)
         if self.grid is not None:
             (columns, rows), (height, width) = self.grid, card.resolution
             if columns * width * rows * height > MAX_PIXELS:
                 size = f"{columns * width}x{rows * height} px"
-                raise ConfigError(f"grid {columns}x{rows}: {size} is too large an image; use fewer seeds, or no grid")
+                raise ConfigError(f"grid {columns}x{rows}: {size} is too large; use fewer seeds, or no grid")
 
 
-def write_samples(generator: ImageGenerator, settings: SampleConfig, progress: Progress | None = None) -> list[Path]:
-    """Makes the images and writes them, each when it is ready; returns their files.
+def write_samples(generator: ImageGenerator, config: SampleConfig, progress: Progress | None = None) -> list[Path]:
+    """Generates the samples and writes each as soon as it is complete; returns the paths of the files.
 
-    What was written stays where a later image fails; no file is ever half-written.
+    After an error the finished files remain; no file is incomplete.
 
     Raises:
-        ConfigError: the model cannot give these images.
-        DatasetError: a file exists already, or cannot be written.
-        PluginError: the generator breaks its contract.
+        ConfigError: the model cannot generate these samples.
+        DatasetError: a file exists already or cannot be written.
+        PluginError: the generator violates its contract.
     """
-    settings.check_destination()
-    settings.check_model(generator.card)
-    images = _reported(_images(generator, settings), len(settings.seeds), progress or NullProgress())
-    with atomic_writer(settings.outdir) as write:
-        if settings.grid is not None:
-            record = {"seeds": list(settings.seeds), "grid": list(settings.grid), **_record(generator.card, settings)}
-            sheet = tile_images(np.stack(list(images)), settings.grid)
-            write(GRID_NAME, encode_png_with_metadata(sheet, record), overwrite=settings.overwrite)
+    config.check_destination()
+    config.check_model(generator.card)
+    images = _report_progress(_images(generator, config), len(config.seeds), progress or NullProgress())
+    with atomic_writer(config.outdir) as write:
+        if config.grid is not None:
+            record = {"seeds": list(config.seeds), "grid": list(config.grid), **_record(generator.card, config)}
+            grid = tile_images(np.stack(list(images)), config.grid)
+            write(GRID_NAME, encode_png_with_metadata(grid, record), overwrite=config.overwrite)
         else:
-            for seed, image in zip(settings.seeds, images, strict=True):
-                data = encode_png_with_metadata(image, {"seed": seed, **_record(generator.card, settings)})
-                write(image_name(seed), data, overwrite=settings.overwrite)
-    return [settings.outdir / name for name in settings.names]
+            for seed, image in zip(config.seeds, images, strict=True):
+                png = encode_png_with_metadata(image, {"seed": seed, **_record(generator.card, config)})
+                write(image_name(seed), png, overwrite=config.overwrite)
+    return [config.outdir / name for name in config.names]
 
 
 def image_name(seed: int) -> str:
-    """Name of the file of a seed, as the official tool has it."""
+    """File name of a seed's image, as in the official tool."""
     return f"seed{seed:04d}.png"
 
 
@@ -123,18 +131,18 @@ def tile_images(images: ImageArray, grid: tuple[int, int]) -> ImageArray:
     return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
 
-def _record(card: ModelCard, settings: SampleConfig) -> dict[str, Any]:
-    vector = label_vector(card, settings.request)
+def _record(card: ModelCard, config: SampleConfig) -> dict[str, Any]:
+    vector = label_vector(card, config.conditioning)
     label = {} if vector is None else {"label": list(vector), "density": describe_label(card, vector)}
-    return {**label, **rendering_record(settings.rendering), **model_record(card, settings.model_name)}
+    return {**label, **options_record(config.options), **model_record(card, config.model_name)}
 
 
-def _images(generator: ImageGenerator, settings: SampleConfig) -> Iterator[ImageArray]:
-    labels: list[LabelVector | None] = [label_vector(generator.card, settings.request)] * len(settings.seeds)
-    return generate_images(generator, settings.seeds, labels, settings.rendering)
+def _images(generator: ImageGenerator, config: SampleConfig) -> Iterator[ImageArray]:
+    labels: list[LabelVector | None] = [label_vector(generator.card, config.conditioning)] * len(config.seeds)
+    return generate_images(generator, config.seeds, labels, config.options)
 
 
-def _reported(images: Iterator[ImageArray], total: int, progress: Progress) -> Iterator[ImageArray]:
+def _report_progress(images: Iterator[ImageArray], total: int, progress: Progress) -> Iterator[ImageArray]:
     progress.start("generating images", total)
     for image in images:
         yield image

@@ -1,4 +1,4 @@
-"""Images side by side with captions, and as an animation there and back."""
+"""Image strips with captions, and animations that play forwards and backwards."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from crowdgan_core.utils.arrays import ImageArray
 
 AnimationFormat = Literal["webp", "gif"]
 
-READABLE_PX = 128
-"""Width below which an image is enlarged, by a whole factor, for its caption to be readable."""
+MIN_WIDTH_PX = 128
+"""Minimum image width for a readable caption; narrower images are upscaled by an integer factor."""
 
-GAP_SHARE = 0.04
-"""Room around the images of a strip, as a share of their width."""
+GAP_FRACTION = 0.04
+"""Gap between the images of a strip as a fraction of their width."""
 
 ONE_WAY_MS = 2500
-"""About how long an animation takes from one end to the other."""
+"""Approximate duration of an animation from the first to the last image."""
 
-FRAME_MS = (40, 700)
-"""Shortest and longest time of a frame."""
+FRAME_LIMITS_MS = (40, 700)
+"""Shortest and longest duration of a frame."""
 
-END_MS = 700
-"""How long the first and the last frame stand at least."""
+END_FRAME_MS = 700
+"""Minimum duration of the first and of the last frame."""
 
 WEBP_QUALITY = 90
+"""Pillow's scale, 0 to 100."""
 
 
 def add_captions(images: Sequence[ImageArray], captions: Sequence[Sequence[str]]) -> list[Image.Image]:
-    """Each image `[height, width, 3]` with its caption below; small ones enlarged, pixel by pixel."""
+    """Each image `[height, width, 3]` with its caption below; small images are upscaled by pixel replication."""
     height, width = images[0].shape[:2]
     factor = upscale_factor(width)
-    band = CaptionBand.fitting(captions, factor * width)
+    band = CaptionBand.fit(captions, factor * width)
     captioned_images = []
     for image, caption in zip(images, captions, strict=True):
         canvas = Image.new("RGB", (factor * width, factor * height + band.height_px), PAPER)
@@ -49,45 +50,49 @@ def add_captions(images: Sequence[ImageArray], captions: Sequence[Sequence[str]]
 
 
 def upscale_factor(width_px: int) -> int:
-    """The whole factor by which images of this width are enlarged."""
-    return max(1, -(-READABLE_PX // width_px))
+    """Integer factor by which images of this width are upscaled."""
+    return max(1, -(-MIN_WIDTH_PX // width_px))
 
 
 def image_strip(images: Sequence[Image.Image]) -> ImageArray:
-    """Images of one size side by side, with room around them."""
+    """Images of equal size side by side, with gaps: `[height, width, 3]`."""
     width, height = images[0].size
-    gap = max(4, round(GAP_SHARE * width))
+    gap = max(4, round(GAP_FRACTION * width))
     sheet = Image.new("RGB", (len(images) * (width + gap) + gap, height + gap), PAPER)
     for index, image in enumerate(images):
         sheet.paste(image, (gap + index * (width + gap), gap))
     return np.asarray(sheet)
 
 
-def check_animation(kind: AnimationFormat) -> None:
-    """Checks that Pillow can write animations of a kind.
+def check_animation(animation_format: AnimationFormat) -> None:
+    """Checks that Pillow can write animations of a format.
 
     Raises:
-        ConfigError: it was built without it.
+        ConfigError: Pillow was built without this format.
     """
-    if kind == "webp" and not features.check("webp"):
-        raise ConfigError("this Pillow was built without WebP; choose --format gif")
+    if animation_format == "webp" and not features.check("webp"):
+        raise ConfigError("this Pillow was built without WebP; use --format gif")
 
 
-def encode_animation(images: Sequence[Image.Image], kind: AnimationFormat, record: Mapping[str, Any]) -> bytes:
-    """An animated file that runs there and back for ever, with its record as JSON.
+def encode_animation(
+    images: Sequence[Image.Image], animation_format: AnimationFormat, record: Mapping[str, Any]
+) -> bytes:
+    """A looping animation that plays the images forwards and backwards, with its record as JSON.
 
-    The record stands in EXIF's ImageDescription (WebP) or the comment (GIF).
+    The record is in EXIF ImageDescription (WebP) or in the comment (GIF).
     """
-    frame_ms = int(np.clip(ONE_WAY_MS / len(images), *FRAME_MS))
-    middle = [frame_ms] * (len(images) - 2)
+    frame_ms = int(np.clip(ONE_WAY_MS / len(images), *FRAME_LIMITS_MS))
+    middle_ms = [frame_ms] * (len(images) - 2)
     frames = [*images, *images[-2:0:-1]]
-    times = [max(frame_ms, END_MS), *middle, max(frame_ms, END_MS), *middle]
+    durations_ms = [max(frame_ms, END_FRAME_MS), *middle_ms, max(frame_ms, END_FRAME_MS), *middle_ms]
     text = json.dumps(record)
     options: dict[str, Any] = {"comment": text.encode()}
-    if kind == "webp":
+    if animation_format == "webp":
         exif = Image.Exif()
         exif[ExifTags.Base.ImageDescription] = text
         options = {"exif": exif, "quality": WEBP_QUALITY}
     file = io.BytesIO()
-    frames[0].save(file, kind, save_all=True, append_images=frames[1:], duration=times, loop=0, **options)
+    frames[0].save(
+        file, animation_format, save_all=True, append_images=frames[1:], duration=durations_ms, loop=0, **options
+    )
     return file.getvalue()

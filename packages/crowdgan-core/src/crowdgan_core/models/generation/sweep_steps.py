@@ -1,4 +1,4 @@
-"""The steps of a sweep: label vectors from the least to the most crowded, each with a caption."""
+"""The steps of a density sweep: label vectors from sparse to dense, each with a caption."""
 
 from __future__ import annotations
 
@@ -8,38 +8,42 @@ from dataclasses import dataclass
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, class_names, one_hot
+from crowdgan_core.utils.flags import flag
 
-VALUE_STEPS = 7
-"""Steps between two densities, unless another number is asked for."""
+DEFAULT_VALUE_STEPS = 7
+"""Default number of steps between two densities."""
 
 MAX_STEPS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRange:
-    """What a sweep goes through.
+    """Labels of a sweep.
 
     Raises:
-        ConfigError: a number out of its range, or one end without the other.
+        ConfigError: a number out of its range, or only one of `first` and `last`.
     """
 
-    steps: int | None = None
-    """Number of images; None for one per class, or 7 between densities."""
+    steps: int | None = flag(
+        "--steps",
+        default=None,
+        shown_default=f"one per class, or {DEFAULT_VALUE_STEPS} for continuous labels",
+        help="Number of images.",
+    )
+    """Images between two classes mix their labels."""
 
-    first: float | None = None
-    """Density of the first image, for models whose label is the density."""
+    first: float | None = flag("--from", default=None, help="First density (continuous labels only).")
 
-    last: float | None = None
-    """Density of the last one."""
+    last: float | None = flag("--to", default=None, help="Last density (continuous labels only).")
 
     def __post_init__(self) -> None:
         if self.steps is not None and not 2 <= self.steps <= MAX_STEPS:
             raise ConfigError(f"steps is {self.steps}; it must be from 2 to {MAX_STEPS}")
         if (self.first is None) != (self.last is None):
-            raise ConfigError("only one end of the densities is given; give both, as in --from 0.5 --to 4")
+            raise ConfigError("only one of first and last density is given; give both, for example --from 0.5 --to 4")
         ends = {end for end in (self.first, self.last) if end is not None}
         if ends and (len(ends) == 1 or not all(map(math.isfinite, ends))):
-            raise ConfigError(f"densities from {self.first:g} to {self.last:g}; they must be two different numbers")
+            raise ConfigError(f"densities are {self.first:g} to {self.last:g}; they must be two different numbers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,53 +51,55 @@ class SweepStep:
     """One image of a sweep."""
 
     vector: LabelVector
-    """Its label."""
+    """Label vector."""
 
     caption: tuple[str, ...]
-    """Its lines of text."""
+    """Lines of the caption."""
 
 
-def sweep_steps(card: ModelCard, asked: SweepRange) -> tuple[SweepStep, ...]:
-    """The steps, at least two.
+def sweep_steps(card: ModelCard, sweep_range: SweepRange) -> tuple[SweepStep, ...]:
+    """The steps of a sweep, at least two.
 
     Raises:
-        ConfigError: the model has no labels, or none of this kind.
+        ConfigError: the model has no labels, or labels that do not match the range.
     """
     if card.label_kind is None:
-        raise ConfigError("the model has no labels, so there is nothing to sweep; crowdgan generate makes images")
-    return _value_steps(card, asked) if card.label_kind == "value" else _class_steps(card, asked)
+        raise ConfigError("the model has no labels, so it cannot be swept; use crowdgan generate")
+    return _value_steps(card, sweep_range) if card.label_kind == "value" else _class_steps(card, sweep_range)
 
 
-def _value_steps(card: ModelCard, asked: SweepRange) -> tuple[SweepStep, ...]:
+def _value_steps(card: ModelCard, sweep_range: SweepRange) -> tuple[SweepStep, ...]:
     unit = f" in {card.unit}" if card.unit else ""
     if card.label_dim != 1:
-        raise ConfigError(f"the model's label is {card.label_dim} numbers; a sweep needs a label of one, the density")
-    if asked.first is None or asked.last is None:
-        raise ConfigError(f"the model's label is the density{unit}; say from where to where, as in --from 0.5 --to 4")
-    steps = asked.steps or VALUE_STEPS
-    shares = [index / (steps - 1) for index in range(steps)]
-    values = [(1 - share) * asked.first + share * asked.last for share in shares]
-    below = (card.unit,) if card.unit else ()
-    return tuple(SweepStep(vector=(value,), caption=(f"{value:.3g}", *below)) for value in values)
+        raise ConfigError(f"the model's label has {card.label_dim} numbers; a sweep needs one number, the density")
+    if sweep_range.first is None or sweep_range.last is None:
+        raise ConfigError(f"the model's label is the density{unit}; give its range, for example --from 0.5 --to 4")
+    steps = sweep_range.steps or DEFAULT_VALUE_STEPS
+    fractions = [index / (steps - 1) for index in range(steps)]
+    values = [(1 - fraction) * sweep_range.first + fraction * sweep_range.last for fraction in fractions]
+    unit_line = (card.unit,) if card.unit else ()
+    return tuple(SweepStep(vector=(value,), caption=(f"{value:.3g}", *unit_line)) for value in values)
 
 
-def _class_steps(card: ModelCard, asked: SweepRange) -> tuple[SweepStep, ...]:
-    """Steps along the straight lines from each class to the next more crowded one."""
-    if asked.first is not None:
-        raise ConfigError(f"the model's labels are classes ({', '.join(class_names(card))}); leave out the densities")
+def _class_steps(card: ModelCard, sweep_range: SweepRange) -> tuple[SweepStep, ...]:
+    """Steps of linear interpolation from each class to the next denser one."""
+    if sweep_range.first is not None:
+        names = ", ".join(class_names(card))
+        raise ConfigError(f"the model's labels are classes ({names}); remove --from and --to")
     if card.label_dim == 1:
-        raise ConfigError(f"the model has one class, {class_names(card)[0]}, so there is nothing to sweep")
-    steps = asked.steps or card.label_dim
-    places = [index * (card.label_dim - 1) / (steps - 1) for index in range(steps)]
-    return tuple(_between(card, place) for place in places)
+        raise ConfigError(f"the model has only one class, {class_names(card)[0]}, so it cannot be swept")
+    steps = sweep_range.steps or card.label_dim
+    positions = [index * (card.label_dim - 1) / (steps - 1) for index in range(steps)]
+    return tuple(_interpolated_step(card, position) for position in positions)
 
 
-def _between(card: ModelCard, place: float) -> SweepStep:
-    """The step at a class, 0 for the first, or between two of them."""
-    names, below = class_names(card), math.floor(place)
-    share = place - below
-    if share == 0:
+def _interpolated_step(card: ModelCard, position: float) -> SweepStep:
+    """The step at a class index, or between two of them."""
+    names, below = class_names(card), math.floor(position)
+    fraction = position - below
+    if fraction == 0:
         return SweepStep(vector=one_hot(card, below), caption=(names[below],))
     low, high = one_hot(card, below), one_hot(card, below + 1)
-    vector = tuple((1 - share) * one + share * other for one, other in zip(low, high, strict=True))
-    return SweepStep(vector=vector, caption=(f"{1 - share:.0%} {names[below]}", f"{share:.0%} {names[below + 1]}"))
+    vector = tuple((1 - fraction) * a + fraction * b for a, b in zip(low, high, strict=True))
+    caption = (f"{1 - fraction:.0%} {names[below]}", f"{fraction:.0%} {names[below + 1]}")
+    return SweepStep(vector=vector, caption=caption)

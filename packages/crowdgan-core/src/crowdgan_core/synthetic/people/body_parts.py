@@ -1,112 +1,110 @@
-"""Bodies put together from round parts, in units of standing height."""
+"""Bodies composed of rounded parts, in units of standing height."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from crowdgan_core.synthetic.people.appearance import SLOTS, Wardrobe
-from crowdgan_core.synthetic.people.outlines import BodyView, ball, limb, trunk
+from crowdgan_core.synthetic.people.appearance import COLOUR_SLOTS, Appearance
+from crowdgan_core.synthetic.people.outlines import BodyView, ellipsoid_outlines, limb_outlines, trunk_outlines
 from crowdgan_core.synthetic.people.skeleton import (
     CHIN_HEIGHT,
     HIP_BREADTH,
     SHOULDER_BREADTH,
     SIDES,
-    Array,
     arm_joints,
     leg_joints,
 )
+from crowdgan_core.utils.arrays import BoolArray, FloatArray
 
-Flags = npt.NDArray[np.bool_]
+LEG_ORDER, SKIRT_ORDER, TRUNK_ORDER, NECK_ORDER, HEAD_ORDER = 0.0, 10.0, 20.0, 30.0, 40.0
+"""Drawing order of the parts; parts of one kind are sorted by nearness, the farthest first."""
 
-ORDER_LEGS, ORDER_SKIRT, ORDER_BODY, ORDER_NECK, ORDER_HEAD = 0.0, 10.0, 20.0, 30.0, 40.0
-"""Kinds of parts from first to last drawn; within a kind, the nearer comes later."""
-
-FRONT_SEEN = 0.35
-"""Cosine of the angle of the face off the camera from which on fronts and features are seen."""
+MIN_FRONT_COSINE = 0.35
+"""Cosine of the angle between face and camera from which shirt fronts and facial features are visible; ours."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BodyPart:
-    """One part of all bodies, drawn in one go: layer by layer, within a layer piece by piece."""
+    """One part of all bodies. Its layers are drawn one after the other, each with all its pieces."""
 
-    outlines: Array
-    """`[num_people, num_layers, num_pieces, CORNERS, 2]`, in body units (right, up)."""
+    outlines: FloatArray
+    """`[num_people, num_layers, num_pieces, NUM_CORNERS, 2]`, in body units (right, up)."""
 
     slots: tuple[int, ...]
-    """Colour of each piece, an index into `SLOTS`."""
+    """Colour of each piece, an index into `COLOUR_SLOTS`."""
 
-    order: Array
+    order: FloatArray
     """`[num_people]`; parts are drawn in increasing order."""
 
-    shown: Flags
+    visible: BoolArray
     """`[num_people]` whether the person has this part."""
 
     is_head: bool = False
     """Whether the part belongs to the head box."""
 
-    fine: bool = False
+    is_detail: bool = False
     """Whether the part is drawn on large bodies only."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gait:
-    """How people move and how broad they are, `[num_people]` each, as in `Person`."""
+    """Gait and girth of people, `[num_people]` each, as in `SyntheticPerson`."""
 
-    stride: Array
-    phase_rad: Array
-    girth: Array
+    stride: FloatArray
+    phase_rad: FloatArray
+    girth: FloatArray
 
     @property
-    def shoulders(self) -> Array:
-        """Half the breadth over the shoulders; half as variable as the girth."""
+    def half_shoulders(self) -> FloatArray:
+        """Half the breadth of the shoulders; it varies half as much as the girth."""
         return np.asarray(0.5 * SHOULDER_BREADTH * (0.5 + 0.5 * self.girth))
 
     @property
-    def hips(self) -> Array:
+    def half_hips(self) -> FloatArray:
         """Half the breadth of the hips."""
         return np.asarray(0.5 * HIP_BREADTH * self.girth)
 
 
-def body_parts(view: BodyView, gait: Gait, wardrobe: Wardrobe) -> tuple[BodyPart, ...]:
+def body_parts(view: BodyView, gait: Gait, appearance: Appearance) -> tuple[BodyPart, ...]:
     """All parts of the bodies in the view, in body units."""
     return (
         *(_leg(view, gait, side) for side in SIDES),
-        _skirt(view, gait, wardrobe),
-        *(_arm(view, gait, side, wardrobe.bends_rad[:, index]) for index, side in enumerate(SIDES)),
-        _torso(view, gait, wardrobe),
-        _shirt(view, wardrobe),
-        _bag(view, wardrobe),
-        *_head(view, wardrobe),
-        _features(view),
+        _skirt(view, gait, appearance),
+        *(_arm(view, gait, side, appearance.bends_rad[:, index]) for index, side in enumerate(SIDES)),
+        _torso(view, gait, appearance),
+        _shirt(view, appearance),
+        _bag(view, appearance),
+        *_head(view, appearance),
+        _facial_features(view),
     )
 
 
 def _leg(view: BodyView, gait: Gait, side: float) -> BodyPart:
-    joints, thick = leg_joints(side, gait.stride, gait.phase_rad, gait.girth), np.sqrt(gait.girth)
-    shoe = limb(view, joints["heel"], joints["toe"], 0.020, 0.019)
-    shank = limb(view, joints["knee"], joints["ankle"], 0.037 * thick, 0.026 * thick)
-    thigh = limb(view, joints["hip"], joints["knee"], 0.054 * thick, 0.039 * thick)
+    joints, thickness = leg_joints(side, gait.stride, gait.phase_rad, gait.girth), np.sqrt(gait.girth)
+    shoe = limb_outlines(view, joints["heel"], joints["toe"], 0.020, 0.019)
+    shank = limb_outlines(view, joints["knee"], joints["ankle"], 0.037 * thickness, 0.026 * thickness)
+    thigh = limb_outlines(view, joints["hip"], joints["knee"], 0.054 * thickness, 0.039 * thickness)
     nearness = view.nearness(0.5 * (joints["knee"] + joints["ankle"]))
-    return _part(view, (shoe, shank, thigh), ("shoe", "shank", "bottom"), ORDER_LEGS + nearness + 1e-3 * side)
+    return _part(view, (shoe, shank, thigh), ("shoe", "shank", "bottom"), LEG_ORDER + nearness + 1e-3 * side)
 
 
-def _arm(view: BodyView, gait: Gait, side: float, bend_rad: Array) -> BodyPart:
-    joints, thick = arm_joints(side, gait.stride, gait.phase_rad, gait.girth, bend_rad), np.sqrt(gait.girth)
-    hand = limb(view, joints["wrist"], joints["hand"], 0.016, 0.020)
-    forearm = limb(view, joints["elbow"], joints["wrist"], 0.027 * thick, 0.020 * thick)
-    upper = limb(view, joints["shoulder"], joints["elbow"], 0.035 * thick, 0.029 * thick)
-    order = ORDER_BODY + view.nearness(joints["elbow"]) - view.nearness(view.joint(0.0, 0.0, 0.65))
+def _arm(view: BodyView, gait: Gait, side: float, bend_rad: FloatArray) -> BodyPart:
+    joints, thickness = arm_joints(side, gait.stride, gait.phase_rad, gait.girth, bend_rad), np.sqrt(gait.girth)
+    hand = limb_outlines(view, joints["wrist"], joints["hand"], 0.016, 0.020)
+    forearm = limb_outlines(view, joints["elbow"], joints["wrist"], 0.027 * thickness, 0.020 * thickness)
+    upper = limb_outlines(view, joints["shoulder"], joints["elbow"], 0.035 * thickness, 0.029 * thickness)
+    order = TRUNK_ORDER + view.nearness(joints["elbow"]) - view.nearness(view.joints(0.0, 0.0, 0.65))
     return _part(view, (hand, forearm, upper), ("skin", "sleeve", "top"), order)
 
 
-def _torso(view: BodyView, gait: Gait, wardrobe: Wardrobe) -> BodyPart:
+def _torso(view: BodyView, gait: Gait, appearance: Appearance) -> BodyPart:
     """The trunk down to the hem of the top, and the shoulders over it."""
-    hem = np.where(wardrobe.long_coat, 0.36, 0.475)
-    shoulders, hips, girth = gait.shoulders, gait.hips * np.where(wardrobe.long_coat, 1.06, 1.0), gait.girth
-    chest = trunk(
+    hem = np.where(appearance.long_coat, 0.36, 0.475)
+    hips = gait.half_hips * np.where(appearance.long_coat, 1.06, 1.0)
+    shoulders, girth = gait.half_shoulders, gait.girth
+    chest = trunk_outlines(
         view,
         (
             (0.832, 0.40 * shoulders, 0.045),
@@ -118,82 +116,87 @@ def _torso(view: BodyView, gait: Gait, wardrobe: Wardrobe) -> BodyPart:
             (hem, 1.00 * hips, 0.068 * girth),
         ),
     )
-    right, left = (view.joint(side * 0.48 * shoulders, -0.005, 0.803) for side in SIDES)
-    return _part(view, (limb(view, right, left, 0.034, 0.034), chest), ("top", "top"), ORDER_BODY)
+    right, left = (view.joints(side * 0.48 * shoulders, -0.005, 0.803) for side in SIDES)
+    return _part(view, (limb_outlines(view, right, left, 0.034, 0.034), chest), ("top", "top"), TRUNK_ORDER)
 
 
-def _skirt(view: BodyView, gait: Gait, wardrobe: Wardrobe) -> BodyPart:
-    hips, girth = gait.hips, gait.girth
+def _skirt(view: BodyView, gait: Gait, appearance: Appearance) -> BodyPart:
+    hips, girth = gait.half_hips, gait.girth
     levels = (
         (0.60, 0.90 * hips, 0.060 * girth),
         (0.52, 1.05 * hips, 0.072 * girth),
         (0.42, 1.18 * hips, 0.083 * girth),
         (0.30, 1.32 * hips, 0.094 * girth),
     )
-    return _part(view, (trunk(view, levels),), ("bottom",), ORDER_SKIRT, shown=wardrobe.skirt)
+    return _part(view, (trunk_outlines(view, levels),), ("bottom",), SKIRT_ORDER, visible=appearance.skirt)
 
 
-def _shirt(view: BodyView, wardrobe: Wardrobe) -> BodyPart:
-    """What an open jacket shows, on those whose front is seen."""
-    front = limb(view, view.joint(0.0, 0.058, 0.79), view.joint(0.0, 0.064, 0.53), 0.026, 0.02)
-    shown = wardrobe.open_jacket & (np.cos(view.facing) > FRONT_SEEN)
-    return _part(view, (front,), ("shirt",), ORDER_BODY + 1e-3, shown=shown)
+def _shirt(view: BodyView, appearance: Appearance) -> BodyPart:
+    """The shirt below an open jacket, on people who face the camera."""
+    front = limb_outlines(view, view.joints(0.0, 0.058, 0.79), view.joints(0.0, 0.064, 0.53), 0.026, 0.02)
+    visible = appearance.open_jacket & (np.cos(view.facing) > MIN_FRONT_COSINE)
+    return _part(view, (front,), ("shirt",), TRUNK_ORDER + 1e-3, visible=visible)
 
 
-def _bag(view: BodyView, wardrobe: Wardrobe) -> BodyPart:
-    bottom = view.joint(0.0, -0.095, 0.635)
-    bag = limb(view, view.joint(0.0, -0.085, 0.765), bottom, 0.055, 0.068)
-    order = ORDER_BODY + 1.5 * (view.nearness(bottom) - view.nearness(view.joint(0.0, 0.0, 0.65)))
-    return _part(view, (bag,), ("bag",), order, shown=wardrobe.backpack)
+def _bag(view: BodyView, appearance: Appearance) -> BodyPart:
+    bottom = view.joints(0.0, -0.095, 0.635)
+    bag = limb_outlines(view, view.joints(0.0, -0.085, 0.765), bottom, 0.055, 0.068)
+    order = TRUNK_ORDER + 1.5 * (view.nearness(bottom) - view.nearness(view.joints(0.0, 0.0, 0.65)))
+    return _part(view, (bag,), ("bag",), order, visible=appearance.backpack)
 
 
-def _head(view: BodyView, wardrobe: Wardrobe) -> tuple[BodyPart, ...]:
-    """Neck, face and hair; the hair lies behind the face of those who look to the camera, else before it."""
+def _head(view: BodyView, appearance: Appearance) -> tuple[BodyPart, ...]:
+    """Neck, face and hair. The hair is drawn before the face of people who face the camera, otherwise after it."""
     length = 1.0 - CHIN_HEIGHT
-    neck = limb(view, view.joint(0.0, -0.004, 0.825), view.joint(0.0, 0.008, 0.895), 0.029, 0.026)
-    face = ball(view, view.joint(0.0, 0.020, CHIN_HEIGHT + 0.39 * length), (0.037, 0.041, 0.40 * length), jaw=0.22)
-    hair = ball(view, view.joint(0.0, -0.006, CHIN_HEIGHT + 0.61 * length), (0.044, 0.053, 0.40 * length))
-    fall = limb(view, view.joint(0.0, -0.032, 0.93), view.joint(0.0, -0.045, 0.835), 0.040, 0.046)
+    neck = limb_outlines(view, view.joints(0.0, -0.004, 0.825), view.joints(0.0, 0.008, 0.895), 0.029, 0.026)
+    face_centre = view.joints(0.0, 0.020, CHIN_HEIGHT + 0.39 * length)
+    face = ellipsoid_outlines(view, face_centre, (0.037, 0.041, 0.40 * length), jaw=0.22)
+    hair_centre = view.joints(0.0, -0.006, CHIN_HEIGHT + 0.61 * length)
+    hair = ellipsoid_outlines(view, hair_centre, (0.044, 0.053, 0.40 * length))
+    back_hair = limb_outlines(view, view.joints(0.0, -0.032, 0.93), view.joints(0.0, -0.045, 0.835), 0.040, 0.046)
     towards = np.cos(view.facing) * np.cos(view.depression) - 0.4 * np.sin(view.depression)
-    hair_order = ORDER_HEAD + np.where(towards > 0.12, -1.0, 2.0)
-    fall_order = np.where(np.cos(view.facing) > 0, ORDER_BODY - 5, ORDER_HEAD + 3)
+    hair_order = HEAD_ORDER + np.where(towards > 0.12, -1.0, 2.0)
+    back_hair_order = np.where(np.cos(view.facing) > 0, TRUNK_ORDER - 5, HEAD_ORDER + 3)
     return (
-        _part(view, (fall,), ("hair",), fall_order, shown=wardrobe.long_hair),
-        _part(view, (neck,), ("skin",), ORDER_NECK),
-        _part(view, (face,), ("skin",), ORDER_HEAD, is_head=True),
+        _part(view, (back_hair,), ("hair",), back_hair_order, visible=appearance.long_hair),
+        _part(view, (neck,), ("skin",), NECK_ORDER),
+        _part(view, (face,), ("skin",), HEAD_ORDER, is_head=True),
         _part(view, (hair,), ("hair",), hair_order, is_head=True),
     )
 
 
-def _features(view: BodyView) -> BodyPart:
-    """Eyes, brows, nose and mouth of large faces that are seen."""
+def _facial_features(view: BodyView) -> BodyPart:
+    """Eyes, brows, nose and mouth of large faces that face the camera."""
     pieces = []
     for side in SIDES:
         for up, radius in ((0.930, 0.0030), (0.9395, 0.0020)):
-            start, end = (view.joint(side * right, 0.056, up) for right in (0.0125, 0.0185))
-            pieces.append(limb(view, start, end, radius, radius))
-    pieces.append(limb(view, view.joint(0.0, 0.060, 0.928), view.joint(0.0, 0.068, 0.910), 0.0035, 0.0070))
-    pieces.append(limb(view, view.joint(-0.010, 0.056, 0.8935), view.joint(0.010, 0.056, 0.8935), 0.0030, 0.0030))
+            start, end = (view.joints(side * right, 0.056, up) for right in (0.0125, 0.0185))
+            pieces.append(limb_outlines(view, start, end, radius, radius))
+    nose_ends = view.joints(0.0, 0.060, 0.928), view.joints(0.0, 0.068, 0.910)
+    mouth_ends = view.joints(-0.010, 0.056, 0.8935), view.joints(0.010, 0.056, 0.8935)
+    pieces.append(limb_outlines(view, *nose_ends, 0.0035, 0.0070))
+    pieces.append(limb_outlines(view, *mouth_ends, 0.0030, 0.0030))
     slots = ("eye", "hair", "eye", "hair", "skin", "lips")
-    return _part(view, tuple(pieces), slots, ORDER_HEAD + 1.0, shown=np.cos(view.facing) > FRONT_SEEN, fine=True)
+    visible = np.cos(view.facing) > MIN_FRONT_COSINE
+    return _part(view, tuple(pieces), slots, HEAD_ORDER + 1.0, visible=visible, is_detail=True)
 
 
 def _part(
     view: BodyView,
-    pieces: tuple[Array, ...],
+    pieces: tuple[FloatArray, ...],
     slots: tuple[str, ...],
-    order: Array | float,
+    order: FloatArray | float,
     *,
-    shown: Flags | None = None,
+    visible: BoolArray | None = None,
     is_head: bool = False,
-    fine: bool = False,
+    is_detail: bool = False,
 ) -> BodyPart:
-    """A part of these pieces `[num_people, num_layers, CORNERS, 2]`; everybody has it if `shown` is None."""
+    """A part of these pieces `[num_people, num_layers, NUM_CORNERS, 2]`; all people have it if `visible` is None."""
     return BodyPart(
         outlines=np.stack(pieces, axis=2),
-        slots=tuple(SLOTS.index(slot) for slot in slots),
+        slots=tuple(COLOUR_SLOTS.index(slot) for slot in slots),
         order=np.broadcast_to(order, len(view)),
-        shown=np.ones(len(view), bool) if shown is None else shown,
+        visible=np.ones(len(view), bool) if visible is None else visible,
         is_head=is_head,
-        fine=fine,
+        is_detail=is_detail,
     )

@@ -1,4 +1,4 @@
-"""Round parts of bodies as the camera sees them: outlines of limbs, balls and trunks, in layers of shading."""
+"""Outlines of projected body parts (limbs, ellipsoids, trunks), in layers that approximate shading."""
 
 from __future__ import annotations
 
@@ -6,122 +6,135 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdgan_core.synthetic.people.skeleton import Array, joint
+from crowdgan_core.synthetic.people.skeleton import joint_positions
+from crowdgan_core.utils.arrays import FloatArray
 
 LAYER_WIDTHS = np.linspace(1.0, 0.16, 8)
-"""Widths of the layers of shading of a round part in radii, from the rim to the highlight; ours."""
+"""Widths of the shading layers of a rounded part relative to its radius, from the rim to the highlight; ours."""
 
 LAYER_SHIFTS = 0.6 * (1 - LAYER_WIDTHS)
-"""Shifts of the layers towards the light in radii, such that no layer leaves the first."""
+"""Shifts of the layers towards the light relative to the radius, such that each layer lies inside the first."""
 
-LAYER_TONES = 0.64 + 0.48 * (1 - LAYER_WIDTHS**2) ** 0.7
-"""Brightness of the layers; ours."""
+LAYER_BRIGHTNESS = 0.64 + 0.48 * (1 - LAYER_WIDTHS**2) ** 0.7
+"""Relative brightness of the layers; ours."""
 
-CORNERS = 16
+NUM_CORNERS = 16
 """Corners of an outline; even."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BodyView:
-    """How the camera sees bodies: in parallel projection, each from its own side and height."""
+    """View of bodies from the camera: a parallel projection for each body, with its own azimuth and depression."""
 
-    facing: Array
-    """`[num_people]` angle of the face off the direction to the camera, positive to the image's right, radians."""
+    facing: FloatArray
+    """`[num_people]` angle from the direction to the camera to the face, in radians, positive to the right."""
 
-    depression: Array
-    """`[num_people]` angle of the line of sight below the horizontal, radians."""
+    depression: FloatArray
+    """`[num_people]` angle of the line of sight below the horizontal in radians."""
 
-    light: Array
-    """`[2]` direction to the light in the image, right and up, of length at most 1."""
+    light: FloatArray
+    """`[2]` direction to the light in the image, (right, up), of length at most 1."""
 
     def __len__(self) -> int:
         return len(self.facing)
 
-    def joint(self, right: Array | float, ahead: Array | float, up: Array | float) -> Array:
-        """`[num_people, 3]` joints at these body coordinates."""
-        return joint(len(self), right, ahead, up)
+    def joints(self, right: FloatArray | float, ahead: FloatArray | float, up: FloatArray | float) -> FloatArray:
+        """Joints at these body coordinates, `[num_people, 3]`."""
+        return joint_positions(len(self), right, ahead, up)
 
-    def seen(self, joints: Array) -> Array:
-        """Places (right, up) of joints in the view, `[num_people, 2]`."""
+    def project(self, joints: FloatArray) -> FloatArray:
+        """View coordinates (right, up) of joints, `[num_people, 2]`."""
         lateral = joints[:, 1] * np.sin(self.facing) - joints[:, 0] * np.cos(self.facing)
-        up = joints[:, 2] * np.cos(self.depression) - self._toward(joints) * np.sin(self.depression)
+        up = joints[:, 2] * np.cos(self.depression) - self._ground_offset(joints) * np.sin(self.depression)
         return np.stack([lateral, up], axis=1)
 
-    def nearness(self, joints: Array) -> Array:
-        """How near joints are along the line of sight, `[num_people]`; more is nearer."""
-        return np.asarray(self._toward(joints) * np.cos(self.depression) + joints[:, 2] * np.sin(self.depression))
+    def nearness(self, joints: FloatArray) -> FloatArray:
+        """Position of joints along the line of sight, `[num_people]`; larger values are nearer to the camera."""
+        towards = self._ground_offset(joints) * np.cos(self.depression)
+        return np.asarray(towards + joints[:, 2] * np.sin(self.depression))
 
-    def _toward(self, joints: Array) -> Array:
-        """Offsets of joints on the ground towards the camera, `[num_people]`."""
+    def _ground_offset(self, joints: FloatArray) -> FloatArray:
+        """Horizontal offset of joints towards the camera, `[num_people]`."""
         return np.asarray(joints[:, 0] * np.sin(self.facing) + joints[:, 1] * np.cos(self.facing))
 
-    def half_extent(self, right: Array | float, ahead: Array | float) -> Array:
-        """Half the seen breadth of an upright cylinder with these elliptic half axes, `[num_people]`."""
+    def half_breadth(self, right: FloatArray | float, ahead: FloatArray | float) -> FloatArray:
+        """Half the projected breadth of an upright elliptic cylinder with these half axes, `[num_people]`."""
         return np.asarray(np.hypot(right * np.cos(self.facing), ahead * np.sin(self.facing)))
 
-    def half_depth(self, right: Array | float, ahead: Array | float) -> Array:
-        """Half its extent along the line of sight on the ground, `[num_people]`."""
+    def half_depth(self, right: FloatArray | float, ahead: FloatArray | float) -> FloatArray:
+        """Half the horizontal extent of that cylinder along the line of sight, `[num_people]`."""
         return np.asarray(np.hypot(right * np.sin(self.facing), ahead * np.cos(self.facing)))
 
 
-def limb(view: BodyView, start: Array, end: Array, start_radius: Array | float, end_radius: Array | float) -> Array:
-    """Outlines of tapered limbs with round ends, `[num_people, num_layers, CORNERS, 2]`.
+def limb_outlines(
+    view: BodyView,
+    start: FloatArray,
+    end: FloatArray,
+    start_radius: FloatArray | float,
+    end_radius: FloatArray | float,
+) -> FloatArray:
+    """Outlines of tapered limbs with round ends, `[num_people, num_layers, NUM_CORNERS, 2]`.
 
     Args:
-        view: how they are seen.
+        view: view of the bodies.
         start: `[num_people, 3]` joints.
         end: `[num_people, 3]` joints.
-        start_radius: thickness at the start.
-        end_radius: thickness at the end.
+        start_radius: radius at the start.
+        end_radius: radius at the end.
     """
-    a, b = view.seen(start)[:, None, None], view.seen(end)[:, None, None]
+    a, b = view.project(start)[:, None, None], view.project(end)[:, None, None]
     length = np.linalg.norm(b - a, axis=-1, keepdims=True)
     axis = np.where(length > 1e-6, (b - a) / np.maximum(length, 1e-6), np.array([0.0, -1.0]))
     normal = np.stack([-axis[..., 1], axis[..., 0]], axis=-1)
-    turns = np.linspace(-np.pi / 2, np.pi / 2, CORNERS // 2)[:, None]
-    cap = np.cos(turns) * axis + np.sin(turns) * normal
+    angles = np.linspace(-np.pi / 2, np.pi / 2, NUM_CORNERS // 2)[:, None]
+    cap = np.cos(angles) * axis + np.sin(angles) * normal
     first, last = (np.broadcast_to(radius, len(view))[:, None, None, None] for radius in (start_radius, end_radius))
     widths, shifts = LAYER_WIDTHS[:, None, None], LAYER_SHIFTS[:, None, None] * view.light
     return np.concatenate([b + last * (widths * cap + shifts), a + first * (shifts - widths * cap)], axis=2)
 
 
-def ball(view: BodyView, centre: Array, half_axes: tuple[float, float, float], jaw: float = 0.0) -> Array:
-    """Outlines of ellipsoids, `[num_people, num_layers, CORNERS, 2]`.
+def ellipsoid_outlines(
+    view: BodyView, centre: FloatArray, half_axes: tuple[float, float, float], jaw: float = 0.0
+) -> FloatArray:
+    """Outlines of ellipsoids, `[num_people, num_layers, NUM_CORNERS, 2]`.
 
     Args:
-        view: how they are seen.
+        view: view of the bodies.
         centre: `[num_people, 3]` joints.
         half_axes: half axes right, ahead and up.
-        jaw: how much narrower the lowest part is than the middle; 0 an ellipsoid.
+        jaw: relative narrowing of the lowest point; 0 gives an ellipsoid.
     """
     right, ahead, up = half_axes
     rise = np.hypot(up * np.cos(view.depression), view.half_depth(right, ahead) * np.sin(view.depression))
-    half = np.stack([view.half_extent(right, ahead), rise], axis=1)[:, None, None]
-    turns = 2 * np.pi * np.arange(CORNERS) / CORNERS
-    narrowing = 1 - jaw * np.maximum(0, -np.sin(turns))
-    circle = np.stack([np.cos(turns) * narrowing, np.sin(turns)], axis=1)
+    half = np.stack([view.half_breadth(right, ahead), rise], axis=1)[:, None, None]
+    angles = 2 * np.pi * np.arange(NUM_CORNERS) / NUM_CORNERS
+    narrowing = 1 - jaw * np.maximum(0, -np.sin(angles))
+    circle = np.stack([np.cos(angles) * narrowing, np.sin(angles)], axis=1)
     return np.asarray(
-        view.seen(centre)[:, None, None]
+        view.project(centre)[:, None, None]
         + half * (LAYER_WIDTHS[:, None, None] * circle + LAYER_SHIFTS[:, None, None] * view.light)
     )
 
 
-def trunk(view: BodyView, levels: tuple[tuple[Array | float, Array | float, Array | float], ...]) -> Array:
-    """Outlines of a stack of upright elliptic levels, `[num_people, num_layers, CORNERS, 2]`.
+def trunk_outlines(
+    view: BodyView, levels: tuple[tuple[FloatArray | float, FloatArray | float, FloatArray | float], ...]
+) -> FloatArray:
+    """Outlines of a stack of horizontal ellipses, `[num_people, num_layers, NUM_CORNERS, 2]`.
 
     Args:
-        view: how they are seen.
-        levels: height, half breadth and half depth of each, from the top to the bottom, CORNERS / 2 at most; more
-            levels are put between them.
+        view: view of the bodies.
+        levels: height, half breadth and half depth of each ellipse, from top to bottom, at most NUM_CORNERS / 2; they
+            are interpolated linearly.
     """
-    middles = np.stack([view.seen(view.joint(0.0, 0.0, up)) for up, _, _ in levels], axis=1)
-    halves = np.stack([view.half_extent(breadth, depth) for _, breadth, depth in levels], axis=1)
-    where = np.linspace(0, len(levels) - 1, CORNERS // 2)
-    below, share = where.astype(int).clip(max=len(levels) - 2), where - where.astype(int).clip(max=len(levels) - 2)
-    middles = middles[:, below] * (1 - share)[:, None] + middles[:, below + 1] * share[:, None]
-    halves = halves[:, below] * (1 - share) + halves[:, below + 1] * share
+    middles = np.stack([view.project(view.joints(0.0, 0.0, up)) for up, _, _ in levels], axis=1)
+    halves = np.stack([view.half_breadth(breadth, depth) for _, breadth, depth in levels], axis=1)
+    position = np.linspace(0, len(levels) - 1, NUM_CORNERS // 2)
+    index = position.astype(int).clip(max=len(levels) - 2)
+    weight = position - index
+    middles = middles[:, index] * (1 - weight)[:, None] + middles[:, index + 1] * weight[:, None]
+    halves = halves[:, index] * (1 - weight) + halves[:, index + 1] * weight
     offsets = halves[..., None] * np.array([1.0, 0.0])
     widths, shifts = LAYER_WIDTHS[:, None, None], LAYER_SHIFTS[:, None, None]
-    moved = middles[:, None] + offsets[:, None] * shifts * view.light[0]
+    shifted = middles[:, None] + offsets[:, None] * shifts * view.light[0]
     reach = widths * offsets[:, None]
-    return np.concatenate([moved + reach, (moved - reach)[:, :, ::-1]], axis=2)
+    return np.concatenate([shifted + reach, (shifted - reach)[:, :, ::-1]], axis=2)

@@ -1,4 +1,4 @@
-"""The ground under the crowd: paving, asphalt or cobbles in correct perspective, and the shadows on it."""
+"""Ground texture (slabs, bricks, cobbles, asphalt) in perspective, and shadows on the ground."""
 
 from __future__ import annotations
 
@@ -9,160 +9,173 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from crowdgan_core.scenes.camera import Camera
-from crowdgan_core.synthetic.render.canvas import FARTHEST_PX
-from crowdgan_core.synthetic.render.sky import Colour, FloatImage, haze_share
+from crowdgan_core.synthetic.haze import Colour, haze_fraction
+from crowdgan_core.synthetic.render.canvas import MAX_COORDINATE_PX
+from crowdgan_core.synthetic.render.sky import FloatImage
 from crowdgan_core.synthetic.world.world import Light, SyntheticPerson
+from crowdgan_core.utils.arrays import FloatArray
 
-Array32 = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
+"""Values per pixel or per row; single precision for speed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paving:
-    """A kind of ground."""
+class Pavement:
+    """Type of ground."""
 
     colours: tuple[tuple[int, int, int], ...]
-    """Mean colours to choose from, RGB."""
+    """Mean colours to draw from, RGB."""
 
-    tile_m: tuple[float, float]
-    """Length and breadth of a slab in metres; 0 without joints."""
+    slab_m: tuple[float, float]
+    """Length and breadth of a slab in metres; 0 for ground without joints."""
 
     joint_m: float = 0.012
     """Breadth of the joints in metres."""
 
-    variety: float = 0.05
-    """Standard deviation of brightness between slabs."""
+    slab_deviation: float = 0.05
+    """Standard deviation of relative brightness between slabs."""
 
     grain: float = 0.07
-    """Strength of spots and stains."""
+    """Strength of spots and stains, relative to the brightness."""
 
 
-PAVINGS = (
-    Paving(colours=((158, 152, 142), (140, 138, 136), (176, 166, 150)), tile_m=(0.8, 0.8), joint_m=0.02),
-    Paving(colours=((150, 142, 134), (128, 124, 122)), tile_m=(0.6, 0.3)),
-    Paving(colours=((122, 112, 104), (112, 110, 112)), tile_m=(0.2, 0.2), joint_m=0.03, variety=0.09),
-    Paving(colours=((96, 98, 102), (112, 112, 112), (84, 86, 90)), tile_m=(0.0, 0.0), grain=0.1),
-    Paving(colours=((164, 152, 132), (150, 146, 138)), tile_m=(2.5, 2.5), joint_m=0.03, variety=0.03, grain=0.09),
+PAVEMENTS = (
+    Pavement(colours=((158, 152, 142), (140, 138, 136), (176, 166, 150)), slab_m=(0.8, 0.8), joint_m=0.02),
+    Pavement(colours=((150, 142, 134), (128, 124, 122)), slab_m=(0.6, 0.3)),
+    Pavement(colours=((122, 112, 104), (112, 110, 112)), slab_m=(0.2, 0.2), joint_m=0.03, slab_deviation=0.09),
+    Pavement(colours=((96, 98, 102), (112, 112, 112), (84, 86, 90)), slab_m=(0.0, 0.0), grain=0.1),
+    Pavement(
+        colours=((164, 152, 132), (150, 146, 138)), slab_m=(2.5, 2.5), joint_m=0.03, slab_deviation=0.03, grain=0.09
+    ),
 )
-"""Slabs, bricks, cobbles, asphalt, concrete fields; ours."""
+"""Slabs, bricks, cobbles, asphalt, concrete; ours."""
 
-NOISE_SIDE = 256
-"""Side of the repeated noise tile in samples."""
+NOISE_SIDE_SAMPLES = 256
+"""Side of the periodic noise tile in samples; a power of two."""
 
-SHADOW_DARK, CONTACT_DARK = 0.50, 0.42
-"""Share of light lost in the sun's shadow and right under the feet; ours."""
+CAST_SHADOW_FRACTION, CONTACT_SHADOW_FRACTION = 0.50, 0.42
+"""Fraction of light lost in the sun's shadow, and directly below the feet; ours."""
 
 
-def draw_ground(rng: np.random.Generator, image: FloatImage, camera: Camera, haze: Colour) -> None:
-    """Draws the ground onto all rows of the image that lie below the horizon."""
+def render_ground(rng: np.random.Generator, image: FloatImage, camera: Camera, haze: Colour) -> None:
+    """Draws the ground onto all rows of the image below the horizon, in place."""
     height, width = camera.size
     top = max(0, int(np.ceil(camera.horizon_row + 0.5)))
     if top >= height:
         return
-    paving = PAVINGS[rng.integers(len(PAVINGS))]
+    pavement = PAVEMENTS[rng.integers(len(PAVEMENTS))]
     rows = np.arange(top, height) + 0.5
     centre = camera.ground_from_pixels(np.stack([np.full(len(rows), camera.centre_px[0] + 1), rows], axis=1))
     distance, across_m = centre[:, 1].astype(np.float32), centre[:, 0].astype(np.float32)
     x_m = (np.arange(width, dtype=np.float32) + np.float32(0.5 - camera.centre_px[0])) * across_m[:, None]
     y_m = distance[:, None]
     along_m = np.abs(np.gradient(distance))[:, None] if len(rows) > 1 else np.ones((1, 1), np.float32)
-    bright = _brightness(rng, paving, x_m, y_m, np.maximum(along_m, across_m[:, None]))
-    colour = np.array(paving.colours[rng.integers(len(paving.colours))], np.float32)
-    share = haze_share(distance).astype(np.float32)[:, None, None]
-    image[top:] = bright[..., None] * colour * (1 - share) + haze.astype(np.float32) * share
+    brightness = _brightness(rng, pavement, x_m, y_m, np.maximum(along_m, across_m[:, None]))
+    colour = np.array(pavement.colours[rng.integers(len(pavement.colours))], np.float32)
+    fraction = haze_fraction(distance).astype(np.float32)[:, None, None]
+    image[top:] = brightness[..., None] * colour * (1 - fraction) + haze.astype(np.float32) * fraction
 
 
-def _brightness(rng: np.random.Generator, paving: Paving, x_m: Array32, y_m: Array32, footprint_m: Array32) -> Array32:
-    """Brightness of the ground per pixel, about 1; what is finer than a pixel's footprint fades to its mean.
+def _brightness(
+    rng: np.random.Generator, pavement: Pavement, x_m: Float32Array, y_m: Float32Array, footprint_m: Float32Array
+) -> Float32Array:
+    """Relative brightness of the ground per pixel, around 1; detail finer than a pixel fades to its mean.
 
     Args:
-        rng: generator.
-        paving: kind of ground.
-        x_m: `[rows, width]` ground coordinates.
-        y_m: `[rows, 1]`.
-        footprint_m: `[rows, 1]` length of ground that a pixel shows.
+        rng: random generator.
+        pavement: type of ground.
+        x_m: `[rows, width]` ground coordinates in metres.
+        y_m: `[rows, 1]` ground coordinates in metres.
+        footprint_m: `[rows, 1]` length of ground that a pixel shows, in metres.
     """
-    turn = rng.choice([0.0, 0.0, rng.uniform(0.1, 1.4)])
-    cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+    rotation = rng.choice([0.0, 0.0, rng.uniform(0.1, 1.4)])
+    cos, sin = np.float32(np.cos(rotation)), np.float32(np.sin(rotation))
     along, across = x_m * cos + y_m * sin, y_m * cos - x_m * sin
     noise = _noise_tile(rng)
-    bright = np.ones_like(x_m)
+    brightness = np.ones_like(x_m)
     for sample_m, strength in ((0.012, 0.8), (0.11, 0.6), (0.9, 0.35)):
-        weight = np.float32(paving.grain * strength) * (3 * np.float32(sample_m) / footprint_m).clip(0, 1)
-        near = int(np.argmax(weight[:, 0] > 0.004))  # rows from there on show this grain
-        bright[near:] += weight[near:] * _sampled(noise, along[near:], across[near:], sample_m)
-    if paving.tile_m[0]:
-        _add_joints(bright, noise, paving, along, across, footprint_m)
-    return bright
+        weight = np.float32(pavement.grain * strength) * (3 * np.float32(sample_m) / footprint_m).clip(0, 1)
+        near = int(np.argmax(weight[:, 0] > 0.004))  # first row near enough to show this grain
+        brightness[near:] += weight[near:] * _sample_noise(noise, along[near:], across[near:], sample_m)
+    if pavement.slab_m[0]:
+        _add_slabs(brightness, noise, pavement, along, across, footprint_m)
+    return brightness
 
 
-def _noise_tile(rng: np.random.Generator) -> Array32:
-    """Soft noise that repeats without a seam, `[NOISE_SIDE, NOISE_SIDE]`, mean 0, standard deviation 1."""
-    white = np.fft.rfft2(rng.standard_normal((NOISE_SIDE, NOISE_SIDE)))
-    frequency = np.hypot(np.fft.fftfreq(NOISE_SIDE)[:, None], np.fft.rfftfreq(NOISE_SIDE))
+def _noise_tile(rng: np.random.Generator) -> Float32Array:
+    """Smooth periodic noise, `[NOISE_SIDE_SAMPLES, NOISE_SIDE_SAMPLES]`, mean 0, standard deviation 1."""
+    white = np.fft.rfft2(rng.standard_normal((NOISE_SIDE_SAMPLES, NOISE_SIDE_SAMPLES)))
+    frequency = np.hypot(np.fft.fftfreq(NOISE_SIDE_SAMPLES)[:, None], np.fft.rfftfreq(NOISE_SIDE_SAMPLES))
     tile = np.fft.irfft2(white / (0.02 + frequency) ** 0.8)
     return np.asarray((tile - tile.mean()) / tile.std(), np.float32)
 
 
-def _sampled(noise: Array32, along: Array32, across: Array32, sample_m: float) -> Array32:
-    """The noise tile laid on the ground with samples of this side in metres."""
-    i = (across * np.float32(1 / sample_m)).astype(np.int32) & (NOISE_SIDE - 1)
-    j = (along * np.float32(1 / sample_m)).astype(np.int32) & (NOISE_SIDE - 1)
-    return noise.ravel()[i * NOISE_SIDE + j]
+def _sample_noise(noise: Float32Array, along: Float32Array, across: Float32Array, sample_m: float) -> Float32Array:
+    """Values of the noise tile, repeated over the ground with samples of this side in metres."""
+    i = (across * np.float32(1 / sample_m)).astype(np.int32) & (NOISE_SIDE_SAMPLES - 1)
+    j = (along * np.float32(1 / sample_m)).astype(np.int32) & (NOISE_SIDE_SAMPLES - 1)
+    return noise.ravel()[i * NOISE_SIDE_SAMPLES + j]
 
 
-def _add_joints(
-    bright: Array32, noise: Array32, paving: Paving, along: Array32, across: Array32, footprint_m: Array32
+def _add_slabs(
+    brightness: Float32Array,
+    noise: Float32Array,
+    pavement: Pavement,
+    along: Float32Array,
+    across: Float32Array,
+    footprint_m: Float32Array,
 ) -> None:
-    """Darkens the joints between slabs and gives each slab its own brightness, both where a pixel can show them."""
-    length, breadth = paving.tile_m
-    seen = (np.float32(0.5 * min(length, breadth)) / footprint_m).clip(0, 1)
-    near = int(np.argmax(seen[:, 0] > 0.05))
-    seen, along, across, footprint = seen[near:], along[near:], across[near:], footprint_m[near:]
+    """Darkens the joints between slabs and varies the slabs' brightness, where a pixel is small enough to show it."""
+    length, breadth = pavement.slab_m
+    weight = (np.float32(0.5 * min(length, breadth)) / footprint_m).clip(0, 1)
+    near = int(np.argmax(weight[:, 0] > 0.05))
+    weight, along, across, footprint = weight[near:], along[near:], across[near:], footprint_m[near:]
     row = np.floor(across / np.float32(breadth))
     shifted = along / np.float32(length) + (row % 2) * np.float32(0.5)
     column = np.floor(shifted)
     to_joint = np.minimum(
-        _to_whole(shifted) * np.float32(length), _to_whole(across / np.float32(breadth)) * np.float32(breadth)
+        _distance_to_integer(shifted) * np.float32(length),
+        _distance_to_integer(across / np.float32(breadth)) * np.float32(breadth),
     )
-    half = np.float32(paving.joint_m / 2)
+    half = np.float32(pavement.joint_m / 2)
     cover = ((half + footprint / 2 - to_joint) / footprint).clip(0, 1) * np.minimum(1, 2 * half / footprint)
-    slab = ((row.astype(np.int32) * 71 + column.astype(np.int32) * 113) * 37) & (NOISE_SIDE * NOISE_SIDE - 1)
-    bright[near:] += seen * (np.float32(paving.variety) * noise.ravel()[slab] - np.float32(0.38) * cover)
+    slab = ((row.astype(np.int32) * 71 + column.astype(np.int32) * 113) * 37) & (NOISE_SIDE_SAMPLES**2 - 1)
+    slab_brightness = np.float32(pavement.slab_deviation) * noise.ravel()[slab]
+    brightness[near:] += weight * (slab_brightness - np.float32(0.38) * cover)
 
 
-def _to_whole(values: Array32) -> Array32:
-    """Distance to the nearest whole number."""
+def _distance_to_integer(values: Float32Array) -> Float32Array:
+    """Distance to the nearest integer."""
     return np.abs(values - np.round(values))
 
 
 def draw_shadows(image: FloatImage, camera: Camera, people: tuple[SyntheticPerson, ...], light: Light) -> None:
-    """Darkens the ground where people keep off the sun, and softly round their feet."""
+    """Darkens the ground in the shadows of people, and softly around their feet, in place."""
     height, width = camera.size
-    layer = Image.new("L", (width, height))
-    draw = ImageDraw.Draw(layer)
-    cast = _shadow_outlines(people, light)
+    cast = Image.new("L", (width, height))
+    outlines = _shadow_outlines(people, light)
     if light.strength > 0:
-        _fill(draw, camera, cast, int(255 * light.strength * SHADOW_DARK))
-        layer = layer.filter(ImageFilter.GaussianBlur(max(width, height) / 640 * 0.8))
+        _fill(ImageDraw.Draw(cast), camera, outlines, int(255 * light.strength * CAST_SHADOW_FRACTION))
+        cast = cast.filter(ImageFilter.GaussianBlur(max(width, height) / 640 * 0.8))
     contact = Image.new("L", (width, height))
-    _fill(ImageDraw.Draw(contact), camera, _contact_outlines(people), int(255 * CONTACT_DARK))
+    _fill(ImageDraw.Draw(contact), camera, _contact_outlines(people), int(255 * CONTACT_SHADOW_FRACTION))
     contact = contact.filter(ImageFilter.BoxBlur(max(width, height) / 640 * 2.5))
-    lost = (np.asarray(layer, np.float32) / 255, np.asarray(contact, np.float32) / 255)
+    lost = (np.asarray(cast, np.float32) / 255, np.asarray(contact, np.float32) / 255)
     image *= ((1 - lost[0]) * (1 - lost[1]))[..., None]
 
 
-def _fill(draw: ImageDraw.ImageDraw, camera: Camera, outlines_m: npt.NDArray[np.float64], ink: int) -> None:
-    """Fills those polygons on the ground that are wholly before the camera, `[num_polygons, num_corners, 2]` metres."""
-    count, corners, _ = outlines_m.shape
-    points = np.concatenate([outlines_m.reshape(-1, 2), np.zeros((count * corners, 1))], axis=1)
-    pixels = camera.project(points).reshape(count, corners, 2) - 0.5
-    pixels = pixels[np.isfinite(pixels).all(axis=(1, 2)) & (np.abs(pixels) < FARTHEST_PX).all(axis=(1, 2))]
-    for outline in pixels.reshape(-1, 2 * corners).tolist():
-        draw.polygon(outline, ink)
+def _fill(draw: ImageDraw.ImageDraw, camera: Camera, outlines_m: FloatArray, value: int) -> None:
+    """Fills polygons on the ground, `[num_polygons, num_corners, 2]` metres, if entirely in front of the camera."""
+    count, num_corners, _ = outlines_m.shape
+    points = np.concatenate([outlines_m.reshape(-1, 2), np.zeros((count * num_corners, 1))], axis=1)
+    pixels = camera.project(points).reshape(count, num_corners, 2) - 0.5
+    pixels = pixels[np.isfinite(pixels).all(axis=(1, 2)) & (np.abs(pixels) < MAX_COORDINATE_PX).all(axis=(1, 2))]
+    for outline in pixels.reshape(-1, 2 * num_corners).tolist():
+        draw.polygon(outline, value)
 
 
-def _shadow_outlines(people: tuple[SyntheticPerson, ...], light: Light) -> npt.NDArray[np.float64]:
-    """Shadows of bodies on flat ground, as wide as hips, shoulders and a head, `[num_people, 12, 2]` metres."""
+def _shadow_outlines(people: tuple[SyntheticPerson, ...], light: Light) -> FloatArray:
+    """Shadows of bodies on flat ground, with the widths of hips, shoulders and head, `[num_people, 12, 2]` metres."""
     positions = np.array([(p.x_m, p.y_m) for p in people]).reshape(-1, 1, 2)
     lengths = np.array([p.height_m for p in people]).reshape(-1, 1) / np.tan(light.elevation_rad)
     along = np.array([-0.02, 0.1, 0.45, 0.78, 0.84, 1.0])
@@ -174,8 +187,8 @@ def _shadow_outlines(people: tuple[SyntheticPerson, ...], light: Light) -> npt.N
     return np.concatenate([spine + sides, (spine - sides)[:, ::-1]], axis=1)
 
 
-def _contact_outlines(people: tuple[SyntheticPerson, ...]) -> npt.NDArray[np.float64]:
-    """Discs of ground round the feet, `[num_people, 12, 2]` metres."""
+def _contact_outlines(people: tuple[SyntheticPerson, ...]) -> FloatArray:
+    """Discs of ground around the feet, `[num_people, 12, 2]` metres."""
     positions = np.array([(p.x_m, p.y_m) for p in people]).reshape(-1, 1, 2)
-    turns = 2 * np.pi * np.arange(12) / 12
-    return np.asarray(positions + 0.24 * np.stack([np.cos(turns), np.sin(turns)], axis=1))
+    angles = 2 * np.pi * np.arange(12) / 12
+    return np.asarray(positions + 0.24 * np.stack([np.cos(angles), np.sin(angles)], axis=1))

@@ -1,13 +1,13 @@
-"""The names that an official snapshot asks for, and what stands for each; every other one is refused."""
+"""Names that an official snapshot may ask for, and their replacements; every other name is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from crowdgan_core.errors import CheckpointError
-from crowdgan_stylegan3.io.pickle_reader.interpreter import Constructor, Find, checked_key
-from crowdgan_stylegan3.io.pickle_reader.limits import Budget, refused, shown
-from crowdgan_stylegan3.io.pickle_reader.module_records import ModuleRecord, NamedConstant, rebuild_persistent
+from crowdgan_stylegan3.io.pickle_reader.interpreter import Constructor, NameLookup, check_key
+from crowdgan_stylegan3.io.pickle_reader.limits import Budget, describe_value, refusal
+from crowdgan_stylegan3.io.pickle_reader.module_records import ModuleRecord, NamedConstant, rebuild_persistent_object
 from crowdgan_stylegan3.io.pickle_reader.storages import load_storage
 from crowdgan_stylegan3.io.pickle_reader.tensors import (
     ArrayRecord,
@@ -19,68 +19,69 @@ from crowdgan_stylegan3.io.pickle_reader.tensors import (
 )
 
 PYTHON_2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
-"""Modules that protocols below 3 call by their old names."""
+"""Old names of modules, as written by protocols below 3."""
 
 TENSORFLOW_NETWORK = ("dnnlib.tflib.network", "Network")
-"""What the pickles of the TensorFlow versions of StyleGAN ask for."""
+"""Module and class of networks in snapshots of the TensorFlow versions of StyleGAN."""
 
-LONGEST_NAME = 512
-"""Most characters of a module's and a class's name; they are copied."""
+MAX_NAME_CHARACTERS = 512
+"""Maximum length of module and name together; names are copied."""
 
 ITEM_BYTES = 100
-"""Memory of a member of a set or dict, about."""
+"""Approximate memory of a member of a set or dict."""
 
-LAYERS = "torch.nn.modules."
-"""Where torch keeps its layers; each becomes an inert record under the name of its class."""
+TORCH_LAYERS = "torch.nn.modules."
+"""Start of the modules of torch's layers; each layer becomes an inert record with the name of its class."""
 
 NUMPY_CORE = ("numpy.core", "numpy._core")
-"""Where numpy keeps what its pickles ask for, up to 1 and from 2 on."""
+"""Modules of the functions in numpy's pickles, of numpy 1 and 2."""
 
 DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
-"""Kinds of numbers, as torch names them."""
+"""Number types, by torch's names."""
 
 
-def names_of_snapshots(budget: Budget) -> Find:
-    """Finds what stands for the names that official snapshots ask for; the copies it makes are counted."""
-    table: Mapping[str, object] = {**_plain_names(budget), **_torch_names(budget), **_numpy_names()}
+def snapshot_name_lookup(budget: Budget) -> NameLookup:
+    """A lookup of the names in official snapshots; the budget counts copies by the replacements."""
+    table: Mapping[str, object] = {**_python_names(budget), **_torch_names(budget), **_numpy_names()}
 
-    def find(module: str, name: str) -> object:
-        if len(module) + len(name) > LONGEST_NAME:
-            raise refused(f"the pickle asks for {shown(module)}, a name of {len(module) + len(name)} characters")
+    def find_name(module: str, name: str) -> object:
+        if len(module) + len(name) > MAX_NAME_CHARACTERS:
+            length = len(module) + len(name)
+            raise refusal(f"the pickle asks for {describe_value(module)}, a name of {length} characters")
         module = PYTHON_2_MODULES.get(module, module)
         full_name = f"{module}.{name}"
         if (module, name) == TENSORFLOW_NETWORK:
             raise CheckpointError(
-                f"a network of the TensorFlow versions of StyleGAN ({full_name}); those of PyTorch are read"
+                f"a network of a TensorFlow version of StyleGAN ({full_name}); only PyTorch snapshots are supported"
             )
         if full_name in table:
             return table[full_name]
-        if module.startswith(LAYERS) and name.isidentifier():
+        if module.startswith(TORCH_LAYERS) and name.isidentifier():
             return Constructor(full_name, lambda: ModuleRecord(name))
-        raise refused(f"the pickle asks for {shown(full_name)}, which a model does not need")
+        raise refusal(f"the pickle asks for {describe_value(full_name)}, which a model does not need")
 
-    return find
+    return find_name
 
 
-def _plain_names(budget: Budget) -> dict[str, object]:
+def _python_names(budget: Budget) -> dict[str, object]:
     def encode(text: str, encoding: str) -> bytes:
         budget.spend_bytes(len(text))
         return text.encode("latin1" if encoding == "latin1" else "ascii")
 
-    def ordered(pairs: object = ()) -> object:
-        return _dict(_items(pairs, budget))
+    def make_dict(pairs: object = ()) -> object:
+        return _dict_of_pairs(_check_items(pairs, budget))
 
     return _constructors(
         {
-            "collections.OrderedDict": ordered,
-            "dnnlib.util.EasyDict": ordered,
+            "collections.OrderedDict": make_dict,
+            "dnnlib.util.EasyDict": make_dict,
             "builtins.object": object,
-            "builtins.set": lambda items=(): set(map(checked_key, _items(items, budget))),
-            "builtins.frozenset": lambda items=(): frozenset(map(checked_key, _items(items, budget))),
+            "builtins.set": lambda items=(): set(map(check_key, _check_items(items, budget))),
+            "builtins.frozenset": lambda items=(): frozenset(map(check_key, _check_items(items, budget))),
             "builtins.bytes": lambda: b"",
             "_codecs.encode": encode,
-            "copyreg._reconstructor": _reconstructor,
-            "torch_utils.persistence._reconstruct_persistent_obj": rebuild_persistent,
+            "copyreg._reconstructor": _make_empty_object,
+            "torch_utils.persistence._reconstruct_persistent_obj": rebuild_persistent_object,
         }
     )
 
@@ -89,8 +90,8 @@ def _torch_names(budget: Budget) -> dict[str, object]:
     constants = [f"torch.{name}" for name in DTYPES]
     return {name: NamedConstant(name) for name in constants} | _constructors(
         {
-            "torch.Size": lambda sizes=(): tuple(_items(sizes, budget)),
-            "torch.device": lambda *place: NamedConstant(":".join(map(shown, place))),
+            "torch.Size": lambda sizes=(): tuple(_check_items(sizes, budget)),
+            "torch.device": lambda *parts: NamedConstant(":".join(map(describe_value, parts))),
             "torch._utils._rebuild_tensor_v2": rebuild_tensor,
             "torch._utils._rebuild_parameter": rebuild_parameter,
             "torch._utils._rebuild_parameter_with_state": rebuild_parameter,
@@ -108,36 +109,36 @@ def _numpy_names() -> dict[str, object]:
     return _constructors(names)
 
 
-def _constructors(makers: Mapping[str, Callable[..., object]]) -> dict[str, object]:
-    return {name: Constructor(name, make) for name, make in makers.items()}
+def _constructors(functions: Mapping[str, Callable[..., object]]) -> dict[str, object]:
+    return {name: Constructor(name, function) for name, function in functions.items()}
 
 
-def _items(items: object, budget: Budget) -> list[object] | tuple[object, ...]:
-    """The members that a set, dict or size is made of; the copy is counted.
+def _check_items(items: object, budget: Budget) -> list[object] | tuple[object, ...]:
+    """The given members of a set, dict or size; their copy is counted in the budget.
 
     Raises:
         CheckpointError: they are neither a list nor a tuple.
     """
     if not isinstance(items, list | tuple):
-        raise refused(f"a collection of {shown(items)}; it must be a list")
+        raise refusal(f"the pickle makes a collection of {describe_value(items)}; it must be a list")
     budget.spend_bytes(ITEM_BYTES * len(items))
     return items
 
 
-def _dict(pairs: list[object] | tuple[object, ...]) -> dict[object, object]:
-    """Stands for the classes of ordered and attribute-like dicts, which need no more than a dict's behaviour."""
-    made: dict[object, object] = {}
+def _dict_of_pairs(pairs: list[object] | tuple[object, ...]) -> dict[object, object]:
+    """Replacement for ordered dicts and dicts with attribute access, which only need the behaviour of a dict."""
+    result: dict[object, object] = {}
     for pair in pairs:
         match pair:
             case [key, value]:
-                made[checked_key(key)] = value
+                result[check_key(key)] = value
             case _:
-                raise refused(f"a dict of {shown(pair)}")
-    return made
+                raise refusal(f"the pickle makes a dict of {describe_value(pair)}; it must be pairs")
+    return result
 
 
-def _reconstructor(kind: object, base: object, state: object) -> object:
-    """Stands for `copyreg._reconstructor`: an empty object of a class that is in the table."""
-    if not isinstance(kind, Constructor) or not isinstance(base, Constructor) or base.name != "builtins.object":
-        raise refused(f"the pickle makes an object of {shown(kind)} by copyreg")
-    return kind.make()
+def _make_empty_object(cls: object, base: object, state: object) -> object:
+    """Replacement for `copyreg._reconstructor`: an empty object of a class in the allowlist."""
+    if not isinstance(cls, Constructor) or not isinstance(base, Constructor) or base.name != "builtins.object":
+        raise refusal(f"the pickle makes an object of {describe_value(cls)} by copyreg")
+    return cls.make()

@@ -1,1 +1,1 @@
-"""The ops in C++ with OpenMP, for float32 on a CPU: built on first use (`build`), called by pointers (`library`)."""
+"""The ops in C++ with OpenMP, for float32 on a CPU: compiled on first use (`build`), called via ctypes (`library`)."""

@@ -1,14 +1,14 @@
-// Bias, leaky ReLU (linear and ReLU among them), gain and clamp in one pass, and the derivative.
+// Bias, leaky ReLU (including linear and ReLU), gain and clamp in one pass, and the derivative.
 
 #include <algorithm>
 #include <cstdint>
 
 namespace {
 
-constexpr int64_t AT_ONCE = 1 << 14;  // values that a thread takes at once
+constexpr int64_t CHUNK_VALUES = 1 << 14;  // values that a thread processes at a time
 
 struct Activation {
-    float above, below, bound;  // slopes, gain included; bound of the absolute value
+    float above, below, bound;  // slopes above and below 0, gain included; bound of the absolute value
     float operator()(float x) const { return std::min(std::max(x * (x > 0 ? above : below), -bound), bound); }
     float derivative(float x) const {
         float slope = x > 0 ? above : below, y = x * slope;
@@ -16,32 +16,33 @@ struct Activation {
     }
 };
 
-// A run of values with one bias each (`step` 1) or one bias for all (`step` 0).
-void run(const float* x, const float* v, const float* b, int step, float* y, int64_t count, Activation act) {
+// Contiguous values with one bias each (`bias_step` 1) or one bias for all (`bias_step` 0).
+void process_run(const float* x, const float* v, const float* b, int bias_step, float* y, int64_t count,
+                 Activation act) {
     if (v) {
-        for (int64_t i = 0; i < count; ++i) y[i] = v[i] * act.derivative(x[i] + b[i * step]);
+        for (int64_t i = 0; i < count; ++i) y[i] = v[i] * act.derivative(x[i] + b[i * bias_step]);
     } else {
-        for (int64_t i = 0; i < count; ++i) y[i] = act(x[i] + b[i * step]);
+        for (int64_t i = 0; i < count; ++i) y[i] = act(x[i] + b[i * bias_step]);
     }
 }
 
 }  // namespace
 
-// y [outer, channels, inner] = act(x + b), or v · act'(x + b) where v is given; b [channels] belongs to the middle axis.
+// y [outer, channels, inner] = act(x + b), or v · act'(x + b) if v is not null; b is [channels].
 extern "C" void crowdgan_bias_act(const float* x, const float* v, const float* b, float* y, int64_t outer,
                                   int64_t channels, int64_t inner, float above, float below, float bound,
                                   int64_t threads) {
     Activation act{above, below, bound};
-    bool along = inner == 1;  // neighbouring values have different biases
-    int64_t length = along ? channels : inner, runs = along ? outer : outer * channels;
-    int64_t chunk = std::max<int64_t>(AT_ONCE / length, 1);
+    bool channels_last = inner == 1;  // neighbouring values have different biases
+    int64_t length = channels_last ? channels : inner, runs = channels_last ? outer : outer * channels;
+    int64_t chunk = std::max<int64_t>(CHUNK_VALUES / length, 1);
 #pragma omp parallel for schedule(static, chunk) num_threads(int(threads))
     for (int64_t i = 0; i < runs; ++i) {
-        int64_t at = i * length;
-        const float* vs = v ? v + at : nullptr;
-        if (along)
-            run(x + at, vs, b, 1, y + at, length, act);
+        int64_t offset = i * length;
+        const float* run_v = v ? v + offset : nullptr;
+        if (channels_last)
+            process_run(x + offset, run_v, b, 1, y + offset, length, act);
         else
-            run(x + at, vs, b + i % channels, 0, y + at, length, act);
+            process_run(x + offset, run_v, b + i % channels, 0, y + offset, length, act);
     }
 }

@@ -1,6 +1,6 @@
-"""Building the native ops: C++ by the system's compiler through ninja, once per user and machine, kept in a cache.
+"""Compile the native ops: C++ by the system's compiler through ninja, once per user and machine, cached on disk.
 
-The library has a plain C interface and includes no header of torch, so that it builds in seconds and serves every
+The library has a plain C interface and includes no torch header, so it compiles in seconds and works with every
 version of torch.
 """
 
@@ -24,74 +24,74 @@ from crowdgan_core.errors import BuildError
 
 SOURCES = ("resample.cpp", "winograd.cpp", "bias_act.cpp")
 HEADERS = ("resample.h", "stages.h", "loops.h", "vectors.h")
-FOLDER = Path(__file__).parent
+SOURCE_FOLDER = Path(__file__).parent
 
 COMPILERS = ("c++", "g++", "clang++")
-"""Tried in this order; the environment variable CXX goes first."""
+"""Compilers in order of preference; the environment variable CXX overrides them."""
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC", "-Wall")
 
-CACHE_VARIABLE = "CROWDGAN_CACHE"
-"""Environment variable: folder for what is built, instead of the user's cache folder."""
+CACHE_ENV_VAR = "CROWDGAN_CACHE"
+"""Environment variable: folder of compiled libraries, instead of the user's cache folder."""
 
-LIBRARY = "libcrowdgan_ops.so"
-LOG = "build.log"
-SHOW_LOG = "crowdgan stylegan3 doctor --build-log"
-"""Command that shows what a failed build printed."""
+LIBRARY_NAME = "libcrowdgan_ops.so"
+LOG_NAME = "build.log"
+SHOW_LOG_COMMAND = "crowdgan stylegan3 doctor --build-log"
+"""Command that prints the log of the last failed build."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """Where the native ops of this machine are built, and how."""
+    """Compiler and location of the native ops on this machine."""
 
     compiler: str
     """Path of the compiler."""
     version: str
-    """First line of what it says of its version."""
+    """First line of the compiler's version text."""
     folder: Path
-    """What is built lies here; its name follows from sources, flags, compiler and processor."""
+    """Folder of the build; its name is a hash of sources, flags, compiler version and processor."""
 
     @property
     def library(self) -> Path:
-        """The library, once it is built."""
-        return self.folder / LIBRARY
+        """Path of the library; it exists after a successful build."""
+        return self.folder / LIBRARY_NAME
 
     @property
     def log(self) -> Path:
-        """What the last failed build printed; absent when none has failed."""
-        return self.folder / LOG
+        """Path of the log of the last failed build; it does not exist if none has failed."""
+        return self.folder / LOG_NAME
 
 
-def planned_build() -> Build:
-    """The build for this machine, done or not.
+def plan_build() -> Build:
+    """Compiler and location of the build on this machine, whether or not it exists.
 
     Raises:
-        BuildError: there is no C++ compiler.
+        BuildError: no C++ compiler is installed.
     """
-    compiler = _compiler()
-    version = _version(compiler)
-    sources = b"".join((FOLDER / name).read_bytes() for name in (*SOURCES, *HEADERS))
-    parts = (sources, shlex.join(FLAGS).encode(), version.encode(), _processor().encode())
+    compiler = _find_compiler()
+    version = _compiler_version(compiler)
+    sources = b"".join((SOURCE_FOLDER / name).read_bytes() for name in (*SOURCES, *HEADERS))
+    parts = (sources, shlex.join(FLAGS).encode(), version.encode(), _processor_features().encode())
     key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     return Build(compiler=compiler, version=version, folder=cache_folder() / key)
 
 
 def cache_folder() -> Path:
     """The folder of all builds of this user."""
-    given = os.environ.get(CACHE_VARIABLE)
-    return (Path(given) if given else Path(platformdirs.user_cache_dir("crowdgan"))) / "native"
+    folder = os.environ.get(CACHE_ENV_VAR)
+    return (Path(folder) if folder else Path(platformdirs.user_cache_dir("crowdgan"))) / "native"
 
 
-def built_library(*, retry: bool = False) -> Path:
-    """The library with the native ops, built if it is not yet there; safe when several processes call at once.
+def build_library(*, retry: bool = False) -> Path:
+    """Path of the library of native ops; compiles it first if it does not exist. Safe in concurrent processes.
 
     Args:
-        retry: build again where an earlier build failed.
+        retry: compile again if an earlier build failed.
 
     Raises:
-        BuildError: there is no compiler, or it failed, now or earlier.
+        BuildError: no compiler is installed, or the build fails or failed earlier.
     """
-    build = planned_build()
+    build = plan_build()
     if build.library.exists():
         return build.library
     try:
@@ -100,55 +100,55 @@ def built_library(*, retry: bool = False) -> Path:
             if build.library.exists():  # another process was faster
                 return build.library
             if build.log.exists() and not retry:
-                raise BuildError(f"building the native ops failed earlier; `{SHOW_LOG}` shows why")
-            _build(build)
+                raise BuildError(f"building the native ops failed earlier; `{SHOW_LOG_COMMAND}` shows why")
+            _compile(build)
     except OSError as error:
         raise BuildError(f"{build.folder}: the native ops cannot be built there ({error.strerror})") from error
     return build.library
 
 
-def _build(build: Build) -> None:
-    """Builds in a folder of its own and renames, so that the library appears whole or not at all."""
+def _compile(build: Build) -> None:
+    """Compile in a temporary folder, then move the library, so that other processes never see an incomplete file."""
     with tempfile.TemporaryDirectory(dir=build.folder, prefix="building-") as name:
         folder = Path(name)
         (folder / "build.ninja").write_text(_ninja_file(build.compiler))
         command = [str(Path(ninja.BIN_DIR) / "ninja"), "-C", name, "-v"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # noqa: S603
-        if done.returncode:
-            build.log.write_text(done.stdout)
-            raise BuildError(f"building the native ops failed ({build.compiler}); `{SHOW_LOG}` shows why")
-        (folder / LIBRARY).replace(build.library)
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # noqa: S603
+        if run.returncode:
+            build.log.write_text(run.stdout)
+            raise BuildError(f"building the native ops failed ({build.compiler}); `{SHOW_LOG_COMMAND}` shows why")
+        (folder / LIBRARY_NAME).replace(build.library)
     build.log.unlink(missing_ok=True)
 
 
 def _ninja_file(compiler: str) -> str:
-    objects = [(name, f"{Path(name).stem}.o") for name in SOURCES]
+    objects = {name: f"{Path(name).stem}.o" for name in SOURCES}
     lines = [
-        f"cxx = {_escaped(shlex.quote(compiler))}",
+        f"cxx = {_escape_ninja(shlex.quote(compiler))}",
         f"flags = {shlex.join(FLAGS)}",
         "rule compile\n  command = $cxx $flags -c $in -o $out",
         "rule link\n  command = $cxx -shared -fopenmp $in -o $out",
-        *(f"build {made}: compile {_escaped(str(FOLDER / name))}" for name, made in objects),
-        f"build {LIBRARY}: link {' '.join(made for _, made in objects)}",
+        *(f"build {target}: compile {_escape_ninja(str(SOURCE_FOLDER / name))}" for name, target in objects.items()),
+        f"build {LIBRARY_NAME}: link {' '.join(objects.values())}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _escaped(path: str) -> str:
-    """A path as ninja files write it."""
+def _escape_ninja(path: str) -> str:
+    """A path with the special characters of ninja files escaped."""
     return path.replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
 
 
-def _compiler() -> str:
-    wanted = os.environ.get("CXX")
-    for name in (wanted,) if wanted else COMPILERS:
-        if found := shutil.which(name):
-            return found
-    tried = wanted or ", ".join(COMPILERS)
+def _find_compiler() -> str:
+    preferred = os.environ.get("CXX")
+    for name in (preferred,) if preferred else COMPILERS:
+        if path := shutil.which(name):
+            return path
+    tried = preferred or ", ".join(COMPILERS)
     raise BuildError(f"no C++ compiler was found for the native ops (tried {tried}); install g++, or set CXX to one")
 
 
-def _version(compiler: str) -> str:
+def _compiler_version(compiler: str) -> str:
     try:
         text = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
@@ -156,8 +156,8 @@ def _version(compiler: str) -> str:
     return text.splitlines()[0] if text else "unknown"
 
 
-def _processor() -> str:
-    """What the compiler's `native` depends on: a home folder may serve several machines."""
+def _processor_features() -> str:
+    """Instruction sets that `-march=native` depends on; machines may share one home folder."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

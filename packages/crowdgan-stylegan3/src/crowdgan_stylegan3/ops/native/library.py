@@ -1,4 +1,4 @@
-"""Calling the native ops: the C structures, and functions on tensors."""
+"""Call the native ops: the C structures, and functions on tensors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,28 @@ import torch
 from torch import Tensor
 
 from crowdgan_core.errors import BuildError
-from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, image_order, taps_of
-from crowdgan_stylegan3.ops.native.build import built_library
+from crowdgan_stylegan3.ops.arguments import (
+    FilteredLrelu,
+    Resampling,
+    filter_size,
+    image_memory_format,
+    image_size,
+)
+from crowdgan_stylegan3.ops.native.build import build_library
 
 MAX_TAPS = 64
-"""Taps along one axis, as in resample.h."""
+"""Maximum number of taps along one axis, as in resample.h."""
 
-FEW_CHANNELS = 16
-"""Channels below which images of a batch are laid side by side, since vectors hold 16 neighbouring channels."""
+VECTOR_CHANNELS = 16
+"""Channels in the widest vector; the images of a batch with fewer channels are stored as channels of one image."""
 
-NOTHING, LEAKY_RELU, LEAKY_RELU_DERIVATIVE = range(3)
+IDENTITY, LEAKY_RELU, LEAKY_RELU_DERIVATIVE = range(3)
+"""Values of `ActivationKind` in resample.h."""
 
 
 class _Image(Structure):
+    """`Image` of resample.h."""
+
     _fields_ = [
         ("data", c_void_p),
         *((name, c_int64) for name in ("n", "channels", "height", "width", "stride_n", "stride_y", "stride_x")),
@@ -32,6 +41,8 @@ class _Image(Structure):
 
 
 class _Stage(Structure):
+    """`Stage` of resample.h."""
+
     _fields_ = [
         ("taps", c_void_p),
         *((name, c_int64) for name in ("taps_x", "taps_y", "full", "identity", "mirrored")),
@@ -40,125 +51,155 @@ class _Stage(Structure):
 
 
 class _Job(Structure):
+    """`Job` of resample.h."""
+
     _fields_ = [
         *((name, _Image) for name in ("input", "out", "mask")),
         ("bias", c_void_p),
-        *((name, _Stage) for name in ("rise", "mask_rise", "fall")),
-        *((name, c_int64) for name in ("height", "width", "point")),
+        *((name, _Stage) for name in ("upsampling", "mask_upsampling", "downsampling")),
+        *((name, c_int64) for name in ("height", "width", "activation")),
         *((name, c_float) for name in ("above", "below", "bound")),
         ("threads", c_int64),
     ]
 
 
 def load() -> None:
-    """Builds and loads the library, if that has not happened yet.
+    """Compile and load the library, unless it is loaded.
 
     Raises:
-        BuildError: it cannot be built or loaded.
+        BuildError: the library cannot be compiled or loaded.
     """
     _library()
 
 
 def unavailable_reason(x: Tensor, *filters: Tensor) -> str | None:
-    """Why the native ops cannot take an image and filters; None when they can."""
+    """Reason why the native ops do not support an image and filters; None if they do."""
     if x.dtype != torch.float32:
-        return f"{x.dtype} is not built, float32 is"
-    most = max([0, *[size for f in filters for size in f.shape]])
-    return None if most <= MAX_TAPS else f"a filter has {most} taps; up to {MAX_TAPS} are built"
+        return f"x is {x.dtype}; it must be torch.float32"
+    max_taps = max([0, *[size for f in filters for size in f.shape]])
+    return None if max_taps <= MAX_TAPS else f"a filter has {max_taps} taps; it must have at most {MAX_TAPS}"
 
 
-def upfirdn2d(x: Tensor, f: Tensor, how: Resampling) -> Tensor:
+def upfirdn2d(x: Tensor, f: Tensor, resampling: Resampling) -> Tensor:
     """As `reference.upfirdn2d`."""
-    packing = _Packing(x)
-    packed, size = packing.pack(x), (x.shape[2], x.shape[3])
-    taps, one = _correlation(f, how), x.new_ones(1)
-    if how.up == (1, 1):
-        job = _Job(rise=_stage(one, (1, 1), (0, 0, 0, 0)), fall=_stage(taps, how.down, how.padding))
+    packing, size = _Packing(x), image_size(x)
+    packed = packing.pack(x)
+    up, down, padding = resampling.up, resampling.down, resampling.padding
+    taps, identity_taps, no_padding = _correlation_taps(f, resampling), x.new_ones(1), (0, 0, 0, 0)
+    if up == (1, 1):
+        job = _Job(upsampling=_stage(identity_taps, (1, 1), no_padding), downsampling=_stage(taps, down, padding))
         job.height, job.width = size
     else:
-        job = _Job(rise=_stage(taps, how.up, how.padding), fall=_stage(one, how.down, (0, 0, 0, 0)))
-        job.height, job.width = replace(how, down=(1, 1)).out_size(size, taps_of(f))
-    return packing.unpack(_run(job, packed, how.out_size(size, taps_of(f))))
+        job = _Job(upsampling=_stage(taps, up, padding), downsampling=_stage(identity_taps, down, no_padding))
+        job.height, job.width = replace(resampling, down=(1, 1)).out_size(size, filter_size(f))
+    return packing.unpack(_run(job, packed, resampling.out_size(size, filter_size(f))))
 
 
-def filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
+def filtered_lrelu(x: Tensor, b: Tensor | None, params: FilteredLrelu) -> Tensor:
     """As `reference.filtered_lrelu`."""
-    packing, size = _Packing(x), (x.shape[2], x.shape[3])
+    packing, size = _Packing(x), image_size(x)
     packed, bias = packing.pack(x), packing.bias(b)
-    up_taps, down_taps = _correlation(how.fu, how.rise), _correlation(how.fd, how.fall)
-    job = _Job(rise=_stage(up_taps, how.rise.up, how.rise.padding))
-    job.fall = _stage(down_taps, how.fall.down, how.fall.padding)
-    _set_activation(job, LEAKY_RELU, how, size, bias)
-    return packing.unpack(_run(job, packed, how.out_size(size)))
+    upsampling, downsampling = params.upsampling, params.downsampling
+    up_taps, down_taps = _correlation_taps(params.fu, upsampling), _correlation_taps(params.fd, downsampling)
+    job = _Job(upsampling=_stage(up_taps, upsampling.up, upsampling.padding))
+    job.downsampling = _stage(down_taps, downsampling.down, downsampling.padding)
+    _set_activation(job, LEAKY_RELU, params, size, bias)
+    return packing.unpack(_run(job, packed, params.out_size(size)))
 
 
-def filtered_lrelu_linear(v: Tensor, x: Tensor, b: Tensor | None, how: FilteredLrelu, transposed: bool) -> Tensor:
-    """`filtered_lrelu` linearised at `x`, applied to `v`; or transposed, which takes gradients of its result to `x`.
+def filtered_lrelu_linear(v: Tensor, x: Tensor, b: Tensor | None, params: FilteredLrelu, transposed: bool) -> Tensor:
+    """`filtered_lrelu` linearised at `x`, or the transposed linear map (gradient of the result to gradient of `x`).
 
-    The upsampled `x` is made again and not kept: `x` takes as much memory as one byte per upsampled sample.
+    The upsampled `x` is recomputed rather than saved: `x` takes as much memory as one byte per upsampled sample.
+
+    Args:
+        v: argument of the linear map: like `x`, or if `transposed`, like the result of `filtered_lrelu`.
+        x: `[N, C, H, W]`.
+        b: `[C]`; None for no bias.
+        params: filters, resamplings and activation.
+        transposed: apply the transposed map.
     """
-    packing, size = _Packing(x), (x.shape[2], x.shape[3])
+    packing, size = _Packing(x), image_size(x)
     packed, mask, bias = packing.pack(v), packing.pack(x), packing.bias(b)
-    up, down, first, last = how.rise, how.fall, how.fu, how.fd
+    up_filter, down_filter, upsampling, downsampling = params.fu, params.fd, params.upsampling, params.downsampling
     if transposed:
-        first, last = how.fd, how.fu
-        up = how.fall.transposed(how.between(size), taps_of(first))
-        down = how.rise.transposed(size, taps_of(last))
-    up_taps, mask_taps, down_taps = _correlation(first, up), _correlation(how.fu, how.rise), _correlation(last, down)
-    job = _Job(rise=_stage(up_taps, up.up, up.padding), fall=_stage(down_taps, down.down, down.padding))
-    job.mask, job.mask_rise = _image(mask), _stage(mask_taps, how.rise.up, how.rise.padding)
-    _set_activation(job, LEAKY_RELU_DERIVATIVE, how, size, bias)
-    return packing.unpack(_run(job, packed, size if transposed else how.out_size(size)))
+        up_filter, down_filter = params.fd, params.fu
+        upsampling = params.downsampling.transposed(params.upsampled_size(size), filter_size(up_filter))
+        downsampling = params.upsampling.transposed(size, filter_size(down_filter))
+    up_taps, down_taps = _correlation_taps(up_filter, upsampling), _correlation_taps(down_filter, downsampling)
+    mask_taps = _correlation_taps(params.fu, params.upsampling)
+    job = _Job(upsampling=_stage(up_taps, upsampling.up, upsampling.padding))
+    job.downsampling = _stage(down_taps, downsampling.down, downsampling.padding)
+    job.mask, job.mask_upsampling = _image(mask), _stage(mask_taps, params.upsampling.up, params.upsampling.padding)
+    _set_activation(job, LEAKY_RELU_DERIVATIVE, params, size, bias)
+    return packing.unpack(_run(job, packed, size if transposed else params.out_size(size)))
 
 
-def winograd_in(x: Tensor, scale: Tensor | None, padding: tuple[int, int], across: int, first: int, to: Tensor) -> None:
-    """Tiles of an image `[1, C, H, W]`, channels last in memory, at the points of the convolution.
+def winograd_input_transform(
+    x: Tensor, scale: Tensor | None, padding: tuple[int, int], tiles_per_row: int, first: int, out: Tensor
+) -> None:
+    """Transform tiles of an image `[1, C, H, W]`, channels last in memory, to values at the interpolation points.
 
     Args:
         x: the image.
-        scale: `[C]` that it is multiplied by; None for none.
-        padding: `(y, x)` zeros before it.
-        across: tiles in a row of tiles.
-        first: the first tile.
-        to: `[36, count, C]`, filled with `count` tiles.
+        scale: `[C]`, factors of the channels; None for no scaling.
+        padding: `(y, x)` zeros before the image.
+        tiles_per_row: tiles in a row of tiles.
+        first: index of the first tile.
+        out: `[36, count, C]`, overwritten with the values of `count` tiles.
     """
     image = _image(x)
-    scales = None if scale is None else scale.data_ptr()
-    _library().crowdgan_winograd_in(
-        byref(image), scales, *padding, across, first, to.shape[1], to.data_ptr(), torch.get_num_threads()
+    scale_pointer = None if scale is None else scale.data_ptr()
+    _library().crowdgan_winograd_input_transform(
+        byref(image),
+        scale_pointer,
+        *padding,
+        tiles_per_row,
+        first,
+        out.shape[1],
+        out.data_ptr(),
+        torch.get_num_threads(),
     )
 
 
-def winograd_out(products: Tensor, scale: Tensor | None, across: int, first: int, out: Tensor) -> None:
-    """Products `[36, count, C]` at the points as tiles of `out` `[1, C, H, W]`, channels last in memory.
+def winograd_output_transform(
+    products: Tensor, scale: Tensor | None, tiles_per_row: int, first: int, out: Tensor
+) -> None:
+    """Transform products at the interpolation points to tiles of an image `[1, C, H, W]`, channels last in memory.
 
     Args:
-        products: one matrix per point.
-        scale: `[C]` that the result is multiplied by; None for none.
-        across: tiles in a row of tiles.
-        first: the first tile.
-        out: filled where the tiles lie.
+        products: `[36, count, C]`, one matrix per point.
+        scale: `[C]`, factors of the result; None for no scaling.
+        tiles_per_row: tiles in a row of tiles.
+        first: index of the first tile.
+        out: the image; the `count` tiles are overwritten.
     """
     image = _image(out)
-    scales = None if scale is None else scale.data_ptr()
-    _library().crowdgan_winograd_out(
-        products.data_ptr(), scales, byref(image), across, first, products.shape[1], torch.get_num_threads()
+    scale_pointer = None if scale is None else scale.data_ptr()
+    _library().crowdgan_winograd_output_transform(
+        products.data_ptr(),
+        scale_pointer,
+        byref(image),
+        tiles_per_row,
+        first,
+        products.shape[1],
+        torch.get_num_threads(),
     )
 
 
 def bias_act(
     v: Tensor | None, x: Tensor, b: Tensor | None, dim: int, slopes: tuple[float, float], clamp: float | None
 ) -> Tensor:
-    """`x` plus a bias along `dim`, times the slope above or below 0, clamped; or `v` times the derivative of that."""
+    """`x` plus a bias along `dim`, times the slope above or below 0, clamped; or `v` times the derivative of this."""
     if not x.numel():
         return torch.empty_like(x)
-    order = torch.channels_last if x.ndim == 4 and not x.is_contiguous() else torch.contiguous_format
-    x = x.contiguous(memory_format=order)
-    v = None if v is None else v.contiguous(memory_format=order)
-    y = torch.empty_like(x, memory_format=order)
-    axes = [0, 2, 3, 1] if order == torch.channels_last else list(range(x.ndim))
-    sizes, at = [x.shape[axis] for axis in axes], axes.index(dim) if b is not None else 0
-    outer, channels, inner = math.prod(sizes[:at]), sizes[at], math.prod(sizes[at + 1 :])
+    layout = torch.channels_last if x.ndim == 4 and not x.is_contiguous() else torch.contiguous_format
+    x = x.contiguous(memory_format=layout)
+    v = None if v is None else v.contiguous(memory_format=layout)
+    y = torch.empty_like(x, memory_format=layout)
+    axes = [0, 2, 3, 1] if layout == torch.channels_last else list(range(x.ndim))
+    sizes, position = [x.shape[axis] for axis in axes], axes.index(dim) if b is not None else 0
+    outer, channels, inner = math.prod(sizes[:position]), sizes[position], math.prod(sizes[position + 1 :])
     if b is None:
         outer, channels, inner = 1, 1, x.numel()
     b = x.new_zeros(1) if b is None else b.contiguous()
@@ -178,15 +219,15 @@ def bias_act(
 
 
 class _Packing:
-    """How images lie in memory for the loops: neighbouring channels; of few channels, all of the batch as one."""
+    """Conversion of images to the layout of the loops: channels last; with few channels, the batch as one image."""
 
     def __init__(self, x: Tensor) -> None:
-        self._order = image_order(x)
-        few = x.shape[1] < FEW_CHANNELS and self._order == torch.contiguous_format
-        self._batch = x.shape[0] if few else 1
+        self._memory_format = image_memory_format(x)
+        merges_batch = x.shape[1] < VECTOR_CHANNELS and self._memory_format == torch.contiguous_format
+        self._batch = x.shape[0] if merges_batch else 1
 
     def pack(self, x: Tensor) -> Tensor:
-        """An image `[N, C, H, W]` with channels last in memory."""
+        """An image `[N, C, H, W]` in the layout of the loops."""
         if self._batch > 1:
             x = x.reshape(1, -1, *x.shape[2:])
         return x.contiguous(memory_format=torch.channels_last)
@@ -196,10 +237,10 @@ class _Packing:
         return None if b is None else b.repeat(self._batch) if self._batch > 1 else b.contiguous()
 
     def unpack(self, y: Tensor) -> Tensor:
-        """A result in the shape and memory order of the image that came in."""
+        """A result in the original shape and memory format."""
         if self._batch > 1:
             y = y.reshape(self._batch, -1, *y.shape[2:])
-        return y.contiguous(memory_format=self._order)
+        return y.contiguous(memory_format=self._memory_format)
 
 
 def _run(job: _Job, x: Tensor, out_size: tuple[int, int]) -> Tensor:
@@ -210,7 +251,7 @@ def _run(job: _Job, x: Tensor, out_size: tuple[int, int]) -> Tensor:
     job.input, job.out = _image(x), _image(out)
     job.threads = torch.get_num_threads()
     if _library().crowdgan_resample(byref(job)):
-        raise MemoryError(f"no memory for a result of {list(out.shape)}")
+        raise MemoryError(f"not enough memory for a result of shape {list(out.shape)}")
     return out
 
 
@@ -219,48 +260,54 @@ def _image(x: Tensor) -> _Image:
     return _Image(x.data_ptr(), n, channels, height, width, channels * height * width, channels * width, channels)
 
 
-def _correlation(f: Tensor, how: Resampling) -> Tensor:
-    """The taps that are correlated with the image, gain included."""
-    taps = f if how.flip_filter else f.flip(tuple(range(f.ndim)))
-    return taps.mul(how.gain ** (f.ndim / 2)).contiguous()
+def _correlation_taps(f: Tensor, resampling: Resampling) -> Tensor:
+    """The taps with which the image is correlated, gain included."""
+    taps = f if resampling.flip_filter else f.flip(tuple(range(f.ndim)))
+    return taps.mul(resampling.gain ** (f.ndim / 2)).contiguous()
 
 
 def _stage(taps: Tensor, factor: tuple[int, int], padding: tuple[int, int, int, int]) -> _Stage:
-    """A stage; the caller keeps the taps alive."""
-    height, width = taps_of(taps)
-    identity = taps.numel() == 1 and factor == (1, 1) and padding[0] == padding[2] == 0 and taps.item() == 1
-    full = taps.ndim == 2
-    mirrored = full and torch.equal(taps, taps.flip(0))
-    return _Stage(taps.data_ptr(), width, height, full, identity, mirrored, *factor, padding[0], padding[2])
+    """A stage; the caller must keep a reference to the taps."""
+    height, width = filter_size(taps)
+    is_identity = taps.numel() == 1 and factor == (1, 1) and padding[0] == padding[2] == 0 and taps.item() == 1
+    is_full = taps.ndim == 2
+    is_mirrored = is_full and torch.equal(taps, taps.flip(0))
+    return _Stage(taps.data_ptr(), width, height, is_full, is_identity, is_mirrored, *factor, padding[0], padding[2])
 
 
-def _set_activation(job: _Job, point: int, how: FilteredLrelu, size: tuple[int, int], bias: Tensor | None) -> None:
-    """Sets what happens between the stages; the caller keeps the bias alive."""
-    job.height, job.width = how.between(size)
-    job.point = point
+def _set_activation(
+    job: _Job, activation: int, params: FilteredLrelu, in_size: tuple[int, int], bias: Tensor | None
+) -> None:
+    """Set the activation between the stages; the caller must keep a reference to the bias."""
+    job.height, job.width = params.upsampled_size(in_size)
+    job.activation = activation
     job.bias = None if bias is None else bias.data_ptr()
-    job.above, job.below = how.gain, how.gain * how.slope
-    job.bound = math.inf if how.clamp is None else how.clamp
+    job.above, job.below = params.gain, params.gain * params.slope
+    job.bound = math.inf if params.clamp is None else params.clamp
 
 
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL:
-    """The library with its functions declared; built if needed.
+    """The library with the signatures of its functions; compiled first if it does not exist.
 
     Raises:
-        BuildError: it cannot be built or loaded.
+        BuildError: the library cannot be compiled or loaded.
     """
-    path = built_library()
+    path = build_library()
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
         raise BuildError(f"{path}: the native ops cannot be loaded ({error})") from error
     library.crowdgan_resample.argtypes = [POINTER(_Job)]
     library.crowdgan_resample.restype = c_int
-    library.crowdgan_winograd_in.argtypes = [POINTER(_Image), c_void_p, *[c_int64] * 5, c_void_p, c_int64]
-    library.crowdgan_winograd_in.restype = None
-    library.crowdgan_winograd_out.argtypes = [c_void_p, c_void_p, POINTER(_Image), *[c_int64] * 4]
-    library.crowdgan_winograd_out.restype = None
+    input_transform, output_transform = (
+        library.crowdgan_winograd_input_transform,
+        library.crowdgan_winograd_output_transform,
+    )
+    input_transform.argtypes = [POINTER(_Image), c_void_p, *[c_int64] * 5, c_void_p, c_int64]
+    input_transform.restype = None
+    output_transform.argtypes = [c_void_p, c_void_p, POINTER(_Image), *[c_int64] * 4]
+    output_transform.restype = None
     library.crowdgan_bias_act.argtypes = [*[c_void_p] * 4, *[c_int64] * 3, *[c_float] * 3, c_int64]
     library.crowdgan_bias_act.restype = None
     return library

@@ -1,14 +1,14 @@
 // The inner loops: weighted sums of pixels along a row, across rows, and over windows.
 //
-// Each exists once as a template. With the factor and the number of taps known to the compiler, sums for several outputs
-// stay in registers and a pixel is loaded once for all of them; 0 stands for numbers known only when it runs.
+// Each is a template over the factor and the number of taps. If both are known at compile time, the sums of several
+// outputs stay in registers, and a pixel is loaded once for all of them; 0 stands for values known only at run time.
 #pragma once
 
 #include "vectors.h"
 
 #define UNROLL _Pragma("GCC unroll 64")
 
-struct Nothing {
+struct Identity {
     Vec operator()(Vec value) const { return value; }
 };
 
@@ -20,7 +20,7 @@ struct LeakyRelu {
         y = y > splat(bound) ? splat(bound) : y;
         return y < splat(-bound) ? splat(-bound) : y;
     }
-    // What a gradient is multiplied by.
+    // The factor of a gradient.
     Vec derivative(Vec value) const {
         Vec factor = value > Vec{} ? splat(above) : splat(below);
         Vec y = value * factor;
@@ -28,7 +28,7 @@ struct LeakyRelu {
     }
 };
 
-// Upsampling along a row: `up` outputs per group, all from the same `taps` inputs. weights[up][taps].
+// Upsampling along a row: a group is `up` outputs that depend on the same `taps` inputs. weights[up][taps].
 template <int U, int T>
 void up_row(const float* in, const float* weights, float* out, int groups, int up, int taps) {
     if constexpr (U == 0) {
@@ -56,17 +56,17 @@ void up_row(const float* in, const float* weights, float* out, int groups, int u
     }
 }
 
-// Upsampling across rows: `up` output rows from `taps` input rows, each output through `point`. weights[up][taps].
-template <int U, int T, class Point>
+// Upsampling across rows: `up` output rows from `taps` input rows, through the activation. weights[up][taps].
+template <int U, int T, class Activation>
 void up_rows(const float* const* rows, const float* weights, float* const* out, int width, int up, int taps,
-             Point point) {
+             Activation activation) {
     if constexpr (U == 0) {
         for (int phase = 0; phase < up; ++phase)
             for (int x = 0; x < width; ++x) {
                 Vec sum = {};
                 for (int tap = 0; tap < taps; ++tap)
                     sum += splat(weights[phase * taps + tap]) * load(rows[tap] + x * LANES);
-                store(out[phase] + x * LANES, point(sum));
+                store(out[phase] + x * LANES, activation(sum));
             }
     } else {
         constexpr int B = 8 / U;
@@ -80,24 +80,24 @@ void up_rows(const float* const* rows, const float* weights, float* const* out, 
                 }
             }
             UNROLL for (int phase = 0; phase < U; ++phase)
-                UNROLL for (int b = 0; b < B; ++b) store(out[phase] + (x + b) * LANES, point(sums[phase][b]));
+                UNROLL for (int b = 0; b < B; ++b) store(out[phase] + (x + b) * LANES, activation(sums[phase][b]));
         }
     }
 }
 
-// Upsampling by a filter that is not separable: up_y rows of up_x outputs per group. weights[up_y][up_x][taps_y][taps_x].
-template <int U, int T, class Point>
+// Upsampling with a full filter: a group is up_y rows of up_x outputs. weights[up_y][up_x][taps_y][taps_x].
+template <int U, int T, class Activation>
 void up_window(const float* const* rows, const float* weights, float* const* out, int groups, int up_x, int up_y,
-               int taps_x, int taps_y, Point point) {
+               int taps_x, int taps_y, Activation activation) {
     if constexpr (U == 0) {
         for (int phase = 0; phase < up_y * up_x; ++phase) {
-            const float* own = weights + phase * taps_y * taps_x;
+            const float* phase_weights = weights + phase * taps_y * taps_x;
             float* row = out[phase / up_x] + phase % up_x * LANES;
             for (int group = 0; group < groups; ++group) {
                 Vec sum = {};
                 for (int tap = 0; tap < taps_y * taps_x; ++tap)
-                    sum += splat(own[tap]) * load(rows[tap / taps_x] + (group + tap % taps_x) * LANES);
-                store(row + group * up_x * LANES, point(sum));
+                    sum += splat(phase_weights[tap]) * load(rows[tap / taps_x] + (group + tap % taps_x) * LANES);
+                store(row + group * up_x * LANES, activation(sum));
             }
         }
     } else {
@@ -106,22 +106,24 @@ void up_window(const float* const* rows, const float* weights, float* const* out
             Vec sums[U][U][B] = {};
             for (int tap_y = 0; tap_y < T; ++tap_y) {
                 const float* row = rows[tap_y] + group * LANES;
-                const float* own = weights + tap_y * T;
+                const float* row_weights = weights + tap_y * T;
                 UNROLL for (int i = 0; i < B + T - 1; ++i) {
                     Vec pixel = load(row + i * LANES);
                     UNROLL for (int b = 0; b < B; ++b)
                         if (i >= b && i - b < T) UNROLL for (int phase = 0; phase < U * U; ++phase)
-                            sums[phase / U][phase % U][b] += splat(own[phase * T * T + i - b]) * pixel;
+                            sums[phase / U][phase % U][b] += splat(row_weights[phase * T * T + i - b]) * pixel;
                 }
             }
             UNROLL for (int phase = 0; phase < U * U; ++phase)
                 UNROLL for (int b = 0; b < B; ++b)
-                    store(out[phase / U] + ((group + b) * U + phase % U) * LANES, point(sums[phase / U][phase % U][b]));
+                    store(out[phase / U] + ((group + b) * U + phase % U) * LANES,
+                          activation(sums[phase / U][phase % U][b]));
         }
     }
 }
 
-// Downsampling across rows: `count` output rows, each of `taps` input rows, `down` rows apart. weights[taps].
+// Downsampling across rows: `count` output rows, each a sum of `taps` input rows; consecutive outputs start `down`
+// input rows apart. weights[taps].
 template <int D, int T, int R>
 void down_rows(const float* const* rows, const float* weights, float* const* out, int count, int width, int down,
                int taps) {
@@ -173,8 +175,8 @@ void down_row(const float* in, const float* weights, float* out, int count, int 
     }
 }
 
-// Downsampling by a filter that is not separable; `mirrored` says that row k of the weights equals row taps_y - 1 - k,
-// as in radially symmetric filters: rows are then added in pairs first. weights[taps_y][taps_x].
+// Downsampling with a full filter. If `mirrored`, row k of the weights equals row taps_y - 1 - k, as in radially
+// symmetric filters, and pairs of input rows are added first. weights[taps_y][taps_x].
 template <int D, int T>
 void down_window(const float* const* rows, const float* weights, float* out, int count, int down, int taps_x,
                  int taps_y, bool mirrored) {
@@ -193,11 +195,11 @@ void down_window(const float* const* rows, const float* weights, float* out, int
             for (int y = 0; y < taps_y / 2; ++y) {
                 const float* above = rows[y] + x * D * LANES;
                 const float* below = rows[taps_y - 1 - y] + x * D * LANES;
-                const float* own = weights + y * T;
+                const float* row_weights = weights + y * T;
                 UNROLL for (int i = 0; i < (B - 1) * D + T; ++i) {
                     Vec pixel = load(above + i * LANES) + load(below + i * LANES);
                     UNROLL for (int b = 0; b < B; ++b)
-                        if (i >= b * D && i - b * D < T) sums[b] += splat(own[i - b * D]) * pixel;
+                        if (i >= b * D && i - b * D < T) sums[b] += splat(row_weights[i - b * D]) * pixel;
                 }
             }
             UNROLL for (int b = 0; b < B; ++b) store(out + (x + b) * LANES, sums[b]);

@@ -1,4 +1,4 @@
-// Vectors of neighbouring channels, and buffers of pixels made of them.
+// Vectors of neighbouring channels, and buffers of pixels of such vectors.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ constexpr int LANES = 4;
 
 typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
 
-constexpr int SLACK = 48;  // pixels after a row that blocked loops may read and write beyond its end
+constexpr int SLACK = 48;  // pixels after a row that unrolled loops may read and write beyond its end
 
 inline Vec splat(float value) { return value - Vec{}; }
 
@@ -30,7 +30,7 @@ inline Vec load(const float* from) {
 inline void store(float* to, Vec value) { std::memcpy(to, &value, sizeof value); }
 
 // The first `count` lanes; the others are 0.
-inline Vec load_some(const float* from, int count) {
+inline Vec load_partial(const float* from, int count) {
 #if defined(__AVX512F__)
     return (Vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
 #else
@@ -40,7 +40,8 @@ inline Vec load_some(const float* from, int count) {
 #endif
 }
 
-inline void store_some(float* to, Vec value, int count) {
+// Stores the first `count` lanes.
+inline void store_partial(float* to, Vec value, int count) {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)value);
 #else
@@ -48,17 +49,17 @@ inline void store_some(float* to, Vec value, int count) {
 #endif
 }
 
-// Pixels of LANES channels each, aligned to cache lines, 0 at first.
-class Pixels {
+// Pixels of LANES channels each, aligned to cache lines, initialised to 0.
+class PixelBuffer {
   public:
-    explicit Pixels(int64_t count)
+    explicit PixelBuffer(int64_t count)
         : data_(static_cast<float*>(::operator new(bytes(count), std::align_val_t(64)))) {
         std::memset(data_, 0, bytes(count));
     }
-    Pixels(Pixels&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
-    Pixels(const Pixels&) = delete;
-    Pixels& operator=(const Pixels&) = delete;
-    ~Pixels() { ::operator delete(data_, std::align_val_t(64)); }
+    PixelBuffer(PixelBuffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+    PixelBuffer(const PixelBuffer&) = delete;
+    PixelBuffer& operator=(const PixelBuffer&) = delete;
+    ~PixelBuffer() { ::operator delete(data_, std::align_val_t(64)); }
     float* at(int64_t pixel) const { return data_ + pixel * LANES; }
 
   private:

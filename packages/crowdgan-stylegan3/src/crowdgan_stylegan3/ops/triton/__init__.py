@@ -1,20 +1,24 @@
-"""The ops as Triton kernels, for CUDA tensors; they need no CUDA toolkit.
+"""The ops as Triton kernels, for CUDA tensors; no CUDA toolkit is required.
 
-Plain functions on tensors without gradients: what they are derivatives of is composed elsewhere. Only importing this
-package imports triton.
+The functions do not record gradients; `torch_ops` combines them to differentiable operators. This is the only package
+that imports triton.
 """
 
 from __future__ import annotations
 
 from crowdgan_stylegan3.ops.triton.bias_act import bias_act
-from crowdgan_stylegan3.ops.triton.filtered_lrelu import filtered_lrelu, filtered_lrelu_linear, supports_filtered_lrelu
-from crowdgan_stylegan3.ops.triton.upfirdn2d import supports, upfirdn2d
+from crowdgan_stylegan3.ops.triton.filtered_lrelu import (
+    filtered_lrelu,
+    filtered_lrelu_linear,
+    filtered_lrelu_unsupported_reason,
+)
+from crowdgan_stylegan3.ops.triton.upfirdn2d import unsupported_reason, upfirdn2d
 
 __all__ = [
     "bias_act",
     "filtered_lrelu",
     "filtered_lrelu_linear",
-    "supports",
-    "supports_filtered_lrelu",
+    "filtered_lrelu_unsupported_reason",
+    "unsupported_reason",
     "upfirdn2d",
 ]

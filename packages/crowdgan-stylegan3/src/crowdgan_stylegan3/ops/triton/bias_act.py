@@ -1,7 +1,7 @@
-"""`bias_act` and its derivatives on a GPU: one pass over memory, whatever the order of dimensions.
+"""`bias_act` and its derivatives on a GPU, in one pass over memory, for any order of dimensions.
 
-`ops.bias_act` takes it for linear, relu and lrelu, whose derivatives end with the first; with the others networks of
-StyleGAN have nothing to do, and they stay plain PyTorch, differentiable without end.
+`ops.bias_act` uses it for linear, relu and lrelu, which have only a first derivative. StyleGAN's networks do not need
+the other activations; those stay in plain PyTorch, which supports derivatives of any order.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from crowdgan_stylegan3.ops.arguments import Activation
 from crowdgan_stylegan3.ops.triton.kernels import bias_act_kernel
 from crowdgan_stylegan3.ops.triton.launch import Launch
 
-BLOCK = 1024
-"""Samples per program: 8 a thread, 16 bytes of half precision."""
+SAMPLES_PER_PROGRAM = 1024
+"""Samples per program: 8 per thread, which is 16 bytes in half precision."""
 
 
 def bias_act(
@@ -32,20 +32,20 @@ def bias_act(
     clamp: float | None,
     order: Literal[0, 1, 2],
 ) -> Tensor:
-    """The activation of `x` + `b` times a gain, clamped; or `v` times a derivative of that, 0 where it is clamped.
+    """The activation of `x` + `b` times a gain, clamped; or `v` times a derivative of it, 0 where it is clamped.
 
-    Computed in float32, in float64 for such. Tensors with gaps or repetitions in memory are copied first.
+    Computed in float32, or in float64 for float64 tensors. Tensors that are not dense in memory are copied first.
 
     Args:
-        v: of the shape of `x`, what multiplies the derivative; None for order 0.
-        x: any shape, any kind of float.
-        b: `[x.shape[dim]]`; None for none.
-        dim: what the bias belongs to.
+        v: factor of the derivative, with the shape of `x`; None for order 0.
+        x: any shape, any floating-point dtype.
+        b: `[x.shape[dim]]`; None for no bias.
+        dim: dimension of the bias.
         act: the activation.
         alpha: slope of lrelu below 0.
-        gain: what the activation is multiplied by.
-        clamp: bound of the absolute value; None for none.
-        order: of the derivative.
+        gain: factor of the activation.
+        clamp: bound of the absolute value; None for no bound.
+        order: order of the derivative.
     """
     x = x if is_dense(x) else x.contiguous()
     v = v if v is None or v.stride() == x.stride() else torch.empty_like(x).copy_(v)
@@ -67,7 +67,7 @@ def plan_bias_act(
     clamp: float | None,
     order: Literal[0, 1, 2],
 ) -> Launch:
-    """The start of the kernel that writes `out`; `v`, `x` and `out` lie alike in memory, without gaps."""
+    """The launch of the kernel that writes `out`; `v`, `x` and `out` must be dense with equal strides."""
     arguments = {
         "out_ptr": out,
         "v_ptr": x if v is None else v,
@@ -83,18 +83,18 @@ def plan_bias_act(
         "order": order,
         "has_bias": b is not None,
         "compute": tl.float64 if x.dtype == torch.float64 else tl.float32,
-        "block": BLOCK,
+        "block": SAMPLES_PER_PROGRAM,
     }
-    return Launch(kernel=bias_act_kernel, programs=-(-x.numel() // BLOCK), arguments=arguments)
+    return Launch(kernel=bias_act_kernel, programs=-(-x.numel() // SAMPLES_PER_PROGRAM), arguments=arguments)
 
 
 def is_dense(x: Tensor) -> bool:
-    """Whether the samples of `x` fill an interval of memory, each once, in whatever order of dimensions."""
-    expected = 1
+    """Whether the samples of `x` fill a contiguous range of memory, each once, in any order of dimensions."""
+    expected_stride = 1
     for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
         if size == 1:
             continue
-        if stride != expected:
+        if stride != expected_stride:
             return False
-        expected *= size
+        expected_stride *= size
     return True

@@ -1,15 +1,15 @@
-"""`filtered_lrelu` and its linearisation on a GPU: one kernel, the fine grid never leaves the registers.
+"""`filtered_lrelu` and its linearisation on a GPU, in one kernel; upsampled samples stay in registers.
 
-Forward, linear and transposed are one template: mask or activation from x on the fine grid, a second tensor brought to
-that grid where there is one, and the way back down. The mask is computed anew from x: at half precision x takes as many
-bytes as two bits for each fine sample would at factor 2, and there is no second format to keep.
+The forward pass, the linearised op and its transpose have the same structure: upsample x for the mask or the
+activation, upsample a second tensor if there is one, downsample. The mask is recomputed from x: in half precision x
+takes as many bytes as two bits per upsampled sample at factor 2 would, and no second format has to be stored.
 
-Full filters are sums of a few separable ones (see `bands`), not sums over filter rows: a radial filter of 12 x 12 takes
-2 to 4 products so, not 12, and separable filters are the case of one.
+Full filters are sums of a few separable ones (see `band_matrices`) instead of sums over filter rows: a radial filter of
+12 x 12 needs 2 to 4 products instead of 12, and a separable filter is the special case of one.
 
-Memory: for factor 2 and 12 taps a tile reads 32², has 64² fine samples and writes 22². Compiled for compute capability
-9.0 with 128 threads, a program takes at most 16 KiB of shared memory and, in half precision, 228 registers a thread
-with none spilled; in float32 some kernels spill, the transposed ones most.
+Memory: for factor 2 and 12 taps a tile reads 32², has 64² upsampled samples and writes 22². Compiled for compute
+capability 9.0 with 128 threads, a program takes at most 16 KiB of shared memory and, in half precision, 228 registers
+per thread without spills; in float32 some kernels spill, the transposed ones most.
 """
 
 from __future__ import annotations
@@ -19,93 +19,98 @@ import math
 from torch import Tensor
 
 from crowdgan_stylegan3.ops import reference
-from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, taps_of
-from crowdgan_stylegan3.ops.triton.band_matrices import bands, factors
+from crowdgan_stylegan3.ops.arguments import FilteredLrelu, Resampling, filter_size, image_size
+from crowdgan_stylegan3.ops.triton.band_matrices import band_matrices, separable_factors
 from crowdgan_stylegan3.ops.triton.bias_act import bias_act
 from crowdgan_stylegan3.ops.triton.kernels import filtered_lrelu_kernel
 from crowdgan_stylegan3.ops.triton.launch import Launch
-from crowdgan_stylegan3.ops.triton.tiling import Tiling, best_tilings, steps_of
+from crowdgan_stylegan3.ops.triton.tiling import Tiling, axis_resamplings, best_tilings
 from crowdgan_stylegan3.ops.triton.upfirdn2d import (
-    Plane,
     common_arguments,
-    empty_like_format,
-    places,
-    programs,
-    supports,
+    empty_image,
+    layout_arguments,
+    num_programs,
+    tile_arguments,
+    unsupported_reason,
     upfirdn2d,
 )
 
-Filtering = tuple[Tensor, Resampling]
-"""A filter, and how it resamples."""
+FilterStep = tuple[Tensor, Resampling]
+"""A filter and its resampling."""
 
 
-def filtered_lrelu(x: Tensor, b: Tensor | None, how: FilteredLrelu) -> Tensor:
+def filtered_lrelu(x: Tensor, b: Tensor | None, params: FilteredLrelu) -> Tensor:
     """`x` plus bias, upsampled, through a leaky ReLU, gain and clamp, downsampled.
 
     Args:
         x: `[N, C, H, W]`, any strides.
-        b: `[C]`; None for none.
-        how: filters, resamplings and activation.
+        b: `[C]`; None for no bias.
+        params: filters, resamplings and activation.
     """
-    if supports_filtered_lrelu(x, how) is not None:
-        return reference.filtered_lrelu(x, b, how)
-    out = empty_like_format(x, how.out_size((x.shape[2], x.shape[3])))
-    plan_filtered_lrelu(out, None, x, b, how, None, (how.fd, how.fall)).run(x.device)
+    if filtered_lrelu_unsupported_reason(x, params) is not None:
+        return reference.filtered_lrelu(x, b, params)
+    out = empty_image(x, params.out_size(image_size(x)))
+    plan_filtered_lrelu(out, None, x, b, params, None, (params.fd, params.downsampling)).run(x.device)
     return out
 
 
-def filtered_lrelu_linear(v: Tensor, x: Tensor, b: Tensor | None, how: FilteredLrelu, transposed: bool) -> Tensor:
-    """The op linearised at `x`, applied to `v`; transposed, this is the gradient to `x`.
+def filtered_lrelu_linear(v: Tensor, x: Tensor, b: Tensor | None, params: FilteredLrelu, transposed: bool) -> Tensor:
+    """`filtered_lrelu` linearised at `x`, or the transposed linear map (gradient of the result to gradient of `x`).
 
-    With mask = gain · (1 or slope) by the sign of the fine samples of x + b, 0 where they are clamped: fall(mask ·
-    rise(v)), or transposed, rise^T(mask · fall^T(v)).
+    The mask is gain · (1 or slope), by the sign of the upsampled samples of x + b, and 0 where they are clamped. The
+    result is downsample(mask · upsample(v)), or transposed, upsampleᵀ(mask · downsampleᵀ(v)).
 
     Args:
-        v: like `x`, or transposed, like the result; any strides.
+        v: argument of the linear map: like `x`, or if `transposed`, like the result of the op; any strides.
         x: `[N, C, H, W]`, any strides.
-        b: `[C]`; None for none.
-        how: filters, resamplings and activation.
-        transposed: which of the two.
+        b: `[C]`; None for no bias.
+        params: filters, resamplings and activation.
+        transposed: apply the transposed map.
 
     Returns:
-        Like the result of the op, or transposed, like `x`.
+        A tensor like the result of the op, or if `transposed`, like `x`.
     """
-    size = (x.shape[2], x.shape[3])
-    before, after, out_size = (how.fu, how.rise), (how.fd, how.fall), how.out_size(size)
+    size = image_size(x)
+    before, after = (params.fu, params.upsampling), (params.fd, params.downsampling)
+    out_size = params.out_size(size)
     if transposed:
-        before = (how.fd, how.fall.transposed(how.between(size), taps_of(how.fd)))
-        after = (how.fu, how.rise.transposed(size, taps_of(how.fu)))
+        upsampled_size = params.upsampled_size(size)
+        before = (params.fd, params.downsampling.transposed(upsampled_size, filter_size(params.fd)))
+        after = (params.fu, params.upsampling.transposed(size, filter_size(params.fu)))
         out_size = size
-    if _refusal(x, (how.fu, how.rise), before, after) or supports(v):
-        return _composed(v, x, b, how, before, after)
-    out = empty_like_format(x, out_size)
-    plan_filtered_lrelu(out, v.to(x.dtype), x, b, how, before, after).run(x.device)
+    if _unsupported_reason(x, (params.fu, params.upsampling), before, after) or unsupported_reason(v):
+        return _filtered_lrelu_linear_unfused(v, x, b, params, before, after)
+    out = empty_image(x, out_size)
+    plan_filtered_lrelu(out, v.to(x.dtype), x, b, params, before, after).run(x.device)
     return out
 
 
-def supports_filtered_lrelu(x: Tensor, how: FilteredLrelu) -> str | None:
-    """Why the fused kernel cannot do this; None where it can."""
-    return _refusal(x, (how.fu, how.rise), (how.fu, how.rise), (how.fd, how.fall))
+def filtered_lrelu_unsupported_reason(x: Tensor, params: FilteredLrelu) -> str | None:
+    """Reason why the kernel does not support these arguments; None if it does."""
+    upsampling = (params.fu, params.upsampling)
+    return _unsupported_reason(x, upsampling, upsampling, (params.fd, params.downsampling))
 
 
-def _refusal(x: Tensor, rise: Filtering, before: Filtering, after: Filtering) -> str | None:
-    reason = supports(x, rise, before, after)
+def _unsupported_reason(x: Tensor, upsampling: FilterStep, before: FilterStep, after: FilterStep) -> str | None:
+    reason = unsupported_reason(x, upsampling, before, after)
     if reason is not None:
         return reason
-    firsts = tuple(steps_of(how, taps_of(f)) for f, how in (rise, before))
-    if best_tilings((1, 1), steps_of(after[1], taps_of(after[0])), firsts, 1) is None:
-        lengths = f"{taps_of(rise[0])} and {taps_of(after[0])}"
-        return f"filters of {lengths} taps, one after the other, read more than a tile of 64²"
+    firsts = tuple(axis_resamplings(resampling, filter_size(f)) for f, resampling in (upsampling, before))
+    if best_tilings((1, 1), axis_resamplings(after[1], filter_size(after[0])), firsts, 1) is None:
+        taps = f"{filter_size(upsampling[0])} and {filter_size(after[0])}"
+        return f"filters of {taps} taps, one after the other, read more than a tile of 64²"
     return None
 
 
-def _composed(
-    v: Tensor, x: Tensor, b: Tensor | None, how: FilteredLrelu, before: Filtering, after: Filtering
+def _filtered_lrelu_linear_unfused(
+    v: Tensor, x: Tensor, b: Tensor | None, params: FilteredLrelu, before: FilterStep, after: FilterStep
 ) -> Tensor:
-    """The linearised op in steps, for what does not fit a tile."""
-    fine = upfirdn2d(reference.bias_act(x, b, 1, "linear", 0.0, 1.0, None), how.fu, how.rise)
-    there = upfirdn2d(v.to(x.dtype), *before)
-    return upfirdn2d(bias_act(there, fine, None, 1, "lrelu", how.slope, how.gain, how.clamp, 1), *after)
+    """The linearised op as separate ops, for filters that do not fit a tile."""
+    biased = reference.bias_act(x, b, 1, "linear", 0.0, 1.0, None)
+    upsampled_x = upfirdn2d(biased, params.fu, params.upsampling)
+    upsampled_v = upfirdn2d(v.to(x.dtype), *before)
+    masked = bias_act(upsampled_v, upsampled_x, None, 1, "lrelu", params.slope, params.gain, params.clamp, 1)
+    return upfirdn2d(masked, *after)
 
 
 def plan_filtered_lrelu(
@@ -113,69 +118,81 @@ def plan_filtered_lrelu(
     v: Tensor | None,
     x: Tensor,
     b: Tensor | None,
-    how: FilteredLrelu,
-    before: Filtering | None,
-    after: Filtering,
+    params: FilteredLrelu,
+    before: FilterStep | None,
+    after: FilterStep,
 ) -> Launch:
-    """The start of the kernel that writes `out`.
+    """The launch of the kernel that writes `out`.
 
     Args:
-        out: what is written.
-        v: what is multiplied by the derivative; None for the op itself.
-        x: what is activated, and where the derivative is taken.
+        out: the result, overwritten.
+        v: factor of the derivative; None for the op itself.
+        x: argument of the activation, or of its derivative.
         b: bias.
-        how: how `x` comes to the fine grid, and the activation.
-        before: takes `v` to the fine grid.
-        after: takes the fine grid to `out`.
+        params: upsampling of `x`, and activation.
+        before: upsampling of `v`; None without `v`.
+        after: downsampling to `out`.
     """
-    rise = (how.fu, how.rise)
-    f, last = after
-    firsts = (rise,) if before is None else (rise, before)
-    last_rank = factors(f, x.dtype)[0].shape[0]
-    first_steps = tuple(steps_of(first[1], taps_of(first[0])) for first in firsts)
-    tilings = best_tilings((out.shape[2], out.shape[3]), steps_of(last, taps_of(f)), first_steps, last_rank)
+    upsampling = (params.fu, params.upsampling)
+    f, downsampling = after
+    firsts = (upsampling,) if before is None else (upsampling, before)
+    first_axes = tuple(axis_resamplings(first[1], filter_size(first[0])) for first in firsts)
+    last_axes = axis_resamplings(downsampling, filter_size(f))
+    rank = separable_factors(f, x.dtype)[0].shape[0]
+    tilings = best_tilings(image_size(out), last_axes, first_axes, rank)
     assert tilings is not None
-    along_y, along_x = tilings
-    last_left, last_right = bands(
-        f, last, x.dtype, steps_of(last, taps_of(f)), ((along_y.out, along_y.middle), (along_x.out, along_x.middle))
-    )
-    middle = how.between((x.shape[2], x.shape[3]))
-    arguments = common_arguments(out, along_y.out, along_x.out) | {
+    tiling_y, tiling_x = tilings
+    spans = ((tiling_y.out, tiling_y.middle), (tiling_x.out, tiling_x.middle))
+    down_left, down_right = band_matrices(f, downsampling, x.dtype, last_axes, spans)
+    mid_h, mid_w = params.upsampled_size(image_size(x))
+    arguments = common_arguments(out, tiling_y.out, tiling_x.out) | {
         "out_ptr": out,
         "b_ptr": x if b is None else b.contiguous(),
         "has_bias": b is not None,
         "linear": v is not None,
-        "last_left_ptr": last_left,
-        "last_right_ptr": last_right,
-        "last_rank": last_left.shape[0],
-        "mid_h": middle[0],
-        "mid_w": middle[1],
-        "gain": how.gain,
-        "slope": how.slope,
-        "clamp": math.inf if how.clamp is None else how.clamp,
+        "down_left_ptr": down_left,
+        "down_right_ptr": down_right,
+        "down_rank": down_left.shape[0],
+        "mid_h": mid_h,
+        "mid_w": mid_w,
+        "gain": params.gain,
+        "slope": params.slope,
+        "clamp": math.inf if params.clamp is None else params.clamp,
     }
-    arguments |= places("mid", along_y.middle, along_x.middle) | _blocks(
-        "mid", along_y.middle.block, along_x.middle.block
-    )
-    arguments |= _blocks("out", along_y.out.block, along_x.out.block)
-    arguments |= _source_arguments("x", "rise", "in", x, rise, along_y, along_x, 0)
-    arguments |= _source_arguments(
-        "v", "v", "from", x if v is None else v, firsts[-1], along_y, along_x, len(firsts) - 1
-    )
-    return Launch(kernel=filtered_lrelu_kernel, programs=programs(out, along_y.out, along_x.out), arguments=arguments)
+    arguments |= tile_arguments("mid", tiling_y.middle, tiling_x.middle)
+    arguments |= _block_arguments("mid", tiling_y.middle.block, tiling_x.middle.block)
+    arguments |= _block_arguments("out", tiling_y.out.block, tiling_x.out.block)
+    arguments |= _source_arguments("x", "up", "in", x, upsampling, tiling_y, tiling_x, 0)
+    v_source, v_index = x if v is None else v, len(firsts) - 1
+    arguments |= _source_arguments("v", "v", "v_in", v_source, firsts[-1], tiling_y, tiling_x, v_index)
+    programs = num_programs(out, tiling_y.out, tiling_x.out)
+    return Launch(kernel=filtered_lrelu_kernel, programs=programs, arguments=arguments)
 
 
 def _source_arguments(
-    name: str, matrices: str, blocks: str, x: Tensor, first: Filtering, along_y: Tiling, along_x: Tiling, index: int
+    name: str,
+    matrix_name: str,
+    block_name: str,
+    x: Tensor,
+    first: FilterStep,
+    tiling_y: Tiling,
+    tiling_x: Tiling,
+    index: int,
 ) -> dict[str, object]:
-    """What the kernel takes about a tensor that is brought to the fine grid, and the matrices that bring it there."""
-    f, how = first
-    y, x_span = along_y.sources[index], along_x.sources[index]
-    left, right = bands(f, how, x.dtype, steps_of(how, taps_of(f)), ((along_y.middle, y), (along_x.middle, x_span)))
-    arguments: dict[str, object] = {f"{name}_ptr": x, f"{matrices}_left_ptr": left, f"{matrices}_right_ptr": right}
-    arguments |= Plane(x).arguments(name) | places(name, y, x_span) | _blocks(blocks, y.block, x_span.block)
-    return arguments | {f"{matrices}_rank": left.shape[0]}
+    """Arguments of the kernel for a tensor that is upsampled, and for its band matrices."""
+    f, resampling = first
+    y, x_span = tiling_y.sources[index], tiling_x.sources[index]
+    axes, spans = axis_resamplings(resampling, filter_size(f)), ((tiling_y.middle, y), (tiling_x.middle, x_span))
+    left, right = band_matrices(f, resampling, x.dtype, axes, spans)
+    arguments: dict[str, object] = {
+        f"{name}_ptr": x,
+        f"{matrix_name}_left_ptr": left,
+        f"{matrix_name}_right_ptr": right,
+        f"{matrix_name}_rank": left.shape[0],
+    }
+    arguments |= layout_arguments(name, x) | tile_arguments(name, y, x_span)
+    return arguments | _block_arguments(block_name, y.block, x_span.block)
 
 
-def _blocks(name: str, y: int, x: int) -> dict[str, int]:
+def _block_arguments(name: str, y: int, x: int) -> dict[str, int]:
     return {f"{name}_y": y, f"{name}_x": x}

@@ -1,7 +1,7 @@
-"""The kernels. They take what the modules beside this one plan: bands, intervals, strides.
+"""The Triton kernels; the other modules of this package compute their arguments (band matrices, tiles, strides).
 
-Only built-ins of the language are called, none of its library functions: those are compiled or interpreted by what the
-environment said when triton was imported, and tests interpret kernels in processes that imported triton before.
+The kernels call only built-ins of the language, not functions of its library. Whether library functions are compiled or
+interpreted is decided when triton is imported, and tests interpret the kernels in processes that have imported triton.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-PLACES = [f"{name}_{what}_{axis}" for name in ("out", "mid", "x", "v") for what in ("first", "move") for axis in "yx"]
-SIZES = [f"{name}_{side}" for name in ("out", "mid", "x", "v") for side in "hw"]
-GENERAL = ["planes", "channels", "tiles_y", "tiles_x", *PLACES, *SIZES]
-"""Numbers whose value no kernel is compiled for: of strides, being 1 or a multiple of 16 makes faster code; of these it
-would only make more kernels."""
+IMAGES = ("out", "mid", "x", "v")
+TILE_ARGUMENTS = [f"{name}_{field}_{axis}" for name in IMAGES for field in ("first", "step") for axis in "yx"]
+SIZE_ARGUMENTS = [f"{name}_{side}" for name in IMAGES for side in "hw"]
+UNSPECIALISED_ARGUMENTS = ["planes", "channels", "tiles_y", "tiles_x", *TILE_ARGUMENTS, *SIZE_ARGUMENTS]
+"""Integers for which Triton does not specialise the code. Specialising on values that are 1 or a multiple of 16 gives
+faster code for strides; for these arguments it would only compile more variants."""
 
 
 @triton.jit
@@ -34,32 +35,32 @@ def bias_act_kernel(
     compute: tl.constexpr,
     block: tl.constexpr,
 ):
-    """An activation or a derivative of it, sample by sample, over memory without gaps.
+    """An activation or one of its derivatives, sample by sample, over dense memory.
 
-    The place in memory, divided by the stride of the bias' dimension, tells which bias: so any order of dimensions will
-    do. One kernel for all activations keeps their shared frame (bias, gain, clamp, order) in one place.
+    The index of the bias is the memory offset divided by the stride of the bias dimension, so the order of dimensions
+    is arbitrary. All activations share one kernel, which contains bias, gain, clamp and order of the derivative once.
     """
-    place = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
-    inside = place < numel
-    x = tl.load(x_ptr + place, mask=inside, other=0.0).to(compute)
+    offsets = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    inside = offsets < numel
+    x = tl.load(x_ptr + offsets, mask=inside, other=0.0).to(compute)
     if has_bias:
-        x += tl.load(b_ptr + place // bias_stride % bias_length, mask=inside, other=0.0).to(compute)
+        x += tl.load(b_ptr + offsets // bias_stride % bias_length, mask=inside, other=0.0).to(compute)
     value, first, second = activation(x, alpha, act)
     value *= gain
     if order == 0:
         out = tl.where(value > clamp, clamp, tl.where(value < -clamp, -clamp, value))
     else:
-        v = tl.load(v_ptr + place, mask=inside, other=0.0).to(compute)
+        v = tl.load(v_ptr + offsets, mask=inside, other=0.0).to(compute)
         slope = first if order == 1 else second
         out = tl.where(tl.abs(value) > clamp, 0.0, v * slope * gain)
-    tl.store(out_ptr + place, out.to(out_ptr.dtype.element_ty), mask=inside)
+    tl.store(out_ptr + offsets, out.to(out_ptr.dtype.element_ty), mask=inside)
 
 
 @triton.jit
 def activation(x, alpha, act: tl.constexpr):
     """The activation at `x` with its first and second derivative.
 
-    At kinks as PyTorch has it: the first derivative from below, the second 0.
+    At kinks the values are those of PyTorch: the first derivative from below, and 0 for the second.
     """
     zero = x * 0.0
     if act == "linear":
@@ -101,7 +102,7 @@ def sigmoid(x):
 
 @triton.jit
 def tanh(x):
-    """Hyperbolic tangent: near 0, where the quotient would cancel, by four terms of its series."""
+    """Hyperbolic tangent; near 0, where the quotient cancels, four terms of its Taylor series."""
     e = tl.exp(-2.0 * tl.abs(x))
     far = (1.0 - e) / (1.0 + e)
     s = x * x
@@ -109,7 +110,7 @@ def tanh(x):
     return tl.where(s < 0.01, near, tl.where(x > 0.0, far, -far))
 
 
-@triton.jit(do_not_specialize=GENERAL)
+@triton.jit(do_not_specialize=UNSPECIALISED_ARGUMENTS)
 def upfirdn2d_kernel(
     out_ptr,
     x_ptr,
@@ -125,8 +126,8 @@ def upfirdn2d_kernel(
     out_sc,
     out_sy,
     out_sx,
-    out_move_y,
-    out_move_x,
+    out_step_y,
+    out_step_x,
     x_h,
     x_w,
     x_sn,
@@ -135,8 +136,8 @@ def upfirdn2d_kernel(
     x_sx,
     x_first_y,
     x_first_x,
-    x_move_y,
-    x_move_x,
+    x_step_y,
+    x_step_x,
     rank: tl.constexpr,
     out_y: tl.constexpr,
     out_x: tl.constexpr,
@@ -145,30 +146,33 @@ def upfirdn2d_kernel(
     group: tl.constexpr,
     precision: tl.constexpr,
 ):
-    """One tile of `group` planes: left · inputs · right. Takes sizes and strides one by one, as kernels must."""
-    first_plane, tile_y, tile_x = own_part(tiles_y, tiles_x, group)
-    y, x = tile_y * out_move_y, tile_x * out_move_x
-    from_y, from_x = x_first_y + tile_y * x_move_y, x_first_x + tile_x * x_move_x
+    """One output tile of each of `group` planes: left · inputs · right.
+
+    Sizes and strides are separate arguments because kernels do not accept tuples.
+    """
+    first_plane, tile_y, tile_x = program_tile(tiles_y, tiles_x, group)
+    y, x = tile_y * out_step_y, tile_x * out_step_x
+    in_row, in_column = x_first_y + tile_y * x_step_y, x_first_x + tile_x * x_step_x
     for plane in range(first_plane, tl.minimum(first_plane + group, planes)):
         n, c = (plane // channels).to(tl.int64), (plane % channels).to(tl.int64)
-        tile = load_tile(x_ptr + n * x_sn + c * x_sc, from_y, from_x, x_h, x_w, x_sy, x_sx, in_y, in_x)
-        out = sandwich(tile, left_ptr, right_ptr, rank, out_y, out_x, in_y, in_x, precision)
+        tile = load_tile(x_ptr + n * x_sn + c * x_sc, in_row, in_column, x_h, x_w, x_sy, x_sx, in_y, in_x)
+        out = multiply_bands(tile, left_ptr, right_ptr, rank, out_y, out_x, in_y, in_x, precision)
         start = out_ptr + n * out_sn + c * out_sc
-        store_tile(out, start, y, x, out_h, out_w, out_sy, out_sx, out_move_y, out_move_x, out_y, out_x)
+        store_tile(out, start, y, x, out_h, out_w, out_sy, out_sx, out_step_y, out_step_x, out_y, out_x)
 
 
-@triton.jit(do_not_specialize=GENERAL)
+@triton.jit(do_not_specialize=UNSPECIALISED_ARGUMENTS)
 def filtered_lrelu_kernel(
     out_ptr,
     x_ptr,
     v_ptr,
     b_ptr,
-    rise_left_ptr,
-    rise_right_ptr,
+    up_left_ptr,
+    up_right_ptr,
     v_left_ptr,
     v_right_ptr,
-    last_left_ptr,
-    last_right_ptr,
+    down_left_ptr,
+    down_right_ptr,
     planes,
     channels,
     tiles_y,
@@ -179,14 +183,14 @@ def filtered_lrelu_kernel(
     out_sc,
     out_sy,
     out_sx,
-    out_move_y,
-    out_move_x,
+    out_step_y,
+    out_step_x,
     mid_h,
     mid_w,
     mid_first_y,
     mid_first_x,
-    mid_move_y,
-    mid_move_x,
+    mid_step_y,
+    mid_step_x,
     x_h,
     x_w,
     x_sn,
@@ -195,8 +199,8 @@ def filtered_lrelu_kernel(
     x_sx,
     x_first_y,
     x_first_x,
-    x_move_y,
-    x_move_x,
+    x_step_y,
+    x_step_x,
     v_h,
     v_w,
     v_sn,
@@ -205,65 +209,65 @@ def filtered_lrelu_kernel(
     v_sx,
     v_first_y,
     v_first_x,
-    v_move_y,
-    v_move_x,
+    v_step_y,
+    v_step_x,
     gain,
     slope,
     clamp,
     has_bias: tl.constexpr,
     linear: tl.constexpr,
-    rise_rank: tl.constexpr,
+    up_rank: tl.constexpr,
     v_rank: tl.constexpr,
-    last_rank: tl.constexpr,
+    down_rank: tl.constexpr,
     out_y: tl.constexpr,
     out_x: tl.constexpr,
     mid_y: tl.constexpr,
     mid_x: tl.constexpr,
     in_y: tl.constexpr,
     in_x: tl.constexpr,
-    from_y: tl.constexpr,
-    from_x: tl.constexpr,
+    v_in_y: tl.constexpr,
+    v_in_x: tl.constexpr,
     group: tl.constexpr,
     precision: tl.constexpr,
 ):
-    """One tile of `group` planes: up to the fine grid, activation, down from it.
+    """One output tile of each of `group` planes: upsampling, activation, downsampling.
 
-    The fine samples u = rise_left · (x + b) · rise_right live in registers. Without `linear` their activation goes on;
-    with it, v_left · v · v_right times the derivative of the activation at u. Then last_left · … · last_right. One
-    kernel, so that a gradient's mask comes of the very instructions that the forward pass ran. Sizes come
-    one by one, as kernels must take them.
+    The upsampled samples u = up_left · (x + b) · up_right stay in registers. If `linear` is False, they pass through
+    the activation; if it is True, they are replaced by v_left · v · v_right times the derivative of the activation at
+    u. The result is down_left · … · down_right. One kernel serves both cases, so that the mask of a gradient is
+    computed by the same instructions as in the forward pass.
     """
-    first_plane, tile_y, tile_x = own_part(tiles_y, tiles_x, group)
-    x_y, x_x = x_first_y + tile_y * x_move_y, x_first_x + tile_x * x_move_x
-    v_y, v_x = v_first_y + tile_y * v_move_y, v_first_x + tile_x * v_move_x
-    fine_y = mid_first_y + tile_y * mid_move_y + tl.arange(0, mid_y)
-    fine_x = mid_first_x + tile_x * mid_move_x + tl.arange(0, mid_x)
-    on_grid = ((fine_y >= 0) & (fine_y < mid_h))[:, None] & ((fine_x >= 0) & (fine_x < mid_w))[None, :]
+    first_plane, tile_y, tile_x = program_tile(tiles_y, tiles_x, group)
+    x_row, x_column = x_first_y + tile_y * x_step_y, x_first_x + tile_x * x_step_x
+    v_row, v_column = v_first_y + tile_y * v_step_y, v_first_x + tile_x * v_step_x
+    mid_rows = mid_first_y + tile_y * mid_step_y + tl.arange(0, mid_y)
+    mid_columns = mid_first_x + tile_x * mid_step_x + tl.arange(0, mid_x)
+    inside_mid = ((mid_rows >= 0) & (mid_rows < mid_h))[:, None] & ((mid_columns >= 0) & (mid_columns < mid_w))[None, :]
     for plane in range(first_plane, tl.minimum(first_plane + group, planes)):
         n, c = (plane // channels).to(tl.int64), (plane % channels).to(tl.int64)
-        tile = load_tile(x_ptr + n * x_sn + c * x_sc, x_y, x_x, x_h, x_w, x_sy, x_sx, in_y, in_x)
+        tile = load_tile(x_ptr + n * x_sn + c * x_sc, x_row, x_column, x_h, x_w, x_sy, x_sx, in_y, in_x)
         if has_bias:
-            given = inside_of(x_y, x_x, x_h, x_w, in_y, in_x)
+            inside_x = inside_mask(x_row, x_column, x_h, x_w, in_y, in_x)
             biased = (tile.to(tl.float32) + tl.load(b_ptr + c).to(tl.float32)).to(tile.dtype)
-            tile = tl.where(given, biased, tile)
-        u = sandwich(tile, rise_left_ptr, rise_right_ptr, rise_rank, mid_y, mid_x, in_y, in_x, precision)
+            tile = tl.where(inside_x, biased, tile)
+        u = multiply_bands(tile, up_left_ptr, up_right_ptr, up_rank, mid_y, mid_x, in_y, in_x, precision)
         value = tl.where(u > 0.0, u, u * slope) * gain
         if linear:
-            v_tile = load_tile(v_ptr + n * v_sn + c * v_sc, v_y, v_x, v_h, v_w, v_sy, v_sx, from_y, from_x)
-            v = sandwich(v_tile, v_left_ptr, v_right_ptr, v_rank, mid_y, mid_x, from_y, from_x, precision)
-            fine = tl.where(tl.abs(value) > clamp, 0.0, tl.where(u > 0.0, v, v * slope) * gain)
+            v_tile = load_tile(v_ptr + n * v_sn + c * v_sc, v_row, v_column, v_h, v_w, v_sy, v_sx, v_in_y, v_in_x)
+            v = multiply_bands(v_tile, v_left_ptr, v_right_ptr, v_rank, mid_y, mid_x, v_in_y, v_in_x, precision)
+            activated = tl.where(tl.abs(value) > clamp, 0.0, tl.where(u > 0.0, v, v * slope) * gain)
         else:
-            fine = tl.where(value > clamp, clamp, tl.where(value < -clamp, -clamp, value))
-        fine = tl.where(on_grid, fine, 0.0).to(tile.dtype)
-        out = sandwich(fine, last_left_ptr, last_right_ptr, last_rank, out_y, out_x, mid_y, mid_x, precision)
+            activated = tl.where(value > clamp, clamp, tl.where(value < -clamp, -clamp, value))
+        activated = tl.where(inside_mid, activated, 0.0).to(tile.dtype)
+        out = multiply_bands(activated, down_left_ptr, down_right_ptr, down_rank, out_y, out_x, mid_y, mid_x, precision)
         start = out_ptr + n * out_sn + c * out_sc
-        y, x = tile_y * out_move_y, tile_x * out_move_x
-        store_tile(out, start, y, x, out_h, out_w, out_sy, out_sx, out_move_y, out_move_x, out_y, out_x)
+        y, x = tile_y * out_step_y, tile_x * out_step_x
+        store_tile(out, start, y, x, out_h, out_w, out_sy, out_sx, out_step_y, out_step_x, out_y, out_x)
 
 
 @triton.jit
-def own_part(tiles_y, tiles_x, group: tl.constexpr):
-    """First plane, and place of the tile along y and x, of this program; tiles of one plane follow one another."""
+def program_tile(tiles_y, tiles_x, group: tl.constexpr):
+    """First plane, and index of the tile along y and x, of this program; the tiles of one plane are consecutive."""
     program = tl.program_id(0)
     tiles = tiles_y * tiles_x
     tile = program % tiles
@@ -271,7 +275,7 @@ def own_part(tiles_y, tiles_x, group: tl.constexpr):
 
 
 @triton.jit
-def sandwich(
+def multiply_bands(
     tile,
     left_ptr,
     right_ptr,
@@ -284,7 +288,7 @@ def sandwich(
 ):
     """Sum over ranks of left · tile · right, float32 `[out_y, out_x]`.
 
-    The factors are loaded where they are used: kept for all planes of a program they would fill the registers.
+    The matrices are loaded for each plane: in registers for all planes of a program they would cause spills.
     """
     out = tl.full([out_y, out_x], 0.0, tl.float32)
     for r in range(rank):
@@ -297,13 +301,13 @@ def sandwich(
 
 @triton.jit
 def load_matrix(ptr, rows: tl.constexpr, columns: tl.constexpr):
-    """A matrix that lies row by row."""
+    """A contiguous row-major matrix `[rows, columns]`."""
     return tl.load(ptr + tl.arange(0, rows)[:, None] * columns + tl.arange(0, columns)[None, :])
 
 
 @triton.jit
-def inside_of(first_y, first_x, h, w, block_y: tl.constexpr, block_x: tl.constexpr):
-    """Which samples of a tile lie in an image of `h` x `w`, `[block_y, block_x]`."""
+def inside_mask(first_y, first_x, h, w, block_y: tl.constexpr, block_x: tl.constexpr):
+    """Mask `[block_y, block_x]` of the samples of a tile that lie inside an image of `h` x `w`."""
     y = first_y + tl.arange(0, block_y)
     x = first_x + tl.arange(0, block_x)
     return ((y >= 0) & (y < h))[:, None] & ((x >= 0) & (x < w))[None, :]
@@ -311,11 +315,11 @@ def inside_of(first_y, first_x, h, w, block_y: tl.constexpr, block_x: tl.constex
 
 @triton.jit
 def load_tile(ptr, first_y, first_x, h, w, stride_y, stride_x, block_y: tl.constexpr, block_x: tl.constexpr):
-    """A tile of a plane, 0 outside the plane."""
+    """A tile `[block_y, block_x]` of a plane, with zeros outside the plane."""
     y = first_y + tl.arange(0, block_y)
     x = first_x + tl.arange(0, block_x)
-    places = y[:, None] * stride_y + x[None, :] * stride_x
-    return tl.load(ptr + places, mask=inside_of(first_y, first_x, h, w, block_y, block_x), other=0.0)
+    offsets = y[:, None] * stride_y + x[None, :] * stride_x
+    return tl.load(ptr + offsets, mask=inside_mask(first_y, first_x, h, w, block_y, block_x), other=0.0)
 
 
 @triton.jit
@@ -333,9 +337,9 @@ def store_tile(
     block_y: tl.constexpr,
     block_x: tl.constexpr,
 ):
-    """The first `count_y` x `count_x` samples of a tile to a plane, where they lie in it."""
+    """Store the first `count_y` x `count_x` samples of a tile that lie inside the plane."""
     rows, columns = tl.arange(0, block_y), tl.arange(0, block_x)
-    own = (rows < count_y)[:, None] & (columns < count_x)[None, :]
-    places = (first_y + rows)[:, None] * stride_y + (first_x + columns)[None, :] * stride_x
-    kept = own & inside_of(first_y, first_x, h, w, block_y, block_x)
-    tl.store(ptr + places, tile.to(ptr.dtype.element_ty), mask=kept)
+    in_tile = (rows < count_y)[:, None] & (columns < count_x)[None, :]
+    offsets = (first_y + rows)[:, None] * stride_y + (first_x + columns)[None, :] * stride_x
+    mask = in_tile & inside_mask(first_y, first_x, h, w, block_y, block_x)
+    tl.store(ptr + offsets, tile.to(ptr.dtype.element_ty), mask=mask)

@@ -1,4 +1,4 @@
-"""Kernels with what they are started with, so that they can be run, or compiled without a GPU."""
+"""Kernel launches as data, so that kernels can be run, or compiled without a GPU."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 
 import torch
 
-OPTIONS = {"num_warps": 4, "num_stages": 1, "enable_fp_fusion": True}
-"""How kernels are compiled: 128 threads; loads are not prefetched, which would double shared memory and registers where
-other programs on the multiprocessor hide the wait anyway; multiply and add in one instruction."""
+COMPILE_OPTIONS = {"num_warps": 4, "num_stages": 1, "enable_fp_fusion": True}
+"""Compiler options: 128 threads; no prefetching of loads, which would double shared memory and registers, while other
+programs on the multiprocessor hide the latency anyway; fused multiply-add."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """One start of a kernel."""
+    """One launch of a kernel."""
 
     kernel: Any
-    """A function under `triton.jit`."""
+    """A function decorated with `triton.jit`."""
     programs: int
-    """Number of instances, on one axis."""
+    """Number of program instances, on one axis."""
     arguments: dict[str, Any]
-    """All arguments by name, constants too."""
+    """All arguments by name, including constants."""
 
     def run(self, device: torch.device) -> None:
-        """Starts the kernel on the current stream of a device; in Triton's interpreter, runs it."""
+        """Launch the kernel on the current stream of a device, or run it in Triton's interpreter."""
         with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
-            self.kernel[(self.programs,)](**self.arguments, **OPTIONS)
+            self.kernel[(self.programs,)](**self.arguments, **COMPILE_OPTIONS)

@@ -1,12 +1,11 @@
-"""How images are cut into tiles: which samples a tile of outputs reads, and which tile costs least.
+"""Tiles of images: the input samples that a tile of outputs reads, and the tile shape of least cost.
 
-A resampling along one axis is a band matrix: output o takes from input i the tap i·up + pad - o·down, where there is
-one. What a tile of n outputs reads is therefore an interval, and where n·down is a multiple of up the next tile reads
-the same interval moved: all tiles share their matrices. A chain of resamplings has such a tile wherever the moves of
-all its steps are whole.
+A resampling along one axis is a band matrix: output o reads input i with the tap i·up + pad - o·down, if this tap
+exists. A tile of n outputs therefore reads an interval of inputs. If n·down is a multiple of up, the next tile reads
+the same interval, shifted, and all tiles share their matrices. A chain of resamplings has such tiles if the shifts of
+all its resamplings are whole numbers.
 
-Source: ours; the definition of the op is in Karras et al., "Analyzing and Improving the Image Quality of StyleGAN",
-2020.
+Source: ours; definition of the op: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ from functools import lru_cache
 from crowdgan_stylegan3.ops.arguments import Resampling
 
 MIN_BLOCK = 16
-"""Smallest side of a matrix product: that of a tensor core."""
+"""Minimum side of a matrix product: that of a tensor core."""
 
 MAX_BLOCK = 64
-"""Largest side of a tile. A float32 tile of 64² in the registers of 128 threads takes 32 of each thread's 255, and 16
-KiB of shared memory on its way to the next product: GPUs offer a block 99 KiB or more."""
+"""Maximum side of a tile. A float32 tile of 64² in the registers of 128 threads takes 32 of the 255 registers of each
+thread, and 16 KiB of shared memory between two products; GPUs have at least 99 KiB per block."""
 
 MACS_PER_SAMPLE = 150.0
-"""What moving one sample counts, in multiply-adds. An H100 moves 2 bytes in the time of 600 half-precision
-multiply-adds at its peak rate (990 TFLOP/s, 3.35 TB/s); small products reach about a quarter of that."""
+"""Cost of moving one sample, in multiply-adds. An H100 moves 2 bytes in the time of 600 half-precision multiply-adds at
+its peak rate (990 TFLOP/s, 3.35 TB/s); small products reach about a quarter of this rate."""
 
 
 @dataclass(frozen=True)
-class Step:
+class AxisResampling:
     """One resampling along one axis."""
 
     up: int
-    """Input samples lie this far apart on the fine grid."""
+    """Distance of input samples on the upsampled grid."""
     down: int
-    """Outputs lie this far apart on the fine grid."""
+    """Distance of outputs on the upsampled grid."""
     pad: int
-    """Place of input 0 on the fine grid, seen from output 0's first tap."""
+    """Position of input 0 on the upsampled grid, relative to the first tap of output 0."""
     taps: int
     """Length of the filter."""
 
-    def reads(self, first: int, count: int) -> tuple[int, int]:
-        """First input, and number of inputs, that `count` outputs from `first` on take from."""
+    def input_interval(self, first: int, count: int) -> tuple[int, int]:
+        """First input and number of inputs that `count` outputs from `first` read."""
         begin = -((self.pad - first * self.down) // self.up)
         end = ((first + count - 1) * self.down - self.pad + self.taps - 1) // self.up
         return begin, max(end - begin + 1, 1)
@@ -56,75 +55,78 @@ class Span:
     first: int
     """First sample of tile 0."""
     count: int
-    """Samples of a tile."""
-    move: int
-    """Samples from one tile to the next."""
+    """Number of samples in a tile."""
+    step: int
+    """Number of samples from one tile to the next."""
 
     @property
     def block(self) -> int:
-        """The power of two that holds the samples."""
+        """Smallest power of two that holds the samples, at least `MIN_BLOCK`."""
         return max(MIN_BLOCK, 1 << (self.count - 1).bit_length())
 
-    def read_by(self, step: Step) -> Span | None:
-        """What `step` reads to write this interval; None where tiles would differ."""
-        if self.move * step.down % step.up:
+    def input_span(self, resampling: AxisResampling) -> Span | None:
+        """The span that a resampling reads to write this span; None if the tiles would differ."""
+        if self.step * resampling.down % resampling.up:
             return None
-        return Span(*step.reads(self.first, self.count), self.move * step.down // step.up)
+        return Span(
+            *resampling.input_interval(self.first, self.count),
+            self.step * resampling.down // resampling.up,
+        )
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Intervals along one axis: outputs, what these are made of, and what that is made of."""
+    """Spans of a tile along one axis: outputs, samples on the upsampled grid, inputs."""
 
     out: Span
     """Outputs."""
     middle: Span
-    """What the last step reads."""
+    """Inputs of the last resampling."""
     sources: tuple[Span, ...]
-    """What the first steps, which write the middle, read."""
+    """Inputs of the first resamplings, whose outputs are the middle."""
 
 
-def steps_of(how: Resampling, taps: tuple[int, int]) -> tuple[Step, Step]:
-    """A resampling along y and x.
+def axis_resamplings(resampling: Resampling, filter_size: tuple[int, int]) -> tuple[AxisResampling, AxisResampling]:
+    """A resampling along y and along x.
 
     Args:
-        how: the resampling.
-        taps: `(height, width)` of its filter.
+        resampling: the resampling of images.
+        filter_size: `(height, width)` of its filter.
     """
     return (
-        Step(how.up[1], how.down[1], how.padding[2], taps[0]),
-        Step(how.up[0], how.down[0], how.padding[0], taps[1]),
+        AxisResampling(resampling.up[1], resampling.down[1], resampling.padding[2], filter_size[0]),
+        AxisResampling(resampling.up[0], resampling.down[0], resampling.padding[0], filter_size[1]),
     )
 
 
 @lru_cache(maxsize=1024)
 def best_tilings(
     out_size: tuple[int, int],
-    last: tuple[Step, Step],
-    firsts: tuple[tuple[Step, Step], ...],
+    last: tuple[AxisResampling, AxisResampling],
+    firsts: tuple[tuple[AxisResampling, AxisResampling], ...],
     last_rank: int,
 ) -> tuple[Tiling, Tiling] | None:
-    """The tilings of y and x that cost least; None where no tile is small enough.
+    """The tilings of y and x with the least cost; None if no tile is small enough.
 
     Args:
         out_size: `(height, width)` of the result.
-        last: the resampling that writes it, along y and x.
-        firsts: those that write what `last` reads.
-        last_rank: separable filters that `last` is the sum of.
+        last: the resampling that writes the result, along y and x.
+        firsts: the resamplings that write the inputs of `last`.
+        last_rank: number of separable filters in the filter of `last`.
     """
-    along_y = list(_tilings(out_size[0], last[0], tuple(first[0] for first in firsts)))
-    along_x = list(_tilings(out_size[1], last[1], tuple(first[1] for first in firsts)))
-    pairs = [(y, x) for y in along_y for x in along_x]
+    tilings_y = list(_tilings(out_size[0], last[0], tuple(first[0] for first in firsts)))
+    tilings_x = list(_tilings(out_size[1], last[1], tuple(first[1] for first in firsts)))
+    pairs = [(y, x) for y in tilings_y for x in tilings_x]
     return min(pairs, key=lambda pair: _cost(out_size, pair[0], pair[1], last_rank), default=None)
 
 
-def _tilings(size: int, last: Step, firsts: tuple[Step, ...]) -> Iterator[Tiling]:
-    """The tilings of one axis whose blocks are small enough; of those of equal blocks, the longest."""
+def _tilings(size: int, last: AxisResampling, firsts: tuple[AxisResampling, ...]) -> Iterator[Tiling]:
+    """The tilings of one axis with small enough blocks; of tilings with equal blocks, only the longest."""
     longest: dict[tuple[int, ...], Tiling] = {}
     for count in range(1, min(MAX_BLOCK, size + MIN_BLOCK) + 1):
         out = Span(0, count, count)
-        middle = out.read_by(last)
-        sources = () if middle is None else tuple(middle.read_by(first) for first in firsts)
+        middle = out.input_span(last)
+        sources = () if middle is None else tuple(middle.input_span(first) for first in firsts)
         if middle is None or None in sources:
             continue
         tiling = Tiling(out, middle, tuple(span for span in sources if span is not None))
@@ -135,15 +137,15 @@ def _tilings(size: int, last: Step, firsts: tuple[Step, ...]) -> Iterator[Tiling
 
 
 def _cost(out_size: tuple[int, int], y: Tiling, x: Tiling, last_rank: int) -> float:
-    """Multiply-adds of all tiles of an image, with the samples they move counted as such."""
+    """Cost of all tiles of an image in multiply-adds, including the samples that they move."""
     tiles = -(-out_size[0] // y.out.count) * -(-out_size[1] // x.out.count)
     macs = _macs(y.middle, x.middle, y.out, x.out) * last_rank
     macs += sum(_macs(*pair, y.middle, x.middle) for pair in zip(y.sources, x.sources, strict=True))
-    read = sum(b.count * a.count for b, a in zip(y.sources, x.sources, strict=True))
+    read = sum(span_y.count * span_x.count for span_y, span_x in zip(y.sources, x.sources, strict=True))
     samples = (read or y.middle.count * x.middle.count) + y.out.count * x.out.count
     return tiles * (macs + MACS_PER_SAMPLE * samples)
 
 
-def _macs(from_y: Span, from_x: Span, to_y: Span, to_x: Span) -> int:
+def _macs(in_y: Span, in_x: Span, out_y: Span, out_x: Span) -> int:
     """Multiply-adds of a product with one band matrix from the right and one from the left."""
-    return to_x.block * from_y.block * (from_x.block + to_y.block)
+    return out_x.block * in_y.block * (in_x.block + out_y.block)

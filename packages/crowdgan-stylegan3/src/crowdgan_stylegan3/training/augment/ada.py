@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation: how likely augmentations are, so that D does not learn images by heart.
+"""Adaptive discriminator augmentation (ADA): the augmentation probability is adjusted to prevent overfitting of D.
 
 Source: Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020, section 3.
 """
@@ -18,62 +18,62 @@ IMAGES_PER_KIMG = 1000
 
 
 class AdaptiveProbability:
-    """The probability p, moved at intervals by a fixed step towards where D's mean sign on real images is the target.
+    """Augmentation probability p, adjusted so that the mean sign of D on real images approaches a target.
 
-    The signs of an interval count at the end of the next one, when they have long arrived from the GPU, so that nothing
-    waits for them. p stays in [0, 1].
+    At the end of each interval p increases by a fixed step if the mean sign of the previous interval is above the
+    target, decreases if it is below, and is clamped to [0, 1]. The delay of one interval avoids a wait for the GPU.
     """
 
-    def __init__(self, settings: AdaConfig, batch: int) -> None:
-        self.p = settings.p
-        self._settings = settings
-        self._step = batch * settings.interval / (settings.ramp_kimg * IMAGES_PER_KIMG)
-        self._seen: Tensor | None = None
+    def __init__(self, config: AdaConfig, batch: int) -> None:
+        self.p = config.p
+        self._settings = config
+        self._step = batch * config.interval / (config.ramp_kimg * IMAGES_PER_KIMG)
+        self._observed: Tensor | None = None
         self._sums: Tensor | None = None
-        self._arriving: tuple[Tensor, torch.cuda.Event | None] | None = None
+        self._pending: tuple[Tensor, torch.cuda.Event | None] | None = None
 
     def observe(self, real_logits: Tensor) -> None:
-        """Takes in D's logits of real images, of any shape; what is no number has the sign 0."""
+        """Accumulates the signs of D's logits of real images, of any shape; NaN counts as sign 0."""
         signs = real_logits.detach().sign()
         sums = torch.stack([torch.ones_like(signs).sum(), signs.sum()])
-        self._seen = sums if self._seen is None else self._seen + sums
+        self._observed = sums if self._observed is None else self._observed + sums
 
-    def end_step(self, step: int, world: DistributedContext) -> None:
-        """Takes in what all processes observed, and moves p at the end of an interval; `step` counts from 0."""
-        if self._settings.mode != "ada" or self._seen is None:
+    def update(self, step: int, context: DistributedContext) -> None:
+        """Sums the observations over all ranks, and adjusts p at the end of an interval; `step` counts from 0."""
+        if self._settings.mode != "ada" or self._observed is None:
             return
-        seen, self._seen = world.add_up(self._seen), None
-        self._sums = seen if self._sums is None else self._sums + seen
+        observed, self._observed = context.all_reduce_sum(self._observed), None
+        self._sums = observed if self._sums is None else self._sums + observed
         if (step + 1) % self._settings.interval == 0:
-            self._move()
-            self._arriving, self._sums = _on_its_way(self._sums), None
+            self._adjust()
+            self._pending, self._sums = _copy_to_host_async(self._sums), None
 
     def state(self) -> dict[str, Any]:
-        """What a run that goes on needs, at the end of any step; JSON-ready."""
+        """State at the end of a step, for checkpoints; JSON-ready."""
         return {
             "p": self.p,
             "sums": None if self._sums is None else self._sums.tolist(),
-            "arriving": None if self._arriving is None else _arrived(*self._arriving),
+            "arriving": None if self._pending is None else _wait_for_copy(*self._pending),
         }
 
     def restore(self, state: dict[str, Any], device: torch.device) -> None:
-        """Takes up a state; a fixed p stays that of the settings."""
+        """Restores a state; with fixed augmentation, p stays that of the config."""
         if self._settings.mode == "ada":
             self.p = state["p"]
         self._sums = None if state["sums"] is None else torch.tensor(state["sums"], device=device)
-        self._arriving = None if state["arriving"] is None else (torch.tensor(state["arriving"]), None)
+        self._pending = None if state["arriving"] is None else (torch.tensor(state["arriving"]), None)
 
-    def _move(self) -> None:
-        if self._arriving is None:
+    def _adjust(self) -> None:
+        if self._pending is None:
             return
-        count, total = _arrived(*self._arriving)
+        count, total = _wait_for_copy(*self._pending)
         excess = total / count - self._settings.target
         if excess:
             self.p = min(max(self.p + math.copysign(self._step, excess), 0.0), 1.0)
 
 
-def _on_its_way(sums: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
-    """A copy on the CPU that nothing waits for, and what tells that it has arrived."""
+def _copy_to_host_async(sums: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """A copy in host memory that is made asynchronously, and the CUDA event that is recorded after it."""
     if sums.device.type != "cuda":
         return sums, None
     copy = torch.empty(sums.shape, pin_memory=True).copy_(sums, non_blocking=True)
@@ -82,8 +82,8 @@ def _on_its_way(sums: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
     return copy, event
 
 
-def _arrived(copy: Tensor, event: torch.cuda.Event | None) -> list[float]:
+def _wait_for_copy(copy: Tensor, event: torch.cuda.Event | None) -> list[float]:
     if event is not None:
         event.synchronize()
-    numbers: list[float] = copy.tolist()
-    return numbers
+    values: list[float] = copy.tolist()
+    return values

@@ -1,4 +1,4 @@
-"""Changes of colour, as affine maps of the colour space."""
+"""Random colour transformations, as affine maps of the colour space."""
 
 from __future__ import annotations
 
@@ -9,52 +9,54 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from crowdgan_stylegan3.training.augment.augment_config import AugmentSettings
-from crowdgan_stylegan3.training.augment.draws import Draws, sent
+from crowdgan_stylegan3.training.augment.augment_config import AugmentConfig
+from crowdgan_stylegan3.training.augment.draws import Draws, copy_to_device
 
 GREY = torch.full((3,), 1 / math.sqrt(3), dtype=torch.float64)
-"""Unit vector along which red, green and blue are alike."""
+"""Unit vector of the grey axis."""
 ALONG_GREY = torch.outer(GREY, GREY)
-"""The projection on it."""
+"""Projection onto the grey axis."""
 ABOUT_GREY = torch.linalg.cross(GREY.expand(3, 3), torch.eye(3, dtype=torch.float64)).T
-"""The cross product with it, as a matrix."""
+"""Matrix of the cross product with the grey axis."""
 EYE = torch.eye(3, dtype=torch.float64)
 
 
-def recolourings(settings: AugmentSettings, draws: Draws) -> Tensor:
-    """An affine map of (red, green, blue, 1) per image, `[N, 4, 4]`: brightness first, saturation last."""
-    return functools.reduce(lambda done, step: step @ done, _steps(settings, draws))
+def colour_matrices(config: AugmentConfig, draws: Draws) -> Tensor:
+    """One random affine map of (red, green, blue, 1) per image, `[N, 4, 4]`; brightness first, saturation last."""
+    return functools.reduce(lambda product, step: step @ product, _steps(config, draws))
 
 
-def recoloured(images: Tensor, maps: Tensor) -> Tensor:
-    """Images `[N, 1 or 3, H, W]` whose colours are mapped by `[N, 4, 4]`.
+def transform_colours(images: Tensor, maps: Tensor) -> Tensor:
+    """Images `[N, 1 or 3, H, W]` with colours transformed by `[N, 4, 4]`.
 
-    A grey image counts as three equal channels, and the mean of what becomes of them is kept.
+    A grey image is treated as three equal channels; the result is the mean of the transformed channels.
     """
     if torch.equal(maps, torch.eye(4, dtype=maps.dtype).expand_as(maps)):
         return images
     linear, added = maps[:, :3, :3], maps[:, :3, 3:]
     if images.shape[1] == 1:
         linear, added = linear.sum(dim=2, keepdim=True).mean(dim=1, keepdim=True), added.mean(dim=1, keepdim=True)
-    return torch.baddbmm(sent(added, images), sent(linear, images), images.flatten(2)).view(images.shape)
+    return torch.baddbmm(copy_to_device(added, images), copy_to_device(linear, images), images.flatten(2)).view(
+        images.shape
+    )
 
 
-def _steps(settings: AugmentSettings, draws: Draws) -> Iterator[Tensor]:
-    """Brightness, contrast, light and dark exchanged, hue, saturation."""
-    added = draws.applied(draws.normal(settings.brightness_std), settings.brightness, 0)
+def _steps(config: AugmentConfig, draws: Draws) -> Iterator[Tensor]:
+    """Brightness, contrast, luma flip, hue, saturation."""
+    added = draws.apply_randomly(draws.normal(config.brightness_std), config.brightness, 0)
     yield _affine(EYE.expand(draws.count, 3, 3), added)
-    factor = draws.applied(draws.factor(settings.contrast_std), settings.contrast, 1)
+    factor = draws.apply_randomly(draws.factor(config.contrast_std), config.contrast, 1)
     yield _affine(factor[:, None, None] * EYE)
-    flipped = draws.applied(draws.below(2), settings.lumaflip, 0)
+    flipped = draws.apply_randomly(draws.integers_below(2), config.lumaflip, 0)
     yield _affine(EYE - 2 * flipped[:, None, None] * ALONG_GREY)
-    angle = draws.applied(draws.symmetric() * (settings.hue_max * math.pi), settings.hue, 0)[:, None, None]
+    angle = draws.apply_randomly(draws.symmetric() * (config.hue_max * math.pi), config.hue, 0)[:, None, None]
     yield _affine(ALONG_GREY + angle.cos() * (EYE - ALONG_GREY) + angle.sin() * ABOUT_GREY)
-    factor = draws.applied(draws.factor(settings.saturation_std), settings.saturation, 1)
+    factor = draws.apply_randomly(draws.factor(config.saturation_std), config.saturation, 1)
     yield _affine(ALONG_GREY + factor[:, None, None] * (EYE - ALONG_GREY))
 
 
 def _affine(linear: Tensor, added: Tensor | None = None) -> Tensor:
-    """`[N, 4, 4]` of `[N, 3, 3]` and what is added to all channels, `[N]`."""
+    """Affine maps `[N, 4, 4]` from linear maps `[N, 3, 3]` and values `[N]` that are added to all channels."""
     maps = torch.eye(4, dtype=torch.float64).repeat(linear.shape[0], 1, 1)
     maps[:, :3, :3] = linear
     if added is not None:

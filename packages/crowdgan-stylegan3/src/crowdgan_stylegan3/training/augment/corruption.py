@@ -1,37 +1,39 @@
-"""Noise, and rectangles cut out."""
+"""Random noise and cutout."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from crowdgan_stylegan3.training.augment.augment_config import AugmentSettings
-from crowdgan_stylegan3.training.augment.draws import Draws, sent
+from crowdgan_stylegan3.training.augment.augment_config import AugmentConfig
+from crowdgan_stylegan3.training.augment.draws import Draws, copy_to_device
 
 
-def noisy(images: Tensor, settings: AugmentSettings, draws: Draws) -> Tensor:
-    """Images `[N, C, H, W]` with white noise, whose standard deviation each image draws."""
-    std = draws.applied(draws.half_normal(settings.noise_std), settings.noise, 0)
+def add_noise(images: Tensor, config: AugmentConfig, draws: Draws) -> Tensor:
+    """Images `[N, C, H, W]` with white noise of a random standard deviation per image."""
+    std = draws.apply_randomly(draws.half_normal(config.noise_std), config.noise, 0)
     if not std.any():
         return images
     generator = draws.on_device(images.device)
     noise = torch.randn(images.shape, generator=generator, dtype=images.dtype, device=images.device)
-    return images + noise * sent(std[:, None, None, None], images)
+    return images + noise * copy_to_device(std[:, None, None, None], images)
 
 
-def cut_out(images: Tensor, settings: AugmentSettings, draws: Draws) -> Tensor:
-    """Images `[N, C, H, W]` with a rectangle of zeros, whose middle is anywhere in the image."""
-    middle = draws.uniform(2)
-    size = torch.full((draws.count,), settings.cutout_size, dtype=torch.float64)
-    size = draws.applied(size, settings.cutout, 0)
+def apply_cutout(images: Tensor, config: AugmentConfig, draws: Draws) -> Tensor:
+    """Images `[N, C, H, W]` with a rectangle of zeros at a random position."""
+    centre = draws.uniform(2)
+    size = torch.full((draws.count,), config.cutout_size, dtype=torch.float64)
+    size = draws.apply_randomly(size, config.cutout, 0)
     if not size.any():
         return images
-    kept_x = _is_outside(images.shape[3], middle[:, 0], size)
-    kept_y = _is_outside(images.shape[2], middle[:, 1], size)
-    return images * (sent(kept_x, images)[:, None, None, :] | sent(kept_y, images)[:, None, :, None])
+    outside_x = _is_outside(images.shape[3], centre[:, 0], size)
+    outside_y = _is_outside(images.shape[2], centre[:, 1], size)
+    return images * (
+        copy_to_device(outside_x, images)[:, None, None, :] | copy_to_device(outside_y, images)[:, None, :, None]
+    )
 
 
-def _is_outside(count: int, middle: Tensor, size: Tensor) -> Tensor:
-    """Whether samples along a side lie outside of an interval, both in shares of the side: `[N, count]`."""
-    places = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    return (places - middle[:, None]).abs() >= size[:, None] / 2
+def _is_outside(count: int, centre: Tensor, size: Tensor) -> Tensor:
+    """Whether samples along an axis lie outside an interval, in fractions of the image side; `[N, count]`."""
+    positions = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    return (positions - centre[:, None]).abs() >= size[:, None] / 2

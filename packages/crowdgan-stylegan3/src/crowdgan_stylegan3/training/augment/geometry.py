@@ -1,6 +1,6 @@
-"""Where images are moved to: matrices of blits and of general geometric transformations.
+"""Matrices of random geometric transformations: flips, rotations, scaling and translations.
 
-A matrix `[3, 3]` maps places in the moved image to places before the move, `(x, y, 1)` in pixels from the middle.
+A matrix `[3, 3]` maps points of the transformed image to points of the original, `(x, y, 1)` in pixels from the centre.
 """
 
 from __future__ import annotations
@@ -12,48 +12,51 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from crowdgan_stylegan3.training.augment.augment_config import AugmentSettings
+from crowdgan_stylegan3.training.augment.augment_config import AugmentConfig
 from crowdgan_stylegan3.training.augment.draws import Draws
 
 
-def moves(settings: AugmentSettings, draws: Draws, size: tuple[int, int]) -> Tensor:
-    """A matrix per image, `[N, 3, 3]`: blits first, then general transformations.
+def geometric_transforms(config: AugmentConfig, draws: Draws, size: tuple[int, int]) -> Tensor:
+    """One random matrix per image, `[N, 3, 3]`: pixel blitting first, then general transformations.
 
     Args:
-        settings: which transformations, and how strong.
-        draws: the randomness.
+        config: probabilities and strengths.
+        draws: random draws.
         size: `(height, width)` of the images.
     """
-    steps = [*_blits(settings, draws, size), *_transformations(settings, draws, size)]
+    steps = [*_blits(config, draws, size), *_transformations(config, draws, size)]
     return functools.reduce(torch.matmul, steps)
 
 
-def _blits(settings: AugmentSettings, draws: Draws, size: tuple[int, int]) -> Iterator[Tensor]:
-    """Mirrored, turned by quarters, moved by whole pixels."""
-    flipped = draws.applied(draws.below(2), settings.xflip, 0)
+def _blits(config: AugmentConfig, draws: Draws, size: tuple[int, int]) -> Iterator[Tensor]:
+    """Horizontal flip, rotation by multiples of 90 degrees, translation by whole pixels."""
+    flipped = draws.apply_randomly(draws.integers_below(2), config.xflip, 0)
     yield _scaling(1 - 2 * flipped, torch.ones_like(flipped))
-    quarters = draws.applied(draws.below(4), settings.rotate90, 0)
+    quarters = draws.apply_randomly(draws.integers_below(4), config.rotate90, 0)
     yield _rotation(quarters * (math.pi / 2))
-    shares = draws.applied(draws.symmetric(2) * settings.xint_max, settings.xint, 0)
-    yield _translation(-(shares[:, 0] * size[1]).round(), -(shares[:, 1] * size[0]).round())
+    fractions = draws.apply_randomly(draws.symmetric(2) * config.xint_max, config.xint, 0)
+    yield _translation(-(fractions[:, 0] * size[1]).round(), -(fractions[:, 1] * size[0]).round())
 
 
-def _transformations(settings: AugmentSettings, draws: Draws, size: tuple[int, int]) -> Iterator[Tensor]:
-    """Scaled, turned, stretched, turned again, moved. With a percentile it is turned once, as published."""
-    factor = draws.applied(draws.factor(settings.scale_std), settings.scale, 1)
+def _transformations(config: AugmentConfig, draws: Draws, size: tuple[int, int]) -> Iterator[Tensor]:
+    """Scaling, rotation, anisotropic scaling, second rotation, translation.
+
+    With a percentile there is no second rotation, as in the published code.
+    """
+    factor = draws.apply_randomly(draws.factor(config.scale_std), config.scale, 1)
     yield _scaling(1 / factor, 1 / factor)
-    yield _rotation(_angle(settings, draws))
-    factor = draws.applied(draws.factor(settings.aniso_std), settings.aniso, 1)
+    yield _rotation(_angle(config, draws))
+    factor = draws.apply_randomly(draws.factor(config.aniso_std), config.aniso, 1)
     yield _scaling(1 / factor, factor)
     if draws.percentile is None:
-        yield _rotation(_angle(settings, draws))
-    shares = draws.applied(draws.normal(settings.xfrac_std, 2), settings.xfrac, 0)
-    yield _translation(-shares[:, 0] * size[1], -shares[:, 1] * size[0])
+        yield _rotation(_angle(config, draws))
+    fractions = draws.apply_randomly(draws.normal(config.xfrac_std, 2), config.xfrac, 0)
+    yield _translation(-fractions[:, 0] * size[1], -fractions[:, 1] * size[0])
 
 
-def _angle(settings: AugmentSettings, draws: Draws) -> Tensor:
-    """In radians; being turned before and after are so probable that with 1 - rotate · p neither happens."""
-    return draws.applied(draws.symmetric() * (settings.rotate_max * math.pi), settings.rotate, 0, chances=2)
+def _angle(config: AugmentConfig, draws: Draws) -> Tensor:
+    """Rotation angle in radians; two rotations together are applied with probability rotate · p."""
+    return draws.apply_randomly(draws.symmetric() * (config.rotate_max * math.pi), config.rotate, 0, num_chances=2)
 
 
 def _scaling(x: Tensor, y: Tensor) -> Tensor:
@@ -61,7 +64,7 @@ def _scaling(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _rotation(angle: Tensor) -> Tensor:
-    """Turned by an angle in radians, clockwise as seen, since y points down."""
+    """Rotation by an angle in radians, clockwise in the image, since y points down."""
     cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     return torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], dim=1).view(-1, 3, 3)
 

@@ -1,4 +1,4 @@
-"""Work on some images of a batch, while the others stay as they are."""
+"""Changes of some images of a batch."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from crowdgan_stylegan3.training.augment.draws import sent
+from crowdgan_stylegan3.training.augment.draws import copy_to_device
 
 
-def changed(images: Tensor, groups: Sequence[Tensor], change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Images `[N, C, H, W]` of which groups have been changed.
+def update_groups(images: Tensor, groups: Sequence[Tensor], change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Images `[N, C, H, W]` with changed groups of images.
 
     Args:
         images: the images.
-        groups: numbers of images, each in one group at most, on the host.
-        change: the changed images of a group, from the images and their numbers.
+        groups: indices of images, in host memory; an image is in at most one group.
+        change: returns the changed images of a group, from the images and their indices.
     """
     if not groups:
         return images
-    pieces = [change(images.index_select(0, sent(own, images)), own) for own in groups]
-    return images.index_copy(0, sent(torch.cat(list(groups)), images), torch.cat(pieces))
+    pieces = [change(images.index_select(0, copy_to_device(indices, images)), indices) for indices in groups]
+    return images.index_copy(0, copy_to_device(torch.cat(list(groups)), images), torch.cat(pieces))
 
 
-def numbers(is_in: Tensor) -> Tensor:
-    """The numbers of images for which `[N]` on the host is true."""
-    return is_in.nonzero().flatten()
+def true_indices(mask: Tensor) -> Tensor:
+    """Indices at which a mask `[N]` in host memory is true."""
+    return mask.nonzero().flatten()

@@ -1,4 +1,4 @@
-"""The augmentations of a batch, one after another."""
+"""The augmentation pipeline: augments a batch of images."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.training.augment.augment_config import AugmentSettings
-from crowdgan_stylegan3.training.augment.colour import recoloured, recolourings
-from crowdgan_stylegan3.training.augment.corruption import cut_out, noisy
+from crowdgan_stylegan3.training.augment.augment_config import AugmentConfig
+from crowdgan_stylegan3.training.augment.colour import colour_matrices, transform_colours
+from crowdgan_stylegan3.training.augment.corruption import add_noise, apply_cutout
 from crowdgan_stylegan3.training.augment.draws import Draws
-from crowdgan_stylegan3.training.augment.frequency_bands import band_filtered, band_gains
-from crowdgan_stylegan3.training.augment.geometry import moves
-from crowdgan_stylegan3.training.augment.warping import warped
+from crowdgan_stylegan3.training.augment.frequency_bands import band_gains, filter_bands
+from crowdgan_stylegan3.training.augment.geometry import geometric_transforms
+from crowdgan_stylegan3.training.augment.warping import warp_images
 from crowdgan_stylegan3.training.augment.wavelets import SYM6, lowpass
 
 MIN_SIDE_PX = 2
-"""A single sample cannot be reflected."""
+"""Minimum image side, since reflection padding needs two samples."""
 
 
 class AugmentPipe(nn.Module):
     """Random augmentations of images, differentiable twice with respect to the images.
 
-    `AugmentPipe(settings)`, `AugmentPipe(xflip=1, xint=1)`, or both: the fields of `AugmentSettings` by name.
+    Created by `AugmentPipe(config)`, `AugmentPipe(xflip=1, xint=1)` with fields of `AugmentConfig`, or both.
 
     Args:
-        settings: of which the named ones are changed.
-        changes: fields of the settings.
+        config: probabilities and strengths; None for none.
+        changes: fields of the config that are changed.
 
     Raises:
-        ConfigError: a setting out of its range.
+        ConfigError: a value out of its range.
 
     Source: Karras et al. 2020 (ADA), appendix B.
     """
 
     lowpass: Tensor
 
-    def __init__(self, settings: AugmentSettings | None = None, /, **changes: Any) -> None:
+    def __init__(self, config: AugmentConfig | None = None, /, **changes: Any) -> None:
         super().__init__()
-        self.settings = replace(settings or AugmentSettings(), **changes)
+        self.config = replace(config or AugmentConfig(), **changes)
         self._p = 1.0
         self.register_buffer("lowpass", lowpass(SYM6), persistent=False)
 
     @property
     def p(self) -> float:
-        """Overall probability of augmentations, 0 to 1; 1 at first.
+        """Overall probability of augmentations, 0 to 1; initially 1.
 
-        A number of the host and in the state dict, not on the device: how much is computed depends on it.
+        It is stored in the state dict, but not on the device, since the amount of computation depends on it.
 
         Raises:
-            ConfigError: set to something else.
+            ConfigError: set to a value out of this range.
         """
         return self._p
 
@@ -63,38 +63,41 @@ class AugmentPipe(nn.Module):
         self._p = float(value)
 
     def get_extra_state(self) -> Tensor:
-        """p, for the state dict."""
+        """Returns p for the state dict."""
         return torch.tensor(self._p, dtype=torch.float64)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Takes p from the state dict."""
+        """Sets p from the state dict."""
         self.p = float(state)
 
     def forward(
         self, images: Tensor, debug_percentile: float | None = None, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Images augmented, each with draws of its own; `[N, C, H, W]`, as they came where nothing is applied.
+        """Augmented images `[N, C, H, W]`; images to which no augmentation applies are unchanged.
 
-        The host does not wait for the device, and what becomes of an image depends on its own draws alone.
+        Each image has independent random draws. The host does not wait for the device.
 
         Args:
-            images: `[N, 1 or 3, H, W]`, about -1 to 1, float32 or float64, on the module's device; results may go past.
-            debug_percentile: makes every draw that percentile of its distribution, above 0 and below 1, and applies
-                whatever may be applied; None for random draws.
-            generator: of the host, the only source of randomness where given; None for PyTorch's own of the host.
+            images: `[N, 1 or 3, H, W]`, float32 or float64, on the module's device, with a value range of about
+                [-1, 1], which results may exceed.
+            debug_percentile: replaces each draw by this percentile of its distribution, above 0 and below 1, and
+                applies all augmentations; None for random draws.
+            generator: CPU generator that is the only source of randomness; None for PyTorch's default.
 
         Raises:
-            ConfigError: images, a percentile or a generator of another kind.
+            ConfigError: invalid images, percentile or generator.
         """
         _check(images, debug_percentile, generator)
-        settings = self.settings
-        if self._p == 0 or settings.is_off or not len(images):
+        config = self.config
+        if self._p == 0 or config.is_off or not len(images):
             return images
         draws = Draws(count=len(images), p=self._p, generator=generator, percentile=debug_percentile)
-        images = warped(images, moves(settings, draws, (images.shape[2], images.shape[3])), self.lowpass)
-        images = recoloured(images, recolourings(settings, draws))
-        images = band_filtered(images, band_gains(settings, draws))
-        return cut_out(noisy(images, settings, draws), settings, draws)
+        images = warp_images(
+            images, geometric_transforms(config, draws, (images.shape[2], images.shape[3])), self.lowpass
+        )
+        images = transform_colours(images, colour_matrices(config, draws))
+        images = filter_bands(images, band_gains(config, draws))
+        return apply_cutout(add_noise(images, config, draws), config, draws)
 
 
 def _check(images: Tensor, percentile: float | None, generator: torch.Generator | None) -> None:
@@ -103,9 +106,9 @@ def _check(images: Tensor, percentile: float | None, generator: torch.Generator 
     if not is_image or images.dtype not in (torch.float32, torch.float64):
         raise ConfigError(
             f"images are {images.dtype} of shape {shape}; they must be float32 or float64 [N, 1 or 3, H, W], "
-            f"of {MIN_SIDE_PX} px a side at least"
+            f"with at least {MIN_SIDE_PX} px per side"
         )
     if percentile is not None and not 0 < percentile < 1:
         raise ConfigError(f"debug_percentile is {percentile}; it must be above 0 and below 1")
     if generator is not None and generator.device.type != "cpu":
-        raise ConfigError(f"the generator is on {generator.device}; it must be on the cpu, where draws are made")
+        raise ConfigError(f"the generator is on {generator.device}; it must be on the cpu")

@@ -1,7 +1,7 @@
-"""Bilinear samples of images, as operators of PyTorch: PyTorch's own have second derivatives in new versions alone.
+"""Bilinear sampling as a torch operator with second derivatives, which older PyTorch versions lack; reflection padding.
 
-The samples are linear in the image: the gradient spreads values over it, and its gradient is samples again. There
-are no gradients to the places.
+Samples are linear in the image: the gradient is the transposed operator, and the gradient of that is sampling again.
+The operators have no gradient with respect to the sampling points.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor
 from torch.library import custom_op
 
 BILINEAR, ZEROS = 0, 0
-"""PyTorch's numbers for the interpolation, and for what lies outside of the image."""
+"""PyTorch's enumeration values of the interpolation and padding modes."""
 
 
 @custom_op("crowdgan::sample", mutates_args=())
 def sample(images: Tensor, grid: Tensor) -> Tensor:
-    """Values `[N, C, height, width]` of images `[N, C, H, W]`, which are 0 outside.
+    """Samples `[N, C, height, width]` of images `[N, C, H, W]`, which are 0 outside.
 
     Args:
         images: the images.
-        grid: places `(x, y)` `[N, height, width, 2]`; -1 and 1 are the outer borders of the outermost samples.
+        grid: points `(x, y)`, `[N, height, width, 2]`; -1 and 1 are the outer edges of the outermost pixels.
     """
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -36,15 +36,15 @@ def _(images: Tensor, grid: Tensor) -> Tensor:
 
 @custom_op("crowdgan::spread", mutates_args=())
 def spread(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
-    """Images `[N, C, H, W]` onto which values `[N, C, height, width]` at places are added: `sample` transposed.
+    """Transpose of `sample`: images `[N, C, H, W]` onto which values `[N, C, height, width]` are added.
 
-    On a GPU the order of additions differs from run to run, unless `torch.use_deterministic_algorithms` asks for one.
+    On a GPU the order of additions is fixed only with `torch.use_deterministic_algorithms`.
     """
     if values.device.type != "cpu" and torch.are_deterministic_algorithms_enabled():
         return spread_in_order(values, grid, height, width)
-    shape_alone = values.new_empty((*values.shape[:2], height, width))
-    back = torch.ops.aten.grid_sampler_2d_backward
-    images: Tensor = back(values.contiguous(), shape_alone, grid, BILINEAR, ZEROS, False, [True, False])[0]
+    shape_only = values.new_empty((*values.shape[:2], height, width))
+    backward = torch.ops.aten.grid_sampler_2d_backward
+    images: Tensor = backward(values.contiguous(), shape_only, grid, BILINEAR, ZEROS, False, [True, False])[0]
     return images
 
 
@@ -54,7 +54,7 @@ def _(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
 
 
 def spread_in_order(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
-    """As `spread`, slower, with additions that PyTorch can do in a fixed order on a GPU too."""
+    """Like `spread`, slower, with a fixed order of additions on a GPU too."""
     count, channels = values.shape[:2]
     x, y = ((grid[..., axis] * size + (size - 1)) / 2 for axis, size in ((0, width), (1, height)))
     first = torch.arange(count, device=values.device)[:, None, None] * (height * width)
@@ -63,9 +63,9 @@ def spread_in_order(values: Tensor, grid: Tensor, height: int, width: int) -> Te
     for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
         column, row = x.floor() + right, y.floor() + down
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        share = torch.where(inside, (1 - (x - column).abs()) * (1 - (y - row).abs()), 0)
+        weight = torch.where(inside, (1 - (x - column).abs()) * (1 - (y - row).abs()), 0)
         index = torch.where(inside, first + row.long() * width + column.long(), 0)
-        images.index_add_(0, index.flatten(), (rows * share[..., None]).flatten(0, 2))
+        images.index_add_(0, index.flatten(), (rows * weight[..., None]).flatten(0, 2))
     return images.view(count, height, width, channels).permute(0, 3, 1, 2).contiguous()
 
 
@@ -95,21 +95,21 @@ def _back_spread(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
 spread.register_autograd(_back_spread, setup_context=_save_spread)
 
 
-def reflected(images: Tensor, margins: Sequence[int]) -> Tensor:
-    """Images `[N, C, H, W]` continued on each side, without repeating the outermost samples.
+def reflect_pad(images: Tensor, margins: Sequence[int]) -> Tensor:
+    """Images `[N, C, H, W]` with reflection padding; the outermost samples are not repeated.
 
     Args:
         images: the images, of at least 2x2 samples.
-        margins: samples `(x0, x1, y0, y1)`, at least 0; past an image's side it is reflected again.
+        margins: samples `(x0, x1, y0, y1)`, at least 0; larger ones than the image are reflected repeatedly.
     """
-    return _along(_along(images, 3, margins[0], margins[1]), 2, margins[2], margins[3])
+    return _pad_axis(_pad_axis(images, 3, margins[0], margins[1]), 2, margins[2], margins[3])
 
 
-def _along(images: Tensor, dim: int, before: int, after: int) -> Tensor:
+def _pad_axis(images: Tensor, dim: int, before: int, after: int) -> Tensor:
     if before == after == 0:
         return images
-    most = images.shape[dim] - 1
-    first, last = min(before, most), min(after, most)
-    start, end = images.narrow(dim, 1, first), images.narrow(dim, most - last, last)
+    last_index = images.shape[dim] - 1
+    first, last = min(before, last_index), min(after, last_index)
+    start, end = images.narrow(dim, 1, first), images.narrow(dim, last_index - last, last)
     images = torch.cat([start.flip(dim), images, end.flip(dim)], dim=dim)
-    return _along(images, dim, before - first, after - last)
+    return _pad_axis(images, dim, before - first, after - last)

@@ -1,4 +1,4 @@
-"""Orthogonal wavelets: their low-pass filters, and the frequency bands that they divide images into."""
+"""Low-pass filters of orthogonal wavelets, and filter banks of frequency bands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SYM6 = (
 
 
 def lowpass(taps: tuple[float, ...]) -> Tensor:
-    """A wavelet's low-pass filter of sum 1, `[taps]` float32."""
+    """Low-pass filter of a wavelet, normalised to sum 1; `[num_taps]` float32."""
     values = torch.tensor(taps, dtype=torch.float64)
     return (values / values.sum()).float()
 
@@ -33,25 +33,25 @@ def lowpass(taps: tuple[float, ...]) -> Tensor:
 def band_filters(taps: tuple[float, ...], count: int) -> Tensor:
     """Zero-phase filters of frequency bands whose sum is the identity, `[count, length]` in double precision.
 
-    The first is what remains below, and the others are an octave each, ending at the Nyquist frequency. A wavelet's
-    low-pass filter H gives H(z) H(1/z) / 2, which passes the lower half, and the same of -z, which passes the rest;
-    bands are these of z, z^2, z^4 and so on.
+    The first band is the low-pass remainder; the others have a width of one octave and end at the Nyquist frequency.
+    With the low-pass filter H of a wavelet, H(z) H(1/z) / 2 passes the lower half of the frequencies, and the same of
+    -z the upper half; the bands are products of these filters at z, z^2, z^4 and so on.
     """
     half = torch.tensor(taps, dtype=torch.float64)
-    below = _convolved(half, half.flip(0)) / 2
+    below = _convolve(half, half.flip(0)) / 2
     above = below * (-1.0) ** (torch.arange(len(below)) - len(below) // 2)
     bands = [torch.ones(1, dtype=torch.float64)]
     for _ in range(count - 1):
-        bands = [_convolved(_dilated(band), below) for band in bands] + [above]
+        bands = [_convolve(_dilate(band), below) for band in bands] + [above]
     length = max(len(band) for band in bands)
     return torch.stack([F.pad(band, [(length - len(band)) // 2] * 2) for band in bands])
 
 
-def _convolved(first: Tensor, second: Tensor) -> Tensor:
+def _convolve(first: Tensor, second: Tensor) -> Tensor:
     """The full convolution of two filters."""
     return F.conv1d(first[None, None], second.flip(0)[None, None], padding=len(second) - 1)[0, 0]
 
 
-def _dilated(taps: Tensor) -> Tensor:
-    """A zero between each two taps."""
+def _dilate(taps: Tensor) -> Tensor:
+    """The filter with a zero between adjacent taps."""
     return torch.stack([taps, torch.zeros_like(taps)], dim=1).flatten()[:-1]

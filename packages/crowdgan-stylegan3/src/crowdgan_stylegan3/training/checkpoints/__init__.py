@@ -1,1 +1,1 @@
-"""Checkpoints: saving and restoring training, transfer of weights, export of networks."""
+"""Checkpoints: save and restore training, initialise from a model, export one network."""

@@ -1,40 +1,49 @@
-"""Networks out of a checkpoint of training."""
+"""Export of one network from a checkpoint."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from crowdgan_core.errors import CheckpointError
+from crowdgan_core.io.atomic import check_overwrite
+from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_stylegan3.io.official_weights import validate_state_dict
 from crowdgan_stylegan3.io.safetensors_files import save_discriminator, save_network
 from crowdgan_stylegan3.networks.discriminator import Discriminator
 from crowdgan_stylegan3.networks.generator import Generator
-from crowdgan_stylegan3.training.checkpoints.training_state import NETWORKS, read_checkpoint
-from crowdgan_stylegan3.training.run_folder import RunFolder
+from crowdgan_stylegan3.training.checkpoints.training_state import NETWORK_ATTRIBUTES, read_checkpoint
+
+NetworkName = Literal["G_ema", "G", "D"]
+"""Networks of a checkpoint: EMA generator, raw generator, discriminator."""
 
 
-def export(path: Path, which: str, dest: Path, *, overwrite: bool = False) -> None:
-    """Writes one network of a checkpoint into a file of its own.
+def export_network(
+    run: RunFolder | Path | str, dest: Path | str, *, which: NetworkName = "G_ema", overwrite: bool = False
+) -> None:
+    """Exports one network from a training checkpoint: a generator as a model, a discriminator with its config.
 
     Args:
-        path: the checkpoint, or a run folder that holds one.
-        which: `G_ema`, `G` or `D`.
-        dest: the file.
-        overwrite: whether it may be replaced.
+        run: a run folder with a checkpoint, or a checkpoint file.
+        dest: output file.
+        which: EMA generator (`G_ema`), raw generator (`G`) or discriminator (`D`).
+        overwrite: whether to overwrite `dest` if it exists.
 
     Raises:
-        CheckpointError: no checkpoint, a damaged one, or no such network in it.
-        DatasetError: `dest` exists and is not to be replaced, or cannot be written.
+        CheckpointError: `run` has no checkpoint, or one that is damaged or has no such network.
+        DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
     """
-    checkpoint = read_checkpoint(RunFolder(path).checkpoint if path.is_dir() else path)
-    if which not in NETWORKS:
-        raise CheckpointError(f"{path}: it has no network {which}; it has {', '.join(NETWORKS)}")
+    dest, path = Path(dest), run.path if isinstance(run, RunFolder) else Path(run)
+    check_overwrite(dest, overwrite=overwrite)
+    checkpoint = read_checkpoint(RunFolder(path).checkpoint_path if path.is_dir() else path)
+    if which not in NETWORK_ATTRIBUTES:
+        raise CheckpointError(f"{path}: no network {which}; choose from {', '.join(NETWORK_ATTRIBUTES)}")
     with torch.device("meta"):
-        settings = checkpoint.settings
-        network = Discriminator(settings.discriminator) if which == "D" else Generator(settings.generator)
+        config = checkpoint.config
+        network = Discriminator(config.discriminator) if which == "D" else Generator(config.generator)
     try:
         network.load_state_dict(validate_state_dict(network, checkpoint.weights(which)), assign=True)
     except CheckpointError as error:

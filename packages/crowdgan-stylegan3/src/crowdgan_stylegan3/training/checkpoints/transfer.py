@@ -1,7 +1,7 @@
-"""Training that starts from a trained model: every layer that fits is taken, and what does not fit is told.
+"""Initialisation from a trained model: every tensor of matching shape is copied, and the others are reported.
 
-From a model without labels into one with labels, the label's part of the first mapping layer starts at zero, so that
-the first images are those of the model, whatever the label.
+If the model is unconditional and the new network is not, the label columns of the first mapping layer start at zero:
+for every label, the first images are those of the model.
 """
 
 from __future__ import annotations
@@ -21,41 +21,43 @@ from crowdgan_stylegan3.io.safetensors_files import load_network
 from crowdgan_stylegan3.training.checkpoints.training_state import is_checkpoint, read_checkpoint
 from crowdgan_stylegan3.training.trainer import Networks
 
-FIRST_MAPPING = "mapping.fc0.weight"
-"""The weights that take latents and labels."""
+FIRST_MAPPING_WEIGHT = "mapping.fc0.weight"
+"""Weight of the first mapping layer, whose input is the latent followed by the embedded label."""
 
 SOURCE_NETWORKS = {"G": ("G", "G_ema"), "D": ("D",), "G_ema": ("G_ema", "G")}
-"""For each network, those of a source that may give its weights, the best first."""
+"""For each network, the networks of a model file that can initialise it, in order of preference."""
 
 State = Mapping[str, Tensor]
+"""Parameters and buffers by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferReport:
-    """What came of a transfer into one network."""
+    """Result of the initialisation of one network."""
 
     network: str
-    taken: int
-    """Tensors that were taken."""
-    left: tuple[str, ...]
-    """Those that were not, each with the reason."""
+    """Name of the network in `SOURCE_NETWORKS`."""
+    num_copied: int
+    """Number of copied tensors."""
+    skipped: tuple[str, ...]
+    """Names of tensors that keep their random values, each with the reason; empty if none was copied."""
 
     def describe(self) -> str:
-        """In one line."""
-        if not self.taken:
-            return f"{self.network}: nothing was taken; it starts anew"
-        rest = f"; starting anew: {', '.join(self.left)}" if self.left else ""
-        return f"{self.network}: {self.taken} of {self.taken + len(self.left)} tensors were taken{rest}"
+        """The report in one line."""
+        if not self.num_copied:
+            return f"{self.network}: no tensors copied; randomly initialised"
+        rest = f"; randomly initialised: {', '.join(self.skipped)}" if self.skipped else ""
+        return f"{self.network}: {self.num_copied} of {self.num_copied + len(self.skipped)} tensors copied{rest}"
 
 
 def read_weights(path: Path) -> dict[str, State]:
-    """The networks in a model, a checkpoint of training, or an official snapshot, by their names in `SOURCE_NETWORKS`.
+    """Reads the networks of a model, a checkpoint or an official snapshot, by their names in `SOURCE_NETWORKS`.
 
     Raises:
-        CheckpointError: none of these, or a damaged one.
+        CheckpointError: the file does not exist, is none of these, or is damaged.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such file")
+        raise CheckpointError(f"{path}: no such file")
     if path.suffix == MODEL_SUFFIX and is_checkpoint(path):
         checkpoint = read_checkpoint(path)
         return {name: checkpoint.weights(name) for name in SOURCE_NETWORKS}
@@ -69,44 +71,49 @@ def read_weights(path: Path) -> dict[str, State]:
     }
 
 
-def transfer(source: Mapping[str, State], networks: Networks) -> list[TransferReport]:
-    """Puts the weights of a source into networks, as far as they fit."""
-    into: dict[str, nn.Module] = {
+def transfer_weights(source: Mapping[str, State], networks: Networks) -> list[TransferReport]:
+    """Copies all weights of matching shape into the networks; one report each for G, D and G_ema."""
+    targets: dict[str, nn.Module] = {
         "G": networks.generator,
         "D": networks.discriminator,
         "G_ema": networks.generator_ema,
     }
-    return [_into(name, network, _best(source, name)) for name, network in into.items()]
+    return [_transfer_network(name, network, _source_state(source, name)) for name, network in targets.items()]
 
 
-def _best(source: Mapping[str, State], name: str) -> State:
-    return next((source[other] for other in SOURCE_NETWORKS[name] if other in source), {})
+def _source_state(source: Mapping[str, State], name: str) -> State:
+    """State of the preferred source network; empty if there is none."""
+    return next((source[candidate] for candidate in SOURCE_NETWORKS[name] if candidate in source), {})
 
 
-def _into(name: str, network: nn.Module, state: State) -> TransferReport:
-    taken, left = 0, []
-    for key, own in network.state_dict().items():
-        found = state.get(key)
-        if found is None:
-            left.append(f"{key} (not in the model)")
-        elif found.shape == own.shape:
-            own.copy_(found)
-            taken += 1
-        elif key == FIRST_MAPPING and _adds_labels(found, own, state):
-            _widen(own, found)
-            taken += 1
+def _transfer_network(name: str, network: nn.Module, state: State) -> TransferReport:
+    num_copied, skipped = 0, []
+    for key, target in network.state_dict().items():
+        source = state.get(key)
+        if source is None:
+            skipped.append(f"{key} (not in the model)")
+        elif source.shape == target.shape:
+            target.copy_(source)
+            num_copied += 1
+        elif key == FIRST_MAPPING_WEIGHT and _adds_label_columns(source, target, state):
+            _copy_latent_columns(target, source)
+            num_copied += 1
         else:
-            left.append(f"{key} ({list(own.shape)}, in the model {list(found.shape)})")
-    return TransferReport(network=name, taken=taken, left=tuple(left) if taken else ())
+            skipped.append(f"{key} (shape {list(target.shape)}, in the model {list(source.shape)})")
+    return TransferReport(network=name, num_copied=num_copied, skipped=tuple(skipped) if num_copied else ())
 
 
-def _adds_labels(found: Tensor, own: Tensor, state: State) -> bool:
-    """Whether the network has a label where the model has none, and else the same latents."""
-    return "mapping.embed.weight" not in state and len(found) == len(own) and found.shape[1] < own.shape[1]
+def _adds_label_columns(source: Tensor, target: Tensor, state: State) -> bool:
+    """Whether the target is conditional, the source is not, and their latents have the same dimension."""
+    is_unconditional = "mapping.embed.weight" not in state
+    return is_unconditional and len(source) == len(target) and source.shape[1] < target.shape[1]
 
 
-def _widen(own: Tensor, found: Tensor) -> None:
-    """Takes the latent's part of the weights, at the scale that a wider layer divides by, and zeros for the label's."""
-    z_dim = found.shape[1]
-    own.zero_()
-    own[:, :z_dim] = found * math.sqrt(own.shape[1] / z_dim)
+def _copy_latent_columns(target: Tensor, source: Tensor) -> None:
+    """Copies the latent columns in place and sets the label columns to zero.
+
+    A layer divides its weights by the square root of its input dimension; the factor compensates for the larger one.
+    """
+    z_dim = source.shape[1]
+    target.zero_()
+    target[:, :z_dim] = source * math.sqrt(target.shape[1] / z_dim)

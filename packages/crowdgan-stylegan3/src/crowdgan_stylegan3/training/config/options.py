@@ -1,14 +1,16 @@
-"""What a user chooses of a training run, checked before anything is loaded."""
+"""Options of a training run: what a user sets. Names, defaults and help texts of the options are defined here alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.io import codec
+from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.parallel import available_cpus
 from crowdgan_stylegan3.config import Variant
 from crowdgan_stylegan3.training.config.schedule import (
@@ -20,118 +22,126 @@ from crowdgan_stylegan3.training.config.schedule import (
 from crowdgan_stylegan3.training.config.training_config import AugmentMode
 
 AUTO_BATCH = 32
-"""Images per step, the published batch."""
+"""Batch size without `--batch`, the published one."""
 
-LARGEST_GROUP = 4
-"""Images over which D takes the standard deviation, unless the batch does not allow it."""
+MAX_GROUP_SIZE = 4
+"""Group size of the minibatch standard deviation, unless the batch size does not allow it."""
 
-MOST_WORKERS = 3
-"""Processes that read images, unless there are fewer cores."""
+MAX_WORKERS = 3
+"""Data-loading processes, unless there are fewer cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """What a user chooses; None leaves it to the recipe."""
+    """Options of a training run; None leaves the value to the recipe.
 
-    variant: Variant = "stylegan3-t"
-    """Kind of generator."""
-    data: Path
-    """The dataset."""
-    conditional: bool | None = None
-    """Whether labels are used; None for where the dataset has some."""
-    mirror: bool = False
-    """Whether images are also shown mirrored."""
+    Raises:
+        ConfigError: options that contradict one another.
+    """
+
+    data: Path = flag("--data", required_when="for a new run", help="Dataset: ZIP, folder or HDF5.")
+    variant: Variant = flag("--cfg", default="stylegan3-t", help="Generator architecture.")
+    gpus: int = flag("--gpus", default=1, min=1, help="GPUs on this machine, one process each.")
+    batch: int | None = flag("--batch", auto=True, help="Batch size over all GPUs.")
+    r1_gamma: float | None = flag(
+        "--gamma", auto=True, help="R1 penalty weight; auto depends on resolution and batch size."
+    )
+    conditional: bool | None = flag(
+        "--cond", default=None, shown_default="if the dataset has labels", help="Condition on labels."
+    )
+    mirror: bool = flag("--mirror", default=False, help="Augment the dataset with horizontal flips.")
+    augment: AugmentMode = flag(
+        "--aug", default="ada", help="Discriminator augmentation: none, adaptive (ADA) or fixed."
+    )
+    num_frozen: int = flag(
+        "--freezed", default=0, min=0, help="Number of discriminator layers to freeze, from the input."
+    )
+    augment_p: float | None = flag("--p", default=None, min=0, max=1, help="Augmentation probability with --aug fixed.")
+    ada_target: float | None = flag(
+        "--target", default=None, shown_default="0.6", help="ADA target: mean sign of D on real images."
+    )
+    batch_gpu: int | None = flag(
+        "--batch-gpu", auto=True, help="Micro-batch size per GPU; auto is the largest that fits in memory."
+    )
+    channel_base: int = flag(
+        "--cbase", default=32768, help="Channel base: channels per layer are cbase / sampling rate."
+    )
+    channel_max: int = flag("--cmax", default=512, help="Maximum number of channels per layer.")
+    generator_lr: float | None = flag(
+        "--glr", default=None, shown_default="0.0025; stylegan2: 0.002", help="Learning rate of G."
+    )
+    discriminator_lr: float = flag("--dlr", default=0.002, help="Learning rate of D.")
+    mapping_layers: int | None = flag(
+        "--map-depth", default=None, shown_default="2; stylegan2: 8", help="Number of mapping layers."
+    )
+    group_size: int | None = flag(
+        "--mbstd-group", default=None, shown_default="4", help="Group size for minibatch standard deviation."
+    )
+    total_kimg: float = flag("--kimg", default=25_000.0, help="Training length in kimg (thousands of real images).")
+    tick_kimg: float | None = flag(
+        "--tick", default=None, shown_default="4, or 1/50 of --kimg", help="kimg between status lines."
+    )
+    snapshot_ticks: int | None = flag(
+        "--snap", default=None, shown_default="50; 10 if --tick is below 4", help="Ticks between snapshots."
+    )
+    seed: int = flag("--seed", default=0, min=0, help="Random seed.")
+    fp32: bool = flag("--fp32", default=False, help="Use float32 only (no mixed precision on GPUs).")
+    benchmark: bool = flag("--nobench", negated=True, default=True, help="Turn off cuDNN autotuning.")
+    workers: int | None = flag(
+        "--workers",
+        default=None,
+        min=0,
+        shown_default=f"{MAX_WORKERS}, or cores - 1 if fewer",
+        help="Data-loading processes.",
+    )
+    on_non_finite: OnNonFinite = flag("--nan", default="stop", help="On a non-finite loss: stop, or skip the update.")
+    checkpoint_minutes: float = flag("--save-minutes", default=15.0, help="Maximum minutes between checkpoints.")
     source: Path | None = None
-    """Model to start from."""
-    seed: int = 0
-    """Decides all that is random."""
-    gpus: int = 1
-    """Processes that train together, each with a GPU."""
-    batch: int | None = None
-    """Images per step, over all GPUs."""
-    batch_gpu: int | None = None
-    """Images that one GPU takes at once."""
-    r1_gamma: float | None = None
-    """Weight of R1."""
-    augment: AugmentMode = "ada"
-    """Kind of augmentation."""
-    augment_p: float | None = None
-    """Probability of a fixed augmentation."""
-    ada_target: float | None = None
-    """Mean sign of D on real images that the adaptive augmentation keeps."""
-    num_frozen: int = 0
-    """Layers of D, from the image on, that are not trained."""
-    channel_base: int = 32768
-    """Capacity: channels times resolution."""
-    channel_max: int = 512
-    """Most channels of a layer."""
-    generator_lr: float | None = None
-    """Learning rate of G."""
-    discriminator_lr: float = 0.002
-    """Learning rate of D."""
-    mapping_layers: int | None = None
-    """Fully connected layers of the generator's mapping network."""
-    group_size: int | None = None
-    """Images over which D takes the standard deviation."""
-    fp32: bool = False
-    """Whether nothing is computed in half precision."""
-    total_kimg: float = 25_000.0
-    """Thousands of images to train on."""
-    tick_kimg: float | None = None
-    """Thousands of images between status lines."""
-    snapshot_ticks: int | None = None
-    """Status lines between snapshots."""
-    checkpoint_minutes: float = 15.0
-    """Longest time between checkpoints."""
-    workers: int | None = None
-    """Processes that read images ahead; 0 for none."""
-    on_non_finite: OnNonFinite = "stop"
-    """What to do when a loss is not finite."""
-    benchmark: bool = True
-    """Whether cuDNN tries which convolutions are fastest."""
+    """Model from which the weights are initialised (`--resume MODEL`)."""
 
     def __post_init__(self) -> None:
         _check_batches(self)
         if self.augment == "fixed" and self.augment_p is None:
             raise ConfigError("--aug fixed needs --p, the probability, for example --p 0.2")
         if self.augment_p is not None and self.augment != "fixed":
-            raise ConfigError(f"--p goes with --aug fixed; with --aug {self.augment} leave it out")
+            raise ConfigError(f"--p requires --aug fixed; remove it with --aug {self.augment}")
         if self.ada_target is not None and self.augment != "ada":
-            raise ConfigError(f"--target goes with --aug ada; with --aug {self.augment} leave it out")
+            raise ConfigError(f"--target requires --aug ada; remove it with --aug {self.augment}")
         if self.num_frozen and self.source is None:
-            raise ConfigError("--freezed keeps layers of a trained model as they are: it needs --resume MODEL")
-        self.schedule(batch_gpu=1)  # checks its numbers
+            raise ConfigError("--freezed freezes layers of a trained model: it needs --resume MODEL")
+        self.schedule(batch_gpu=1)  # validates its numbers
 
     @property
     def batch_or_auto(self) -> int:
-        """Images per step, over all GPUs."""
+        """Batch size over all GPUs."""
         if self.batch is not None:
             return self.batch
-        share = self.gpus * (self.batch_gpu or self.group_size or LARGEST_GROUP)
-        return share * math.ceil(AUTO_BATCH / share)
+        divisor = self.gpus * (self.batch_gpu or self.group_size or MAX_GROUP_SIZE)
+        return divisor * math.ceil(AUTO_BATCH / divisor)
 
     @property
-    def per_gpu(self) -> int:
-        """Images per step and GPU."""
+    def batch_per_gpu(self) -> int:
+        """Batch size per GPU."""
         return self.batch_or_auto // self.gpus
 
     @property
     def group(self) -> int:
-        """Images over which D takes the standard deviation."""
+        """Group size of the minibatch standard deviation."""
         if self.group_size is not None:
             return self.group_size
-        at_once = self.batch_gpu or self.per_gpu
-        return max(size for size in range(1, LARGEST_GROUP + 1) if at_once % size == 0)
+        micro_batch = self.batch_gpu or self.batch_per_gpu
+        return max(size for size in range(1, MAX_GROUP_SIZE + 1) if micro_batch % size == 0)
 
     @property
-    def possible_batch_gpu(self) -> list[int]:
-        """Images that one GPU may take at once, the most first."""
+    def micro_batch_candidates(self) -> list[int]:
+        """Micro-batch sizes per GPU that divide the batch, the largest first."""
         if self.batch_gpu is not None:
             return [self.batch_gpu]
-        return [n for n in range(self.per_gpu, 0, -1) if self.per_gpu % n == 0 and n % self.group == 0]
+        batch = self.batch_per_gpu
+        return [size for size in range(batch, 0, -1) if batch % size == 0 and size % self.group == 0]
 
     def schedule(self, *, batch_gpu: int) -> ScheduleConfig:
-        """When the run ends and what it does meanwhile."""
+        """The schedule of a run with micro-batches of `batch_gpu` images."""
         tick = default_tick_kimg(self.total_kimg) if self.tick_kimg is None else self.tick_kimg
         return ScheduleConfig(
             total_kimg=self.total_kimg,
@@ -139,54 +149,53 @@ class TrainOptions:
             snapshot_ticks=default_snapshot_ticks(tick) if self.snapshot_ticks is None else self.snapshot_ticks,
             checkpoint_minutes=self.checkpoint_minutes,
             batch_gpu=batch_gpu,
-            workers=min(MOST_WORKERS, available_cpus() - 1) if self.workers is None else self.workers,
+            workers=min(MAX_WORKERS, available_cpus() - 1) if self.workers is None else self.workers,
             on_non_finite=self.on_non_finite,
             benchmark=self.benchmark,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The choices as JSON-ready values."""
-        paths = {"data": str(self.data), "source": None if self.source is None else str(self.source)}
-        return {**asdict(self), **paths}
+        """JSON-ready values."""
+        values: dict[str, Any] = codec.to_json(self)
+        return values
 
     @classmethod
-    def from_json(cls, data: Any, changed: Mapping[str, Any]) -> TrainOptions:
-        """Recorded choices, but for those that are changed.
+    def from_json(cls, data: object, changed: Mapping[str, Any]) -> TrainOptions:
+        """Recorded options, with changes.
 
         Raises:
-            ConfigError: these are no choices.
+            ConfigError: a key is missing or unknown, a value has the wrong type, or options contradict one another.
         """
-        try:
-            values = {**data, "data": Path(data["data"]), "source": data["source"] and Path(data["source"])}
-            return cls(**{**values, **changed})
-        except (TypeError, KeyError) as error:
-            raise ConfigError(f"these are no options of a training run ({error})") from error
+        changes = {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}
+        return codec.from_json(cls, {**data, **changes} if isinstance(data, dict) else data, "options", ConfigError)
 
 
-def _check_batches(choices: TrainOptions) -> None:
-    """Checks that batches divide into one another.
+def _check_batches(options: TrainOptions) -> None:
+    """Checks that batch sizes divide one another.
 
     Raises:
-        ConfigError: they do not; the message says which numbers would.
+        ConfigError: they do not; the message lists sizes that do.
     """
     for name in ("gpus", "batch", "batch_gpu", "group_size"):
-        value = getattr(choices, name)
+        value = getattr(options, name)
         if value is not None and value < 1:
             option = "mbstd-group" if name == "group_size" else name.replace("_", "-")
             raise ConfigError(f"--{option} is {value}; it must be at least 1")
-    batch, gpus, at_once = choices.batch_or_auto, choices.gpus, choices.batch_gpu
+    batch, gpus, micro_batch = options.batch_or_auto, options.gpus, options.batch_gpu
     if batch % gpus:
-        raise ConfigError(f"--batch {batch} cannot be divided among {gpus} GPUs; {_multiples(batch, gpus)} would work")
-    if at_once is not None and batch % (gpus * at_once):
-        share = f"{gpus} x --batch-gpu {at_once}" if gpus > 1 else f"--batch-gpu {at_once}"
-        raise ConfigError(f"--batch {batch} is no multiple of {share}; {_multiples(batch, gpus * at_once)} would work")
-    what, value = ("the batch per GPU", choices.per_gpu) if at_once is None else ("--batch-gpu", at_once)
-    if value % choices.group:
-        would = ", ".join(str(size) for size in range(1, value + 1) if value % size == 0)
-        raise ConfigError(f"--mbstd-group {choices.group} does not divide {what}, {value}; {would} would")
+        raise ConfigError(f"--batch {batch} cannot be divided among {gpus} GPUs; use {_multiples(batch, gpus)}")
+    if micro_batch is not None and batch % (gpus * micro_batch):
+        factors = f"{gpus} x --batch-gpu {micro_batch}" if gpus > 1 else f"--batch-gpu {micro_batch}"
+        raise ConfigError(
+            f"--batch {batch} is not a multiple of {factors}; use {_multiples(batch, gpus * micro_batch)}"
+        )
+    name, size = ("the batch per GPU", options.batch_per_gpu) if micro_batch is None else ("--batch-gpu", micro_batch)
+    if size % options.group:
+        divisors = ", ".join(str(divisor) for divisor in range(1, size + 1) if size % divisor == 0)
+        raise ConfigError(f"--mbstd-group {options.group} does not divide {name}, {size}; choose from {divisors}")
 
 
 def _multiples(value: int, of: int) -> str:
-    """The multiples of a number that are nearest to a value, in words."""
+    """The multiples of `of` that are nearest to a value."""
     below, above = value // of * of, (value // of + 1) * of
     return f"{below} or {above}" if below else str(above)

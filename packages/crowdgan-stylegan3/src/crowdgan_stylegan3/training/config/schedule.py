@@ -1,4 +1,4 @@
-"""What does not change the result of a run: how long it trains, what it writes when, how it uses the machine."""
+"""The config that does not change the result of a run: its length, its outputs, its use of the machine."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ OnNonFinite = Literal["stop", "skip"]
 ON_NON_FINITE: tuple[OnNonFinite, ...] = get_args(OnNonFinite)
 
 TICK_KIMG, TICKS_PER_RUN = 4.0, 50
-"""Longest time between status lines, and how many there are at least in a run."""
+"""Maximum kimg between status lines, and minimum number of status lines in a run."""
 
 SNAPSHOT_TICKS, SNAPSHOT_TICKS_OF_SHORT = 50, 10
-"""Ticks between snapshots; of a run whose ticks are shorter than `TICK_KIMG`."""
+"""Ticks between snapshots; the second for ticks shorter than `TICK_KIMG`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
-    """When a run ends and what it does meanwhile; a run that goes on may have another."""
+    """Length and outputs of a run; a resumed run may change them."""
 
-    total_kimg: float = 25_000.0
-    """Thousands of images after which training ends."""
+    total_kimg: float
+    """Training length in kimg."""
     tick_kimg: float
-    """Thousands of images between status lines."""
+    """kimg between status lines."""
     snapshot_ticks: int
-    """Status lines between snapshots."""
-    checkpoint_minutes: float = 15.0
-    """Minutes after which the whole state is written, at the next status line, also without a snapshot."""
+    """Ticks between snapshots."""
+    checkpoint_minutes: float
+    """Maximum minutes between checkpoints."""
     batch_gpu: int
-    """Images that a process takes at once."""
+    """Micro-batch size per process."""
     workers: int
-    """Processes that read images ahead; 0 for none."""
-    on_non_finite: OnNonFinite = "stop"
-    """What to do when a loss is not finite: its step changes nothing in either case."""
-    benchmark: bool = True
-    """Whether cuDNN tries which convolutions are fastest."""
+    """Data-loading processes; 0 loads in the training process."""
+    on_non_finite: OnNonFinite
+    """On a non-finite loss: stop, or continue; the update is skipped in either case."""
+    benchmark: bool
+    """Whether cuDNN autotuning is on."""
 
     def __post_init__(self) -> None:
         for name in ("total_kimg", "tick_kimg", "checkpoint_minutes"):
@@ -47,15 +47,15 @@ class ScheduleConfig:
 
     @property
     def total_img(self) -> int:
-        """Images after which training ends."""
+        """Training length in images."""
         return round(self.total_kimg * 1000)
 
 
 def default_tick_kimg(total_kimg: float) -> float:
-    """Thousands of images between status lines."""
+    """Default kimg between status lines."""
     return min(TICK_KIMG, total_kimg / TICKS_PER_RUN)
 
 
 def default_snapshot_ticks(tick_kimg: float) -> int:
-    """Status lines between snapshots."""
+    """Default number of ticks between snapshots."""
     return SNAPSHOT_TICKS if tick_kimg >= TICK_KIMG else SNAPSHOT_TICKS_OF_SHORT

@@ -1,1 +1,1 @@
-"""Training data: images, labels and their order."""
+"""Training data: images, labels and the order of the images."""

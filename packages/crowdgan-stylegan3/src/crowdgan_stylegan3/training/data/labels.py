@@ -1,4 +1,4 @@
-"""What the labels of a training dataset are and mean."""
+"""Label vectors of a training dataset, and their meaning."""
 
 from __future__ import annotations
 
@@ -7,93 +7,100 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import LabelKind
+from crowdgan_core.utils.arrays import LabelArray
+from crowdgan_core.utils.formatting import join_limited
 
-NAMED_CLASSES = 12
-"""Classes that the description names at most."""
+MAX_LISTED_CLASSES = 12
+"""Maximum number of classes in the description."""
 
-SHOWN_QUANTILES = (0.05, 0.275, 0.5, 0.725, 0.95)
-"""Places in the order of the densities that stand for continuous labels in sample images."""
+SAMPLE_QUANTILES = (0.05, 0.275, 0.5, 0.725, 0.95)
+"""Quantiles of continuous labels that sample grids show, one row each."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TrainingLabels:
-    """The label of each image as a vector, and what it means; none for unconditional training."""
+    """Label vectors of all images and their meaning; vectors of length 0 for unconditional training."""
 
-    vectors: npt.NDArray[np.float32]
-    """`[num_images, label_dim]`; classes are one-hot."""
+    vectors: LabelArray
+    """`[num_images, label_dim]`; one-hot for classes."""
     kind: LabelKind | None = None
-    """Whether a label is a class or the density itself; None without labels."""
+    """`class` or `value` (the density itself); None without labels."""
     classes: tuple[str, ...] = ()
-    """Names of the classes."""
+    """Class names."""
     unit: str | None = None
-    """Unit of the density that the labels stand for."""
+    """Unit of the density from which the labels were computed."""
     labelling: Mapping[str, Any] = field(default_factory=dict)
-    """How the labels were measured."""
+    """Estimator, options and region with which the labels were computed."""
+
+    def __repr__(self) -> str:
+        """One line, without the vectors."""
+        return f"TrainingLabels({len(self.vectors)} images, kind {self.kind}, label_dim {self.dim})"
 
     @property
     def dim(self) -> int:
-        """Length of a label."""
+        """Length of a label vector."""
         return int(self.vectors.shape[1])
 
-    def shown(self) -> tuple[list[str], npt.NDArray[np.float32]]:
-        """Names and vectors `[num_rows, label_dim]` of the labels that sample images show, one row each."""
+    def sample_rows(self) -> tuple[list[str], LabelArray]:
+        """Names and label vectors `[num_rows, label_dim]` of the rows of a sample grid; no rows without labels."""
         if self.kind == "class":
             return list(self.classes), np.eye(self.dim, dtype=np.float32)
         if self.kind is None:
             return [], self.vectors[:0]
-        ranked = self.vectors[np.argsort(self.vectors[:, 0], kind="stable")]
-        rows = ranked[[round(share * (len(ranked) - 1)) for share in SHOWN_QUANTILES]]
+        ascending = self.vectors[np.argsort(self.vectors[:, 0], kind="stable")]
+        rows = ascending[[round(quantile * (len(ascending) - 1)) for quantile in SAMPLE_QUANTILES]]
         return [f"{row[0]:.3g} {self.unit or ''}".strip() for row in rows], rows
 
     def describe(self) -> str:
-        """What training is conditional on, in one line."""
+        """The conditioning of training, in one line."""
         if self.kind is None:
-            return "unconditional: the images have no labels, or --cond=false leaves them out"
+            return "unconditional: the dataset has no labels, or --cond=false"
         if self.kind == "value":
-            low, middle, high = np.quantile(self.vectors[:, 0], [0, 0.5, 1])
-            return f"conditional on the density, {low:.3g} to {high:.3g} {self.unit or ''}, median {middle:.3g}".strip()
-        shares = self.vectors.mean(axis=0)
-        named = [f"{name} {share:.0%}".replace("%", " %") for name, share in zip(self.classes, shares, strict=True)]
-        more = f" and {len(named) - NAMED_CLASSES} more" if len(named) > NAMED_CLASSES else ""
-        return f"conditional on {len(named)} classes: {', '.join(named[:NAMED_CLASSES])}{more}"
+            low, median, high = np.quantile(self.vectors[:, 0], [0, 0.5, 1])
+            return f"conditional on the density, {low:.3g} to {high:.3g} {self.unit or ''}, median {median:.3g}".strip()
+        fractions = self.vectors.mean(axis=0)
+        classes = [
+            f"{name} {fraction:.0%}".replace("%", " %") for name, fraction in zip(self.classes, fractions, strict=True)
+        ]
+        return f"conditional on {len(classes)} classes: {join_limited(classes, MAX_LISTED_CLASSES)}"
 
     def empty_classes(self) -> list[str]:
-        """Classes without images, of which a model learns nothing."""
-        present = (self.vectors != 0).any(axis=0).tolist()
-        return [name for name, is_present in zip(self.classes, present, strict=False) if not is_present]
+        """Names of classes without images; a model cannot learn them."""
+        has_images = (self.vectors != 0).any(axis=0).tolist()
+        return [name for name, is_present in zip(self.classes, has_images, strict=False) if not is_present]
 
 
-def labels_of(metadata: DatasetMetadata, where: str, *, conditional: bool | None) -> TrainingLabels:
-    """The labels of a dataset.
+def training_labels(metadata: DatasetMetadata, dataset: str, *, conditional: bool | None) -> TrainingLabels:
+    """Training labels from the metadata of a dataset.
 
     Args:
-        metadata: of the dataset.
-        where: its path, for messages.
-        conditional: whether to use them; None for where there are some.
+        metadata: metadata of the dataset.
+        dataset: path of the dataset, for error messages.
+        conditional: whether to use the labels; None uses them if there are any.
 
     Raises:
-        ConfigError: labels are asked for, and there are none.
+        ConfigError: `conditional` is True and the dataset has no labels.
     """
-    images = metadata.images
+    records = metadata.images
     kind = metadata.label_kind
     if conditional and kind is None:
         raise ConfigError(
-            f"{where}: its images have no labels, so --cond=true cannot be; crowdgan label makes datasets with labels"
+            f"{dataset}: the dataset has no labels, which --cond=true requires; "
+            "create a labelled dataset with crowdgan label, or set --cond=false"
         )
     if conditional is False or kind is None:
-        return TrainingLabels(vectors=np.zeros((len(images), 0), np.float32))
-    facts = {"estimator": metadata.estimator, "options": dict(metadata.options), "region": metadata.region}
-    labelling = {name: value for name, value in facts.items() if value}
+        return TrainingLabels(vectors=np.zeros((len(records), 0), np.float32))
+    values = {"estimator": metadata.estimator, "options": dict(metadata.options), "region": metadata.region}
+    labelling = {name: value for name, value in values.items() if value}
+    labels = [record.label for record in records]
     if kind == "value":
-        vectors = np.array([record.label for record in images], np.float32)
+        vectors = np.array(labels, np.float32)
         return TrainingLabels(vectors=vectors, kind="value", unit=metadata.unit, labelling=labelling)
-    numbers = [record.label for record in images]
-    vectors = np.eye(len(metadata.classes), dtype=np.float32)[np.array(numbers, int)]
+    vectors = np.eye(len(metadata.classes), dtype=np.float32)[np.array(labels, int)]
     return TrainingLabels(
         vectors=vectors, kind="class", classes=metadata.classes, unit=metadata.unit, labelling=labelling
     )

@@ -1,4 +1,4 @@
-"""The images of a dataset, in the order in which training sees them."""
+"""Order of the training images."""
 
 from __future__ import annotations
 
@@ -13,32 +13,38 @@ from crowdgan_stylegan3.training.runtime.rng import RngStream, rng_stream
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSampler:
-    """Which images the processes see, step by step, without end; a new random order every time through.
+    """Infinite batch sampler of one rank: lists of image indices, in a new random order for each pass.
 
-    Iterating gives lists of numbers of images: those of one process of `world_size`, every world_size-th of a step's.
+    Rank r of n receives every n-th image of a batch, starting with the r-th. The order depends only on `seed`.
     """
 
-    count: int
-    """Images there are."""
+    num_images: int
+    """Images in the dataset."""
     batch: int
-    """Images per step, over all processes."""
+    """Images per training step, over all ranks."""
     seed: int
-    first: int = 0
-    """Images that were seen before."""
+    """Random seed of the run."""
+    start_nimg: int = 0
+    """Images shown before; iteration continues after them."""
     rank: int = 0
+    """Index of this rank."""
     world_size: int = 1
+    """Number of ranks."""
 
     def __iter__(self) -> Iterator[list[int]]:
-        """The numbers of the images of each step."""
-        known: tuple[int, Tensor] = (-1, torch.empty(0))
-        at = self.first
+        """Image indices of each training step, without end."""
+        order, order_pass = torch.empty(0), -1
+        start = self.start_nimg
         while True:
-            numbers = []
-            for position in range(at + self.rank, at + self.batch, self.world_size):
-                turn, place = divmod(position, self.count)
-                if turn != known[0]:
-                    order = torch.randperm(self.count, generator=rng_stream(self.seed, RngStream.ORDER, turn))
-                    known = turn, order
-                numbers.append(int(known[1][place]))
-            yield numbers
-            at += self.batch
+            indices = []
+            for position in range(start + self.rank, start + self.batch, self.world_size):
+                current_pass, offset = divmod(position, self.num_images)
+                if current_pass != order_pass:
+                    order, order_pass = self._order(current_pass), current_pass
+                indices.append(int(order[offset]))
+            yield indices
+            start += self.batch
+
+    def _order(self, pass_index: int) -> Tensor:
+        """Random order of all images in one pass through the dataset, `[num_images]`."""
+        return torch.randperm(self.num_images, generator=rng_stream(self.seed, RngStream.ORDER, pass_index))

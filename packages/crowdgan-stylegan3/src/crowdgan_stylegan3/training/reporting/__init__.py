@@ -1,1 +1,1 @@
-"""Reports of training: statistics, status lines, snapshots, sample grids."""
+"""Reports of training: statistics, status lines, timings, snapshots, sample grids, resource estimates."""

@@ -1,4 +1,4 @@
-"""What training takes: memory by the sizes of the layers, time by a step that is measured."""
+"""Estimates of the memory and time of training: memory from layer sizes, time from one measured training step."""
 
 from __future__ import annotations
 
@@ -19,168 +19,185 @@ from crowdgan_stylegan3.networks.synthesis_stylegan3 import AliasFreeLayer
 from crowdgan_stylegan3.training.config.schedule import ScheduleConfig
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 from crowdgan_stylegan3.training.data.labels import TrainingLabels
-from crowdgan_stylegan3.training.reporting.ticks import GIB
-from crowdgan_stylegan3.training.runtime.cudnn import precision
+from crowdgan_stylegan3.training.reporting.ticks import GIB_BYTES
+from crowdgan_stylegan3.training.runtime.cudnn import cudnn_flags
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
 
-LAYERS = (AliasFreeLayer, StyledConv, StyledToRgb, Conv)
-"""Modules whose inputs and results training keeps."""
+CONVOLUTION_LAYERS = (AliasFreeLayer, StyledConv, StyledToRgb, Conv)
+"""Modules whose inputs and outputs are kept for the backward pass."""
 
-KEPT_PER_LAYER = 2.5
-"""Bytes that training keeps over those of the layers' inputs and results: 1.3 to 2.9 were measured."""
+ACTIVATION_FACTOR = 2.5
+"""Ratio of the activation memory of training to the inputs and outputs of these layers (ours: measured 1.3 to 2.9)."""
 
-PROCESS_BYTES = 0.5 * GIB
-"""What a process takes before it trains."""
+PROCESS_OVERHEAD_BYTES = 0.5 * GIB_BYTES
+"""Memory of a process before training (ours: measured)."""
 
-STATE_COPIES = 9
-"""Copies of the weights: G with its average, gradients and two moments each, and room for an exchange."""
+WEIGHT_COPIES = 9
+"""Copies of the weights of G and D together: G with EMA weights, each network with gradients and two Adam moments, and
+a buffer for the exchange of gradients."""
 
-USABLE_SHARE = 0.8
-"""Share of the free memory that is counted with."""
+USABLE_MEMORY_FRACTION = 0.8
+"""Fraction of the free memory that training may use."""
 
-PROBE = 4
-"""Images of the measured step."""
+PROBE_BATCH = 4
+"""Batch size of the measured training step."""
 
-CONTROL_GROUP = Path("/sys/fs/cgroup")
-"""Where Linux tells the limits of a container."""
+CGROUP_PATH = Path("/sys/fs/cgroup")
+"""Folder in which Linux states the memory limit of a container (cgroup v2)."""
 
-UNKNOWN_MEMORY_BYTES = 8 * GIB
-"""Free memory where the system does not tell it."""
+DEFAULT_FREE_BYTES = 8 * GIB_BYTES
+"""Assumed free memory on operating systems other than Linux."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceEstimate:
-    """What training takes."""
+    """Estimated memory and time of a run."""
 
     memory_bytes: float
-    """Of one process."""
+    """Memory of one process."""
     sec_per_kimg: float
+    """Seconds per thousand images."""
     total_kimg: float
+    """Training length in kimg."""
 
     def describe(self) -> str:
-        """In one line."""
-        hours = format_duration(self.sec_per_kimg * self.total_kimg)
+        """The estimate in one line."""
+        duration = format_duration(self.sec_per_kimg * self.total_kimg)
         return (
-            f"about {self.memory_bytes / GIB:.1f} GiB of memory per process, {self.sec_per_kimg:.3g} s per kimg, "
-            f"{hours} for {self.total_kimg:g} kimg"
+            f"about {self.memory_bytes / GIB_BYTES:.1f} GiB of memory per process, {self.sec_per_kimg:.3g} s per kimg, "
+            f"{duration} for {self.total_kimg:g} kimg"
         )
 
 
-def activation_bytes(settings: TrainingConfig) -> float:
-    """Bytes that one image takes in training: in G's turn, through D, or in D's, twice for R1.
+def activation_bytes(config: TrainingConfig) -> float:
+    """Activation memory of one image in bytes: the larger of G's loss (through G and D) and R1 (twice through D).
 
-    The networks run without data, which tells the sizes of all layers' inputs and results.
+    The networks are evaluated on the meta device, which yields the shapes of all layers without computing them.
     """
-    generator, discriminator = _without_data(settings)
-    z = torch.empty(1, settings.generator.z_dim, device="meta")
-    labels = torch.empty(1, settings.generator.label_dim, device="meta")
+    generator, discriminator = _meta_networks(config)
+    z = torch.empty(1, config.generator.z_dim, device="meta")
+    labels = torch.empty(1, config.generator.label_dim, device="meta")
     with torch.no_grad():
-        of_generator, image = _layer_bytes(generator, z, labels)
-        of_discriminator, _ = _layer_bytes(discriminator, image, labels)
-    return KEPT_PER_LAYER * max(of_generator + of_discriminator, 2 * of_discriminator)
+        generator_bytes, image = _layer_bytes(generator, z, labels)
+        discriminator_bytes, _ = _layer_bytes(discriminator, image, labels)
+    return ACTIVATION_FACTOR * max(generator_bytes + discriminator_bytes, 2 * discriminator_bytes)
 
 
-def state_bytes(settings: TrainingConfig) -> float:
-    """Bytes of the weights with all that is kept per weight."""
-    weights = sum(parameter.numel() for network in _without_data(settings) for parameter in network.parameters())
-    return STATE_COPIES / 2 * weights * torch.float32.itemsize
+def state_bytes(config: TrainingConfig) -> float:
+    """Memory in bytes of the weights, EMA weights, gradients and optimizer state."""
+    num_weights = sum(parameter.numel() for network in _meta_networks(config) for parameter in network.parameters())
+    return WEIGHT_COPIES / 2 * num_weights * torch.float32.itemsize
 
 
-def choose_micro_batch(settings: TrainingConfig, possible: Sequence[int], world: DistributedContext) -> int:
-    """The largest of the possible numbers of images at once that the free memory of every process holds.
+def choose_micro_batch(config: TrainingConfig, candidates: Sequence[int], context: DistributedContext) -> int:
+    """The largest micro-batch size that fits in the free memory of every rank.
+
+    Args:
+        config: config of the run.
+        candidates: possible micro-batch sizes, in descending order; a single one is returned unchecked.
+        context: the ranks.
 
     Raises:
-        ConfigError: not even the smallest fits.
+        ConfigError: not even the smallest candidate fits.
     """
-    if len(possible) == 1:
-        return possible[0]
-    room = USABLE_SHARE * free_bytes(world.device) - state_bytes(settings)
-    each = activation_bytes(settings)
-    fitting = [count for count in possible if count * each <= room]
+    if len(candidates) == 1:
+        return candidates[0]
+    image_bytes = activation_bytes(config)
+    available_bytes = USABLE_MEMORY_FRACTION * free_bytes(context.device) - state_bytes(config)
+    fitting = [size for size in candidates if size * image_bytes <= available_bytes]
     if not fitting:
-        fewest, needed = possible[-1], possible[-1] * each + state_bytes(settings)
+        smallest = candidates[-1]
+        needed_bytes = smallest * image_bytes + state_bytes(config)
         raise ConfigError(
-            f"{fewest} images at once take about {needed / GIB:.1f} GiB; "
-            f"{free_bytes(world.device) / GIB:.1f} GiB are free; a lower --cbase or --cmax takes less, "
-            f"--batch-gpu {fewest} tries it all the same"
+            f"a micro-batch of {smallest} images needs about {needed_bytes / GIB_BYTES:.1f} GiB of memory and "
+            f"{free_bytes(context.device) / GIB_BYTES:.1f} GiB are free; reduce --cbase or --cmax, "
+            f"or set --batch-gpu {smallest} to try it anyway"
         )
-    return world.smallest(fitting[0])
+    return context.all_reduce_min(fitting[0])
 
 
 def estimate_resources(
-    settings: TrainingConfig, schedule: ScheduleConfig, labels: TrainingLabels, world: DistributedContext, *, gpus: int
+    config: TrainingConfig, schedule: ScheduleConfig, labels: TrainingLabels, context: DistributedContext, *, gpus: int
 ) -> ResourceEstimate:
-    """What a run takes, by one step that is measured after another that is not."""
-    count = min(PROBE, schedule.batch_gpu)
-    group = settings.discriminator.group_size
-    count = max(count // group, 1) * group
-    probe = replace(settings, batch=count)
-    learner = Trainer(
-        probe, Networks.random(probe), world, batch_gpu=count, labels=labels.vectors, classes=labels.classes
+    """Estimates memory and time of a run from one measured training step after a warm-up step.
+
+    Args:
+        config: config of the run.
+        schedule: length and micro-batch size of the run.
+        labels: labels of the dataset.
+        context: context of this process.
+        gpus: number of GPUs that share the work.
+    """
+    group_size = config.discriminator.group_size
+    batch = max(min(PROBE_BATCH, schedule.batch_gpu) // group_size, 1) * group_size
+    probe = replace(config, batch=batch)
+    trainer = Trainer(
+        probe, Networks.random(probe), context, batch_gpu=batch, labels=labels.vectors, classes=labels.classes
     )
-    side = settings.generator.resolution
-    images = torch.zeros(count, 3, side, side, dtype=torch.uint8)
-    batch = images, torch.from_numpy(labels.vectors[:1].repeat(count, 0))
-    with precision(benchmark=schedule.benchmark):
+    side = config.generator.resolution
+    images = torch.zeros(batch, 3, side, side, dtype=torch.uint8)
+    image_labels = torch.from_numpy(labels.vectors[:1].repeat(batch, 0))
+    with cudnn_flags(benchmark=schedule.benchmark):
         for _ in range(2):
-            learner.stopwatch.collect_ms()
-            learner.step_count = 0  # all phases take their turn
-            learner.step(batch)
-            learner.statistics.collect(world)
-    times = learner.stopwatch.collect_ms()
-    step_s = sum(sum(times[phase.name]) / 1000 / phase.interval for phase in learner.phases)
+            trainer.timer.collect_ms()
+            trainer.step_count = 0  # every regularisation is due at step 0
+            trainer.step((images, image_labels))
+            trainer.statistics.collect(context)
+    times_ms = trainer.timer.collect_ms()
+    step_s = sum(sum(times_ms[name]) / 1000 / interval for name, interval in trainer.update_intervals.items())
     return ResourceEstimate(
-        memory_bytes=PROCESS_BYTES + state_bytes(settings) + schedule.batch_gpu * activation_bytes(settings),
-        sec_per_kimg=step_s / count * 1000 / gpus,
+        memory_bytes=PROCESS_OVERHEAD_BYTES + state_bytes(config) + schedule.batch_gpu * activation_bytes(config),
+        sec_per_kimg=step_s / batch * 1000 / gpus,
         total_kimg=schedule.total_kimg,
     )
 
 
 def free_bytes(device: torch.device) -> float:
-    """Free memory where a process computes."""
+    """Free memory in bytes of a GPU, or of the host for a CPU."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     try:
-        available = _available_bytes()
-    except (OSError, LookupError, ValueError):  # another system than Linux
-        return UNKNOWN_MEMORY_BYTES
-    return min(available, _container_bytes())
+        available_bytes = _host_available_bytes()
+    except (OSError, LookupError, ValueError):  # not Linux
+        return DEFAULT_FREE_BYTES
+    return min(available_bytes, _container_available_bytes())
 
 
-def _available_bytes() -> float:
-    """What Linux can hand out, its page cache included."""
+def _host_available_bytes() -> float:
+    """Available memory of a Linux host in bytes, including its page cache."""
     lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     return float(lines["MemAvailable"].split()[0]) * 1024
 
 
-def _container_bytes() -> float:
-    """What a container may still take; infinite where there is no limit."""
+def _container_available_bytes() -> float:
+    """Available memory of the container in bytes; infinite without a limit."""
     try:
-        limit, used = (int((CONTROL_GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-    except (OSError, ValueError):  # no such group, or "max"
+        limit, used = (int((CGROUP_PATH / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # no cgroup, or the limit is "max"
         return math.inf
     return float(limit - used)
 
 
-def _without_data(settings: TrainingConfig) -> tuple[Generator, Discriminator]:
-    """The networks on PyTorch's meta device, their filters too."""
+def _meta_networks(config: TrainingConfig) -> tuple[Generator, Discriminator]:
+    """Generator and discriminator on the meta device, including their buffers."""
     with torch.device("meta"):
-        networks = Generator(settings.generator), Discriminator(settings.discriminator)
-    return networks[0].to("meta"), networks[1].to("meta")
+        generator, discriminator = Generator(config.generator), Discriminator(config.discriminator)
+    return generator.to("meta"), discriminator.to("meta")
 
 
 def _layer_bytes(network: nn.Module, *inputs: Tensor) -> tuple[float, Tensor]:
-    """Bytes of the inputs and results of a network's convolutions in one pass, and its result."""
-    total = 0.0
+    """Bytes of the inputs and outputs of all convolution layers in one pass, and the output of the network."""
+    total_bytes = 0.0
 
-    def note(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
-        nonlocal total
-        size = 2 if getattr(module, "is_half", False) else 4
-        total += size * (given[0].numel() + result.numel())
+    def add_layer(module: nn.Module, layer_inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total_bytes
+        element_bytes = 2 if getattr(module, "is_half", False) else 4
+        total_bytes += element_bytes * (layer_inputs[0].numel() + output.numel())
 
-    hooks = [module.register_forward_hook(note) for module in network.modules() if isinstance(module, LAYERS)]
-    result: Tensor = network(*inputs)
+    modules = (module for module in network.modules() if isinstance(module, CONVOLUTION_LAYERS))
+    hooks = [module.register_forward_hook(add_layer) for module in modules]
+    output: Tensor = network(*inputs)
     for hook in hooks:
         hook.remove()
-    return total, result
+    return total_bytes, output

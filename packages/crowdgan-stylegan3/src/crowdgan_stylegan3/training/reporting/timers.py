@@ -1,4 +1,4 @@
-"""How long parts of a step take, measured where they run."""
+"""Timings of the phases of a training step, measured on the device that executes them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import torch
 
 
 class PhaseTimer:
-    """Times of named parts; on a GPU between events in its queue, so that nothing waits."""
+    """Durations by name of the phase; on a GPU between CUDA events, so that the host does not wait."""
 
     def __init__(self, device: torch.device) -> None:
         self._on_gpu = device.type == "cuda"
         self._spans: dict[str, list[tuple[float, float] | tuple[torch.cuda.Event, torch.cuda.Event]]] = {}
 
     @contextmanager
-    def measuring(self, name: str) -> Iterator[None]:
-        """Measures what the context does."""
+    def measure(self, name: str) -> Iterator[None]:
+        """Context whose duration is recorded under a name."""
         start = self._now()
         yield
-        self._spans.setdefault(name, []).append((start, self._now()))  # type: ignore[arg-type]  # both of one kind
+        self._spans.setdefault(name, []).append((start, self._now()))  # type: ignore[arg-type]  # both of one type
 
     def collect_ms(self) -> dict[str, list[float]]:
-        """Milliseconds of each time a part ran since the last call; call it when the device is waited for anyway."""
-        found = {name: [_between_ms(*span) for span in spans] for name, spans in self._spans.items()}
+        """Durations in milliseconds of all measurements since the last call, by name; waits for the device."""
+        durations = {name: [_duration_ms(*span) for span in spans] for name, spans in self._spans.items()}
         self._spans.clear()
-        return found
+        return durations
 
     def _now(self) -> float | torch.cuda.Event:
         if not self._on_gpu:
@@ -37,7 +37,7 @@ class PhaseTimer:
         return event
 
 
-def _between_ms(start: float | torch.cuda.Event, end: float | torch.cuda.Event) -> float:
+def _duration_ms(start: float | torch.cuda.Event, end: float | torch.cuda.Event) -> float:
     if isinstance(start, torch.cuda.Event):
         assert isinstance(end, torch.cuda.Event)
         end.synchronize()

@@ -1,1 +1,1 @@
-"""The environment of training: distributed ranks, random number streams, signals, cuDNN."""
+"""Environment of training: ranks, RNG streams, device transfers, termination signals, cuDNN flags."""

@@ -1,4 +1,4 @@
-"""How a GPU convolves in training."""
+"""cuDNN flags of training."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 import torch
 
 
-def precision(*, benchmark: bool) -> AbstractContextManager[None]:
-    """While it lasts, cuDNN convolves float32 in full precision, as in the recipe.
+def cudnn_flags(*, benchmark: bool) -> AbstractContextManager[None]:
+    """Context in which cuDNN computes float32 convolutions in full precision, without TF32, as in the recipe.
 
     Args:
-        benchmark: whether it tries which convolutions are fastest.
+        benchmark: whether cuDNN selects convolution algorithms by autotuning.
     """
     flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
         enabled=True, benchmark=benchmark, allow_tf32=False

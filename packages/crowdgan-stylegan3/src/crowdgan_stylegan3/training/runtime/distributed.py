@@ -1,6 +1,6 @@
-"""Processes that train together: who they are, and sums and decisions over all of them.
+"""Ranks of a training run, and collective operations over them.
 
-`torchrun` and clusters say by environment variables who a process is; alone it needs none.
+`torchrun` and cluster schedulers set the environment variables that identify a rank; a single process needs none.
 """
 
 from __future__ import annotations
@@ -20,114 +20,115 @@ from torch import Tensor
 from crowdgan_core.errors import ConfigError
 from crowdgan_stylegan3.device import resolve_device
 
-WORLD_SIZE, LOCAL_RANK = "WORLD_SIZE", "LOCAL_RANK"
+WORLD_SIZE_ENV_VAR, LOCAL_RANK_ENV_VAR = "WORLD_SIZE", "LOCAL_RANK"
 """Environment variables that torchrun sets."""
 
-
 BARRIER_TIMEOUT = timedelta(days=1)
-"""How long processes wait for one another where one of them may be writing."""
+"""Maximum time for which ranks wait at a barrier, for example while the main rank writes files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistributedContext:
-    """The processes that train together, as one of them sees it."""
+    """The ranks of a training run, seen from one of them."""
 
     rank: int = 0
-    """Number of this process."""
-    size: int = 1
-    """How many there are."""
+    """Index of this process."""
+    world_size: int = 1
+    """Number of ranks."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    """Where this process computes."""
-    control: Any = None
-    """Group on CPUs for decisions, so that none waits for a GPU; None for a process alone."""
+    """Compute device of this rank."""
+    cpu_group: Any = None
+    """Process group on CPUs for control values, so that they wait for no GPU; None for a single process."""
 
     @property
-    def is_first(self) -> bool:
-        """Whether this process writes files and messages."""
+    def is_main(self) -> bool:
+        """Whether this rank writes files and messages."""
         return self.rank == 0
 
-    def add_up(self, tensor: Tensor) -> Tensor:
-        """The tensor, in place, summed over all processes."""
-        if self.size > 1:
+    def all_reduce_sum(self, tensor: Tensor) -> Tensor:
+        """The tensor, summed in place over all ranks."""
+        if self.world_size > 1:
             dist.all_reduce(tensor)
         return tensor
 
-    def average_gradients(self, gradients: list[Tensor]) -> None:
-        """Replaces gradients by their mean over all processes, in one exchange."""
-        if self.size == 1 or not gradients:
+    def all_reduce_mean(self, tensors: list[Tensor]) -> None:
+        """Replaces tensors by their means over all ranks, in one collective operation."""
+        if self.world_size == 1 or not tensors:
             return
-        flat = self.add_up(torch.cat([gradient.flatten() for gradient in gradients])) / self.size
-        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-        torch._foreach_copy_(gradients, [part.view_as(own) for part, own in zip(parts, gradients, strict=True)])
+        flat = self.all_reduce_sum(torch.cat([tensor.flatten() for tensor in tensors])) / self.world_size
+        means = torch.split(flat, [tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(tensors, [mean.view_as(tensor) for mean, tensor in zip(means, tensors, strict=True)])
 
-    def share(self, tensors: Iterable[Tensor]) -> None:
-        """Gives all processes the first one's tensors, in place."""
-        if self.size > 1:
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
+        """Replaces tensors, in place, by those of the main rank."""
+        if self.world_size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
-    def largest(self, number: int) -> int:
-        """The largest of the numbers that the processes give; without waiting for a GPU."""
-        if self.size == 1:
+    def all_reduce_max(self, number: int) -> int:
+        """The maximum of a number over all ranks; waits for no GPU."""
+        if self.world_size == 1:
             return number
-        shared = torch.tensor(number)
-        dist.all_reduce(shared, dist.ReduceOp.MAX, group=self.control)
-        return int(shared)
+        tensor = torch.tensor(number)
+        dist.all_reduce(tensor, dist.ReduceOp.MAX, group=self.cpu_group)
+        return int(tensor)
 
-    def meet(self) -> None:
-        """Waits for all processes, however long the first one writes."""
-        self.largest(0)
+    def all_reduce_min(self, number: int) -> int:
+        """The minimum of a number over all ranks; waits for no GPU."""
+        return -self.all_reduce_max(-number)
 
-    def smallest(self, number: int) -> int:
-        """The smallest of the numbers that the processes give."""
-        return -self.largest(-number)
+    def barrier(self) -> None:
+        """Waits until all ranks have reached this call, at most `BARRIER_TIMEOUT`."""
+        self.all_reduce_max(0)
 
 
-def started_processes() -> int | None:
-    """How many processes torchrun has started; None when it has not started this one."""
-    return int(os.environ[WORLD_SIZE]) if WORLD_SIZE in os.environ else None
+def torchrun_world_size() -> int | None:
+    """Number of ranks that torchrun started; None if it did not start this process."""
+    return int(os.environ[WORLD_SIZE_ENV_VAR]) if WORLD_SIZE_ENV_VAR in os.environ else None
 
 
 def torchrun_command(count: int, arguments: Sequence[str]) -> list[str]:
-    """What runs `crowdgan` with these arguments in so many processes on this machine."""
+    """Command line that runs `crowdgan` with the given arguments in `count` processes on this machine."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     return [sys.executable, *torchrun, "-m", "crowdgan_core", *arguments]
 
 
 def check_gpus(count: int, device: str) -> None:
-    """Checks that one machine has as many GPUs.
+    """Checks that this machine has enough GPUs.
 
     Raises:
-        ConfigError: it has fewer.
+        ConfigError: fewer than `count` GPUs, or a CPU as device and `count` above 1.
     """
     if count == 1:
         return
     if resolve_device(device).type == "cpu":
-        raise ConfigError(f"--gpus {count}: on a CPU there is one process; use --gpus 1")
-    if count > torch.cuda.device_count():
-        raise ConfigError(f"--gpus {count}: this machine has {torch.cuda.device_count()}")
+        raise ConfigError(f"--gpus {count}: training on a CPU uses one process; use --gpus 1")
+    available = torch.cuda.device_count()
+    if count > available:
+        raise ConfigError(f"--gpus {count}: this machine has fewer GPUs ({available}); use --gpus {available}")
 
 
 @contextmanager
 def init_distributed(device: str) -> Iterator[DistributedContext]:
-    """The processes that torchrun has started; this one alone when it has not.
+    """Joins the ranks that torchrun started, or provides a context for a single process.
 
     Args:
-        device: auto, cpu or cuda; each process takes the GPU of its number on its machine.
+        device: auto, cpu or cuda; each rank uses the GPU with its local rank as index.
 
     Raises:
-        ConfigError: there is no such device.
+        ConfigError: the device does not exist.
     """
-    chosen = resolve_device(device)
-    if started_processes() is None:
-        yield DistributedContext(device=chosen)
+    resolved = resolve_device(device)
+    if torchrun_world_size() is None:
+        yield DistributedContext(device=resolved)
         return
-    if chosen.type == "cuda":
-        chosen = torch.device("cuda", int(os.environ.get(LOCAL_RANK, "0")))
-        torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    if resolved.type == "cuda":
+        resolved = torch.device("cuda", int(os.environ.get(LOCAL_RANK_ENV_VAR, "0")))
+        torch.cuda.set_device(resolved)
+    dist.init_process_group("nccl" if resolved.type == "cuda" else "gloo")
     try:
-        control = dist.new_group(backend="gloo", timeout=BARRIER_TIMEOUT)
-        yield DistributedContext(rank=dist.get_rank(), size=dist.get_world_size(), device=chosen, control=control)
+        group = dist.new_group(backend="gloo", timeout=BARRIER_TIMEOUT)
+        rank, world_size = dist.get_rank(), dist.get_world_size()
+        yield DistributedContext(rank=rank, world_size=world_size, device=resolved, cpu_group=group)
     finally:
         dist.destroy_process_group()

@@ -1,6 +1,7 @@
-"""Random numbers by place: what is drawn at a place in a run depends on the seed and the place alone.
+"""Random number streams: each draw depends only on the run's seed and the key of its stream.
 
-So a run that goes on draws what it would have drawn, on any number of GPUs, and there is no random state to keep.
+A resumed run therefore draws the same numbers as an uninterrupted one, on any number of GPUs, and checkpoints hold no
+random state.
 """
 
 from __future__ import annotations
@@ -12,24 +13,31 @@ import torch
 
 
 class RngStream(IntEnum):
-    """What random numbers are drawn for; the first number of a place."""
+    """Purpose of random numbers; the first number of a stream's key. The values are fixed: they decide every draw."""
 
     WEIGHTS = 0
+    """Initial weights."""
     ORDER = 1
+    """Order of the training images, per pass through the dataset."""
     PHASE = 2
+    """Latents and labels of generated images, per training step and phase."""
     AUGMENTATION = 3
+    """Augmentations, per training step and micro-batch."""
     NOISE = 4
+    """Noise inputs of StyleGAN2, per training step and micro-batch."""
     MIXING = 5
+    """Latents and crossover layers of style mixing, per training step and micro-batch."""
     PATH_LENGTH = 6
+    """Image noise of the path length penalty, per training step and micro-batch."""
 
 
-def rng_stream(seed: int, *place: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator of random numbers for a place, independent of those of other places.
+def rng_stream(seed: int, *key: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A random number generator for a key, independent of the generators of all other keys.
 
     Args:
-        seed: of the run.
-        place: numbers from 0 on: a `RngStream`, and what tells this draw from others of its kind.
-        device: where the numbers are needed.
+        seed: random seed of the run.
+        key: integers from 0; an `RngStream` first, then the indices that identify the draw.
+        device: device of the generator.
     """
-    words = np.random.SeedSequence([seed, *place]).generate_state(2, np.uint32)
+    words = np.random.SeedSequence([seed, *key]).generate_state(2, np.uint32)
     return torch.Generator(device).manual_seed(int(words[0]) << 32 | int(words[1]))

@@ -1,4 +1,4 @@
-"""Ctrl-C and polite kills: training ends after its step and keeps all it has learned."""
+"""Graceful stop: after Ctrl-C or a termination signal, training finishes its step and writes a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,38 +11,40 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-ONE_REQUEST_S = 3.0
-"""Time in which further signals belong to the first: torchrun hands on what a terminal has sent to all."""
+REPEAT_WINDOW_S = 3.0
+"""Time after the first signal in which further ones are ignored: torchrun and the terminal both send Ctrl-C."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """While the context lasts, the first signal asks to stop, and another one later stops at once."""
+    """Context in which the first signal requests a stop, and a second one, after a while, interrupts at once."""
 
     def __init__(self) -> None:
         self.signal = 0
-        """Number of the signal that asked to stop; 0 for none."""
-        self._asked_s = 0.0
-        self._before: dict[int, Any] = {}
+        """Number of the signal that requested the stop; 0 for none."""
+        self._requested_s = 0.0
+        self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
-        """Takes over the signals, in the main thread: only there they arrive."""
+        """Installs the signal handlers if this is the main thread; Python delivers signals to no other thread."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            self._previous_handlers = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Hands the signals back."""
-        for number, handler in self._before.items():
+        """Restores the previous signal handlers."""
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
-            if time.monotonic() - self._asked_s > ONE_REQUEST_S:
+            if time.monotonic() - self._requested_s > REPEAT_WINDOW_S:
                 raise KeyboardInterrupt
             return
-        self.signal, self._asked_s = number, time.monotonic()
-        logger.info("stopping after this step; once more stops at once and loses what came after the last checkpoint")
+        self.signal, self._requested_s = number, time.monotonic()
+        logger.info(
+            "stopping after this step; a second signal stops at once and discards progress since the last checkpoint"
+        )

@@ -1,4 +1,4 @@
-"""Damaged and hostile images, and weird names of files."""
+"""Damaged and malicious images, and unusual file names."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.images import focal_length_35mm, open_bytes, to_upright_rgb
 from crowdgan_core.sources.folder import FolderSource
-from tests.integration.fuzz.tools import Pipeline, images, mutated, one_case, opened
+from tests.integration.fuzz.tools import Pipeline, checked_case, mutate_bytes, source_opener, valid_images
 
 
-def test_mutated_images_are_refused_or_decoded_whole(encode_noise: Callable[..., bytes]) -> None:
-    dice = random.Random(18)
+def test_mutated_images_are_refused_or_decoded(encode_noise: Callable[..., bytes]) -> None:
+    rng = random.Random(18)
     decoded = 0
-    valid = images(encode_noise)
+    valid = valid_images(encode_noise)
     for case in range(1500):
-        name = dice.choice(list(valid))
-        data = mutated(valid[name], dice)
-        with one_case(f"{case} ({name})"):
+        name = rng.choice(list(valid))
+        data = mutate_bytes(valid[name], rng)
+        with checked_case(f"{case} ({name})"):
             image = open_bytes(data, name)
             focal_length_35mm(image)
             upright = to_upright_rgb(image, name)
@@ -38,58 +38,58 @@ def test_mutated_images_are_refused_or_decoded_whole(encode_noise: Callable[...,
     assert 100 < decoded < 1400
 
 
-def test_folders_of_mutated_images_are_made_into_datasets_of_what_is_left(
+def test_folders_of_mutated_images_are_refused_or_converted_without_the_damaged_images(
     tmp_path: Path, pipeline: Pipeline, encode_noise: Callable[..., bytes]
 ) -> None:
-    dice = random.Random(19)
-    valid = images(encode_noise)
+    rng = random.Random(19)
+    valid = valid_images(encode_noise)
     for case in range(60):
         folder = tmp_path / f"images{case}"
         folder.mkdir()
         for name, data in valid.items():
-            (folder / name).write_bytes(mutated(data, dice))
-        pipeline.run(opened(FolderSource(), folder), case)
+            (folder / name).write_bytes(mutate_bytes(data, rng))
+        pipeline.run(source_opener(FolderSource(), folder), case)
     assert min(pipeline.outcomes.values()) > 5, pipeline.outcomes
 
 
 @pytest.mark.parametrize("value", ["9" * 400, "-5", "inf", b"\xff\xff", (1, 2), -5, 0], ids=repr)
-def test_a_weird_focal_length_in_the_exif_data_counts_as_none(value: Any, encode_noise: Callable[..., bytes]) -> None:
+def test_an_invalid_focal_length_in_the_exif_data_is_ignored(value: Any, encode_noise: Callable[..., bytes]) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = value
-    data = encode_noise(1, (24, 32), "JPEG", exif=_typed(exif, value))
+    data = encode_noise(1, (24, 32), "JPEG", exif=_exif_block(exif, value))
     assert focal_length_35mm(open_bytes(data, "a.jpg")) is None
 
 
-def _typed(exif: Image.Exif, value: Any) -> bytes:
-    """An EXIF block whose focal length has the type that fits the value, not the one that the tag should have."""
+def _exif_block(exif: Image.Exif, value: Any) -> bytes:
+    """An EXIF block whose focal length has the type of the value, not the type that the tag requires."""
     ascii_or_bytes = value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
     if ascii_or_bytes is not None:
-        kind, count, data = 2 if isinstance(value, str) else 7, len(ascii_or_bytes), ascii_or_bytes
+        type_code, count, data = 2 if isinstance(value, str) else 7, len(ascii_or_bytes), ascii_or_bytes
     elif isinstance(value, tuple):
-        kind, count, data = 3, len(value), struct.pack(f"<{len(value)}H", *value)
+        type_code, count, data = 3, len(value), struct.pack(f"<{len(value)}H", *value)
     else:
-        kind, count, data = 9, 1, struct.pack("<i", value)
+        type_code, count, data = 9, 1, struct.pack("<i", value)
     head = b"II*\0" + struct.pack("<I", 8)
-    first = struct.pack("<HHHII", 1, 0x8769, 4, 1, 26) + struct.pack("<I", 0)
+    ifd0 = struct.pack("<HHHII", 1, 0x8769, 4, 1, 26) + struct.pack("<I", 0)
     inline = len(data) <= 4
     stored = data.ljust(4, b"\0") if inline else struct.pack("<I", 44)
-    second = struct.pack("<HHHI", 1, 0xA405, kind, count) + stored + struct.pack("<I", 0)
-    return b"Exif\0\0" + head + first + second + (b"" if inline else data)
+    exif_ifd = struct.pack("<HHHI", 1, 0xA405, type_code, count) + stored + struct.pack("<I", 0)
+    return b"Exif\0\0" + head + ifd0 + exif_ifd + (b"" if inline else data)
 
 
 @pytest.mark.parametrize("size", [(0, 8), (8, 0), (0, 0)])
-def test_a_image_without_pixels_is_refused(size: tuple[int, int], encode_noise: Callable[..., bytes]) -> None:
+def test_an_image_without_pixels_is_refused(size: tuple[int, int], encode_noise: Callable[..., bytes]) -> None:
     data = bytearray(encode_noise(1, (8, 8), "BMP"))
     data[18:26] = struct.pack("<ii", size[1], size[0])
     with pytest.raises(DatasetError, match=r"^a\.bmp: "):
         to_upright_rgb(open_bytes(bytes(data), "a.bmp"), "a.bmp")
 
 
-AS_IN_MOST_LOCALES = {"PYTHONIOENCODING": "utf-8:strict"}
-"""Stdout refuses what is no text, in all locales but C."""
+STRICT_UTF8_ENVIRONMENT = {"PYTHONIOENCODING": "utf-8:strict"}
+"""Stdout refuses invalid Unicode, as in all locales but C."""
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are no text")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are not valid Unicode")
 @pytest.mark.parametrize(
     ("name", "on_error"),
     [
@@ -103,22 +103,22 @@ AS_IN_MOST_LOCALES = {"PYTHONIOENCODING": "utf-8:strict"}
         (b"two\nlines.jpg", "fail"),
     ],
 )
-def test_a_damaged_image_with_a_weird_name_is_reported_in_one_line_or_skipped(
+def test_a_damaged_image_with_an_unusual_name_is_reported_in_one_line_or_skipped(
     name: bytes, on_error: str, tmp_path: Path, crowdgan: list[str], encode_noise: Callable[..., bytes]
 ) -> None:
-    damaged = tmp_path / "photos" / os.fsdecode(name)
+    damaged = tmp_path / "images" / os.fsdecode(name)
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"damaged")
-    (tmp_path / "photos" / "sound.jpg").write_bytes(encode_noise(1, (24, 32)))
-    command = [*crowdgan, "convert", "--source", "photos", "--dest", "out.zip", "--on-error", on_error]
-    environment = {**os.environ, **AS_IN_MOST_LOCALES, "COLUMNS": "200"}
+    (tmp_path / "images" / "valid.jpg").write_bytes(encode_noise(1, (24, 32)))
+    command = [*crowdgan, "convert", "--source", "images", "--dest", "out.zip", "--on-error", on_error]
+    environment = {**os.environ, **STRICT_UTF8_ENVIRONMENT, "COLUMNS": "200"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
     if on_error == "skip":
         assert (done.returncode, done.stderr) == (0, b"")
         assert len(ZipFormat().open(tmp_path / "out.zip")) == 1
-        shown = "[bold]" if b"[bold]" in name else "photos"
-        assert shown in done.stdout.decode()
+        expected = "[bold]" if b"[bold]" in name else "images"
+        assert expected in done.stdout.decode()
     else:
         assert done.returncode == 1
-        assert done.stderr.startswith(b"crowdgan: error: photos/")
+        assert done.stderr.startswith(b"crowdgan: error: images/")
         assert done.stderr.count(b"\n") == 1

@@ -1,0 +1,45 @@
+"""Writes `cli.md`: the help texts of `crowdgan` and all its commands, as a terminal of 80 columns shows them.
+
+Usage: python docs/cli_reference.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from crowdgan_core.cli.app import build_tree
+from crowdgan_core.plugins.discovery import installed_plugins
+
+COLUMNS = 80
+INTRODUCTION = """\
+# Command-line reference
+
+Help texts of all commands, generated from the commands by `nox -s cli-reference`. Each command prints its own with
+`--help`.
+"""
+
+
+def command_contexts(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
+    """Contexts of a command and its subcommands, depth first."""
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=COLUMNS, **command.context_settings)
+    yield context
+    if isinstance(command, click.Group):
+        for subcommand_name, subcommand in command.commands.items():
+            yield from command_contexts(subcommand, subcommand_name, context)
+
+
+def cli_reference() -> str:
+    """The page in Markdown."""
+    sections = [INTRODUCTION]
+    for context in command_contexts(build_tree(installed_plugins()), "crowdgan"):
+        # The list of installed plugins depends on the environment.
+        help_text = context.get_help().partition("\n  Installed plugins")[0].rstrip()
+        sections.append(f"## {context.command_path}\n\n```text\n{help_text}\n```\n")
+    return "\n".join(sections)
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("cli.md").write_text(cli_reference(), encoding="utf-8")

@@ -1,0 +1,119 @@
+"""Training from Python: train, resume, estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.io.run_folder import RunFolder
+from crowdgan_stylegan3.device import resolve_device
+from crowdgan_stylegan3.training.config.options import TrainOptions
+from crowdgan_stylegan3.training.data.dataset import open_training_data
+from crowdgan_stylegan3.training.reporting.resources import ResourceEstimate, choose_micro_batch
+from crowdgan_stylegan3.training.reporting.resources import estimate_resources as estimate_for
+from crowdgan_stylegan3.training.reporting.snapshots import Metric
+from crowdgan_stylegan3.training.run import TrainingRun, config_for, options_of, run_on_main
+from crowdgan_stylegan3.training.runtime.distributed import DistributedContext, init_distributed
+
+Reporting = Callable[[DistributedContext], AbstractContextManager[object]]
+"""Context around training on one rank, for example one that prints the log messages of the main rank."""
+
+
+def train(
+    options: TrainOptions,
+    outdir: Path | str,
+    *,
+    new: bool = False,
+    device: str = "auto",
+    metrics: Sequence[Metric] = (),
+) -> RunFolder:
+    """Trains a model; resumes the newest run in `outdir` with the same config, if there is one.
+
+    Args:
+        options: options of the run.
+        outdir: parent of run folders.
+        new: start a new run even if one could be resumed.
+        device: `auto`, `cpu` or `cuda`.
+        metrics: metrics computed at each snapshot.
+
+    Raises:
+        ConfigError: options that contradict one another, or a run that has finished.
+        DatasetError: the dataset cannot be read, or the run folder cannot be written.
+        TrainingError: a loss is not finite.
+    """
+    return run_training(options, outdir=Path(outdir), new=new, device=device, metrics=metrics)[0]
+
+
+def resume(
+    run: RunFolder | Path | str, *, device: str = "auto", metrics: Sequence[Metric] = (), **changed: Any
+) -> RunFolder:
+    """Resumes a run exactly where it stopped, with changed options such as `total_kimg=8000`.
+
+    Raises:
+        ConfigError: unknown options, options that change the config of the run, or a run that has finished.
+        CheckpointError: the checkpoint is damaged.
+    """
+    folder = run if isinstance(run, RunFolder) else RunFolder(Path(run))
+    known = [item.name for item in fields(TrainOptions)]
+    for name in changed:
+        if name not in known:
+            raise ConfigError(f"no such option {name}; choose from {', '.join(known)}")
+    return run_training(options_of(folder, changed), resumed=folder, device=device, metrics=metrics)[0]
+
+
+def estimate_resources(options: TrainOptions, *, device: str = "auto") -> ResourceEstimate:
+    """Memory and time of a run, from one timed training step.
+
+    Raises:
+        ConfigError: options that contradict one another, or too little memory.
+        DatasetError: the dataset cannot be read.
+    """
+    with open_training_data(options.data, conditional=options.conditional) as data:
+        config = config_for(options, data)
+        context = DistributedContext(device=resolve_device(device))
+        schedule = options.schedule(batch_gpu=choose_micro_batch(config, options.micro_batch_candidates, context))
+        return estimate_for(config, schedule, data.labels, context, gpus=options.gpus)
+
+
+def run_training(
+    options: TrainOptions,
+    *,
+    outdir: Path | None = None,
+    resumed: RunFolder | None = None,
+    description: str | None = None,
+    new: bool = False,
+    device: str = "auto",
+    metrics: Sequence[Metric] = (),
+    reporting: Reporting = lambda _: nullcontext(),
+) -> tuple[RunFolder, int]:
+    """Trains on this rank; returns the run folder, and the number of the signal that stopped the run or 0.
+
+    Args:
+        options: options of the run.
+        outdir: parent of run folders, for a run that is not given by `resumed`.
+        resumed: the run to resume.
+        description: suffix of the name of a new folder.
+        new: start a new run even if one could be resumed.
+        device: `auto`, `cpu` or `cuda`.
+        metrics: metrics computed at each snapshot.
+        reporting: context around training.
+    """
+    with open_training_data(options.data, conditional=options.conditional) as data:
+        config = config_for(options, data, resumed)
+        with init_distributed(device) as context, reporting(context):
+            micro_batch = choose_micro_batch(config, options.micro_batch_candidates, context)
+
+            def create() -> TrainingRun:
+                if resumed is not None:
+                    return TrainingRun.resume(resumed, options, config, micro_batch=micro_batch)
+                assert outdir is not None, "a run is either resumed or has a parent folder"
+                return TrainingRun.start(
+                    options, config, outdir=outdir, micro_batch=micro_batch, description=description, new=new
+                )
+
+            run = run_on_main(context, create)
+            return run.folder, run.train(data, context, metrics)

@@ -1,0 +1,102 @@
+"""Writing of run folders: creation, lock, options and statistics. Names and readers are in `crowdgan_core.io`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.io.atomic import wrap_os_errors, write_bytes
+from crowdgan_core.io.run_folder import KIMG_KEY, RunFolder, runs_in
+from crowdgan_stylegan3.training.config.training_config import TrainingConfig
+
+
+def create_run_folder(outdir: Path, config: TrainingConfig, description: str | None) -> RunFolder:
+    """Creates the next numbered run folder: `00000-stylegan3-t-crowds-batch32-gamma2`.
+
+    Raises:
+        DatasetError: the folder cannot be created.
+    """
+    data = re.sub(r"[^\w.-]+", "_", Path(config.data).stem)
+    parts = [config.variant, data, f"batch{config.batch}", f"gamma{config.loss.r1_gamma:g}"]
+    name = "-".join([*parts, *([description] if description else [])])
+    existing = runs_in(outdir)
+    first = 1 + existing[0].number if existing else 0
+    for number in itertools.count(first):
+        path = outdir / f"{number:05d}-{name}"
+        with wrap_os_errors(path), suppress(FileExistsError):  # another process created it in the meantime
+            path.mkdir(parents=True)
+            return RunFolder(path)
+    raise AssertionError("there is always a next number")
+
+
+@contextmanager
+def run_lock(run: RunFolder) -> Iterator[None]:
+    """Context in which no other process trains in the folder.
+
+    Raises:
+        ConfigError: another process trains in it.
+    """
+    lock = FileLock(run.lock_path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigError(f"{run.path}: another process trains in this folder; stop it first") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_options(run: RunFolder, **parts: Mapping[str, Any]) -> None:
+    """Writes `training_options.json`."""
+    text = json.dumps(parts, indent=2, ensure_ascii=False)
+    write_bytes(run.options_path, text.encode(), overwrite=True)
+
+
+def read_options(run: RunFolder) -> dict[str, Any]:
+    """The contents of `training_options.json`: `options`, `training` and `schedule`.
+
+    Raises:
+        ConfigError: the file is missing, cannot be read, or has other contents.
+    """
+    try:
+        options = run.options()
+    except DatasetError as error:
+        raise ConfigError(str(error)) from error
+    if not {"options", "training"} <= options.keys():
+        raise ConfigError(f"{run.options_path}: missing, or not the options of a crowdgan run")
+    return options
+
+
+def append_stats(run: RunFolder, line: Mapping[str, Any]) -> None:
+    """Appends a line to `stats.jsonl`."""
+    with wrap_os_errors(run.stats_path), run.stats_path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def truncate_stats(run: RunFolder, nimg: int) -> None:
+    """Removes lines of `stats.jsonl` after `nimg` images, which the resumed run writes again, and incomplete lines."""
+    path = run.stats_path
+    if not path.exists():
+        return
+    with wrap_os_errors(path):
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+    kept = "".join(line for line in lines if _nimg_of(line) <= nimg)
+    write_bytes(path, kept.encode(), overwrite=True)
+
+
+def _nimg_of(line: str) -> float:
+    """Images seen at a line of `stats.jsonl`; infinite for an incomplete line."""
+    try:
+        return round(float(json.loads(line)[KIMG_KEY]["mean"]) * 1000)
+    except (ValueError, KeyError, TypeError):
+        return math.inf

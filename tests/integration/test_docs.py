@@ -1,0 +1,103 @@
+"""The language of help texts, messages, docstrings and docs; the generated command-line reference is current."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+WORDS_TO_AVOID = {
+    r"tells?|telling|told": "estimate, report, say directly",
+    r"cannot tell|by itself|by heart|of its own": "unknown, missing, alone, overfitting",
+    r"reckon(s|ed|ing)?|heed(s|ed)?|mend(s|ed)?|anew|afresh|whoever|everybody|nobody|those who": "standard English",
+    r"photos?|photographs?": "image, full image",
+    r"made-up|made up": "synthetic, example",
+    r"how crowded|felt density|polite(ly)?": "density, local density, termination signal",
+    r"doubtful|clash(es)?|left out|leave out|leaves out": "ambiguous, name conflict, skipped",
+    r"goes on|go on|going on|went on": "continue, resume",
+    r"learner": "trainer",
+    r"pickle machine|round of pictures": "interpreter, micro-batch",
+    r"(?<!there )(is|are) no (?!longer|more|larger|smaller|less)\w+": "is not a …",
+    r"optimiser": "optimizer, as in torch",
+    r"pictures?": "image",
+    r"normalized|centered|colors?|behavior": "British spelling",
+}
+"""Patterns of words that texts must not contain, and what to write instead (whole words, any case)."""
+
+EXCEPTIONS = {
+    r"--pictures|\"pictures\"|`pictures`|'pictures'|\bpictures\[|\.pictures\b|^pictures$": "option and JSON key",
+    r"\"optimiser\"|`optimiser`|'optimiser'|^optimiser$|\.optimiser\b": "JSON key",
+    r"Color Universal Design": "title",
+    r"\.tell\(|`tell`": "method of Python files",
+}
+"""Patterns that are removed from a text before it is checked: fixed names of options, keys and Python's own methods."""
+
+
+def words_to_avoid(text: str) -> list[str]:
+    """The words in a text that should be replaced."""
+    for exception in EXCEPTIONS:
+        text = re.sub(exception, "", text)
+    return [match[0] for pattern in WORDS_TO_AVOID for match in re.finditer(rf"\b(?:{pattern})\b", text, re.IGNORECASE)]
+
+
+def module_texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Docstrings, help texts and messages of a module: all its strings that contain a space, and their lines."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            yield node.lineno, node.value
+
+
+def docstrings(path: Path) -> Iterator[tuple[int, str]]:
+    """Docstrings of a module and everything in it, and their lines."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield getattr(node, "lineno", 1), text
+
+
+MODULES = sorted(ROOT.glob("packages/*/src/**/*.py"))
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/*.md")])
+
+
+def test_words_to_avoid_are_detected() -> None:
+    assert words_to_avoid("It tells how crowded a picture is.") == ["tells", "how crowded", "picture"]
+    assert words_to_avoid("The option `--pictures`; the number of telltales is no longer limited.") == []
+
+
+@pytest.mark.parametrize("package", sorted(ROOT.glob("packages/*")), ids=lambda path: path.name)
+def test_modules_use_standard_english(package: Path) -> None:
+    assert [
+        f"{path.relative_to(ROOT)}:{line}: {words}"
+        for path in MODULES
+        if package in path.parents
+        for line, text in module_texts(path)
+        if (words := words_to_avoid(text))
+    ] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages_use_standard_english(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [f"{number}: {words}" for number, line in enumerate(lines, 1) if (words := words_to_avoid(line))] == []
+
+
+def test_docstrings_begin_with_what_a_function_returns_or_does() -> None:
+    clause = re.compile(r"(What|How|Where|Who|Which|Why|Whose)\b")
+    assert [
+        f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
+        for path in [*MODULES, *sorted(ROOT.glob("tests/**/*.py")), *sorted(ROOT.glob("bench/*.py"))]
+        for line, text in docstrings(path)
+        if clause.match(text)
+    ] == []
+
+
+def test_the_command_line_reference_is_current() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "cli_reference.py"))["cli_reference"]()
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == page, "run `nox -s cli-reference`"
