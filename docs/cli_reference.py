@@ -1,10 +1,11 @@
 """Writes `cli.md`: the help texts of `crowdgan` and all its commands, as a terminal of 80 columns shows them.
 
-Usage: python docs/cli_reference.py
+Usage: python docs/cli_reference.py [PAGE]
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,4 +43,5 @@ def cli_reference() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("cli.md").write_text(cli_reference(), encoding="utf-8")
+    page = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("cli.md")
+    page.write_text(cli_reference(), encoding="utf-8")
