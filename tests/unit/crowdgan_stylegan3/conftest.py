@@ -16,7 +16,7 @@ def ops_implementation(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
+def _seed_torch() -> Iterator[None]:
     """Seeds torch for each test and restores its random state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

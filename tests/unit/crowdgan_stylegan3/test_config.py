@@ -1,4 +1,4 @@
-"""Settings of networks: refused when they make no network, and the same after JSON."""
+"""Network configs: validation, and conversion to and from JSON."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def generator_from_json(data: Any) -> GeneratorConfig:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_generator_config_is_the_same_after_json(variant: Variant) -> None:
+def test_a_generator_config_is_unchanged_by_a_json_round_trip(variant: Variant) -> None:
     config = generator_config(variant, resolution=64, label_dim=3, channel_base=2048, channel_max=32)
     assert generator_from_json(json.loads(json.dumps(codec.to_json(config)))) == config
 
 
-def test_a_discriminator_config_is_the_same_after_json() -> None:
+def test_a_discriminator_config_is_unchanged_by_a_json_round_trip() -> None:
     config = DiscriminatorConfig(resolution=32, label_dim=2, group_size=2)
     data = json.loads(json.dumps(codec.to_json(config)))
     assert codec.from_json(DiscriminatorConfig, data, "config", ConfigError) == config
@@ -54,18 +54,18 @@ def test_a_discriminator_config_is_the_same_after_json() -> None:
         ({"colour": 1}, "config: unknown key colour"),
     ],
 )
-def test_wrong_settings_are_refused_by_what_is_wrong(changes: dict[str, Any], problem: str) -> None:
+def test_invalid_configs_are_errors(changes: dict[str, Any], problem: str) -> None:
     data = codec.to_json(generator_config("stylegan3-t", resolution=64))
     with pytest.raises(ConfigError) as caught:
         generator_from_json({**data, **changes})
     assert str(caught.value).startswith(problem)
 
 
-def test_a_missing_resolution_is_named() -> None:
+def test_a_missing_resolution_is_an_error() -> None:
     with pytest.raises(ConfigError, match="config: the key resolution is missing"):
         generator_from_json({"family": "stylegan2"})
 
 
-def test_r_doubles_the_capacity_of_t() -> None:
+def test_stylegan3_r_has_twice_the_channels_of_stylegan3_t() -> None:
     t, r = (generator_config(variant, resolution=64) for variant in ("stylegan3-t", "stylegan3-r"))  # type: ignore[arg-type]
     assert (r.channel_base, r.channel_max) == (2 * t.channel_base, 2 * t.channel_max)

@@ -1,4 +1,4 @@
-"""A filter of one tap between an upsampling and a downsampling by the same factor."""
+"""A filter of one tap between upsampling and downsampling by the same factor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from crowdgan_stylegan3.ops import upfirdn2d
 
 
-def test_kept_samples_that_were_inserted_are_zero() -> None:
+def test_samples_inserted_by_upsampling_are_zero() -> None:
     x = torch.ones(1, 1, 3, 3)
     assert upfirdn2d(x, None, up=2, down=2, padding=(1, 0, 0, 0)).tolist() == [[[[0.0] * 4] * 3]]
     assert upfirdn2d(x, None, up=2, down=2, padding=(2, 0, 0, 0)).tolist() == [[[[0.0, 1.0, 1.0, 1.0]] * 3]]

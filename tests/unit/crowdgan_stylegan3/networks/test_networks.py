@@ -1,4 +1,4 @@
-"""Sizes, labels, batches and moves of the networks, beyond the recorded numbers."""
+"""Sizes, labels, groups and transforms of the networks; recorded numbers are in `tests/golden`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from crowdgan_stylegan3.networks.discriminator import Discriminator, append_mini
 from crowdgan_stylegan3.networks.generator import Generator
 
 
-def small(variant: Variant, *, resolution: int = 16, label_dim: int = 0) -> Generator:
-    settings = generator_config(variant, resolution=resolution, label_dim=label_dim, channel_base=256, channel_max=8)
-    return Generator(replace(settings, z_dim=6, w_dim=10)).eval()
+def small_generator(variant: Variant, *, resolution: int = 16, label_dim: int = 0) -> Generator:
+    config = generator_config(variant, resolution=resolution, label_dim=label_dim, channel_base=256, channel_max=8)
+    return Generator(replace(config, z_dim=6, w_dim=10)).eval()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(("resolution", "label_dim", "count"), [(16, 0, 1), (32, 2, 3), (64, 5, 2)])
-def test_generators_make_images_of_their_size(variant: Variant, resolution: int, label_dim: int, count: int) -> None:
-    generator = small(variant, resolution=resolution, label_dim=label_dim)
+def test_generated_images_have_the_resolution_of_the_config(
+    variant: Variant, resolution: int, label_dim: int, count: int
+) -> None:
+    generator = small_generator(variant, resolution=resolution, label_dim=label_dim)
     c = torch.rand(count, label_dim) if label_dim else None
     with torch.no_grad():
         images = generator(torch.randn(count, 6), c, update_emas=True)
@@ -31,19 +33,19 @@ def test_generators_make_images_of_their_size(variant: Variant, resolution: int,
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_parameter_gets_a_gradient(variant: Variant) -> None:
-    generator = small(variant, label_dim=2).train()
+def test_every_parameter_has_a_gradient(variant: Variant) -> None:
+    generator = small_generator(variant, label_dim=2).train()
     discriminator = Discriminator(DiscriminatorConfig(resolution=16, label_dim=2, channel_base=256, channel_max=8))
     c = torch.eye(2)
     discriminator(generator(torch.randn(2, 6), c), c).sum().backward()
-    without = [name for name, item in generator.named_parameters() if item.grad is None or not item.grad.any()]
+    missing = [name for name, item in generator.named_parameters() if item.grad is None or not item.grad.any()]
     allowed = {"synthesis.input.affine.weight"} if variant != "stylegan2" else set()
-    assert set(without) <= allowed
+    assert set(missing) <= allowed
     assert all(item.grad is not None for item in discriminator.parameters())
 
 
-def test_labels_of_the_wrong_shape_are_refused() -> None:
-    generator = small("stylegan3-t", label_dim=2)
+def test_labels_and_images_of_the_wrong_shape_are_errors() -> None:
+    generator = small_generator("stylegan3-t", label_dim=2)
     with pytest.raises(ConfigError, match=r"c is missing; it must be \[N, 2\]"):
         generator(torch.randn(1, 6))
     with pytest.raises(ConfigError, match=r"c is of shape \[1, 3\]; it must be \[N, 2\]"):
@@ -53,19 +55,19 @@ def test_labels_of_the_wrong_shape_are_refused() -> None:
         discriminator(torch.randn(1, 3, 8, 8))
 
 
-def test_moving_the_input_by_samples_moves_the_image_by_as_many() -> None:
-    generator = small("stylegan3-t", resolution=32)
+def test_translating_the_input_translates_the_image_by_the_same_distance() -> None:
+    generator = small_generator("stylegan3-t", resolution=32)
     z = torch.randn(2, 6)
     with torch.no_grad():
-        still = generator(z, update_emas=True)
+        original = generator(z, update_emas=True)
         generator.synthesis.input.transform[0, 2] = -8 / 32  # type: ignore[union-attr,operator,index]
-        moved = generator(z)
-    inside = slice(10, 22)  # away from the borders, where layers see the margins
-    error = (moved[..., inside, inside] - still[..., inside, 10 - 8 : 22 - 8]).std() / still.std()
+        translated = generator(z)
+    inside = slice(10, 22)  # away from the edges, where layers read the margins
+    error = (translated[..., inside, inside] - original[..., inside, 10 - 8 : 22 - 8]).std() / original.std()
     assert error < 0.05
 
 
-def test_the_deviation_of_a_batch_is_that_of_its_groups() -> None:
+def test_minibatch_stddev_is_computed_per_group() -> None:
     x = torch.randn(6, 5, 4, 4)
     y = append_minibatch_stddev(x, 3)
     torch.testing.assert_close(y[:, :5], x)
@@ -77,8 +79,8 @@ def test_the_deviation_of_a_batch_is_that_of_its_groups() -> None:
         append_minibatch_stddev(x, 4)
 
 
-def test_frozen_layers_are_the_first_from_the_image_on() -> None:
-    settings = DiscriminatorConfig(resolution=16, channel_base=256, channel_max=8)
-    discriminator = Discriminator(replace(settings, num_frozen=3))
+def test_frozen_layers_are_the_first_from_the_image() -> None:
+    config = DiscriminatorConfig(resolution=16, channel_base=256, channel_max=8)
+    discriminator = Discriminator(replace(config, num_frozen=3))
     frozen = {name.rsplit(".", 1)[0] for name, item in discriminator.named_parameters() if not item.requires_grad}
     assert frozen == {"b16.fromrgb", "b16.conv0", "b16.conv1"}

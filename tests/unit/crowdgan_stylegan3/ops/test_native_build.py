@@ -1,4 +1,4 @@
-"""Building the native ops: once, by several processes at once, and what happens where it cannot be done."""
+"""Building the native ops: concurrent processes, failed builds, and a missing compiler."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crowdgan_core.errors import BuildError, ConfigError
 from crowdgan_stylegan3.ops.dispatch import implementation_for, ops_preference
 from crowdgan_stylegan3.ops.native import build
 
-USE = """
+PROGRAM = """
 import torch
 from crowdgan_stylegan3.ops import filtered_lrelu
 print(filtered_lrelu(torch.ones(1, 1, 4, 4), torch.ones(12), torch.ones(12), up=2, down=2, padding=10).sum().item())
@@ -22,42 +22,44 @@ print(filtered_lrelu(torch.ones(1, 1, 4, 4), torch.ones(12), torch.ones(12), up=
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder for builds."""
     monkeypatch.setenv(build.CACHE_ENV_VAR, str(tmp_path))
     return tmp_path / "native"
 
 
-def failing_compiler(folder: Path) -> Path:
-    """A compiler that tells its version and then fails."""
+def write_failing_compiler(folder: Path) -> Path:
+    """Writes a compiler that prints its version, but fails to compile; returns its path."""
     path = folder / "broken-c++"
-    path.write_text("#!/bin/sh\ncase $1 in --version) echo broken 1.0;; *) echo out of ideas; exit 1;; esac\n")
+    path.write_text("#!/bin/sh\ncase $1 in --version) echo broken 1.0;; *) echo compiler error; exit 1;; esac\n")
     path.chmod(0o755)
     return path
 
 
-def use_ops(**environment: str) -> subprocess.CompletedProcess[str]:
+def run_ops(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs an op in a new process."""
     return subprocess.run(
-        [sys.executable, "-c", USE], capture_output=True, text=True, check=True, env={**os.environ, **environment}
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env={**os.environ, **environment}
     )
 
 
-def test_processes_that_start_together_build_once_and_agree(cache: Path) -> None:
-    command = [sys.executable, "-c", USE]
+def test_concurrent_processes_build_once_with_equal_results(cache: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     outputs = {run.communicate(timeout=240) for run in runs}
     assert len(outputs) == 1
-    assert [name.name for folder in cache.iterdir() for name in folder.iterdir() if name.name != "lock"] == [
+    assert [path.name for folder in cache.iterdir() for path in folder.iterdir() if path.name != "lock"] == [
         build.LIBRARY_NAME
     ]
     before = next(cache.glob(f"*/{build.LIBRARY_NAME}")).stat().st_mtime_ns
     assert build.build_library().stat().st_mtime_ns == before
 
 
-def test_a_failed_build_is_reported_once_and_plain_pytorch_is_used(
+def test_a_failed_build_is_reported_once_and_falls_back_to_plain_pytorch(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compiler = failing_compiler(tmp_path)
-    run = use_ops(CXX=str(compiler))
-    assert run.stdout == use_ops(CROWDGAN_OPS="reference").stdout
+    compiler = write_failing_compiler(tmp_path)
+    run = run_ops(CXX=str(compiler))
+    assert run.stdout == run_ops(CROWDGAN_OPS="reference").stdout
     warnings = [line for line in run.stderr.splitlines() if "RuntimeWarning" in line]
     assert len(warnings) == 1
     assert (
@@ -65,33 +67,31 @@ def test_a_failed_build_is_reported_once_and_plain_pytorch_is_used(
         in warnings[0]
     )
     monkeypatch.setenv("CXX", str(compiler))
-    assert "out of ideas" in build.plan_build().log.read_text()
+    assert "compiler error" in build.plan_build().log.read_text()
     with pytest.raises(BuildError, match="failed earlier; `crowdgan stylegan3 doctor --build-log` shows why"):
         build.build_library()
-    compiler.write_text(compiler.read_text().replace("echo out of ideas; exit 1", 'exec c++ "$@"'))
+    compiler.write_text(compiler.read_text().replace("echo compiler error; exit 1", 'exec c++ "$@"'))
     assert build.build_library(retry=True).exists()
     assert not build.plan_build().log.exists()
 
 
-def test_plain_pytorch_is_used_without_a_compiler(cache: Path) -> None:
-    run = use_ops(CXX="no-such-compiler")
-    assert run.stdout == use_ops(CROWDGAN_OPS="reference").stdout
+def test_without_a_compiler_plain_pytorch_is_used(cache: Path) -> None:
+    run = run_ops(CXX="no-such-compiler")
+    assert run.stdout == run_ops(CROWDGAN_OPS="reference").stdout
     assert (
         "no C++ compiler was found for the native ops (tried no-such-compiler); install g++, or set CXX to one"
         in run.stderr
     )
 
 
-def test_native_ops_asked_for_by_name_that_cannot_be_had_are_an_error(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_required_native_ops_that_cannot_be_built_are_an_error(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BuildError, match="no C\\+\\+ compiler"):
         build.plan_build()
-    script = USE.split("print")[0] + (
+    script = PROGRAM.split("print")[0] + (
         "from crowdgan_core.errors import BuildError\n"
         "try:\n    filtered_lrelu(torch.ones(1, 1, 4, 4))\n"
-        "except BuildError as error:\n    print('refused:', error)\n"
+        "except BuildError as error:\n    print('error:', error)\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", script],
@@ -100,10 +100,10 @@ def test_native_ops_asked_for_by_name_that_cannot_be_had_are_an_error(
         check=True,
         env={**os.environ, "CROWDGAN_OPS": "native"},
     )
-    assert run.stdout.startswith("refused: no C++ compiler was found")
+    assert run.stdout.startswith("error: no C++ compiler was found")
 
 
-def test_the_choice_of_form_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_ops_preference_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROWDGAN_OPS", "fast")
     with pytest.raises(ConfigError, match="CROWDGAN_OPS is fast; it must be native or reference, or unset"):
         ops_preference()

@@ -13,13 +13,13 @@ from tests.support.training import write_dataset
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip with 24 images of three classes."""
+    """A ZIP dataset with 24 images of three classes."""
     return write_dataset(tmp_path_factory.mktemp("data") / "crowds.zip")
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Tiny networks are faster on one thread."""
+    """Runs each test on one thread, which is faster for small networks."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""Losses, against values that can be worked out by hand."""
+"""Losses, compared with closed-form values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_logistic_losses_are_logarithms_of_probabilities() -> None:
     assert torch.allclose(logistic_loss_fake(logits), -torch.log(1 - torch.sigmoid(logits)))
 
 
-def test_r1_of_a_linear_discriminator_is_the_square_of_its_weights() -> None:
+def test_r1_of_a_linear_discriminator_is_the_squared_norm_of_the_weights() -> None:
     weights = torch.randn(3, 4, 4)
     images = torch.randn(5, 3, 4, 4, requires_grad=True)
     logits = (images * weights).sum(dim=(1, 2, 3))[:, None]
@@ -39,31 +39,31 @@ def test_r1_has_gradients_with_respect_to_the_weights() -> None:
     assert gradient.item() == pytest.approx(32 * 2.0)
 
 
-def test_path_lengths_of_a_linear_generator_are_those_of_its_columns() -> None:
+def test_path_lengths_of_a_linear_generator_are_norms_of_its_transposed_map() -> None:
     ws = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
     matrix, noise = torch.randn(5 * 5, 4, dtype=torch.float64), torch.randn(2, 1, 5, 5, dtype=torch.float64)
     images = (ws.sum(dim=1) @ matrix.t()).reshape(2, 1, 5, 5)
-    change = noise.reshape(2, 25) @ matrix / 5  # divided by the root of the number of pixels
-    assert torch.allclose(path_lengths(images, ws, noise), change.norm(dim=1))
+    gradient = noise.reshape(2, 25) @ matrix / 5  # divided by the root of the number of pixels
+    assert torch.allclose(path_lengths(images, ws, noise), gradient.norm(dim=1))
 
 
-def test_styles_change_at_each_image_own_layer() -> None:
+def test_styles_change_at_the_crossover_layer_of_each_image() -> None:
     first, second = torch.zeros(3, 4, 2), torch.ones(3, 4, 2)
     mixed = mix_styles(first, second, torch.tensor([1, 3, 4]))
     assert mixed[:, :, 0].tolist() == [[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
 
 
-def test_the_blur_is_a_gaussian_of_the_sigma_asked_for() -> None:
-    point = torch.zeros(1, 1, 65, 65)
-    point[..., 32, 32] = 1
-    blur = gaussian_blur(point, 4.0)[0, 0]
-    places = torch.arange(65.0) - 32
+def test_the_blur_is_a_gaussian_of_the_given_sigma() -> None:
+    impulse = torch.zeros(1, 1, 65, 65)
+    impulse[..., 32, 32] = 1
+    blur = gaussian_blur(impulse, 4.0)[0, 0]
+    positions = torch.arange(65.0) - 32
     assert blur.sum().item() == pytest.approx(1, abs=1e-4)
-    assert math.sqrt((blur.sum(dim=0) * places.square()).sum().item()) == pytest.approx(4, rel=0.03)  # cut off at 3σ
+    assert math.sqrt((blur.sum(dim=0) * positions.square()).sum().item()) == pytest.approx(4, rel=0.03)  # cut off at 3σ
     assert torch.allclose(blur, blur.t(), atol=1e-7)
 
 
-def test_a_blur_of_less_than_a_pixel_is_none() -> None:
+def test_a_blur_below_a_third_of_a_pixel_returns_the_images() -> None:
     images = torch.randn(1, 3, 8, 8)
     assert gaussian_blur(images, 0.3) is images
     assert gaussian_blur(images, 0.0) is images

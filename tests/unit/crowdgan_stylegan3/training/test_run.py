@@ -1,4 +1,4 @@
-"""Complete runs of a tiny network: their files, resuming, and errors."""
+"""Training runs of a small network: files, resumption and errors."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from crowdgan_stylegan3.training.run import TrainingRun, config_for, metrics_by_
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from tests.support.training import CLASSES, small_options, write_dataset
 
-STEP = 0.004
-"""Thousands of images of a step of four."""
+STEP_KIMG = 0.004
+"""Thousands of images in a step with batch size 4."""
 
 
-def run(outdir: Path, data: Path, *, resume: Path | None = None, **changes: Any) -> TrainingRun:
-    """Trains as the command does."""
-    values = {"data": data, "tick_kimg": STEP, "snapshot_ticks": 2, "total_kimg": 4 * STEP, **changes}
+def train_run(outdir: Path, data: Path, *, resume: Path | None = None, **changes: Any) -> TrainingRun:
+    """Starts or resumes a run as the command does, and trains it."""
+    values = {"data": data, "tick_kimg": STEP_KIMG, "snapshot_ticks": 2, "total_kimg": 4 * STEP_KIMG, **changes}
     resumed = None if resume is None else RunFolder(resume)
     options = small_options(**values) if resumed is None else options_of(resumed, {"data": data, **changes})
     with open_training_data(options.data, conditional=options.conditional) as dataset:
@@ -52,7 +52,8 @@ def run(outdir: Path, data: Path, *, resume: Path | None = None, **changes: Any)
     return training
 
 
-def stats(training: TrainingRun) -> list[dict[str, Any]]:
+def read_stats(training: TrainingRun) -> list[dict[str, Any]]:
+    """Lines of `stats.jsonl`."""
     return [json.loads(line) for line in training.folder.stats_path.read_text().splitlines()]
 
 
@@ -66,15 +67,19 @@ def stats(training: TrainingRun) -> list[dict[str, Any]]:
         ("values.h5", "stylegan2", "class"),
     ],
 )
-def test_a_run_leaves_everything_that_it_should(tmp_path: Path, name: str, variant: str, labels: str | None) -> None:
+def test_a_run_writes_all_files(tmp_path: Path, name: str, variant: str, labels: str | None) -> None:
     data = write_dataset(tmp_path / name, labels=labels)
-    training = run(tmp_path / "runs", data, variant=variant)
+    training = train_run(tmp_path / "runs", data, variant=variant)
     names = {"checkpoint.safetensors", "fakes000000.png", "fakes_init.png", "log.txt", "reals.png", "stats.jsonl"}
     names |= {"network-snapshot-000000.safetensors", "training_options.json"}
-    found = {path.name for path in training.folder.path.iterdir() if not path.name.startswith((".lock", "events.out"))}
-    assert found == names
-    lines = stats(training)
-    assert [line["Progress/kimg"]["mean"] for line in lines] == pytest.approx([STEP, 2 * STEP, 3 * STEP, 4 * STEP])
+    file_names = {
+        path.name for path in training.folder.path.iterdir() if not path.name.startswith((".lock", "events.out"))
+    }
+    assert file_names == names
+    lines = read_stats(training)
+    assert [line["Progress/kimg"]["mean"] for line in lines] == pytest.approx(
+        [STEP_KIMG, 2 * STEP_KIMG, 3 * STEP_KIMG, 4 * STEP_KIMG]
+    )
     assert all(math.isfinite(line["Loss/G/loss"]["mean"]) for line in lines)
     rows = {"class": 3, "value": 5, None: 4}[labels]
     for file_name in ("reals.png", "fakes_init.png", "fakes000000.png"):
@@ -84,19 +89,19 @@ def test_a_run_leaves_everything_that_it_should(tmp_path: Path, name: str, varia
     assert (card.label_kind, card.label_dim) == (labels, {"class": 3, "value": 1, None: 0}[labels])
     assert card.classes == (CLASSES if labels == "class" else ())
     assert card.provenance["data"] == data.name
-    assert card.provenance["kimg"] == pytest.approx(4 * STEP)
+    assert card.provenance["kimg"] == pytest.approx(4 * STEP_KIMG)
     check_image_generator(StyleGan3Backend().load_generator(training.folder.snapshot_path(0), "cpu"))
     text = training.folder.log_path.read_text()
     assert "snapshot at 0.012 kimg: network-snapshot-000000.safetensors" in text
     assert f"done, 0.016 kimg: {training.folder.snapshot_path(0)}" in text
 
 
-def test_rows_of_sample_images_are_classes_and_columns_seeds(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset)
+def test_sample_grids_have_a_row_per_class_and_a_column_per_seed(dataset: Path, tmp_path: Path) -> None:
+    training = train_run(tmp_path, dataset)
     assert read_png_metadata(training.folder.reals_path)["rows"] == list(CLASSES)
     with Image.open(training.folder.reals_path) as image:
         rows = np.asarray(image).reshape(3, -1).mean(axis=1)
-    assert (np.diff(rows) > 20).all()  # brightness tells the class
+    assert (np.diff(rows) > 20).all()  # brightness increases with the class
     generator = load_generator(training.folder.snapshot_path(0), "cpu")
     labels = torch.eye(3)[[2]].numpy()
     with Image.open(training.folder.fakes_path(0)) as image:
@@ -105,43 +110,43 @@ def test_rows_of_sample_images_are_classes_and_columns_seeds(dataset: Path, tmp_
 
 
 @pytest.mark.parametrize(("labels", "variant"), [("class", "stylegan3-t"), (None, "stylegan2")])
-def test_a_run_in_two_parts_is_the_run_in_one(tmp_path: Path, labels: str | None, variant: str) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_run(tmp_path: Path, labels: str | None, variant: str) -> None:
     data = write_dataset(tmp_path / "crowds.zip", labels=labels)
-    one = run(tmp_path / "one", data, total_kimg=6 * STEP, variant=variant)
-    first = run(tmp_path / "two", data, total_kimg=3 * STEP, variant=variant)
-    second = run(tmp_path / "two", data, total_kimg=6 * STEP, variant=variant)
+    single_run = train_run(tmp_path / "uninterrupted", data, total_kimg=6 * STEP_KIMG, variant=variant)
+    first = train_run(tmp_path / "resumed", data, total_kimg=3 * STEP_KIMG, variant=variant)
+    second = train_run(tmp_path / "resumed", data, total_kimg=6 * STEP_KIMG, variant=variant)
     assert second.folder.path == first.folder.path
-    whole, parts = (read_checkpoint(training.folder.checkpoint_path) for training in (one, second))
-    assert whole.progress == parts.progress
-    tensors = whole.tensors("")
-    assert tensors.keys() == parts.tensors("").keys()
-    assert all(torch.equal(tensor, parts.tensors("")[name]) for name, tensor in tensors.items())
+    uninterrupted, resumed = (read_checkpoint(training.folder.checkpoint_path) for training in (single_run, second))
+    assert uninterrupted.progress == resumed.progress
+    tensors = uninterrupted.tensors("")
+    assert tensors.keys() == resumed.tensors("").keys()
+    assert all(torch.equal(tensor, resumed.tensors("")[name]) for name, tensor in tensors.items())
     columns = ("Progress/kimg", "Progress/tick", "Loss/G/loss", "Loss/scores/real")
-    assert [[line[name] for name in columns] for line in stats(one)] == [
-        [line[name] for name in columns] for line in stats(second)
+    assert [[line[name] for name in columns] for line in read_stats(single_run)] == [
+        [line[name] for name in columns] for line in read_stats(second)
     ]
 
 
-def test_the_same_command_goes_on_and_then_has_ended(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset, total_kimg=2 * STEP)
+def test_the_same_options_resume_a_run_until_it_has_finished(dataset: Path, tmp_path: Path) -> None:
+    training = train_run(tmp_path, dataset, total_kimg=2 * STEP_KIMG)
     with pytest.raises(
         ConfigError, match=r"this run finished at 0.008 kimg; use a higher --kimg to continue, or --new"
     ):
-        run(tmp_path, dataset, total_kimg=2 * STEP)
-    assert run(tmp_path, dataset, total_kimg=3 * STEP).folder.path == training.folder.path
-    assert run(tmp_path, dataset, total_kimg=3 * STEP, seed=1).folder.path != training.folder.path
+        train_run(tmp_path, dataset, total_kimg=2 * STEP_KIMG)
+    assert train_run(tmp_path, dataset, total_kimg=3 * STEP_KIMG).folder.path == training.folder.path
+    assert train_run(tmp_path, dataset, total_kimg=3 * STEP_KIMG, seed=1).folder.path != training.folder.path
 
 
-def test_a_run_goes_on_by_its_folder_with_its_own_options(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset, total_kimg=2 * STEP, r1_gamma=0.5)
-    again = run(tmp_path, dataset, resume=training.folder.path, total_kimg=3 * STEP)
-    assert (again.config, again.schedule.total_kimg) == (training.config, 3 * STEP)
+def test_a_run_resumed_by_its_folder_keeps_its_config(dataset: Path, tmp_path: Path) -> None:
+    training = train_run(tmp_path, dataset, total_kimg=2 * STEP_KIMG, r1_gamma=0.5)
+    resumed = train_run(tmp_path, dataset, resume=training.folder.path, total_kimg=3 * STEP_KIMG)
+    assert (resumed.config, resumed.schedule.total_kimg) == (training.config, 3 * STEP_KIMG)
     with pytest.raises(ConfigError, match=r"a resumed run keeps its config; changed: loss.r1_gamma: 0.5, not 0.7"):
-        run(tmp_path, dataset, resume=training.folder.path, total_kimg=4 * STEP, r1_gamma=0.7)
+        train_run(tmp_path, dataset, resume=training.folder.path, total_kimg=4 * STEP_KIMG, r1_gamma=0.7)
 
 
 def test_a_resumed_run_keeps_its_micro_batch_size(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset, total_kimg=2 * STEP, batch=8)
+    training = train_run(tmp_path, dataset, total_kimg=2 * STEP_KIMG, batch=8)
     longer, smaller = (options_of(training.folder, {"total_kimg": 1, "batch_gpu": size}) for size in (None, 4))
     assert TrainingRun.resume(training.folder, longer, training.config, micro_batch=4).schedule.batch_gpu == 8
     assert TrainingRun.resume(training.folder, smaller, training.config, micro_batch=4).schedule.batch_gpu == 4
@@ -150,10 +155,10 @@ def test_a_resumed_run_keeps_its_micro_batch_size(dataset: Path, tmp_path: Path)
 def test_a_run_whose_dataset_has_moved_is_resumed(dataset: Path, tmp_path: Path) -> None:
     first = tmp_path / "first.zip"
     first.write_bytes(dataset.read_bytes())
-    training = run(tmp_path / "runs", first, total_kimg=2 * STEP)
+    training = train_run(tmp_path / "runs", first, total_kimg=2 * STEP_KIMG)
     moved = first.rename(tmp_path / "second.zip")
-    again = run(tmp_path / "runs", moved, resume=training.folder.path, total_kimg=3 * STEP)
-    assert read_checkpoint(again.folder.checkpoint_path).nimg == 12
+    resumed = train_run(tmp_path / "runs", moved, resume=training.folder.path, total_kimg=3 * STEP_KIMG)
+    assert read_checkpoint(resumed.folder.checkpoint_path).nimg == 12
 
 
 def test_a_folder_without_a_checkpoint_cannot_be_resumed(tmp_path: Path) -> None:
@@ -161,17 +166,17 @@ def test_a_folder_without_a_checkpoint_cannot_be_resumed(tmp_path: Path) -> None
         options_of(RunFolder(tmp_path), {})
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_starts_in_its_folder(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset)
+def test_a_run_without_a_checkpoint_restarts_in_the_same_folder(dataset: Path, tmp_path: Path) -> None:
+    training = train_run(tmp_path, dataset)
     training.folder.checkpoint_path.unlink()
-    again = run(tmp_path, dataset)
-    assert again.folder.path == training.folder.path
-    assert len(stats(again)) == 4
+    resumed = train_run(tmp_path, dataset)
+    assert resumed.folder.path == training.folder.path
+    assert len(read_stats(resumed)) == 4
 
 
-def test_training_from_a_model_takes_its_weights(dataset: Path, tmp_path: Path) -> None:
-    source = run(tmp_path / "source", dataset, conditional=False)
-    training = run(tmp_path / "runs", dataset, source=source.folder.snapshot_path(0), total_kimg=STEP)
+def test_training_from_a_model_copies_its_weights(dataset: Path, tmp_path: Path) -> None:
+    source = train_run(tmp_path / "source", dataset, conditional=False)
+    training = train_run(tmp_path / "runs", dataset, source=source.folder.snapshot_path(0), total_kimg=STEP_KIMG)
     text = training.folder.log_path.read_text()
     assert "tensors copied; randomly initialised: mapping.embed.weight (not in the model)" in text
     assert "D: no tensors copied; randomly initialised" in text
@@ -179,117 +184,121 @@ def test_training_from_a_model_takes_its_weights(dataset: Path, tmp_path: Path) 
     assert (training.folder.path / "fakes_init.png").exists()
 
 
-def test_a_model_of_which_nothing_fits_is_refused(dataset: Path, tmp_path: Path) -> None:
-    settings = StyleGan2Config(resolution=32, channel_max=3, channel_base=32, z_dim=3, w_dim=3, mapping_layers=1)
+def test_a_model_without_matching_layers_is_an_error(dataset: Path, tmp_path: Path) -> None:
+    config = StyleGan2Config(resolution=32, channel_max=3, channel_base=32, z_dim=3, w_dim=3, mapping_layers=1)
     source = tmp_path / "other.safetensors"
-    save_network(Generator(settings), generator_card(settings, (), {}), source)
+    save_network(Generator(config), generator_card(config, (), {}), source)
     with pytest.raises(CheckpointError, match=r"other\.safetensors: no layer of its generator fits"):
-        run(tmp_path / "runs", dataset, source=source, total_kimg=STEP)
+        train_run(tmp_path / "runs", dataset, source=source, total_kimg=STEP_KIMG)
 
 
 @pytest.mark.parametrize("which", ["G", "D", "G_ema"])
-def test_networks_come_out_of_checkpoints(dataset: Path, tmp_path: Path, which: str) -> None:
-    training = run(tmp_path, dataset, total_kimg=2 * STEP)
+def test_networks_are_exported_from_checkpoints(dataset: Path, tmp_path: Path, which: str) -> None:
+    training = train_run(tmp_path, dataset, total_kimg=2 * STEP_KIMG)
     dest = tmp_path / "out.safetensors"
     export_network(training.folder, dest, which=which)
-    kept = read_checkpoint(training.folder.checkpoint_path).weights(which)
+    saved = read_checkpoint(training.folder.checkpoint_path).weights(which)
     if which == "D":
         state = load_discriminator(dest).state_dict()
-        assert all(torch.equal(tensor, state[name]) for name, tensor in kept.items())
+        assert all(torch.equal(tensor, state[name]) for name, tensor in saved.items())
         return
     assert read_card(dest).provenance["network"] == which
-    made = load_generator(dest, "cpu").generate([1], torch.eye(3)[:1].numpy())
-    assert made.shape == (1, 16, 16, 3)
+    images = load_generator(dest, "cpu").generate([1], torch.eye(3)[:1].numpy())
+    assert images.shape == (1, 16, 16, 3)
 
 
-def test_what_is_no_discriminator_is_refused(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset, total_kimg=STEP)
+def test_loading_another_file_as_a_discriminator_is_an_error(dataset: Path, tmp_path: Path) -> None:
+    training = train_run(tmp_path, dataset, total_kimg=STEP_KIMG)
     with pytest.raises(CheckpointError, match="a safetensors file, but not a crowdgan discriminator"):
         load_discriminator(training.folder.snapshot_path(0))
     with pytest.raises(CheckpointError, match=r"no\.safetensors"):
         load_discriminator(tmp_path / "no.safetensors")
 
 
-def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset, total_kimg=2 * STEP, augment="noaug", generator_lr=1e30, on_non_finite="skip")
+def test_a_non_finite_loss_stops_training_and_keeps_the_last_checkpoint(dataset: Path, tmp_path: Path) -> None:
+    training = train_run(
+        tmp_path, dataset, total_kimg=2 * STEP_KIMG, augment="noaug", generator_lr=1e30, on_non_finite="skip"
+    )
     before = training.folder.checkpoint_path.read_bytes()
     with pytest.raises(TrainingError) as caught:
-        run(tmp_path, dataset, total_kimg=20 * STEP, augment="noaug", generator_lr=1e30)
+        train_run(tmp_path, dataset, total_kimg=20 * STEP_KIMG, augment="noaug", generator_lr=1e30)
     assert "not finite at" in str(caught.value)
     assert "not finite at" in training.folder.log_path.read_text()
     assert f"the last checkpoint is {training.folder.checkpoint_path}" in str(caught.value)
     assert training.folder.checkpoint_path.read_bytes() == before
 
 
-def test_training_goes_on_past_such_losses_where_that_is_asked_for(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset, total_kimg=6 * STEP, augment="noaug", generator_lr=1e30, on_non_finite="skip")
+def test_updates_with_non_finite_losses_are_skipped_on_request(dataset: Path, tmp_path: Path) -> None:
+    training = train_run(
+        tmp_path, dataset, total_kimg=6 * STEP_KIMG, augment="noaug", generator_lr=1e30, on_non_finite="skip"
+    )
     assert read_checkpoint(training.folder.checkpoint_path).nimg == 24
     assert "SKIPPED" in training.folder.log_path.read_text()
-    assert stats(training)[-1]["Progress/skipped"]["mean"] > 0
+    assert read_stats(training)[-1]["Progress/skipped"]["mean"] > 0
 
 
-def test_tensorboard_gets_what_the_statistics_have(dataset: Path, tmp_path: Path) -> None:
+def test_tensorboard_events_equal_the_statistics(dataset: Path, tmp_path: Path) -> None:
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
     )
-    training = run(tmp_path, dataset)
+    training = train_run(tmp_path, dataset)
     events = accumulator.EventAccumulator(str(training.folder.path))
     events.Reload()
     written = [item.value for item in events.Scalars("Loss/G/loss")]
-    assert written == pytest.approx([line["Loss/G/loss"]["mean"] for line in stats(training)], rel=1e-6)
+    assert written == pytest.approx([line["Loss/G/loss"]["mean"] for line in read_stats(training)], rel=1e-6)
 
 
-def test_collapse_is_watched_at_snapshots(dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_diversity_is_measured_at_snapshots(dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        training = run(tmp_path, dataset)
-    line = stats(training)[-1]
+        training = train_run(tmp_path, dataset)
+    line = read_stats(training)[-1]
     assert {f"Collapse/spread/{name}" for name in CLASSES} | {"Collapse/between_classes"} <= line.keys()
-    assert "Collapse/between_classes" not in stats(training)[0]
+    assert "Collapse/between_classes" not in read_stats(training)[0]
 
 
-def test_a_class_without_images_is_told(tmp_path: Path) -> None:
-    training = run(tmp_path / "runs", write_dataset(tmp_path / "two.zip", 2), total_kimg=STEP)
+def test_a_class_without_images_is_reported(tmp_path: Path) -> None:
+    training = train_run(tmp_path / "runs", write_dataset(tmp_path / "two.zip", 2), total_kimg=STEP_KIMG)
     assert "the class dense has no images: the model will not learn it" in training.folder.log_path.read_text()
 
 
-def test_metrics_that_there_are_not_are_refused() -> None:
+def test_an_unknown_metric_is_an_error() -> None:
     assert metrics_by_name("none") == []
     with pytest.raises(ConfigError, match=r"--metrics fid50k: no such metric; choose from none"):
         metrics_by_name("fid50k")
 
 
-def test_metrics_are_taken_at_snapshots(dataset: Path, tmp_path: Path) -> None:
-    class Images:
+def test_metrics_are_computed_at_snapshots(dataset: Path, tmp_path: Path) -> None:
+    class ImageCount:
         name = "images"
 
         def measure(self, generator: Any, data: Any) -> dict[str, float]:
             return {"Metrics/images": float(len(data))}
 
-    options = small_options(data=dataset, tick_kimg=STEP, total_kimg=2 * STEP)
-    folder, signal_number = run_training(options, outdir=tmp_path, device="cpu", metrics=[Images()])
+    options = small_options(data=dataset, tick_kimg=STEP_KIMG, total_kimg=2 * STEP_KIMG)
+    folder, signal_number = run_training(options, outdir=tmp_path, device="cpu", metrics=[ImageCount()])
     lines = [json.loads(line) for line in folder.stats_path.read_text().splitlines()]
     assert signal_number == 0
     assert [line.get("Metrics/images") for line in lines] == [None, {"num": 1, "mean": 24.0, "std": 0.0}]
 
 
-def test_a_checkpoint_comes_also_without_a_snapshot(
+def test_checkpoints_are_written_between_snapshots(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
+    recorded_nimg: list[int] = []
     save = Loop._save
 
-    def noting(self: Loop) -> None:
+    def save_and_record(self: Loop) -> None:
         save(self)
-        seen.append(read_checkpoint(self.run.checkpoint_path).nimg)
+        recorded_nimg.append(read_checkpoint(self.run.checkpoint_path).nimg)
 
-    monkeypatch.setattr(Loop, "_save", noting)
-    run(tmp_path, dataset, snapshot_ticks=100, tick_kimg=100, checkpoint_minutes=1e-9)
-    assert seen == [4, 8, 12, 16, 16]
+    monkeypatch.setattr(Loop, "_save", save_and_record)
+    train_run(tmp_path, dataset, snapshot_ticks=100, tick_kimg=100, checkpoint_minutes=1e-9)
+    assert recorded_nimg == [4, 8, 12, 16, 16]
 
 
-def test_the_settings_of_a_run_are_kept(dataset: Path, tmp_path: Path) -> None:
-    training = run(tmp_path, dataset, total_kimg=STEP)
-    kept = json.loads((training.folder.path / "training_options.json").read_text())
-    assert kept["training"]["loss"]["r1_gamma"] == training.config.loss.r1_gamma
-    assert kept["schedule"]["total_kimg"] == STEP
+def test_options_config_and_schedule_are_written_to_the_run_folder(dataset: Path, tmp_path: Path) -> None:
+    training = train_run(tmp_path, dataset, total_kimg=STEP_KIMG)
+    saved = json.loads((training.folder.path / "training_options.json").read_text())
+    assert saved["training"]["loss"]["r1_gamma"] == training.config.loss.r1_gamma
+    assert saved["schedule"]["total_kimg"] == STEP_KIMG
     assert options_of(training.folder, {}) == replace(training.options)

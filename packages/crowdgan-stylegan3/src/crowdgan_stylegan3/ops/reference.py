@@ -46,7 +46,7 @@ MIN_CHUNK_CHANNELS = 16
 """Minimum number of channels in a chunk: the vector width of depthwise convolutions."""
 
 SMALL_IMAGE_SAMPLES = 2**18
-"""Samples of an image below which training on a CPU is fastest with one convolution of the whole batch (measured)."""
+"""Samples of an image below which training on a CPU is fastest with one convolution of the full batch (measured)."""
 
 
 def bias_act(
@@ -103,7 +103,7 @@ def conv2d(x: Tensor, weight: Tensor, padding: int, in_scale: Tensor | None, out
 
     On a CPU the scales are multiplied into the images or into the weights, whichever are smaller; in the second case
     each image is convolved with its own weights. On a GPU, and when training on small images, one convolution of the
-    whole batch is faster.
+    full batch is faster.
     """
     if in_scale is None and out_scale is None:
         return F.conv2d(x, weight, padding=padding)

@@ -66,7 +66,7 @@ def _implementation(x: Tensor) -> ModuleType:
     """The module with `upfirdn2d`, `filtered_lrelu` and `filtered_lrelu_linear` for the device of `x`."""
     if x.device.type == "cpu":
         return native
-    from crowdgan_stylegan3.ops import triton  # not at the top of the module: only GPUs need it
+    from crowdgan_stylegan3.ops import triton  # imported only for GPUs
 
     return triton
 

@@ -1,4 +1,4 @@
-"""Cache values derived from weights, which generating many images computes again and again."""
+"""Cache values derived from weights, so that generating many images computes them only once."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ class TrainingRun:
             ConfigError: the run has finished.
             DatasetError: the folder cannot be created.
         """
-        same = (run for run in runs_in(outdir) if not new and _stored_config(run) == config)
-        folder = next(same, None) or create_run_folder(outdir, config, description)
+        matching_runs = (run for run in runs_in(outdir) if not new and _stored_config(run) == config)
+        folder = next(matching_runs, None) or create_run_folder(outdir, config, description)
         return cls.resume(folder, options, config, micro_batch=micro_batch)
 
     @classmethod
@@ -163,7 +163,7 @@ class TrainingRun:
         return trainer
 
     def _prepare_outputs(self, snapshots: SnapshotWriter, checkpoint: Checkpoint | None) -> None:
-        """Removes statistics after the checkpoint; of a new run writes the initial sample grids."""
+        """Removes statistics after the checkpoint; for a new run, writes the initial sample grids."""
         if checkpoint is None:
             truncate_stats(self.folder, -1)
             snapshots.write_initial()
@@ -219,7 +219,7 @@ def options_of(run: RunFolder, changed: Mapping[str, Any]) -> TrainOptions:
     """The options with which a run was started, with changes.
 
     Raises:
-        ConfigError: not a run, a run without a checkpoint, or options that contradict one another.
+        ConfigError: the folder is not a run or has no checkpoint, or options contradict one another.
     """
     if not run.checkpoint_path.exists():
         raise ConfigError(f"{run.path}: no {run.checkpoint_path.name}; there is nothing to resume")
@@ -247,7 +247,7 @@ def run_on_main(context: DistributedContext, create: Callable[[], TrainingRun]) 
     if context.is_main:
         try:
             box = [create()]
-        except Exception as error:  # the other ranks would wait for ever
+        except Exception as error:  # otherwise the other ranks would wait for it forever
             box = [error]
     dist.broadcast_object_list(box, 0, group=context.cpu_group)
     if isinstance(box[0], Exception):

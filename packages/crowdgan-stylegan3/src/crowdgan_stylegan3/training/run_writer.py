@@ -90,8 +90,8 @@ def truncate_stats(run: RunFolder, nimg: int) -> None:
         return
     with wrap_os_errors(path):
         lines = path.read_text("utf-8").splitlines(keepends=True)
-    kept = "".join(line for line in lines if _nimg_of(line) <= nimg)
-    write_bytes(path, kept.encode(), overwrite=True)
+    remaining = "".join(line for line in lines if _nimg_of(line) <= nimg)
+    write_bytes(path, remaining.encode(), overwrite=True)
 
 
 def _nimg_of(line: str) -> float:

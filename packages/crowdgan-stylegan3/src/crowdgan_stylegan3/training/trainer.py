@@ -36,7 +36,7 @@ from crowdgan_stylegan3.training.runtime.rng import RngStream, rng_stream
 from crowdgan_stylegan3.training.runtime.transfers import to_device
 
 PATH_LENGTH_BATCH_DIVISOR = 2
-"""The path length penalty uses one in so many images of a micro-batch (Karras et al. 2020)."""
+"""The path length penalty uses 1 / 2 of the images of a micro-batch (Karras et al. 2020)."""
 
 
 @dataclass(frozen=True)
@@ -174,15 +174,15 @@ class Trainer:
         self.statistics.report("Progress/skipped", skipped / self.context.world_size)  # equal on all ranks
 
     def _micro_batches(self, name: str, real: Tensor, labels: Tensor) -> Iterator[MicroBatch]:
-        """The micro-batches of an update: each rank and micro-batch takes every n-th image of the whole batch.
+        """The micro-batches of an update: each rank and micro-batch takes every n-th image of the full batch.
 
-        So the groups of the minibatch standard deviation, the latents and the labels do not depend on the division of
-        the batch; augmentations and noise are drawn per micro-batch.
+        The groups of the minibatch standard deviation, the latents and the labels therefore do not depend on the
+        division of the batch. Augmentations and noise are drawn per micro-batch.
         """
         update = list(self.update_intervals).index(name)
         random = rng_stream(self.config.seed, RngStream.PHASE, self.nimg, update)
         z = torch.randn(self.config.batch, self.config.generator.z_dim, generator=random)
-        sampled = self._labels[torch.randint(len(self._labels), (self.config.batch,), generator=random)]
+        sampled_labels = self._labels[torch.randint(len(self._labels), (self.config.batch,), generator=random)]
         count = self._num_micro_batches * self.context.world_size
         for index in range(self._num_micro_batches):
             number = index * self.context.world_size + self.context.rank
@@ -191,7 +191,7 @@ class Trainer:
                 real=real[index :: self._num_micro_batches],
                 real_labels=labels[index :: self._num_micro_batches],
                 z=to_device(z[number::count], self.context.device),
-                labels=to_device(sampled[number::count], self.context.device),
+                labels=to_device(sampled_labels[number::count], self.context.device),
             )
 
     def _generator_loss(self, micro_batch: MicroBatch) -> Iterator[Tensor]:

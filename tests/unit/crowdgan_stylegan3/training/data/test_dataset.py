@@ -1,4 +1,4 @@
-"""The order of images, their labels, and what can be trained on."""
+"""Order of the training images, batches, labels, and unsuitable datasets."""
 
 from __future__ import annotations
 
@@ -15,54 +15,55 @@ from crowdgan_stylegan3.training.data.sampler import ImageSampler
 from tests.support.training import CLASSES, synthetic_image, write_dataset
 
 
-def numbers(order: ImageSampler, steps: int) -> list[list[int]]:
-    return list(islice(order, steps))
+def batch_indices(sampler: ImageSampler, steps: int) -> list[list[int]]:
+    return list(islice(sampler, steps))
 
 
-def test_every_image_comes_once_each_time_through() -> None:
-    seen = [number for step in numbers(ImageSampler(num_images=10, batch=4, seed=0), 5) for number in step]
-    first, second = seen[:10], seen[10:]
+def test_every_pass_contains_every_image_once() -> None:
+    order = [number for batch in batch_indices(ImageSampler(num_images=10, batch=4, seed=0), 5) for number in batch]
+    first, second = order[:10], order[10:]
     assert sorted(first) == sorted(second) == list(range(10))
     assert first != second
 
 
-def test_the_order_depends_on_the_seed_alone() -> None:
-    order = ImageSampler(num_images=10, batch=4, seed=0)
-    assert numbers(order, 5) == numbers(order, 5)
-    assert numbers(order, 5) != numbers(ImageSampler(num_images=10, batch=4, seed=1), 5)
+def test_the_order_depends_only_on_the_seed() -> None:
+    sampler = ImageSampler(num_images=10, batch=4, seed=0)
+    assert batch_indices(sampler, 5) == batch_indices(sampler, 5)
+    assert batch_indices(sampler, 5) != batch_indices(ImageSampler(num_images=10, batch=4, seed=1), 5)
 
 
-def test_a_run_that_goes_on_sees_what_it_would_have_seen() -> None:
-    whole = numbers(ImageSampler(num_images=7, batch=4, seed=3), 6)
-    assert numbers(ImageSampler(num_images=7, batch=4, seed=3, start_nimg=12), 3) == whole[3:]
+def test_a_resumed_run_reads_the_same_batches() -> None:
+    batches = batch_indices(ImageSampler(num_images=7, batch=4, seed=3), 6)
+    assert batch_indices(ImageSampler(num_images=7, batch=4, seed=3, start_nimg=12), 3) == batches[3:]
 
 
 @pytest.mark.parametrize("size", [2, 4])
-def test_processes_share_the_images_of_a_step(size: int) -> None:
-    whole = numbers(ImageSampler(num_images=11, batch=8, seed=0), 4)
+def test_ranks_divide_the_images_of_a_step(size: int) -> None:
+    batches = batch_indices(ImageSampler(num_images=11, batch=8, seed=0), 4)
     parts = [
-        numbers(ImageSampler(num_images=11, batch=8, seed=0, rank=rank, world_size=size), 4) for rank in range(size)
+        batch_indices(ImageSampler(num_images=11, batch=8, seed=0, rank=rank, world_size=size), 4)
+        for rank in range(size)
     ]
-    for step, own in zip(whole, zip(*parts, strict=True), strict=True):
-        assert [step[rank::size] for rank in range(size)] == list(own)
+    for batch, rank_batches in zip(batches, zip(*parts, strict=True), strict=True):
+        assert [batch[rank::size] for rank in range(size)] == list(rank_batches)
 
 
 @pytest.mark.parametrize("name", ["crowds.zip", "crowds.h5", "crowds"])
 @pytest.mark.parametrize("workers", [0, 2])
-def test_batches_hold_images_with_their_labels(tmp_path: Path, name: str, workers: int) -> None:
+def test_batches_contain_images_and_their_labels(tmp_path: Path, name: str, workers: int) -> None:
     path = write_dataset(tmp_path / name)
     with open_training_data(path, conditional=None) as data:
         images = ImageDataset(path, data.labels, mirror=False)
-        order = ImageSampler(num_images=len(images), batch=5, seed=0)
-        found = list(islice(load_batches(images, order, workers=workers, device=torch.device("cpu")), 3))
-    for wanted, (pixels, labels) in zip(numbers(order, 3), found, strict=True):
+        sampler = ImageSampler(num_images=len(images), batch=5, seed=0)
+        batches = list(islice(load_batches(images, sampler, workers=workers, device=torch.device("cpu")), 3))
+    for indices, (pixels, labels) in zip(batch_indices(sampler, 3), batches, strict=True):
         assert (pixels.dtype, pixels.shape, labels.dtype) == (torch.uint8, (5, 3, 16, 16), torch.float32)
-        assert pixels[:, 0, 0, 0].tolist() == wanted
-        assert labels.argmax(dim=1).tolist() == [number % 3 for number in wanted]
-        assert torch.equal(pixels[0].permute(1, 2, 0), torch.from_numpy(synthetic_image(wanted[0], wanted[0] % 3)))
+        assert pixels[:, 0, 0, 0].tolist() == indices
+        assert labels.argmax(dim=1).tolist() == [number % 3 for number in indices]
+        assert torch.equal(pixels[0].permute(1, 2, 0), torch.from_numpy(synthetic_image(indices[0], indices[0] % 3)))
 
 
-def test_mirrored_images_come_beside_the_others(dataset: Path) -> None:
+def test_mirroring_appends_flipped_images(dataset: Path) -> None:
     with open_training_data(dataset, conditional=None) as data:
         images = ImageDataset(dataset, data.labels, mirror=True)
     assert len(images) == 48
@@ -70,7 +71,7 @@ def test_mirrored_images_come_beside_the_others(dataset: Path) -> None:
     assert torch.equal(images[24 + 5][1], images[5][1])
 
 
-def test_training_is_conditional_where_the_dataset_has_labels(dataset: Path) -> None:
+def test_training_is_conditional_if_the_dataset_has_labels(dataset: Path) -> None:
     with open_training_data(dataset, conditional=None) as data:
         assert data.labels.describe() == "conditional on 3 classes: sparse 33 %, medium 33 %, dense 33 %"
         assert (data.labels.dim, data.labels.classes, data.resolution) == (3, CLASSES, 16)
@@ -80,7 +81,7 @@ def test_training_is_conditional_where_the_dataset_has_labels(dataset: Path) -> 
         assert data.labels.vectors.shape == (24, 0)
 
 
-def test_labels_may_be_the_density_itself(tmp_path: Path) -> None:
+def test_labels_can_be_density_values(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "values.zip", labels="value")
     with open_training_data(path, conditional=None) as data:
         assert data.labels.describe() == "conditional on the density, 0 to 2.23 persons per cell, median 1.12"
@@ -89,7 +90,7 @@ def test_labels_may_be_the_density_itself(tmp_path: Path) -> None:
         assert (np.diff(rows[:, 0]) > 0).all()
 
 
-def test_labels_that_are_missing_cannot_be_asked_for(tmp_path: Path) -> None:
+def test_conditional_training_without_labels_is_an_error(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "plain.zip", labels=None)
     with open_training_data(path, conditional=None) as data:
         assert data.labels.kind is None
@@ -100,21 +101,25 @@ def test_labels_that_are_missing_cannot_be_asked_for(tmp_path: Path) -> None:
         pass
 
 
-def test_classes_without_images_are_known(tmp_path: Path) -> None:
+def test_classes_without_images_are_listed(tmp_path: Path) -> None:
     with open_training_data(write_dataset(tmp_path / "two.zip", 2), conditional=None) as data:
         assert data.labels.empty_classes() == ["dense"]
 
 
-@pytest.mark.parametrize(("size", "near"), [((16, 32), 16), ((24, 24), 16), ((8, 8), 16), ((100, 200), 64)])
-def test_images_that_do_not_fit_are_refused_with_what_helps(tmp_path: Path, size: tuple[int, int], near: int) -> None:
+@pytest.mark.parametrize(("size", "nearest"), [((16, 32), 16), ((24, 24), 16), ((8, 8), 16), ((100, 200), 64)])
+def test_images_of_an_unsuitable_size_are_an_error_with_a_command(
+    tmp_path: Path, size: tuple[int, int], nearest: int
+) -> None:
     path = write_dataset(tmp_path / "odd.zip", 3, size=size)
     with pytest.raises(ConfigError) as caught, open_training_data(path, conditional=None):
         pass
     assert str(caught.value).startswith(f"{path}: the images are {size[1]}x{size[0]} px; training requires")
-    assert str(caught.value).endswith(f"crowdgan convert --source {path} --dest squares.zip --resolution {near}x{near}")
+    assert str(caught.value).endswith(
+        f"crowdgan convert --source {path} --dest squares.zip --resolution {nearest}x{nearest}"
+    )
 
 
-def test_a_dataset_that_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_empty_dataset_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(DatasetError, match="no such file or folder"),
         open_training_data(tmp_path / "no.zip", conditional=None),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_stylegan3.training.reporting import resources as estimate
+from crowdgan_stylegan3.training.reporting import resources
 from crowdgan_stylegan3.training.reporting.resources import (
     activation_bytes,
     choose_micro_batch,
@@ -21,33 +21,33 @@ from tests.support.training import CLASS_LABELS, small_config, small_options
 
 
 @pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan3-r", "stylegan2"])
-def test_larger_networks_take_more(variant: str) -> None:
+def test_larger_networks_need_more_memory(variant: str) -> None:
     small, large = small_config(variant=variant), small_config(variant=variant, channel_base=1024, channel_max=64)
     assert activation_bytes(large) > 2 * activation_bytes(small) > 0
     assert state_bytes(large) > 2 * state_bytes(small) > 0
 
 
 def test_the_largest_micro_batch_that_fits_in_memory_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = small_config(batch=32)
-    each, state = activation_bytes(settings), state_bytes(settings)
-    possible = small_options(batch=32).micro_batch_candidates
-    assert possible == [32, 16, 8, 4]
-    for count in possible:
-        room = (state + 1.01 * count * each) / estimate.USABLE_MEMORY_FRACTION
-        monkeypatch.setattr(estimate, "free_bytes", lambda _device, room=room: room)
-        assert choose_micro_batch(settings, possible, DistributedContext()) == count
-    monkeypatch.setattr(estimate, "free_bytes", lambda _device: state)
+    config = small_config(batch=32)
+    image_bytes, network_bytes = activation_bytes(config), state_bytes(config)
+    candidates = small_options(batch=32).micro_batch_candidates
+    assert candidates == [32, 16, 8, 4]
+    for count in candidates:
+        available_bytes = (network_bytes + 1.01 * count * image_bytes) / resources.USABLE_MEMORY_FRACTION
+        monkeypatch.setattr(resources, "free_bytes", lambda _device, available_bytes=available_bytes: available_bytes)
+        assert choose_micro_batch(config, candidates, DistributedContext()) == count
+    monkeypatch.setattr(resources, "free_bytes", lambda _device: network_bytes)
     with pytest.raises(ConfigError, match=r"a micro-batch of 4 images needs about .* are free; reduce --cbase"):
-        choose_micro_batch(settings, possible, DistributedContext())
-    assert choose_micro_batch(settings, [4], DistributedContext()) == 4  # an explicit choice is tried
+        choose_micro_batch(config, candidates, DistributedContext())
+    assert choose_micro_batch(config, [4], DistributedContext()) == 4  # a size set by the user is not checked
 
 
-def test_the_free_memory_is_that_of_the_machine() -> None:
+def test_the_free_memory_is_plausible() -> None:
     assert 2**24 < free_bytes(torch.device("cpu")) < 2**46
 
 
-def test_a_container_has_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "CGROUP_PATH", tmp_path)
+def test_the_memory_limit_of_a_container_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "CGROUP_PATH", tmp_path)
     (tmp_path / "memory.max").write_text("9000000\n")
     (tmp_path / "memory.current").write_text("4000000\n")
     assert free_bytes(torch.device("cpu")) == 5_000_000
@@ -55,10 +55,10 @@ def test_a_container_has_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert free_bytes(torch.device("cpu")) > 2**24
 
 
-def test_the_time_is_that_of_a_step() -> None:
-    settings, choices = small_config(), small_options(total_kimg=20)
-    found = estimate_resources(settings, choices.schedule(batch_gpu=4), CLASS_LABELS, DistributedContext(), gpus=1)
-    assert found.sec_per_kimg > 0
-    assert found.describe().endswith(" for 20 kimg")
-    halved = estimate_resources(settings, choices.schedule(batch_gpu=4), CLASS_LABELS, DistributedContext(), gpus=1000)
-    assert halved.sec_per_kimg < found.sec_per_kimg
+def test_the_time_is_measured_and_divided_by_the_number_of_gpus() -> None:
+    config, options = small_config(), small_options(total_kimg=20)
+    one_gpu = estimate_resources(config, options.schedule(batch_gpu=4), CLASS_LABELS, DistributedContext(), gpus=1)
+    assert one_gpu.sec_per_kimg > 0
+    assert one_gpu.describe().endswith(" for 20 kimg")
+    many_gpus = estimate_resources(config, options.schedule(batch_gpu=4), CLASS_LABELS, DistributedContext(), gpus=1000)
+    assert many_gpus.sec_per_kimg < one_gpu.sec_per_kimg

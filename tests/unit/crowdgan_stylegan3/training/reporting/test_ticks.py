@@ -1,4 +1,4 @@
-"""Statistics, status lines and the lines of `stats.jsonl`."""
+"""Statistics, status lines, lines of `stats.jsonl`, and run folders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from crowdgan_stylegan3.training.run_writer import (
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from tests.support.training import small_config
 
-OFFICIAL = {
+OFFICIAL_KEYS = {
     "Progress/tick",
     "Progress/kimg",
     "Progress/augment",
@@ -66,46 +66,46 @@ TICK = Tick(
 )
 
 
-def test_statistics_are_those_of_all_values_and_then_begin_anew() -> None:
+def test_statistics_cover_all_values_since_the_last_collection() -> None:
     statistics, values = Statistics(), torch.tensor([1.0, 2.0, 6.0])
     statistics.report("a", values[:1])
     statistics.report("a", values[1:])
-    found = statistics.collect(DistributedContext())["a"]
-    assert (found.num, found.nonfinite) == (3, 0)
-    assert found.mean == pytest.approx(3)
-    assert found.std == pytest.approx(values.std(unbiased=False).item())
+    result = statistics.collect(DistributedContext())["a"]
+    assert (result.num, result.nonfinite) == (3, 0)
+    assert result.mean == pytest.approx(3)
+    assert result.std == pytest.approx(values.std(unbiased=False).item())
     assert statistics.collect(DistributedContext()) == {}
 
 
-def test_values_that_are_no_numbers_are_counted_apart() -> None:
+def test_non_finite_values_are_counted_separately() -> None:
     statistics = Statistics()
     statistics.report("a", torch.tensor([1.0, float("nan"), 3.0, float("inf")]))
     assert statistics.collect(DistributedContext())["a"] == Statistic(2, 2.0, 1.0, 2)
 
 
-def test_statistics_per_class_are_those_of_its_images() -> None:
+def test_statistics_are_reported_per_class() -> None:
     statistics = Statistics()
     labels = torch.eye(3)[[0, 2, 0]]
     statistics.report_per_class("s", ("a", "b", "c"), torch.tensor([[1.0], [5.0], [3.0]]), labels)
-    found = statistics.collect(DistributedContext())
-    assert found["s/a"] == Statistic(2, 2.0, 1.0)
-    assert found["s/c"] == Statistic(1, 5.0, 0.0)
-    assert found["s/b"].num == 0
+    result = statistics.collect(DistributedContext())
+    assert result["s/a"] == Statistic(2, 2.0, 1.0)
+    assert result["s/c"] == Statistic(1, 5.0, 0.0)
+    assert result["s/b"].num == 0
 
 
-def test_the_line_of_a_tick_has_the_official_keys() -> None:
+def test_the_stats_line_has_the_official_keys() -> None:
     line = TICK.stats_line()
-    assert line.keys() >= OFFICIAL
+    assert line.keys() >= OFFICIAL_KEYS
     assert line["Progress/kimg"] == {"num": 1, "mean": 12.0, "std": 0.0}
     assert line["Timing/sec_per_kimg"]["mean"] == 10
     assert line["Timing/Gmain"] == {"num": 2, "mean": 12.0, "std": 2.0}
     assert line["Progress/skipped"]["mean"] == 2
     assert isinstance(line["timestamp"], float)
-    assert "Loss/scores/real/dense" not in line  # there were no such images
+    assert "Loss/scores/real/dense" not in line  # no images of this class
     json.dumps(line, allow_nan=False)
 
 
-def test_the_status_line() -> None:
+def test_the_status_line_has_all_fields() -> None:
     assert TICK.status_line() == (
         "tick 3     kimg 12        time 2h 01m       sec/kimg 10       data wait 10%   mem 1.5 GiB  augment 0.125  "
         "G 0.700  D 1.400  real +0.25 (sparse -0.50)  SKIPPED 2 non-finite updates  ETA 1m 28s"
@@ -116,21 +116,21 @@ def test_the_status_line() -> None:
     ("seconds", "text"),
     [(0, "0s"), (59, "59s"), (61, "1m 01s"), (3600, "1h 00m"), (7325, "2h 02m"), (90_000, "1d 01h")],
 )
-def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
+def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
-def test_run_folders_are_numbered_and_named_by_what_they_train(tmp_path: Path) -> None:
-    settings = small_config(data=Path("some where/crowds a.zip"), r1_gamma=2.5)
-    first, second = create_run_folder(tmp_path, settings, None), create_run_folder(tmp_path, settings, "try")
+def test_run_folders_are_numbered_and_named_by_their_config(tmp_path: Path) -> None:
+    config = small_config(data=Path("a folder/crowds a.zip"), r1_gamma=2.5)
+    first, second = create_run_folder(tmp_path, config, None), create_run_folder(tmp_path, config, "test")
     assert first.path.name == "00000-stylegan3-t-crowds_a-batch4-gamma2.5"
-    assert second.path.name == "00001-stylegan3-t-crowds_a-batch4-gamma2.5-try"
+    assert second.path.name == "00001-stylegan3-t-crowds_a-batch4-gamma2.5-test"
     (tmp_path / "notes").mkdir()
     assert [run.path for run in runs_in(tmp_path)] == [second.path, first.path]
     assert runs_in(tmp_path / "no") == []
 
 
-def test_lines_after_a_checkpoint_are_forgotten(tmp_path: Path) -> None:
+def test_stats_after_a_checkpoint_are_removed(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     for kimg in (0.004, 0.008, 0.012):
         append_stats(run, {"Progress/kimg": {"num": 1, "mean": kimg, "std": 0.0}})
@@ -141,7 +141,7 @@ def test_lines_after_a_checkpoint_are_forgotten(tmp_path: Path) -> None:
     assert kept == [0.004, 0.008]
 
 
-def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
+def test_a_run_folder_is_locked_by_one_process(tmp_path: Path) -> None:
     with (
         run_lock(RunFolder(tmp_path)),
         pytest.raises(ConfigError, match="another process trains in this folder"),
@@ -153,14 +153,14 @@ def test_a_run_is_held_by_one_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", "{}"])
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, text: str | None) -> None:
+def test_options_of_a_folder_that_is_not_a_run_are_an_error(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "training_options.json").write_text(text)
     with pytest.raises(ConfigError, match="training_options.json"):
         read_options(RunFolder(tmp_path))
 
 
-def test_files_are_named_as_the_official_trainer_names_them(tmp_path: Path) -> None:
+def test_file_names_equal_those_of_the_official_trainer(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     assert [
         run.fakes_path(None).name,

@@ -1,4 +1,4 @@
-"""Two processes on a CPU do what one does with the whole batch."""
+"""Distributed training on a CPU: two processes have the gradients of one process with the same batch."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 
 @pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan3-r"])
-def test_two_processes_give_the_gradients_of_one_with_the_whole_batch(variant: str, tmp_path: Path) -> None:
-    for name, start in (("one", []), ("two", TORCHRUN)):
+def test_gradients_of_two_processes_equal_those_of_one(variant: str, tmp_path: Path) -> None:
+    for name, launcher in (("single", []), ("distributed", TORCHRUN)):
         command = [
             sys.executable,
-            *start,
+            *launcher,
             str(ROOT / "tests" / "support" / "step_gradients.py"),
             str(tmp_path / name),
             variant,
         ]
         run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=240)
         assert run.returncode == 0, run.stderr
-    one, two = load_file(tmp_path / "one"), load_file(tmp_path / "two")
-    assert one.keys() == two.keys()
-    assert sum(name.startswith(("Generator/", "Discriminator/")) for name in one) > 50
-    for name, tensor in one.items():
+    single, distributed = load_file(tmp_path / "single"), load_file(tmp_path / "distributed")
+    assert single.keys() == distributed.keys()
+    assert sum(name.startswith(("Generator/", "Discriminator/")) for name in single) > 50
+    for name, tensor in single.items():
         scale = float(tensor.abs().max())
-        assert torch.allclose(tensor, two[name], rtol=1e-4, atol=1e-4 * scale), name
+        assert torch.allclose(tensor, distributed[name], rtol=1e-4, atol=1e-4 * scale), name
 
 
-def test_a_process_alone_is_a_world_of_its_own() -> None:
+def test_a_single_process_has_rank_0_and_world_size_1() -> None:
     assert torchrun_world_size() is None
-    with init_distributed("cpu") as world:
-        assert (world.rank, world.world_size, world.is_main, world.device.type) == (0, 1, True, "cpu")
+    with init_distributed("cpu") as context:
+        assert (context.rank, context.world_size, context.is_main, context.device.type) == (0, 1, True, "cpu")
     tensor = torch.tensor([1.0, 2.0])
     assert DistributedContext().all_reduce_sum(tensor) is tensor
     assert DistributedContext().all_reduce_max(3) == DistributedContext().all_reduce_min(3) == 3
 
 
-def test_gpus_that_are_missing_are_refused() -> None:
+def test_several_gpus_without_a_gpu_are_an_error() -> None:
     check_gpus(1, "cpu")
     with pytest.raises(ConfigError, match="--gpus 2: training on a CPU uses one process; use --gpus 1"):
         check_gpus(2, "cpu")

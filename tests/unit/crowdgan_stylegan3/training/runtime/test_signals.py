@@ -1,4 +1,4 @@
-"""Signals while training."""
+"""Stop signals during training."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from crowdgan_stylegan3.training.runtime import signals as stopping
+from crowdgan_stylegan3.training.runtime import signals
 from crowdgan_stylegan3.training.runtime.signals import StopRequest
 
 if sys.platform == "win32":
-    pytest.skip("signals as POSIX has them", allow_module_level=True)
+    pytest.skip("requires POSIX signals", allow_module_level=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_asks_to_stop_and_others_that_come_with_it_ask_no_more(number: signal.Signals) -> None:
+def test_a_signal_requests_a_stop_and_signals_directly_after_it_are_ignored(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with StopRequest() as stop:
         assert stop.signal == 0
@@ -25,8 +25,8 @@ def test_a_signal_asks_to_stop_and_others_that_come_with_it_ask_no_more(number: 
     assert signal.getsignal(number) == before
 
 
-def test_a_later_signal_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "REPEAT_WINDOW_S", -1.0)
+def test_a_later_signal_interrupts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "REPEAT_WINDOW_S", -1.0)
     with pytest.raises(KeyboardInterrupt), StopRequest():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)

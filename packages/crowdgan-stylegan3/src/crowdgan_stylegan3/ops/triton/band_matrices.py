@@ -3,7 +3,7 @@
 A full filter is decomposed into a sum of separable ones, by a singular value decomposition in float64. The radial
 12 x 12 filters of configuration R are sums of 3 or 4 separable filters to a relative accuracy of 1e-6, and of 2 or 3 to
 1e-4; row by row they would need 12 products. The decomposition copies the filter to the host, once per filter. Copies
-are not allowed while a CUDA graph is captured: a filter that is not in the cache is then taken row by row, which is
+are not allowed while a CUDA graph is captured: a filter that is not in the cache is then used row by row, which is
 exact. The rounding errors of such a sum are relative to the large values of the filter; taps that are much smaller are
 less accurate relative to their own values.
 

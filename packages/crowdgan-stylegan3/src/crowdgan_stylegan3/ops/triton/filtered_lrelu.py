@@ -2,7 +2,7 @@
 
 The forward pass, the linearised op and its transpose have the same structure: upsample x for the mask or the
 activation, upsample a second tensor if there is one, downsample. The mask is recomputed from x: in half precision x
-takes as many bytes as two bits per upsampled sample at factor 2 would, and no second format has to be stored.
+takes as many bytes as two bits per upsampled sample at factor 2 would, and no second format is stored.
 
 Full filters are sums of a few separable ones (see `band_matrices`) instead of sums over filter rows: a radial filter of
 12 x 12 needs 2 to 4 products instead of 12, and a separable filter is the special case of one.

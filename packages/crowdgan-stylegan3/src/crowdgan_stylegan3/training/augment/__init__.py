@@ -1,4 +1,4 @@
-"""Augmentation of real and generated images, which keeps the discriminator from overfitting a small dataset.
+"""Augmentation of real and generated images, to prevent the discriminator from overfitting a small dataset.
 
 Source: Karras et al., "Training Generative Adversarial Networks with Limited Data" (ADA), 2020, appendix B.
 """

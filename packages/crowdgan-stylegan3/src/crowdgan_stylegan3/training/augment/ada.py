@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation (ADA): the augmentation probability is adjusted to prevent overfitting of D.
+"""Adaptive discriminator augmentation (ADA): adjusts the augmentation probability to prevent overfitting of D.
 
 Source: Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020, section 3.
 """
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from crowdgan_stylegan3.training.config.training_config import AdaConfig
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
+from crowdgan_stylegan3.training.runtime.transfers import HostCopy
 
 IMAGES_PER_KIMG = 1000
 
@@ -26,11 +27,11 @@ class AdaptiveProbability:
 
     def __init__(self, config: AdaConfig, batch: int) -> None:
         self.p = config.p
-        self._settings = config
+        self._config = config
         self._step = batch * config.interval / (config.ramp_kimg * IMAGES_PER_KIMG)
         self._observed: Tensor | None = None
         self._sums: Tensor | None = None
-        self._pending: tuple[Tensor, torch.cuda.Event | None] | None = None
+        self._pending: HostCopy | None = None
 
     def observe(self, real_logits: Tensor) -> None:
         """Accumulates the signs of D's logits of real images, of any shape; NaN counts as sign 0."""
@@ -40,50 +41,33 @@ class AdaptiveProbability:
 
     def update(self, step: int, context: DistributedContext) -> None:
         """Sums the observations over all ranks, and adjusts p at the end of an interval; `step` counts from 0."""
-        if self._settings.mode != "ada" or self._observed is None:
+        if self._config.mode != "ada" or self._observed is None:
             return
         observed, self._observed = context.all_reduce_sum(self._observed), None
         self._sums = observed if self._sums is None else self._sums + observed
-        if (step + 1) % self._settings.interval == 0:
+        if (step + 1) % self._config.interval == 0:
             self._adjust()
-            self._pending, self._sums = _copy_to_host_async(self._sums), None
+            self._pending, self._sums = HostCopy(self._sums), None
 
     def state(self) -> dict[str, Any]:
         """State at the end of a step, for checkpoints; JSON-ready."""
         return {
             "p": self.p,
             "sums": None if self._sums is None else self._sums.tolist(),
-            "arriving": None if self._pending is None else _wait_for_copy(*self._pending),
+            "arriving": None if self._pending is None else self._pending.wait().tolist(),
         }
 
     def restore(self, state: dict[str, Any], device: torch.device) -> None:
         """Restores a state; with fixed augmentation, p stays that of the config."""
-        if self._settings.mode == "ada":
+        if self._config.mode == "ada":
             self.p = state["p"]
         self._sums = None if state["sums"] is None else torch.tensor(state["sums"], device=device)
-        self._pending = None if state["arriving"] is None else (torch.tensor(state["arriving"]), None)
+        self._pending = None if state["arriving"] is None else HostCopy(torch.tensor(state["arriving"]))
 
     def _adjust(self) -> None:
         if self._pending is None:
             return
-        count, total = _wait_for_copy(*self._pending)
-        excess = total / count - self._settings.target
+        count, total = self._pending.wait().tolist()
+        excess = total / count - self._config.target
         if excess:
             self.p = min(max(self.p + math.copysign(self._step, excess), 0.0), 1.0)
-
-
-def _copy_to_host_async(sums: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
-    """A copy in host memory that is made asynchronously, and the CUDA event that is recorded after it."""
-    if sums.device.type != "cuda":
-        return sums, None
-    copy = torch.empty(sums.shape, pin_memory=True).copy_(sums, non_blocking=True)
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    event.record()
-    return copy, event
-
-
-def _wait_for_copy(copy: Tensor, event: torch.cuda.Event | None) -> list[float]:
-    if event is not None:
-        event.synchronize()
-    values: list[float] = copy.tolist()
-    return values

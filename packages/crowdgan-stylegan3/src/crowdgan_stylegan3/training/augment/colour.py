@@ -33,32 +33,32 @@ def transform_colours(images: Tensor, maps: Tensor) -> Tensor:
     """
     if torch.equal(maps, torch.eye(4, dtype=maps.dtype).expand_as(maps)):
         return images
-    linear, added = maps[:, :3, :3], maps[:, :3, 3:]
+    linear, offset = maps[:, :3, :3], maps[:, :3, 3:]
     if images.shape[1] == 1:
-        linear, added = linear.sum(dim=2, keepdim=True).mean(dim=1, keepdim=True), added.mean(dim=1, keepdim=True)
-    return torch.baddbmm(copy_to_device(added, images), copy_to_device(linear, images), images.flatten(2)).view(
+        linear, offset = linear.sum(dim=2, keepdim=True).mean(dim=1, keepdim=True), offset.mean(dim=1, keepdim=True)
+    return torch.baddbmm(copy_to_device(offset, images), copy_to_device(linear, images), images.flatten(2)).view(
         images.shape
     )
 
 
 def _steps(config: AugmentConfig, draws: Draws) -> Iterator[Tensor]:
-    """Brightness, contrast, luma flip, hue, saturation."""
-    added = draws.apply_randomly(draws.normal(config.brightness_std), config.brightness, 0)
-    yield _affine(EYE.expand(draws.count, 3, 3), added)
+    """Yields maps of brightness, contrast, luma flip, hue and saturation."""
+    offset = draws.apply_randomly(draws.normal(config.brightness_std), config.brightness, 0)
+    yield _affine(EYE.expand(draws.count, 3, 3), offset)
     factor = draws.apply_randomly(draws.factor(config.contrast_std), config.contrast, 1)
     yield _affine(factor[:, None, None] * EYE)
-    flipped = draws.apply_randomly(draws.integers_below(2), config.lumaflip, 0)
-    yield _affine(EYE - 2 * flipped[:, None, None] * ALONG_GREY)
+    is_flipped = draws.apply_randomly(draws.integers_below(2), config.lumaflip, 0)
+    yield _affine(EYE - 2 * is_flipped[:, None, None] * ALONG_GREY)
     angle = draws.apply_randomly(draws.symmetric() * (config.hue_max * math.pi), config.hue, 0)[:, None, None]
     yield _affine(ALONG_GREY + angle.cos() * (EYE - ALONG_GREY) + angle.sin() * ABOUT_GREY)
     factor = draws.apply_randomly(draws.factor(config.saturation_std), config.saturation, 1)
     yield _affine(ALONG_GREY + factor[:, None, None] * (EYE - ALONG_GREY))
 
 
-def _affine(linear: Tensor, added: Tensor | None = None) -> Tensor:
-    """Affine maps `[N, 4, 4]` from linear maps `[N, 3, 3]` and values `[N]` that are added to all channels."""
+def _affine(linear: Tensor, offset: Tensor | None = None) -> Tensor:
+    """Affine maps `[N, 4, 4]` from linear maps `[N, 3, 3]` and offsets `[N]` of all channels."""
     maps = torch.eye(4, dtype=torch.float64).repeat(linear.shape[0], 1, 1)
     maps[:, :3, :3] = linear
-    if added is not None:
-        maps[:, :3, 3] = added[:, None]
+    if offset is not None:
+        maps[:, :3, 3] = offset[:, None]
     return maps

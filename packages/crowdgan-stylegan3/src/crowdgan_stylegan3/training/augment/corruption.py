@@ -14,7 +14,7 @@ def add_noise(images: Tensor, config: AugmentConfig, draws: Draws) -> Tensor:
     std = draws.apply_randomly(draws.half_normal(config.noise_std), config.noise, 0)
     if not std.any():
         return images
-    generator = draws.on_device(images.device)
+    generator = draws.device_generator(images.device)
     noise = torch.randn(images.shape, generator=generator, dtype=images.dtype, device=images.device)
     return images + noise * copy_to_device(std[:, None, None, None], images)
 

@@ -1,7 +1,7 @@
 """Random draws of augmentations, on the host.
 
-The amount of computation depends on the draws, and reading them from a device would make the host wait. Draws on the
-host are also independent of the device.
+The amount of computation depends on the draws; draws on a GPU would make the host wait for them. Draws on the host are
+also the same for every device.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from crowdgan_stylegan3.training.runtime.transfers import to_device
 
 MAX_SEED = 2**63 - 1
 
@@ -71,15 +73,13 @@ class Draws:
             is_applied = torch.full_like(is_applied, multiplier > 0)
         return torch.where(is_applied.view(-1, *[1] * (value.ndim - 1)), value, neutral)
 
-    def on_device(self, device: torch.device) -> torch.Generator:
-        """Generator on a device for draws of image size, seeded by a draw on the host."""
+    def device_generator(self, device: torch.device) -> torch.Generator:
+        """A generator on a device, for draws of image size; its seed is drawn on the host."""
         seed = int(torch.randint(MAX_SEED, (), generator=self.generator))
         return torch.Generator(device).manual_seed(seed)
 
 
 def copy_to_device(values: Tensor, images: Tensor) -> Tensor:
-    """Host values on the device of images, floats in the dtype of the images; the host does not wait."""
+    """Host values on the device of images, floats in the dtype of the images. The host does not wait for the copy."""
     values = values.to(images.dtype) if values.is_floating_point() else values
-    if images.device.type == "cuda":
-        return values.pin_memory().to(images.device, non_blocking=True)
-    return values.to(images.device)
+    return to_device(values, images.device)

@@ -31,7 +31,7 @@ def band_gains(config: AugmentConfig, draws: Draws) -> Tensor:
 def filter_bands(images: Tensor, gains: Tensor) -> Tensor:
     """Images `[N, C, H, W]` with frequency bands multiplied by gains `[N, 4]`, along both axes."""
     indices = true_indices((gains != 1).any(dim=1))
-    taps = gains @ _bands()
+    taps = gains @ _band_taps()
     return update_groups(
         images, [indices] if len(indices) else [], lambda group, members: _filter_axes(group, taps[members])
     )
@@ -49,5 +49,6 @@ def _filter_axes(images: Tensor, taps: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
-def _bands() -> Tensor:
+def _band_taps() -> Tensor:
+    """Taps of the bands, `[4, length]`."""
     return band_filters(SYM2, NUM_BANDS)

@@ -29,17 +29,17 @@ def geometric_transforms(config: AugmentConfig, draws: Draws, size: tuple[int, i
 
 
 def _blits(config: AugmentConfig, draws: Draws, size: tuple[int, int]) -> Iterator[Tensor]:
-    """Horizontal flip, rotation by multiples of 90 degrees, translation by whole pixels."""
-    flipped = draws.apply_randomly(draws.integers_below(2), config.xflip, 0)
-    yield _scaling(1 - 2 * flipped, torch.ones_like(flipped))
-    quarters = draws.apply_randomly(draws.integers_below(4), config.rotate90, 0)
-    yield _rotation(quarters * (math.pi / 2))
+    """Yields matrices of horizontal flip, rotation by multiples of 90 degrees, and translation by whole pixels."""
+    is_flipped = draws.apply_randomly(draws.integers_below(2), config.xflip, 0)
+    yield _scaling(1 - 2 * is_flipped, torch.ones_like(is_flipped))
+    quarter_turns = draws.apply_randomly(draws.integers_below(4), config.rotate90, 0)
+    yield _rotation(quarter_turns * (math.pi / 2))
     fractions = draws.apply_randomly(draws.symmetric(2) * config.xint_max, config.xint, 0)
     yield _translation(-(fractions[:, 0] * size[1]).round(), -(fractions[:, 1] * size[0]).round())
 
 
 def _transformations(config: AugmentConfig, draws: Draws, size: tuple[int, int]) -> Iterator[Tensor]:
-    """Scaling, rotation, anisotropic scaling, second rotation, translation.
+    """Yields matrices of scaling, rotation, anisotropic scaling, a second rotation, and translation.
 
     With a percentile there is no second rotation, as in the published code.
     """

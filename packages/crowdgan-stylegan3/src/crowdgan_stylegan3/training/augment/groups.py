@@ -1,4 +1,4 @@
-"""Changes of some images of a batch."""
+"""Transformations of a part of the images of a batch."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 from crowdgan_stylegan3.training.augment.draws import copy_to_device
 
 
-def update_groups(images: Tensor, groups: Sequence[Tensor], change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Images `[N, C, H, W]` with changed groups of images.
+def update_groups(images: Tensor, groups: Sequence[Tensor], transform: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Images `[N, C, H, W]`, of which groups are transformed.
 
     Args:
         images: the images.
         groups: indices of images, in host memory; an image is in at most one group.
-        change: returns the changed images of a group, from the images and their indices.
+        transform: returns the transformed images of a group, from the images and their indices.
     """
     if not groups:
         return images
-    pieces = [change(images.index_select(0, copy_to_device(indices, images)), indices) for indices in groups]
+    pieces = [transform(images.index_select(0, copy_to_device(indices, images)), indices) for indices in groups]
     return images.index_copy(0, copy_to_device(torch.cat(list(groups)), images), torch.cat(pieces))
 
 

@@ -79,10 +79,10 @@ class AugmentPipe(nn.Module):
 
         Args:
             images: `[N, 1 or 3, H, W]`, float32 or float64, on the module's device, with a value range of about
-                [-1, 1], which results may exceed.
+                [-1, 1]; results can exceed this range.
             debug_percentile: replaces each draw by this percentile of its distribution, above 0 and below 1, and
                 applies all augmentations; None for random draws.
-            generator: CPU generator that is the only source of randomness; None for PyTorch's default.
+            generator: CPU generator, the only source of randomness; None for PyTorch's default.
 
         Raises:
             ConfigError: invalid images, percentile or generator.

@@ -1,6 +1,6 @@
-"""Bilinear sampling as a torch operator with second derivatives, which older PyTorch versions lack; reflection padding.
+"""Bilinear sampling with second derivatives, which older versions of PyTorch do not have; reflection padding.
 
-Samples are linear in the image: the gradient is the transposed operator, and the gradient of that is sampling again.
+Sampling is a torch operator, linear in the image: its gradient is the transposed operator, whose gradient is sampling.
 The operators have no gradient with respect to the sampling points.
 """
 
@@ -54,7 +54,7 @@ def _(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
 
 
 def spread_in_order(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
-    """Like `spread`, slower, with a fixed order of additions on a GPU too."""
+    """As `spread`, slower, with a fixed order of additions on every device."""
     count, channels = values.shape[:2]
     x, y = ((grid[..., axis] * size + (size - 1)) / 2 for axis, size in ((0, width), (1, height)))
     first = torch.arange(count, device=values.device)[:, None, None] * (height * width)
@@ -69,30 +69,30 @@ def spread_in_order(values: Tensor, grid: Tensor, height: int, width: int) -> Te
     return images.view(count, height, width, channels).permute(0, 3, 1, 2).contiguous()
 
 
-def _save_sample(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _setup_sample(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     images, grid = inputs
     ctx.save_for_backward(grid)
     ctx.size = images.shape[2:]
 
 
-def _back_sample(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+def _backward_sample(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     (grid,) = ctx.saved_tensors
     return spread(dy, grid, *ctx.size), None
 
 
-sample.register_autograd(_back_sample, setup_context=_save_sample)
+sample.register_autograd(_backward_sample, setup_context=_setup_sample)
 
 
-def _save_spread(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _setup_spread(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(inputs[1])
 
 
-def _back_spread(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+def _backward_spread(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     (grid,) = ctx.saved_tensors
     return sample(dy, grid), None, None, None
 
 
-spread.register_autograd(_back_spread, setup_context=_save_spread)
+spread.register_autograd(_backward_spread, setup_context=_setup_spread)
 
 
 def reflect_pad(images: Tensor, margins: Sequence[int]) -> Tensor:
@@ -100,7 +100,7 @@ def reflect_pad(images: Tensor, margins: Sequence[int]) -> Tensor:
 
     Args:
         images: the images, of at least 2x2 samples.
-        margins: samples `(x0, x1, y0, y1)`, at least 0; larger ones than the image are reflected repeatedly.
+        margins: samples `(x0, x1, y0, y1)`, at least 0; margins larger than the image are reflected repeatedly.
     """
     return _pad_axis(_pad_axis(images, 3, margins[0], margins[1]), 2, margins[2], margins[3])
 

@@ -1,4 +1,4 @@
-"""Options of a training run: what a user sets. Names, defaults and help texts of the options are defined here alone."""
+"""Options of a training run, set by the user: their names, defaults and help texts are defined only in this module."""
 
 from __future__ import annotations
 

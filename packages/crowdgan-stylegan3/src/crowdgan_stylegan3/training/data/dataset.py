@@ -122,13 +122,13 @@ class ImageDataset(Dataset[Batch]):
 
 
 def load_batches(images: ImageDataset, sampler: ImageSampler, *, workers: int, device: torch.device) -> Iterator[Batch]:
-    """Batches of one rank, without end.
+    """Endless batches of one rank.
 
     Args:
         images: the dataset.
         sampler: image indices of each batch.
         workers: worker processes that load batches in advance; 0 loads them in this process.
-        device: compute device; for a GPU the batches are in pinned memory.
+        device: compute device; for a GPU, batches are in pinned memory.
     """
     loader: DataLoader[Batch] = DataLoader(
         images,

@@ -1,4 +1,4 @@
-"""Label vectors of a training dataset, and their meaning."""
+"""Label vectors of a training dataset, their meaning, and their distribution."""
 
 from __future__ import annotations
 

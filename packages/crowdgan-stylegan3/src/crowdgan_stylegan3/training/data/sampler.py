@@ -25,14 +25,14 @@ class ImageSampler:
     seed: int
     """Random seed of the run."""
     start_nimg: int = 0
-    """Images shown before; iteration continues after them."""
+    """Images shown before the first step; iteration continues after them."""
     rank: int = 0
     """Index of this rank."""
     world_size: int = 1
     """Number of ranks."""
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Image indices of each training step, without end."""
+        """Yields the image indices of each training step, endlessly."""
         order, order_pass = torch.empty(0), -1
         start = self.start_nimg
         while True:

@@ -105,8 +105,8 @@ def choose_micro_batch(config: TrainingConfig, candidates: Sequence[int], contex
         return candidates[0]
     image_bytes = activation_bytes(config)
     available_bytes = USABLE_MEMORY_FRACTION * free_bytes(context.device) - state_bytes(config)
-    fitting = [size for size in candidates if size * image_bytes <= available_bytes]
-    if not fitting:
+    feasible = [size for size in candidates if size * image_bytes <= available_bytes]
+    if not feasible:
         smallest = candidates[-1]
         needed_bytes = smallest * image_bytes + state_bytes(config)
         raise ConfigError(
@@ -114,7 +114,7 @@ def choose_micro_batch(config: TrainingConfig, candidates: Sequence[int], contex
             f"{free_bytes(context.device) / GIB_BYTES:.1f} GiB are free; reduce --cbase or --cmax, "
             f"or set --batch-gpu {smallest} to try it anyway"
         )
-    return context.all_reduce_min(fitting[0])
+    return context.all_reduce_min(feasible[0])
 
 
 def estimate_resources(
@@ -127,7 +127,7 @@ def estimate_resources(
         schedule: length and micro-batch size of the run.
         labels: labels of the dataset.
         context: context of this process.
-        gpus: number of GPUs that share the work.
+        gpus: number of GPUs of the run.
     """
     group_size = config.discriminator.group_size
     batch = max(min(PROBE_BATCH, schedule.batch_gpu) // group_size, 1) * group_size
@@ -173,10 +173,10 @@ def _host_available_bytes() -> float:
 def _container_available_bytes() -> float:
     """Available memory of the container in bytes; infinite without a limit."""
     try:
-        limit, used = (int((CGROUP_PATH / name).read_text()) for name in ("memory.max", "memory.current"))
+        limit_bytes, used_bytes = (int((CGROUP_PATH / name).read_text()) for name in ("memory.max", "memory.current"))
     except (OSError, ValueError):  # no cgroup, or the limit is "max"
         return math.inf
-    return float(limit - used)
+    return float(limit_bytes - used_bytes)
 
 
 def _meta_networks(config: TrainingConfig) -> tuple[Generator, Discriminator]:

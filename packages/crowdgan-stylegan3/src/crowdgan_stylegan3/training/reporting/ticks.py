@@ -143,8 +143,10 @@ class Tick:
             return []
         names = self.classes[:MAX_CLASS_SCORES]
         class_scores = [(name, self.statistics.get(f"Loss/scores/real/{name}")) for name in names]
-        listed = ", ".join(f"{name} {item.mean:+.2f}" for name, item in class_scores if item is not None and item.num)
-        return [f"real {score.mean:+.2f}" + (f" ({listed})" if listed else "")]
+        class_text = ", ".join(
+            f"{name} {item.mean:+.2f}" for name, item in class_scores if item is not None and item.num
+        )
+        return [f"real {score.mean:+.2f}" + (f" ({class_text})" if class_text else "")]
 
 
 class TickClock:
@@ -161,7 +163,7 @@ class TickClock:
         self._trainer, self._total_img = trainer, total_img
         self._first = self._number = int(state.get("tick", 0))
         self._previous_s = float(state.get("seconds", 0.0))
-        self._recent: deque[tuple[float, int]] = deque(maxlen=SPEED_WINDOW_TICKS)
+        self._recent_ticks: deque[tuple[float, int]] = deque(maxlen=SPEED_WINDOW_TICKS)
         self._start_s = self._tick_start_s = time.monotonic()
         self._maintenance_s = self._data_wait_s = 0.0
         self._tick_nimg = trainer.nimg
@@ -209,9 +211,9 @@ class TickClock:
     def _add_to_recent(self, seconds: float) -> tuple[float, int]:
         """Seconds and images of the recent ticks including this one; the first tick, a warm-up, is discarded."""
         if self._number == self._first + 1:
-            self._recent.clear()
-        self._recent.append((seconds, self._num_images))
-        return sum(item[0] for item in self._recent), sum(item[1] for item in self._recent)
+            self._recent_ticks.clear()
+        self._recent_ticks.append((seconds, self._num_images))
+        return sum(item[0] for item in self._recent_ticks), sum(item[1] for item in self._recent_ticks)
 
     def begin(self) -> None:
         """Begins the next tick; the time since the end of the last one was maintenance."""
