@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from crowdgan_core.cli.app import build_tree
+from crowdgan_core.cli.common.lazy_command import load_command
 from crowdgan_core.plugins.discovery import installed_plugins
 
 COLUMNS = 80
@@ -29,7 +30,7 @@ def command_contexts(command: click.Command, name: str, parent: click.Context | 
     yield context
     if isinstance(command, click.Group):
         for subcommand_name, subcommand in command.commands.items():
-            yield from command_contexts(subcommand, subcommand_name, context)
+            yield from command_contexts(load_command(subcommand), subcommand_name, context)
 
 
 def cli_reference() -> str:

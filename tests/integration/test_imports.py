@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from crowdgan_core.cli.app import build_tree
+from crowdgan_core.cli.common.lazy_command import load_command
 from crowdgan_core.plugins.discovery import installed_plugins
 
 PACKAGES = Path(__file__).parents[2] / "packages"
@@ -21,18 +23,23 @@ PLUGIN_PACKAGES = {path.name.replace("-", "_") for path in PACKAGES.iterdir() if
 CLICK_MODULES = ("plugin.py", "hookspecs.py", "models/backend.py", "plugins/builtin.py")
 """Modules other than `cli/` that may import click, relative to their package; `backend.py` in crowdgan-stylegan3."""
 
+LAZY_TARGET = re.compile(r"crowdgan_\w+(\.\w+)+:\w+")
+"""Location of a lazy command, for example `crowdgan_core.cli.label:command`."""
+
 COLUMNS = 80
 """Terminal width at which all lines of a command list must be complete."""
 
 
 def imported_names(path: Path) -> set[str]:
-    """Names of all imported modules and members, including imports in functions and under TYPE_CHECKING."""
+    """Names of all imported modules and members: also in functions, under TYPE_CHECKING, and of lazy commands."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and LAZY_TARGET.fullmatch(str(node.value)):
+            names.add(node.value.replace(":", "."))
     return names
 
 
@@ -103,7 +110,8 @@ def test_the_cycle_search_detects_a_cycle() -> None:
 def test_no_import_cycle_exists_in_a_package_or_between_packages() -> None:
     graph = import_graph()
     assert "crowdgan_core.plugins.discovery" in graph["crowdgan_core.cli"]
-    assert "crowdgan_core.cli.convert" in graph["crowdgan_core.plugins.builtin"], "imports in functions count"
+    assert "crowdgan_core.cli.convert" in graph["crowdgan_core.plugins.builtin"], "lazy commands count"
+    assert "crowdgan_core.cli.density" in graph["crowdgan_core.plugins.builtin"], "imports in functions count"
     assert "crowdgan_core.datasets.protocols" in graph["crowdgan_core.hookspecs"], "imports for type checking count"
     assert import_cycles(graph) == []
 
@@ -122,16 +130,28 @@ def test_packages_import_only_core_and_click_only_in_command_modules(path: Path)
     assert may_import_click or "click" not in imported, "click is only for command modules"
 
 
-LIGHT_COMMANDS = ["--help", "label --help", "density", "plugins", "generate --help", "sweep --help", "calibrate --help"]
+HEAVY_LIBRARIES = {"torch", "scipy", "matplotlib", "h5py", "rich"}
+
+LIGHT_COMMANDS = ["label --help", "density", "plugins", "generate --help", "sweep --help", "calibrate --help"]
+"""Commands that import none of them."""
+
+COMMAND_LISTS = ["--help", "plot --help", "stylegan3 --help", "train --help"]
+"""Commands that import not even numpy."""
 
 
-@pytest.mark.parametrize("arguments", LIGHT_COMMANDS)
-def test_light_commands_import_no_heavy_library(arguments: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "libraries"),
+    [
+        *((arguments, HEAVY_LIBRARIES) for arguments in LIGHT_COMMANDS),
+        *((arguments, HEAVY_LIBRARIES | {"numpy", "PIL"}) for arguments in COMMAND_LISTS),
+    ],
+)
+def test_light_commands_import_no_heavy_library(arguments: str, libraries: set[str]) -> None:
     program = (
         f"import sys; sys.argv = ['crowdgan', *{arguments.split()!r}]\n"
         "from crowdgan_core.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'torch', 'scipy', 'matplotlib', 'h5py', 'rich'} & set(sys.modules)), file=sys.stderr)"
+        f"print(sorted({libraries!r} & set(sys.modules)), file=sys.stderr)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stderr.strip() == "[]"
@@ -153,7 +173,7 @@ def all_commands() -> Iterator[tuple[str, click.Command]]:
 def test_every_command_has_a_short_help(words: str) -> None:
     command = dict(all_commands())[words]
     assert command.short_help
-    assert command.help
+    assert load_command(command).help
     assert not command.short_help.endswith(".")
 
 

@@ -419,3 +419,36 @@ def test_the_bytes_of_a_dataset_do_not_depend_on_the_number_of_workers(
     dest = tmp_path / dest_name
     assert start(*label_command(crowd, dest, "--workers", workers)).finish() == (0, "")
     assert dest.read_bytes() == complete_datasets[dest_name].read_bytes()
+
+
+INTERRUPTED_FINALISER = """
+import os, signal, time
+
+import click
+
+from crowdgan_core import cli
+
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+        time.sleep(0)  # runs the signal handler, whose exception Python ignores here
+
+
+@click.command()
+def command():
+    Interrupted()
+    time.sleep(60)
+
+
+cli.build_tree = lambda plugins: command
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_in_a_finaliser_is_not_lost(name: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_FINALISER.format(name=name)], capture_output=True, text=True, timeout=50
+    )
+    assert (run.returncode, run.stderr.strip()) == (130, "crowdgan: interrupted; no partial output was left")

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from crowdgan_core.cli.app import build_tree
+from crowdgan_core.cli.common.lazy_command import load_command
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
 from crowdgan_stylegan3.config import generator_config
@@ -39,8 +40,10 @@ def fenced_commands(path: Path) -> list[list[str]]:
 
 
 def run(arguments: list[str]) -> None:
-    more = next((options for words, options in EXTRA_OPTIONS.items() if tuple(arguments[: len(words)]) == words), [])
-    result = CliRunner().invoke(build_tree(installed_plugins()), [*arguments, *more], catch_exceptions=False)
+    extra_options = next(
+        (options for words, options in EXTRA_OPTIONS.items() if tuple(arguments[: len(words)]) == words), []
+    )
+    result = CliRunner().invoke(build_tree(installed_plugins()), [*arguments, *extra_options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
 
 
@@ -90,13 +93,13 @@ def option_names(command: click.Command) -> set[str]:
 
 @pytest.mark.parametrize("words", installed_plugins().commands)
 def test_examples_in_help_texts_use_options_that_exist(words: str) -> None:
-    command = installed_plugins().commands[words].command
+    command = load_command(installed_plugins().commands[words].command)
     example = (command.help or "").partition("Examples:")[2]
     used = set(re.findall(r"(?<=\s)--[a-z][a-z-]+", example))
     assert used <= option_names(command)
 
 
-def test_the_set_up_commands_differ_only_in_the_task() -> None:
+def test_the_setup_commands_differ_only_in_the_task() -> None:
     commands = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert [command.rpartition(" ")[2] for command in commands] == ["demo", "tests"]
     assert len({command.rpartition(" ")[0] for command in commands}) == 1

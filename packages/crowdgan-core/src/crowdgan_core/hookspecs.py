@@ -1,5 +1,7 @@
 """The hooks that a plugin may implement. Each takes no arguments and returns a list or tuple.
 
+A hook is called when objects of its kind are first needed.
+
 A distribution becomes a plugin by an entry point in the group `crowdgan` that names a module. Hook implementations are
 functions of that module with the names below, marked with `hookimpl`:
 

@@ -1,34 +1,37 @@
 """Hook implementations: density estimators, sources of head-point datasets, and commands.
 
-Neither this module nor its hooks import scipy, so that `crowdgan --help` is fast.
+Importing this module imports none of them: each is imported when it is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.hookspecs import CommandSpec, hookimpl
-from crowdgan_core.sources.base import SceneSource
-from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
-from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
-from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
-from crowdgan_density.image_plane.kernel import KernelDensityEstimator
-from crowdgan_density.image_plane.pairwise import EuclideanEstimator
-from crowdgan_density.image_plane.sg3_compat import (
-    Sg3EuclideanEstimator,
-    Sg3GridEstimator,
-    Sg3GridMetresEstimator,
-    Sg3NormalisedEstimator,
-    Sg3ThresholdEstimator,
-)
-from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
+
+if TYPE_CHECKING:
+    from crowdgan_core.density.estimator import DensityEstimator
+    from crowdgan_core.sources.base import SceneSource
 
 
 @hookimpl
 def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
     """Estimators in the image plane, on the ground plane, and with the published tool's labels."""
+    from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+    from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
+    from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
+    from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
+    from crowdgan_density.image_plane.kernel import KernelDensityEstimator
+    from crowdgan_density.image_plane.pairwise import EuclideanEstimator
+    from crowdgan_density.image_plane.sg3_compat import (
+        Sg3EuclideanEstimator,
+        Sg3GridEstimator,
+        Sg3GridMetresEstimator,
+        Sg3NormalisedEstimator,
+        Sg3ThresholdEstimator,
+    )
+
     return [
         ThresholdEstimator,
         NormalisedCountEstimator,
@@ -49,12 +52,18 @@ def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
 @hookimpl
 def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
     """Crowd-counting datasets with head points."""
+    from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
+
     return [ShanghaiTech(), UcfCc50()]
 
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """`crowdgan calibrate` and `crowdgan density evaluate`."""
-    from crowdgan_density.cli import calibrate, evaluate
+    from crowdgan_core.cli.common.lazy_command import LazyCommand
 
-    return [CommandSpec("", calibrate.command), CommandSpec("density", evaluate.command)]
+    calibrate = LazyCommand(
+        "calibrate", "Calibrate cameras and report persons/m²", "crowdgan_density.cli.calibrate:command"
+    )
+    evaluate = LazyCommand("evaluate", "Compare estimates with ground truth", "crowdgan_density.cli.evaluate:command")
+    return [CommandSpec("", calibrate), CommandSpec("density", evaluate)]

@@ -1,25 +1,37 @@
 """Hook implementations: the commands of `crowdgan plot`, and the density overlays of `crowdgan label --plot`.
 
-Neither importing this module nor calling its hooks loads matplotlib, so that `crowdgan --help` stays fast.
+Importing this module imports none of them: each is imported when it is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from crowdgan_core.hookspecs import CommandSpec, ScenePlotter, hookimpl
-from crowdgan_plot.density.overlay_plotter import OverlayPlotter
+from crowdgan_core.hookspecs import CommandSpec, hookimpl
+
+if TYPE_CHECKING:
+    from crowdgan_core.hookspecs import ScenePlotter
 
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """The commands of `crowdgan plot`."""
-    from crowdgan_plot.cli import density, labels, loss, run, spectra
+    from crowdgan_core.cli.common.lazy_command import LazyCommand
 
-    return [CommandSpec("plot", module.command) for module in (loss, run, density, labels, spectra)]
+    commands = [
+        LazyCommand("loss", "Plot training losses", "crowdgan_plot.cli.loss:command"),
+        LazyCommand("run", "Write an HTML report of a run", "crowdgan_plot.cli.run:command"),
+        LazyCommand("density", "Plot density estimates over images", "crowdgan_plot.cli.density:command"),
+        LazyCommand("labels", "Plot class balance and density distribution", "crowdgan_plot.cli.labels:command"),
+        LazyCommand("spectra", "Plot average power spectra", "crowdgan_plot.cli.spectra:command"),
+    ]
+    return [CommandSpec("plot", command) for command in commands]
 
 
 @hookimpl
 def crowdgan_register_scene_plotters() -> Sequence[ScenePlotter]:
     """The plotter of the density overlays of `crowdgan label --plot`."""
+    from crowdgan_plot.density.overlay_plotter import OverlayPlotter
+
     return [OverlayPlotter()]

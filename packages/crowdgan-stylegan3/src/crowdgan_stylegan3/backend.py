@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crowdgan_core.errors import CheckpointError
-from crowdgan_core.models.card import read_card
-from crowdgan_stylegan3.config import BACKEND_NAME
+from crowdgan_stylegan3.backend_name import BACKEND_NAME
 
 if TYPE_CHECKING:
     import click
@@ -22,12 +21,14 @@ class StyleGan3Backend:
 
     def train_command(self) -> click.Command:
         """The click command `crowdgan train stylegan3`."""
-        from crowdgan_stylegan3.cli.train import command
+        from crowdgan_core.cli.common.lazy_command import LazyCommand
 
-        return command
+        return LazyCommand(BACKEND_NAME, "Train StyleGAN3 or StyleGAN2", "crowdgan_stylegan3.cli.train:command")
 
     def can_load(self, path: Path) -> bool:
         """Whether the model card of a file names this backend."""
+        from crowdgan_core.models.card import read_card
+
         try:
             return read_card(path).backend == BACKEND_NAME
         except CheckpointError:

@@ -9,14 +9,8 @@ from typing import Any, Literal, get_args
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io import codec
 
-BACKEND_NAME = "stylegan3"
-"""Name of the model backend: `crowdgan train stylegan3`, and the key `backend` of model cards."""
-
 Variant = Literal["stylegan3-t", "stylegan3-r", "stylegan2"]
-
-
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
-
 
 MIN_RESOLUTION, MAX_RESOLUTION = 16, 4096
 """Smallest and largest image side in pixels; below, the margins of the layers exceed the image."""

@@ -1,24 +1,36 @@
-"""Hook implementations. Importing this module loads no torch, so that `crowdgan --help` starts fast."""
+"""Hook implementations: the commands of `crowdgan stylegan3`, and the model backend. Importing this loads no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from crowdgan_core.hookspecs import CommandSpec, hookimpl
-from crowdgan_core.models.backend import ModelBackend
-from crowdgan_stylegan3.backend import StyleGan3Backend
-from crowdgan_stylegan3.config import BACKEND_NAME
+from crowdgan_stylegan3.backend_name import BACKEND_NAME
+
+if TYPE_CHECKING:
+    from crowdgan_core.models.backend import ModelBackend
 
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """The commands of `crowdgan stylegan3`."""
-    from crowdgan_stylegan3.cli import build, doctor, export, import_, init, video
+    from crowdgan_core.cli.common.lazy_command import LazyCommand
 
-    return [CommandSpec(BACKEND_NAME, module.command) for module in (init, import_, export, video, doctor, build)]
+    commands = [
+        LazyCommand("init", "Create a model with random weights", "crowdgan_stylegan3.cli.init:command"),
+        LazyCommand("import", "Import an official .pkl snapshot", "crowdgan_stylegan3.cli.import_:command"),
+        LazyCommand("export", "Export a network from a checkpoint", "crowdgan_stylegan3.cli.export:command"),
+        LazyCommand("video", "Render an interpolation video", "crowdgan_stylegan3.cli.video:command"),
+        LazyCommand("doctor", "Check versions and op implementations", "crowdgan_stylegan3.cli.doctor:command"),
+        LazyCommand("build", "Compile the native CPU ops", "crowdgan_stylegan3.cli.build:command"),
+    ]
+    return [CommandSpec(BACKEND_NAME, command) for command in commands]
 
 
 @hookimpl
 def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
     """The model backend `stylegan3`."""
+    from crowdgan_stylegan3.backend import StyleGan3Backend
+
     return [StyleGan3Backend()]

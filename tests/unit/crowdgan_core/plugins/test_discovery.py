@@ -88,6 +88,13 @@ def core() -> EntryPoint:
     return next(point for point in entry_points(group=PROJECT) if point.name == "core")
 
 
+def load_all(points: list[EntryPoint], selection: str | None = None) -> PluginRegistry:
+    """The plugins, after all their hooks have been called."""
+    plugins = load_plugins(points, selection)
+    plugins.load_all()
+    return plugins
+
+
 def reasons(plugins: PluginRegistry) -> dict[str, str]:
     return {failure.name: failure.reason for failure in plugins.failures}
 
@@ -102,8 +109,8 @@ def test_every_hook_is_documented_and_known_to_discovery() -> None:
         assert str(inspect.signature(hook).return_annotation).startswith("Sequence[")
 
 
-def test_core_uses_the_same_hooks() -> None:
-    plugins = load_plugins([core()])
+def test_core_registers_its_plugins_with_the_same_hooks() -> None:
+    plugins = load_all([core()])
     assert plugins.failures == []
     assert list(plugins.scene_sources) == ["crowdhuman", "dataset", "cifar10", "mnist", "lsun", "folder", "zip"]
     assert list(plugins.dataset_formats) == ["zip", "folder", "hdf5"]
@@ -112,7 +119,7 @@ def test_core_uses_the_same_hooks() -> None:
 
 
 def test_a_valid_plugin_is_loaded(write_plugin: Write) -> None:
-    plugins = load_plugins([write_plugin("mine", ESTIMATOR.replace("NAME", "mine"))])
+    plugins = load_all([write_plugin("mine", ESTIMATOR.replace("NAME", "mine"))])
     assert list(plugins.density_estimators) == ["mine"]
     assert plugins.provider("density estimator", "mine").distribution == "mine"
     assert repr(plugins) == "PluginRegistry(mine)"
@@ -129,19 +136,50 @@ def test_a_valid_plugin_is_loaded(write_plugin: Write) -> None:
 def test_returned_objects_are_registered_by_name(write_plugin: Write, hook: str, attributes: str, kind: str) -> None:
     members = ", ".join(f"{name}='example'" for name in attributes.split())
     text = f"{IMPORTS}from types import SimpleNamespace\n@hookimpl\ndef crowdgan_register_{hook}():\n"
-    plugins = load_plugins([write_plugin("mine", f"{text}    return [SimpleNamespace({members})]\n")])
+    plugins = load_all([write_plugin("mine", f"{text}    return [SimpleNamespace({members})]\n")])
     assert reasons(plugins) == {}
     assert list(getattr(plugins, kind)) == ["example"]
 
 
+def test_a_hook_is_called_once_when_objects_of_its_kind_are_needed(write_plugin: Write) -> None:
+    text = f"{IMPORTS}calls = []\n" + "".join(
+        f"@hookimpl\ndef crowdgan_register_{kind}():\n    calls.append('{kind}')\n    return []\n"
+        for kind in ("scene_sources", "density_estimators", "dataset_formats", "model_backends", "commands")
+    )
+    plugins = load_plugins([write_plugin("mine", text)])
+    calls = sys.modules["mine"].calls
+    assert calls == []
+    for _ in range(2):
+        assert plugins.dataset_formats == {}
+        assert calls == ["dataset_formats"]
+    assert plugins.commands == {}
+    assert calls == ["dataset_formats", "commands", "model_backends"], "commands include training commands"
+    plugins.load_all()
+    assert sorted(calls) == sorted({*calls}), "every hook is called once"
+
+
+def test_a_plugin_with_a_failing_hook_is_removed_with_everything_it_provides(write_plugin: Write) -> None:
+    failing = f"{IMPORTS}@hookimpl\ndef crowdgan_register_scene_sources():\n    raise OSError('no driver')\n"
+    estimator = ESTIMATOR.replace("NAME", "mine")
+    plugins = load_plugins([write_plugin("mine", failing + estimator), write_plugin("other", estimator)])
+    assert plugins.density_estimators == {}, "the name is in conflict"
+    reported: list[str] = []
+    plugins.report_warnings(reported.append)
+    assert [text.partition(":")[0] for text in reported] == ["name conflict"]
+    assert plugins.scene_sources == {}
+    assert reported[1:] == ["plugin mine of mine failed to load: OSError: no driver"]
+    assert list(plugins.density_estimators) == ["mine"], "the other plugin's estimator becomes available"
+    assert plugins.provider("density estimator", "mine").name == "other"
+
+
 def test_commands_are_registered_under_their_group(write_plugin: Write) -> None:
     text = COMMANDS.replace("SPEC", "CommandSpec('plot', click.Command('loss'))")
-    plugins = load_plugins([write_plugin("mine", text)])
+    plugins = load_all([write_plugin("mine", text)])
     assert list(plugins.commands) == ["plot loss"]
 
 
 def test_a_model_backend_provides_its_training_command(write_plugin: Write) -> None:
-    plugins = load_plugins([core(), write_plugin("mine", BACKEND.replace("COMMAND", "click.Command('any')"))])
+    plugins = load_all([core(), write_plugin("mine", BACKEND.replace("COMMAND", "click.Command('any')"))])
     assert (plugins.warnings, list(plugins.model_backends), list(plugins.commands)[-1]) == ([], ["net"], "train net")
     train = build_tree(plugins).commands["train"]
     assert isinstance(train, click.Group)
@@ -149,13 +187,13 @@ def test_a_model_backend_provides_its_training_command(write_plugin: Write) -> N
 
 
 def test_a_model_backend_that_only_loads_models_adds_no_command(write_plugin: Write) -> None:
-    plugins = load_plugins([core(), write_plugin("mine", BACKEND.replace("COMMAND", "None"))])
+    plugins = load_all([core(), write_plugin("mine", BACKEND.replace("COMMAND", "None"))])
     assert (plugins.warnings, list(plugins.model_backends)) == ([], ["net"])
     assert "train" not in build_tree(plugins).commands
 
 
 def test_a_group_that_is_another_plugins_command_is_reported(write_plugin: Write) -> None:
-    plugins = load_plugins(
+    plugins = load_all(
         [core(), write_plugin("mine", COMMANDS.replace("SPEC", "CommandSpec('label', click.Command('x'))"))]
     )
     assert reasons(plugins) == {
@@ -167,7 +205,7 @@ def test_a_group_that_is_another_plugins_command_is_reported(write_plugin: Write
 def test_a_command_that_is_another_plugins_group_is_reported(write_plugin: Write) -> None:
     group = write_plugin("first", COMMANDS.replace("SPEC", "CommandSpec('plot', click.Command('loss'))"))
     command = write_plugin("second", COMMANDS.replace("SPEC", "CommandSpec('', click.Command('plot'))"))
-    plugins = load_plugins([command, group])
+    plugins = load_all([command, group])
     assert reasons(plugins) == {
         "second": "plot is a command of second and a command group of first; rename one of them"
     }
@@ -178,7 +216,7 @@ def test_a_group_accepts_commands_of_others_and_is_not_modified(write_plugin: Wr
     group = "CommandSpec('', click.Group('draw', commands=[click.Command('line')]))"
     owner = write_plugin("second", COMMANDS.replace("SPEC", group))
     guest = write_plugin("first", COMMANDS.replace("SPEC", "CommandSpec('draw', click.Command('dot'))"))
-    plugins = load_plugins([core(), guest, owner])
+    plugins = load_all([core(), guest, owner])
     assert plugins.warnings == []
     draw = build_tree(plugins).commands["draw"]
     assert isinstance(draw, click.Group)
@@ -269,30 +307,32 @@ def test_a_group_accepts_commands_of_others_and_is_not_modified(write_plugin: Wr
 )
 def test_a_broken_plugin_is_reported_and_the_others_work(write_plugin: Write, text: str, reason: str) -> None:
     broken, valid = write_plugin("broken", text), write_plugin("valid", ESTIMATOR.replace("NAME", "valid"))
-    plugins = load_plugins([broken, valid])
+    plugins = load_all([broken, valid])
     assert reasons(plugins) == {"broken": reason}
     assert str(plugins.failures[0]).startswith("plugin broken of broken failed to load: ")
     assert list(plugins.density_estimators) == ["valid"]
 
 
-def test_a_name_of_two_plugins_is_a_conflict_and_not_available(write_plugin: Write) -> None:
+def test_a_name_that_two_plugins_provide_is_a_conflict_and_unavailable(write_plugin: Write) -> None:
     text = ESTIMATOR.replace("NAME", "grid")
     other = "class Other(Crowd):\n    'Other.'\n    name: ClassVar[str] = 'other'\n"
-    text_of_two = f"{text}\n@dataclass(frozen=True, kw_only=True)\n{other}".replace("[Crowd]", "[Crowd, Other]")
-    second = write_plugin("second", text_of_two)
-    plugins = load_plugins([second, write_plugin("first", text)])
+    text_with_two_estimators = f"{text}\n@dataclass(frozen=True, kw_only=True)\n{other}".replace(
+        "[Crowd]", "[Crowd, Other]"
+    )
+    second = write_plugin("second", text_with_two_estimators)
+    plugins = load_all([second, write_plugin("first", text)])
     assert list(plugins.density_estimators) == ["other"], "a name without a conflict is available"
     assert plugins.warnings == [
         "name conflict: first and second provide the density estimator grid, so it is not available; "
         "uninstall one of them, or select plugins with CROWDGAN_PLUGINS"
     ]
-    assert load_plugins([second], selection="second").warnings == []
+    assert load_all([second], selection="second").warnings == []
 
 
 def test_a_selection_loads_the_named_plugins_and_core(write_plugin: Write) -> None:
     points = [write_plugin(module, ESTIMATOR.replace("NAME", module)) for module in ("first", "second")]
-    plugins = load_plugins([*points, core()], selection="second, typo")
+    plugins = load_all([*points, core()], selection="second, typo")
     assert [plugin.name for plugin in plugins.loaded] == ["core", "second"]
     expected = "selected by CROWDGAN_PLUGINS but not installed; choose from core, first, second"
     assert reasons(plugins) == {"typo": expected}
-    assert [plugin.name for plugin in load_plugins([*points, core()], selection="").loaded] == ["core"]
+    assert [plugin.name for plugin in load_all([*points, core()], selection="").loaded] == ["core"]

@@ -11,7 +11,7 @@ from crowdgan_core.pipeline.build import BuildOptions
 from crowdgan_core.scenes.transform import ImageTransform
 
 
-@click.command("convert", short_help="Convert images to a training dataset")
+@click.command("convert")
 @options_from(SourceOptions)
 @options_from(ImageTransform)
 @options_from(BuildOptions, "dest", "overwrite", "fast_decode", "on_error", "workers", "max_images")

@@ -16,7 +16,7 @@ from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.samples import SampleConfig, write_samples
 
 
-@click.command("generate", short_help="Generate images with a trained model")
+@click.command("generate")
 @network_option
 @add_options(SampleConfig)
 @options_from(Conditioning)

@@ -27,7 +27,7 @@ HISTOGRAM_WIDTH = 40
 """Length of the longest bar of the class histogram, in characters."""
 
 
-@click.command("inspect", short_help="Summarise a dataset or model file")
+@click.command("inspect")
 @click.argument("path", metavar="DATASET|MODEL", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the full report, or the model card.")
 @click.option(

@@ -19,7 +19,7 @@ from crowdgan_core.plugins.registry import PluginRegistry
 from crowdgan_core.scenes.transform import ImageTransform
 
 
-@click.command("label", short_help="Estimate densities and write a labelled dataset")
+@click.command("label")
 @options_from(SourceOptions)
 @options_from(ImageTransform, name="center-crop", size=(256, 256))
 @click.option("--density", type=EstimatorName(), required=True, help="Density estimator; see `crowdgan density`.")

@@ -11,7 +11,7 @@ from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.plugins.registry import PLUGINS_ENV_VAR, PluginRegistry
 
 
-@click.command("plugins", short_help="List installed plugins")
+@click.command("plugins")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
     """List installed plugins, what they provide, and why any failed to load.
@@ -20,6 +20,7 @@ def command(as_json: bool) -> None:
     always loaded.
     """
     plugins = installed_plugins()
+    plugins.load_all()
     if as_json:
         click.echo(json.dumps(_to_json(plugins), indent=2))
         return

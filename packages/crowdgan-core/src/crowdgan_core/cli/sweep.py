@@ -17,7 +17,7 @@ from crowdgan_core.models.generation.sweep_steps import SweepRange
 from crowdgan_core.models.generation.sweeps import SweepConfig, write_sweeps
 
 
-@click.command("sweep", short_help="Generate one seed at increasing density")
+@click.command("sweep")
 @network_option
 @add_options(SweepConfig)
 @options_from(SweepRange)

@@ -17,7 +17,7 @@ from crowdgan_core.synthetic import SyntheticConfig
 from crowdgan_core.utils.flags import parse_worker_count
 
 
-@click.command("synth", short_help="Render synthetic crowds with ground truth")
+@click.command("synth")
 @click.argument("out", type=click.Path(path_type=Path))
 @options_from(SyntheticConfig, images=500)
 @click.option(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from crowdgan_core.density.layers import Layer
-from crowdgan_core.scenes.scene import Scene
+if TYPE_CHECKING:
+    from crowdgan_core.density.layers import Layer
+    from crowdgan_core.scenes.scene import Scene
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from crowdgan_core.datasets.protocols import DatasetFormat
 from crowdgan_core.hookspecs import CommandSpec, hookimpl
 from crowdgan_core.plugins.discovery import installed_plugins
-from crowdgan_core.sources.base import SceneSource
+
+if TYPE_CHECKING:
+    from crowdgan_core.datasets.protocols import DatasetFormat
+    from crowdgan_core.sources.base import SceneSource
 
 
 @hookimpl
@@ -36,10 +39,20 @@ def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """The top-level commands."""
-    from crowdgan_core.cli import convert, density, generate, inspect, label, plugins, sweep, synth
+    from crowdgan_core.cli.common.lazy_command import LazyCommand
+    from crowdgan_core.cli.density import command as density
 
-    modules = (synth, label, convert, inspect, generate, sweep, density, plugins)
-    return [CommandSpec("", module.command) for module in modules]
+    commands = [
+        LazyCommand("synth", "Render synthetic crowds with ground truth", "crowdgan_core.cli.synth:command"),
+        LazyCommand("label", "Estimate densities and write a labelled dataset", "crowdgan_core.cli.label:command"),
+        LazyCommand("convert", "Convert images to a training dataset", "crowdgan_core.cli.convert:command"),
+        LazyCommand("inspect", "Summarise a dataset or model file", "crowdgan_core.cli.inspect:command"),
+        LazyCommand("generate", "Generate images with a trained model", "crowdgan_core.cli.generate:command"),
+        LazyCommand("sweep", "Generate one seed at increasing density", "crowdgan_core.cli.sweep:command"),
+        density,
+        LazyCommand("plugins", "List installed plugins", "crowdgan_core.cli.plugins:command"),
+    ]
+    return [CommandSpec("", command) for command in commands]
 
 
 def _installed_formats() -> Iterable[DatasetFormat]:

@@ -10,22 +10,9 @@ from importlib.metadata import EntryPoint, entry_points
 import pluggy
 
 from crowdgan_core import hookspecs
-from crowdgan_core.errors import PluginError
 from crowdgan_core.hookspecs import PROJECT
-from crowdgan_core.plugins.registry import (
-    PLUGINS_ENV_VAR,
-    LoadedPlugin,
-    LoadFailure,
-    PluginRegistry,
-    find_name_conflicts,
-)
-from crowdgan_core.plugins.validation import (
-    KIND_BY_HOOK,
-    add_train_commands,
-    check_command_groups,
-    check_hooks,
-    collect_provided,
-)
+from crowdgan_core.plugins.registry import PLUGINS_ENV_VAR, LoadedPlugin, LoadFailure, PluginRegistry
+from crowdgan_core.plugins.validation import PluginHooks, check_hooks
 
 CORE_NAME = "core"
 """Name of the plugin with core's own objects; it is always loaded, and first."""
@@ -40,8 +27,9 @@ def installed_plugins() -> PluginRegistry:
 def load_plugins(points: Iterable[EntryPoint], selection: str | None = None) -> PluginRegistry:
     """Loads entry points one by one: core first, then the others by distribution and name.
 
-    A plugin that fails to import, has a misspelt hook or violates its contract is skipped, with the reason, and nothing
-    of it stays registered. A name that several plugins provide is not available; the conflict names them all.
+    A plugin that fails to import or has a misspelt hook is skipped, with the reason. Its hooks are called later, when
+    objects of their kind are first needed (see `PluginRegistry`). A name that several plugins provide is not available;
+    the conflict names them all.
 
     Args:
         points: the entry points.
@@ -56,32 +44,26 @@ def load_plugins(points: Iterable[EntryPoint], selection: str | None = None) -> 
         if selection is not None and point.name not in (CORE_NAME, *selected):
             continue
         try:
-            plugins.loaded.append(_load(manager, point, plugins.loaded))
+            plugins.loaded.append(_load(manager, point))
         except (Exception, SystemExit) as error:  # a plugin's code may raise any exception
-            reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-            plugins.failures.append(LoadFailure(point.name, _distribution(point), reason))
+            plugins.failures.append(LoadFailure.of(point.name, _distribution(point), error))
     for name in sorted(selected - {point.name for point in points}):
         installed = ", ".join(point.name for point in points)
         reason = f"selected by {PLUGINS_ENV_VAR} but not installed; choose from {installed}"
         plugins.failures.append(LoadFailure(name, "no distribution", reason))
-    plugins.conflicts.extend(find_name_conflicts(plugins.loaded))
     return plugins
 
 
-def _load(manager: pluggy.PluginManager, point: EntryPoint, earlier: Iterable[LoadedPlugin]) -> LoadedPlugin:
+def _load(manager: pluggy.PluginManager, point: EntryPoint) -> LoadedPlugin:
     module = point.load()
     version = point.dist.version if point.dist is not None else "unknown"
     manager.register(module, name=f"{_distribution(point)}:{point.name}")
     try:
         check_hooks(manager, module)
-        provided = {kind: collect_provided(manager, module, hook, kind) for hook, kind in KIND_BY_HOOK.items()}
-        provided["command"] = add_train_commands(provided["command"], provided["model backend"])
-        plugin = LoadedPlugin(point.name, _distribution(point), version, provided)
-        check_command_groups([*earlier, plugin])
     except BaseException:
         manager.unregister(module)
         raise
-    return plugin
+    return LoadedPlugin(point.name, _distribution(point), version, PluginHooks(manager, module))
 
 
 def _distribution(point: EntryPoint) -> str:

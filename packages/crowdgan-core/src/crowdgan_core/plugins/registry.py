@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from crowdgan_core.datasets.protocols import DatasetFormat
-from crowdgan_core.density.estimator import DensityEstimator
-from crowdgan_core.hookspecs import CommandSpec, ScenePlotter
-from crowdgan_core.models.backend import ModelBackend
-from crowdgan_core.sources.base import SceneSource
+from crowdgan_core.errors import PluginError
+from crowdgan_core.plugins.validation import KIND_BY_HOOK, PluginHooks, check_command_groups
+
+if TYPE_CHECKING:
+    from crowdgan_core.datasets.protocols import DatasetFormat
+    from crowdgan_core.density.estimator import DensityEstimator
+    from crowdgan_core.hookspecs import CommandSpec, ScenePlotter
+    from crowdgan_core.models.backend import ModelBackend
+    from crowdgan_core.sources.base import SceneSource
 
 PLUGINS_ENV_VAR = "CROWDGAN_PLUGINS"
 """Environment variable: comma-separated names of the plugins to load; unset for all, empty for core only."""
@@ -23,8 +27,13 @@ class LoadedPlugin:
     name: str
     distribution: str
     version: str
-    provides: Mapping[str, Mapping[str, Any]]
-    """Provided objects by kind and name, for example `provides["density estimator"]["grid"]`."""
+    hooks: PluginHooks = field(repr=False)
+    """Its hooks, which are called when objects of their kind are first needed."""
+
+    @property
+    def provides(self) -> dict[str, Mapping[str, Any]]:
+        """Provided objects by kind and name, for example `provides["density estimator"]["grid"]`."""
+        return {kind: self.hooks.objects(kind) for kind in KIND_BY_HOOK.values()}
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,12 @@ class LoadFailure:
     name: str
     distribution: str
     reason: str
+
+    @classmethod
+    def of(cls, name: str, distribution: str, error: BaseException) -> LoadFailure:
+        """The failure that an exception caused."""
+        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        return cls(name, distribution, reason)
 
     def __str__(self) -> str:
         """The message for the user."""
@@ -56,18 +71,39 @@ class NameConflict:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class PluginRegistry:
-    """The installed plugins and everything that they provide."""
+    """The installed plugins and everything that they provide.
+
+    The hooks of a kind are called when objects of that kind are first needed, so that a command imports only what it
+    uses. A plugin whose hook fails then, or violates its contract, is removed with everything that it provides.
+    """
 
     loaded: list[LoadedPlugin] = field(default_factory=list)
     failures: list[LoadFailure] = field(default_factory=list)
-    conflicts: list[NameConflict] = field(default_factory=list)
+    _called_kinds: list[str] = field(default_factory=list)
+    _on_warning: Callable[[str], None] | None = None
+
+    @property
+    def conflicts(self) -> list[NameConflict]:
+        """Names that more than one plugin provides, of all kinds that have been needed so far."""
+        return [conflict for kind in self._called_kinds for conflict in find_name_conflicts(self.loaded, kind)]
 
     @property
     def warnings(self) -> list[str]:
-        """One message per load failure and name conflict."""
+        """One message per load failure and name conflict found so far."""
         return [str(item) for item in (*self.failures, *self.conflicts)]
+
+    def report_warnings(self, report: Callable[[str], None]) -> None:
+        """Calls a function with each warning found so far, and from now on with each new one."""
+        for warning in self.warnings:
+            report(warning)
+        self._on_warning = report
+
+    def load_all(self) -> None:
+        """Calls the hooks of all kinds, which finds all failures and conflicts."""
+        for kind in KIND_BY_HOOK.values():
+            self._call_hooks(kind)
 
     @property
     def scene_sources(self) -> dict[str, SceneSource]:
@@ -101,23 +137,46 @@ class PluginRegistry:
 
     def provider(self, kind: str, name: str) -> LoadedPlugin:
         """The plugin that provides `name`."""
-        return next(plugin for plugin in self.loaded if name in plugin.provides[kind])
+        return next(plugin for plugin in self.loaded if name in plugin.hooks.objects(kind))
 
     def __repr__(self) -> str:
         """For example `PluginRegistry(core, density, plot, stylegan3)`."""
         return f"PluginRegistry({', '.join(plugin.name for plugin in self.loaded)})"
 
     def _by_name(self, kind: str) -> dict[str, Any]:
-        in_conflict = {conflict.name for conflict in self.conflicts if conflict.kind == kind}
-        items = (item for plugin in self.loaded for item in plugin.provides[kind].items())
+        self._call_hooks(kind)
+        in_conflict = {conflict.name for conflict in find_name_conflicts(self.loaded, kind)}
+        items = (item for plugin in self.loaded for item in plugin.hooks.objects(kind).items())
         return {name: provided for name, provided in items if name not in in_conflict}
 
+    def _call_hooks(self, kind: str) -> None:
+        """Calls the hooks of a kind once; removes plugins that fail."""
+        if kind in self._called_kinds:
+            return
+        self._called_kinds.append(kind)
+        commands: list[tuple[str, Mapping[str, CommandSpec]]] = []
+        for plugin in list(self.loaded):
+            try:
+                objects = plugin.hooks.objects(kind)
+                if kind == "command":
+                    check_command_groups([*commands, (plugin.distribution, objects)])
+                    commands.append((plugin.distribution, objects))
+            except (Exception, SystemExit) as error:  # a plugin's code may raise any exception
+                self.loaded.remove(plugin)
+                self.failures.append(LoadFailure.of(plugin.name, plugin.distribution, error))
+                self._warn(self.failures[-1])
+        for conflict in find_name_conflicts(self.loaded, kind):
+            self._warn(conflict)
 
-def find_name_conflicts(loaded: Iterable[LoadedPlugin]) -> list[NameConflict]:
-    """Names that more than one plugin provides."""
-    providers: dict[tuple[str, str], list[str]] = {}
+    def _warn(self, problem: LoadFailure | NameConflict) -> None:
+        if self._on_warning is not None:
+            self._on_warning(str(problem))
+
+
+def find_name_conflicts(loaded: Iterable[LoadedPlugin], kind: str) -> list[NameConflict]:
+    """Names of one kind of objects that more than one plugin provides."""
+    providers: dict[str, list[str]] = {}
     for plugin in loaded:
-        for kind, objects in plugin.provides.items():
-            for name in objects:
-                providers.setdefault((kind, name), []).append(plugin.distribution)
-    return [NameConflict(kind, name, tuple(names)) for (kind, name), names in providers.items() if len(names) > 1]
+        for name in plugin.hooks.objects(kind):
+            providers.setdefault(name, []).append(plugin.distribution)
+    return [NameConflict(kind, name, tuple(names)) for name, names in providers.items() if len(names) > 1]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import pluggy
 
 from crowdgan_core.errors import PluginError
 from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN, PROJECT, CommandSpec
-from crowdgan_core.plugins.registry import LoadedPlugin
 
 KIND_BY_HOOK = {
     "crowdgan_register_scene_sources": "scene source",
@@ -22,7 +21,6 @@ KIND_BY_HOOK = {
 }
 """Kind of object that each hook registers, for messages."""
 
-
 REQUIRED_ATTRIBUTES = {
     "scene source": ("name", "description", "is_fallback", "matches", "open"),
     "density estimator": ("name", "unit", "classes", "fit", "estimate", "explain"),
@@ -32,7 +30,6 @@ REQUIRED_ATTRIBUTES = {
     "scene plotter": ("name", "draw"),
 }
 """Attributes that the contract of each kind requires."""
-
 
 TRAIN_GROUP = "train"
 """Group of the training commands, one per model backend."""
@@ -54,20 +51,42 @@ def check_hooks(manager: pluggy.PluginManager, module: object) -> None:
     manager.check_pending()
 
 
-def collect_provided(manager: pluggy.PluginManager, module: object, hook: str, kind: str) -> dict[str, Any]:
-    """All objects that a plugin provides through one hook, by name.
+@dataclass(frozen=True)
+class PluginHooks:
+    """The hooks of one plugin; each is called once, and what it returns is checked."""
 
-    Raises:
-        PluginError: an object violates its contract.
-    """
-    implementations = [item for item in getattr(manager.hook, hook).get_hookimpls() if item.plugin is module]
-    objects: list[Any] = []
-    for implementation in implementations:
-        call: Callable[[], Any] = implementation.function
-        returned = call()
-        if not isinstance(returned, (list, tuple)):
-            raise PluginError(f"{hook} returned {type(returned).__name__}; it must return a list or tuple")
-        objects += returned
+    manager: pluggy.PluginManager
+    module: object
+    _objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def objects(self, kind: str) -> Mapping[str, Any]:
+        """All objects of a kind that the plugin provides, by name; commands include the training commands.
+
+        Raises:
+            PluginError: an object violates its contract.
+        """
+        if kind not in self._objects:
+            hook = next(name for name, item in KIND_BY_HOOK.items() if item == kind)
+            objects = _objects_by_name(hook, kind, self._call(hook))
+            if kind == "command":
+                objects = add_train_commands(objects, self.objects("model backend"))
+            self._objects[kind] = objects
+        return self._objects[kind]
+
+    def _call(self, hook: str) -> list[Any]:
+        """The objects that all implementations of a hook return."""
+        objects: list[Any] = []
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            if implementation.plugin is not self.module:
+                continue
+            returned: object = implementation.function()
+            if not isinstance(returned, (list, tuple)):
+                raise PluginError(f"{hook} returned {type(returned).__name__}; it must return a list or tuple")
+            objects += returned
+        return objects
+
+
+def _objects_by_name(hook: str, kind: str, objects: Iterable[Any]) -> dict[str, Any]:
     by_name: dict[str, Any] = {}
     for provided in objects:
         missing = [name for name in REQUIRED_ATTRIBUTES[kind] if not hasattr(provided, name)]
@@ -106,8 +125,6 @@ def _is_frozen_dataclass(provided: object) -> bool:
 def add_train_commands(commands: Mapping[str, CommandSpec], backends: Mapping[str, Any]) -> dict[str, CommandSpec]:
     """Commands and the training commands of the backends.
 
-    The training commands are created during loading, so that a plugin whose backend fails to create one is skipped.
-
     Raises:
         PluginError: a plugin provides a training command twice.
     """
@@ -122,17 +139,21 @@ def add_train_commands(commands: Mapping[str, CommandSpec], backends: Mapping[st
     return {**commands, **train}
 
 
-def check_command_groups(plugins: Iterable[LoadedPlugin]) -> None:
+def check_command_groups(commands: Iterable[tuple[str, Mapping[str, CommandSpec]]]) -> None:
     """Checks that no name is both a command without subcommands and a command group.
+
+    Args:
+        commands: pairs of a distribution and its commands by name.
 
     Raises:
         PluginError: a name is both.
     """
-    specs = [(name, spec, plugin) for plugin in plugins for name, spec in plugin.provides["command"].items()]
-    commands = {name: plugin for name, spec, plugin in specs if not spec.group and not spec.accepts_subcommands}
-    groups = {spec.group: plugin for _, spec, plugin in specs if spec.group}
-    for name in sorted(commands.keys() & groups.keys()):
+    specs = [(name, spec, distribution) for distribution, by_name in commands for name, spec in by_name.items()]
+    single = {
+        name: distribution for name, spec, distribution in specs if not spec.group and not spec.accepts_subcommands
+    }
+    groups = {spec.group: distribution for _, spec, distribution in specs if spec.group}
+    for name in sorted(single.keys() & groups.keys()):
         raise PluginError(
-            f"{name} is a command of {commands[name].distribution} and a command group of "
-            f"{groups[name].distribution}; rename one of them"
+            f"{name} is a command of {single[name]} and a command group of {groups[name]}; rename one of them"
         )

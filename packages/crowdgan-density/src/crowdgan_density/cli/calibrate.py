@@ -24,7 +24,7 @@ DENSITY_HEADERS = ["resi-\ndual", "persons\nper m²", "interval", "peak"]
 NO_VALUE = "–"
 
 
-@click.command("calibrate", short_help="Calibrate cameras and report persons/m²")
+@click.command("calibrate")
 @options_from(SourceOptions)
 @options_from(ReadConfig)
 @click.option(

@@ -52,7 +52,7 @@ class EstimatorNameOrAll(EstimatorName):
         return ALL if value == ALL else super().convert(value, param, ctx)
 
 
-@click.command("evaluate", short_help="Compare estimates with ground truth")
+@click.command("evaluate")
 @options_from(SourceOptions)
 @options_from(ReadConfig)
 @click.option("--truth", type=EXISTING, required=True, help="JSON file of ground-truth densities in persons/m².")

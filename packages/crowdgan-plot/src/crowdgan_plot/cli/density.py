@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crowdgan_plot.density.batch import ScenePlot
 
 
-@click.command("density", short_help="Plot density estimates over images")
+@click.command("density")
 @options_from(SourceOptions)
 @options_from(ReadConfig)
 @click.option("--density", type=EstimatorName(), required=True, help="Density estimator; see `crowdgan density`.")

@@ -10,7 +10,7 @@ from crowdgan_plot.cli.figures import check_target, save_or_show
 from crowdgan_plot.cli.options import PATH, figure_options
 
 
-@click.command("labels", short_help="Plot class balance and density distribution")
+@click.command("labels")
 @click.argument("datasets", metavar="DATASET...", type=PATH, nargs=-1, required=True)
 @figure_options("labels.png")
 def command(datasets: tuple[Path, ...], out: Path, title: str | None, show: bool, overwrite: bool) -> None:

@@ -23,7 +23,7 @@ FOLLOW_INTERVAL_S = 1.0
 """Seconds between two reads of a followed run."""
 
 
-@click.command("loss", short_help="Plot training losses")
+@click.command("loss")
 @click.argument("runs", metavar="RUN|FILE...", type=PATH, nargs=-1, required=True)
 @figure_options("loss.png")
 @click.option("--keys", metavar="KEY,...", help="Keys of stats.jsonl to plot.  [default: losses of G and D]")

@@ -11,7 +11,7 @@ from crowdgan_plot.cli.figures import echo_note
 from crowdgan_plot.cli.options import PATH, overwrite_option
 
 
-@click.command("run", short_help="Write an HTML report of a run")
+@click.command("run")
 @click.argument("run", metavar="RUN", type=PATH)
 @click.option("--out", type=PATH, default="run.html", show_default=True, help="Output file (.html).")
 @click.option(

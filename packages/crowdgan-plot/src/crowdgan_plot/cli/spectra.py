@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crowdgan_plot.spectra.image_sets import ImageSet
 
 
-@click.command("spectra", short_help="Plot average power spectra")
+@click.command("spectra")
 @click.option(
     "--images", multiple=True, metavar="[NAME=]DATASET", help="Dataset, folder or ZIP of images (repeatable)."
 )

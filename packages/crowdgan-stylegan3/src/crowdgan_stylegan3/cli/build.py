@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command("build", short_help="Compile the native CPU ops")
+@click.command("build")
 def command() -> None:
     """Compile the native CPU ops now instead of on first use.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crowdgan_stylegan3.diagnostics import Diagnosis
 
 
-@click.command("doctor", short_help="Check versions and op implementations")
+@click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--build-log", is_flag=True, help="Print the log of the last failed build of the native ops.")
 def command(as_json: bool, build_log: bool) -> None:

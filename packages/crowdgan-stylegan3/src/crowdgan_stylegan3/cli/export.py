@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from crowdgan_stylegan3.training.checkpoints.export import NetworkName
 
 
-@click.command("export", short_help="Export a network from a checkpoint")
+@click.command("export")
 @click.argument("run", metavar="RUN|CHECKPOINT", type=click.Path(path_type=Path))
 @click.option(
     "--which",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crowdgan_stylegan3.io.official_snapshot import GeneratorName
 
 
-@click.command("import", short_help="Import an official .pkl snapshot")
+@click.command("import")
 @click.argument("network", type=click.Path(path_type=Path))
 @click.option("--dest", type=click.Path(path_type=Path), help="Output file.  [default: NETWORK.safetensors]")
 @click.option("--classes", default="", metavar="A,B,…", help="Class names, comma-separated, from sparse to dense.")

@@ -15,7 +15,7 @@ from crowdgan_stylegan3.config import Variant
 from crowdgan_stylegan3.training.config.options import TrainOptions
 
 
-@click.command("init", short_help="Create a model with random weights")
+@click.command("init")
 @add_options(TrainOptions, "variant")
 @click.option("--resolution", type=int, default=64, show_default=True, help="Image side in pixels (power of two).")
 @click.option("--classes", default="", metavar="A,B,…", help="Class names, comma-separated.  [default: unconditional]")

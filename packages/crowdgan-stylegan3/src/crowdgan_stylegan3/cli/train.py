@@ -21,7 +21,7 @@ from crowdgan_core.cli.common.model_options import DEVICES
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import ConfigError, CrowdganError
 from crowdgan_core.io.run_folder import RunFolder
-from crowdgan_stylegan3.config import BACKEND_NAME
+from crowdgan_stylegan3.backend_name import BACKEND_NAME
 from crowdgan_stylegan3.training.config.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SIGNAL_EXIT_CODE = 128
 REQUIRED = "a new run needs --outdir and --data; use --resume RUN to resume a run"
 
 
-@click.command(BACKEND_NAME, short_help="Train StyleGAN3 or StyleGAN2")
+@click.command(BACKEND_NAME)
 @click.option("--outdir", type=click.Path(path_type=Path), help="Parent of run folders.  [required for a new run]")
 @add_options(TrainOptions)
 @click.option("--resume", type=click.Path(path_type=Path), help="Run folder to resume, or model to initialise from.")

@@ -17,7 +17,7 @@ from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_stylegan3.inference.video_config import VideoConfig, default_dest
 
 
-@click.command("video", short_help="Render an interpolation video")
+@click.command("video")
 @network_option
 @add_options(VideoConfig)
 @options_from(Conditioning)

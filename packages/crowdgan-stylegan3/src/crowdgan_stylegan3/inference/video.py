@@ -17,7 +17,7 @@ from crowdgan_core.models.generation.conditioning import Conditioning
 from crowdgan_core.models.generation.samples import tile_images
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.progress import NullProgress, Progress
-from crowdgan_stylegan3.config import BACKEND_NAME
+from crowdgan_stylegan3.backend_name import BACKEND_NAME
 from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
 from crowdgan_stylegan3.inference.video_config import Keyframe, VideoConfig
 from crowdgan_stylegan3.inference.video_writers import writer_for

@@ -19,7 +19,8 @@ from crowdgan_core.errors import CheckpointError, ConfigError, DatasetError
 from crowdgan_core.io import codec
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors
 from crowdgan_core.models.card import CARD_KEY, ModelCard, read_card
-from crowdgan_stylegan3.config import BACKEND_NAME, DiscriminatorConfig, GeneratorConfig
+from crowdgan_stylegan3.backend_name import BACKEND_NAME
+from crowdgan_stylegan3.config import DiscriminatorConfig, GeneratorConfig
 from crowdgan_stylegan3.io.official_weights import validate_state_dict
 from crowdgan_stylegan3.networks.discriminator import Discriminator
 from crowdgan_stylegan3.networks.generator import Generator

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from crowdgan_core.pipeline.summary import BuildSummary
 from crowdgan_core.utils.formatting import count_and_list
+
+if TYPE_CHECKING:
+    from crowdgan_core.pipeline.summary import BuildSummary
 
 MAX_TABLE_WIDTH = 10_000
 """Maximum table width outside a terminal, in characters."""
