@@ -20,10 +20,13 @@ from tests.support.sources import image_bytes, odgt, person, write_files
 
 COMMANDS = ["synth", "label", "convert", "inspect", "generate", "sweep", "density", "plugins", "calibrate"]
 
+PROGRAM = [sys.executable, "-c", "from crowdgan_core.cli import main; main()"]
+"""Runs `crowdgan` in a subprocess; its arguments follow."""
+
 
 def crowdgan(*arguments: str | Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs `crowdgan` in a subprocess and checks its exit code."""
-    program = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", *map(str, arguments)]
+    program = [*PROGRAM, *map(str, arguments)]
     run = subprocess.run(program, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120)
     assert run.returncode == code, run.stderr
     return run
@@ -221,3 +224,38 @@ def test_synth_help_shows_the_limits() -> None:
 def test_a_resolution_that_is_too_large_is_one_line(tmp_path: Path, crowds: Path) -> None:
     run = crowdgan("convert", "--source", crowds, "--dest", tmp_path / "x.zip", "--resolution", "99999x99999", code=1)
     assert run.stderr == "crowdgan: error: resolution is 99999x99999; both must be from 1 to 8192 px\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("is_unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["density"], ["plugins", "--json"], ["train", "stylegan3", "--help"]]
+)
+def test_output_to_a_full_disk_is_an_error_in_one_line(arguments: list[str], is_unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [*PROGRAM, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": is_unbuffered},
+            timeout=120,
+        )
+    assert run.returncode == 1
+    assert run.stderr == "crowdgan: error: the output cannot be written (No space left on device)\n"
+
+
+@pytest.mark.parametrize("is_unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["--help"], ["density"], ["plugins", "--json"], ["inspect", "missing.zip"]])
+def test_a_closed_pipe_ends_a_command_quietly(arguments: list[str], is_unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONUNBUFFERED": is_unbuffered}
+    run = subprocess.run(
+        [*PROGRAM, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, timeout=120
+    )
+    assert run.returncode == 1
+    assert run.stderr == ("crowdgan: error: missing.zip: no such file or folder\n" if "inspect" in arguments else "")
+    both = subprocess.run([*PROGRAM, *arguments], stdout=writer, stderr=writer, env=environment, timeout=120)
+    assert both.returncode == 1
+    os.close(writer)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import _thread
+import errno
 import io
+import os
 import signal
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 INTERRUPTED_CODE = 130
 """Exit code after Ctrl-C: 128 + the number of SIGINT, as in shells."""
 
+OUTPUT_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of writing to stdout or stderr: a closed pipe, a full disk, a closed terminal."""
+
 REPEAT_DELAY_S = 0.01
 """Delay after which an ignored interrupt is repeated, in seconds."""
 
@@ -32,21 +39,49 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
     sys.unraisablehook = _repeat_ignored_interrupt
     _replace_unencodable()
+    try:
+        code = _run_command()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in OUTPUT_ERRORS or error.filename is not None:
+            raise
+        code = 1
+        if not isinstance(error, BrokenPipeError):
+            with suppress(OSError):  # stderr may be closed as well
+                _print_error(f"the output cannot be written ({error.strerror})")
+        _discard_pending_output()
+    if code:
+        sys.exit(code)
+
+
+def _run_command() -> int | None:
+    """Runs the command of the command line and returns its exit code."""
     plugins = installed_plugins()
     plugins.report_warnings(_print_warning)
     try:
-        code = build_tree(plugins).main(prog_name="crowdgan", standalone_mode=False)
+        code: int | None = build_tree(plugins).main(prog_name="crowdgan", standalone_mode=False)
     except CrowdganError as error:
-        click.echo(f"crowdgan: error: {printable(str(error))}", err=True)
-        sys.exit(1)
+        _print_error(str(error))
+        return 1
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("crowdgan: interrupted; no partial output was left", err=True)
-        sys.exit(INTERRUPTED_CODE)
-    if code:
-        sys.exit(code)
+        return INTERRUPTED_CODE
+    return code
+
+
+def _discard_pending_output() -> None:
+    """Discards text that stdout or stderr cannot write, which Python would otherwise write again when it exits."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            with Path(os.devnull).open("wb") as null:
+                os.dup2(null.fileno(), stream.fileno())
 
 
 def _replace_unencodable() -> None:
@@ -54,6 +89,10 @@ def _replace_unencodable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _print_error(text: str) -> None:
+    click.echo(f"crowdgan: error: {printable(text)}", err=True)
 
 
 def _print_warning(text: str) -> None:
