@@ -77,7 +77,7 @@ def metadata_of(dest: Path) -> DatasetMetadata:
     return ZipFormat().open(dest).metadata
 
 
-def test_images_are_measured_cropped_and_labelled(tmp_path: Path, source: SourceReader) -> None:
+def test_images_are_cropped_and_labelled_with_their_density(tmp_path: Path, source: SourceReader) -> None:
     recorder = Recorder()
     summary = build_dataset(source, "crowdhuman: folder", build_config(tmp_path / "a.zip"), recorder)
     metadata = metadata_of(tmp_path / "a.zip")
@@ -116,7 +116,7 @@ def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path: Path, sou
     assert first == (tmp_path / "2.zip").read_bytes() == (tmp_path / "3.zip").read_bytes()
 
 
-def test_the_crop_or_the_full_image_is_measured(tmp_path: Path) -> None:
+def test_people_are_counted_in_the_crop_or_the_full_image(tmp_path: Path) -> None:
     people = [person(x, 10) for x in (0, 30, 36, 72)]
     entries = {"a.jpg": image_bytes(1), "a.odgt": odgt({"a": people}).encode()}
     source = CrowdHumanSource().open([write_files(tmp_path / "x", entries)], None)
@@ -125,14 +125,14 @@ def test_the_crop_or_the_full_image_is_measured(tmp_path: Path) -> None:
         assert metadata_of(tmp_path / f"{region}.zip").images[0].person_count == count
 
 
-def test_the_density_value_may_be_the_label(tmp_path: Path, source: SourceReader) -> None:
+def test_the_density_value_can_be_the_label(tmp_path: Path, source: SourceReader) -> None:
     build_dataset(source, "x", build_config(tmp_path / "a.zip", label_kind="value"))
     metadata = metadata_of(tmp_path / "a.zip")
     assert [record.label for record in metadata.images] == [(0.25,), (0.5,), (0.75,), (1.0,)]
     assert (metadata.label_kind, metadata.classes) == ("value", ())
 
 
-def test_an_unknown_density_may_be_an_error(tmp_path: Path, source: SourceReader) -> None:
+def test_an_unknown_density_can_be_an_error(tmp_path: Path, source: SourceReader) -> None:
     with pytest.raises(DensityError, match="270,abc0: the density cannot be estimated: no people"):
         build_dataset(source, "x", build_config(tmp_path / "a.zip", on_unknown="fail"))
     assert not (tmp_path / "a.zip").exists()
@@ -208,7 +208,7 @@ def test_a_dataset_without_images_is_an_error(tmp_path: Path) -> None:
         build_dataset(source, "x", build_config(tmp_path / "a.zip", estimator=RelativeCount(max_count=1), max_images=1))
 
 
-def test_the_number_of_images_may_be_limited(tmp_path: Path, source: SourceReader) -> None:
+def test_the_number_of_images_can_be_limited(tmp_path: Path, source: SourceReader) -> None:
     summary = build_dataset(source, "x", build_config(tmp_path / "a.zip", max_images=3))
     assert summary.num_read == 3
     assert metadata_of(tmp_path / "a.zip").options == {"max_count": 12}
@@ -219,8 +219,8 @@ def test_fast_decoding_gives_nearly_the_same_pixels(tmp_path: Path) -> None:
     source = FolderSource().open([write_files(tmp_path / "x", entries)], None)
     for name, fast in (("a.zip", False), ("b.zip", True)):
         build_dataset(source, "x", build_config(tmp_path / name, estimator=None, fast_decode=fast))
-    slow, fast_ = (ZipFormat().open(tmp_path / name).image(0).astype(int) for name in ("a.zip", "b.zip"))
-    difference = np.abs(slow - fast_)
+    exact, reduced = (ZipFormat().open(tmp_path / name).image(0).astype(int) for name in ("a.zip", "b.zip"))
+    difference = np.abs(exact - reduced)
     assert 0 < difference.mean() < 4
 
 
@@ -233,10 +233,12 @@ class Marker:
         return f"{pixels.shape} {scene.size} {estimator.name} {density.value}".encode()
 
 
-def test_density_overlays_are_written_on_request(tmp_path: Path, source: SourceReader) -> None:
-    for region, shape in (("crop", "(16, 16, 3) (16, 16)"), ("full", "(60, 80, 3) (60, 80)")):
+@pytest.mark.parametrize("fast_decode", [False, True])
+def test_density_overlays_show_the_measured_region(tmp_path: Path, source: SourceReader, fast_decode: bool) -> None:
+    for region, shape in (("crop", "(60, 60, 3) (60, 60)"), ("full", "(60, 80, 3) (60, 80)")):
         plots = tmp_path / region
         changes = {"plotter": Marker(), "plot_dir": plots, "region": region, "overwrite": True, "workers": 2}
+        changes["fast_decode"] = fast_decode
         build_dataset(source, "x", build_config(tmp_path / "a.zip", **changes))
         assert sorted(path.name for path in plots.iterdir())[0] == "img00000000.png"
         assert (plots / "img00000000.png").read_text().startswith(f"{shape} relative-count ")

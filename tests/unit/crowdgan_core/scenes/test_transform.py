@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.scenes.scene import PersonAnnotations, Scene
-from crowdgan_core.scenes.transform import ImageTransform, rotate_annotations
+from crowdgan_core.scenes.transform import ImageTransform, TransformName, rotate_annotations
 
 PUBLISHED_TOLERANCE = 0 if int(PIL.__version__.split(".")[0]) >= 13 else 4
 """Maximum difference of samples from the recorded images, of 255.
@@ -110,19 +110,33 @@ def white_box(pixels: np.ndarray) -> tuple[float, ...]:
     ],
     ids=str,
 )
-def test_boxes_are_transformed_with_the_pixels(transform: ImageTransform) -> None:
+def test_boxes_are_those_of_the_crop_before_resizing(transform: ImageTransform) -> None:
     size, box = (120, 160), (64.0, 44.0, 32.0, 40.0)
     geometry = transform.geometry(size)
-    scene = Scene(source_name="a", size=size, full_boxes=np.array([box]))
-    result = transform.scene(scene, geometry)
-    assert result.size == geometry.canvas_size
-    assert result.full_boxes[0] == pytest.approx(
-        white_box(transform_pixels(transform, white_box_image(box, size))), abs=1.0
-    )
+    result = transform.scene(Scene(source_name="a", size=size, full_boxes=np.array([box])), geometry)
+    image = Image.fromarray(white_box_image(box, size))
+    assert result.size == geometry.crop_size
+    assert tuple(result.full_boxes[0]) == white_box(transform.pixels(image, geometry.before_resizing()))
     assert result.crop is not None
     x, y, w, h = result.full_boxes[0]
-    corners = np.array([[64.0, 44.0], [96.0, 84.0]])
-    assert result.crop.project(corners) == pytest.approx(np.array([[x, y], [x + w, y + h]]))
+    assert result.crop.project(np.array([[64.0, 44.0], [96.0, 84.0]])).tolist() == [[x, y], [x + w, y + h]]
+    (scale_x, scale_y), (padding_x, padding_y) = geometry.scale_xy, geometry.padding_xy
+    resized = (x * scale_x + padding_x, y * scale_y + padding_y, w * scale_x, h * scale_y)
+    assert white_box(transform.pixels(image, geometry)) == pytest.approx(resized, abs=1.0)
+
+
+@pytest.mark.parametrize("name", ["none", "center-crop"])
+def test_the_scene_does_not_depend_on_the_target_size(name: TransformName) -> None:
+    rng = np.random.default_rng(3)
+    boxes = rng.uniform([0, 0, 5, 10], [630, 470, 60, 150], (40, 4))
+    scene = Scene(source_name="a", size=(481, 643), full_boxes=boxes, focal_length_px=600.0)
+    results = [
+        transform.scene(scene, transform.geometry(scene.size))
+        for transform in (ImageTransform(name=name, size=(side, 2 * side)) for side in (32, 64, 500, 1024))
+    ]
+    for result in results:
+        assert (result.size, result.focal_length_px) == (results[0].size, 600.0)
+        assert np.array_equal(result.full_boxes, results[0].full_boxes)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -138,7 +152,7 @@ def test_boxes_are_rotated_with_the_pixels(orientation: int) -> None:
 
 
 def crop_scene(**arrays: list[tuple[float, ...]]) -> Scene:
-    """The scene of the centre crop of 100 x 100 px, resized to 50 x 50 px, of an image of 200 x 100 px."""
+    """The scene of the centre crop of 100 x 100 px, to be resized to 50 x 50 px, of an image of 200 x 100 px."""
     boxes = {name: np.array(rows, float) for name, rows in arrays.items() if name != "ignore"}
     ignore = np.array(arrays.get("ignore", []), bool)
     scene = Scene(source_name="a", size=(100, 200), ignore=ignore, focal_length_px=300.0, **boxes)
@@ -150,28 +164,21 @@ def test_a_person_is_kept_if_half_of_the_visible_box_is_inside() -> None:
     full = [(30.0, 0.0, 60.0, 90.0)] * 3
     visible = [(40.0, 0.0, 20.0, 10.0), (39.0, 0.0, 20.0, 10.0), (140.0, 50.0, 20.0, 10.0)]
     scene = crop_scene(full_boxes=full, visible_boxes=visible)
-    assert scene.visible_boxes[:, 0].tolist() == [-5.0, 45.0]
-    assert scene.full_boxes.tolist() == [[-10.0, 0.0, 30.0, 45.0]] * 2, "full boxes are not clipped"
+    assert scene.visible_boxes[:, 0].tolist() == [-10.0, 90.0]
+    assert scene.full_boxes.tolist() == [[-20.0, 0.0, 60.0, 90.0]] * 2, "full boxes are not clipped"
 
 
 def test_a_missing_visible_box_is_replaced_by_the_clipped_full_box_or_the_head() -> None:
     scene = crop_scene(full_boxes=[(120.0, 90.0, 40.0, 80.0), (20.0, 0.0, 40.0, 80.0)])
     assert len(scene) == 1
     heads = crop_scene(head_boxes=[(49.9, 5.0, 0.0, 0.0), (50.0, 5.0, 0.0, 0.0), (150.0, 5.0, 0.0, 0.0)])
-    assert heads.head_boxes.tolist() == [[0.0, 2.5, 0.0, 0.0]]
+    assert heads.head_boxes.tolist() == [[0.0, 5.0, 0.0, 0.0]]
 
 
 def test_an_ignore_region_is_kept_if_any_part_is_inside() -> None:
     boxes = [(0.0, 0.0, 51.0, 100.0), (0.0, 0.0, 50.0, 100.0), (60.0, 0.0, 10.0, 10.0)]
     scene = crop_scene(full_boxes=boxes, ignore=[True, True, False])  # type: ignore[list-item]
     assert scene.ignore.tolist() == [True, False]
-
-
-def test_the_focal_length_is_scaled_and_unknown_if_pixels_are_not_square() -> None:
-    assert crop_scene(full_boxes=[BODY]).focal_length_px == 150.0
-    transform = ImageTransform(name="none", size=(50, 50))
-    scene = Scene(source_name="a", size=(100, 200), focal_length_px=300.0)
-    assert transform.scene(scene, transform.geometry(scene.size)).focal_length_px is None
 
 
 def test_the_crop_of_a_reduced_image_is_scaled() -> None:

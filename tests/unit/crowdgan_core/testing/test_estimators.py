@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections.abc import Sequence
@@ -89,6 +90,15 @@ def _modifies_scene(self: ValidEstimator, scene: Scene) -> DensityEstimate:
     return ValidEstimator.estimate(self, scene)
 
 
+ESTIMATE_NUMBERS = itertools.count()
+
+
+def _another_interval_each_time(self: ValidEstimator, scene: Scene) -> DensityEstimate:
+    estimate = ValidEstimator.estimate(self, scene)
+    assert estimate.value is not None
+    return replace(estimate, interval=(-1.0, estimate.value + next(ESTIMATE_NUMBERS)))
+
+
 POINT = PointLayer(label="people", points=np.zeros((1, 2)))
 
 POINT_WITH_NAN = PointLayer(label="lost", points=np.full((1, 2), np.nan))
@@ -127,6 +137,7 @@ def _inverse_count(self: ValidEstimator, scene: Scene) -> DensityEstimate:
         ({"estimate": lambda self, scene: 3.0}, "estimate returned float, not DensityEstimate"),
         ({"estimate": _width_of_first_box}, "the order of people must not matter"),
         ({"estimate": _modifies_scene}, "estimate must not modify the scene"),
+        ({"estimate": _another_interval_each_time}, "the output size must not matter: the estimate of a crop is"),
         ({"estimate": _inverse_count}, "the value must increase with density"),
         ({"explain": lambda self, scene: POINT}, "explain returned PointLayer, not a list or tuple"),
         ({"explain": _layers(POINT, "a map")}, "explain returned 'a map', not a layer of crowdgan_core.density.layers"),

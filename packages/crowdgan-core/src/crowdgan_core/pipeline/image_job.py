@@ -18,7 +18,6 @@ from crowdgan_core.scenes.camera import focal_length_px
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import CropGeometry, ImageTransform, rotate_annotations
 from crowdgan_core.sources.base import AnnotatedImage
-from crowdgan_core.utils.arrays import ImageArray
 
 Region = Literal["crop", "full"]
 """Measured part of an image: the crop that the network sees, or the full image."""
@@ -81,7 +80,10 @@ def load_full_scene(annotated: AnnotatedImage) -> Scene | SkippedImage:
 
 
 def load_measured_scene(job: ImageJob, annotated: AnnotatedImage) -> Scene | SkippedImage:
-    """The scene of the region whose density is estimated: the crop or the full image. Decodes no pixels."""
+    """The scene of the region whose density is estimated: the crop, before resizing, or the full image.
+
+    Decodes no pixels.
+    """
     try:
         scene = load_scene(annotated)[0]
         return _measured_scene(job, scene, job.transform.geometry(scene.size))
@@ -98,10 +100,10 @@ def process_image(job: ImageJob, annotated: AnnotatedImage) -> ProcessedImage | 
         density = job.estimator.estimate(measured) if job.estimator is not None else None
         if density is not None and density.reason is not None:
             return _unknown_density(annotated, density.reason)
-        if job.fast_decode:
-            geometry = _reduce(image, geometry)
+        factors = _reduce(image, geometry) if job.fast_decode else (1.0, 1.0)
         upright = to_upright_rgb(image, annotated.image.where)
-        pixels = job.transform.pixels(upright, geometry)
+        pixels = job.transform.pixels(upright, geometry.rescale_input(*factors))
+        measured_geometry = _measured_geometry(job, scene, geometry).rescale_input(*factors)
         return ProcessedImage(
             source_name=annotated.source_name,
             encoded=job.format.encode(pixels),
@@ -109,7 +111,7 @@ def process_image(job: ImageJob, annotated: AnnotatedImage) -> ProcessedImage | 
             person_count=measured.person_count,
             density=density,
             record=annotated.record,
-            plot=_plot(job, scene, upright, measured, pixels, density),
+            plot=_plot(job, upright, measured, measured_geometry, density),
         )
     except DensityError as error:
         return _unknown_density(annotated, str(error))
@@ -134,37 +136,35 @@ def load_scene(annotated: AnnotatedImage) -> tuple[Scene, Image.Image]:
 
 
 def _measured_scene(job: ImageJob, scene: Scene, geometry: CropGeometry) -> Scene:
+    """The scene of the measured region, in pixels of the full image."""
     return job.transform.scene(scene, geometry) if job.region == "crop" else scene
 
 
+def _measured_geometry(job: ImageJob, scene: Scene, geometry: CropGeometry) -> CropGeometry:
+    """The geometry of the measured region, without resizing."""
+    return geometry.before_resizing() if job.region == "crop" else ImageTransform().geometry(scene.size)
+
+
 def _plot(
-    job: ImageJob,
-    scene: Scene,
-    upright: Image.Image,
-    measured: Scene,
-    pixels: ImageArray,
-    density: DensityEstimate | None,
+    job: ImageJob, upright: Image.Image, measured: Scene, geometry: CropGeometry, density: DensityEstimate | None
 ) -> bytes | None:
     """The density overlay over the measured region; None without a plotter."""
     if job.plotter is None or job.estimator is None or density is None:
         return None
-    if job.region == "full":
-        full = ImageTransform()
-        pixels = full.pixels(upright, full.geometry(scene.size))
-    return job.plotter.draw(pixels, measured, job.estimator, density)
+    return job.plotter.draw(job.transform.pixels(upright, geometry), measured, job.estimator, density)
 
 
-def _reduce(image: Image.Image, geometry: CropGeometry) -> CropGeometry:
+def _reduce(image: Image.Image, geometry: CropGeometry) -> tuple[float, float]:
     """Lets a JPEG be decoded at 1/2, 1/4 or 1/8 of its size if at least `FAST_DECODE_MARGIN` times the target remains.
 
     Returns:
-        The same crop, in pixels of the reduced image.
+        The factors by which the width and height of the upright image become smaller.
     """
     scale = min(1.0, FAST_DECODE_MARGIN * max(geometry.scale_xy))
     width, height = image.size
     image.draft("RGB", (math.ceil(width * scale), math.ceil(height * scale)))
     factors = (image.width / width, image.height / height)
-    return geometry.rescale_input(*(factors[::-1] if orientation(image) in TRANSPOSED_ORIENTATIONS else factors))
+    return factors[::-1] if orientation(image) in TRANSPOSED_ORIENTATIONS else factors
 
 
 def _unknown_density(annotated: AnnotatedImage, reason: str) -> SkippedImage:

@@ -101,7 +101,10 @@ class PersonAnnotations:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Crop:
-    """Position of a scene in the full image. Camera properties, such as perspective, refer to the full image."""
+    """Position of a scene in the full image. Camera properties, such as perspective, refer to the full image.
+
+    The scene has the pixels of the full image: it is measured before the crop is resized to the output size.
+    """
 
     full_scene: Scene
     """The scene of the full image, with all annotations."""
@@ -115,15 +118,9 @@ class Crop:
     size: tuple[float, float]
     """`(height, width)` of the crop in pixels of the full image."""
 
-    scale_xy: tuple[float, float]
-    """Horizontal and vertical scale: pixels of the scene per pixel of the full image."""
-
-    padding_xy: tuple[float, float] = (0.0, 0.0)
-    """Width of the left padding and height of the top padding, in pixels of the scene."""
-
     def project(self, points_px: Points) -> Points:
         """Converts points of the full image to pixels of the scene, `[num_points, 2]`, x and y."""
-        return np.asarray((points_px - [self.left, self.top]) * np.array(self.scale_xy) + self.padding_xy, float)
+        return np.asarray(points_px - [self.left, self.top], float)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

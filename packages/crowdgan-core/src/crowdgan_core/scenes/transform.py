@@ -26,9 +26,6 @@ MIN_VISIBLE_FRACTION = 0.5
 MIN_IGNORE_FRACTION = 1e-9
 """Minimum fraction of an ignore region inside the crop: any overlap keeps the region."""
 
-SCALE_TOLERANCE = 0.01
-"""Maximum relative difference of the two scales at which one focal length in pixels is valid for both axes."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class CropGeometry:
@@ -58,6 +55,10 @@ class CropGeometry:
     def padding_xy(self) -> tuple[int, int]:
         """Width of the left padding and height of the top padding."""
         return (self.canvas_size[1] - self.out_size[1]) // 2, (self.canvas_size[0] - self.out_size[0]) // 2
+
+    def before_resizing(self) -> CropGeometry:
+        """The geometry of the same crop without resizing and padding."""
+        return replace(self, out_size=self.crop_size, canvas_size=self.crop_size)
 
     def rescale_input(self, factor_x: float, factor_y: float) -> CropGeometry:
         """The geometry of the same crop of an image whose width and height are multiplied by these factors."""
@@ -150,31 +151,22 @@ class ImageTransform:
         return canvas
 
     def scene(self, scene: Scene, geometry: CropGeometry) -> Scene:
-        """The scene of the transformed image.
+        """The scene of the crop, in pixels of the image, before resizing and padding.
 
-        Boxes are translated and scaled with the pixels and are not clipped. A person is kept if at least half of the
-        visible box lies inside the crop, an ignore region if any part of it does.
+        Its density therefore does not depend on the target size, except for a target with another crop. Boxes are
+        not clipped. A person is kept if at least half of the visible box lies inside the crop, an ignore region if any
+        part of it does.
         """
         min_fractions = np.where(scene.ignore, MIN_IGNORE_FRACTION, MIN_VISIBLE_FRACTION)
         kept = scene.select(_fraction_inside(scene, geometry) >= min_fractions)
-        scale_x, scale_y = geometry.scale_xy
-        has_square_pixels = abs(scale_x - scale_y) <= SCALE_TOLERANCE * scale_x
-        focal = scene.focal_length_px * scale_x if scene.focal_length_px is not None and has_square_pixels else None
+        offset = np.array([geometry.left, geometry.top, 0.0, 0.0])
         return replace(
             kept,
-            size=geometry.canvas_size,
-            focal_length_px=focal,
-            crop=Crop(
-                full_scene=scene,
-                left=geometry.left,
-                top=geometry.top,
-                size=geometry.crop_size,
-                scale_xy=geometry.scale_xy,
-                padding_xy=geometry.padding_xy,
-            ),
-            full_boxes=_transform_boxes(kept.full_boxes, geometry),
-            visible_boxes=_transform_boxes(kept.visible_boxes, geometry),
-            head_boxes=_transform_boxes(kept.head_boxes, geometry),
+            size=geometry.crop_size,
+            crop=Crop(full_scene=scene, left=geometry.left, top=geometry.top, size=geometry.crop_size),
+            full_boxes=kept.full_boxes - offset,
+            visible_boxes=kept.visible_boxes - offset,
+            head_boxes=kept.head_boxes - offset,
         )
 
 
@@ -196,14 +188,6 @@ def _largest_crop(size: tuple[int, int], shape: tuple[int, int]) -> tuple[int, i
     if height * shape_width <= width * shape_height:
         return height, max(1, min(width, round(height * shape_width / shape_height)))
     return max(1, min(height, round(width * shape_height / shape_width))), width
-
-
-def _transform_boxes(boxes: Boxes, geometry: CropGeometry) -> Boxes:
-    (scale_x, scale_y), (padding_x, padding_y) = geometry.scale_xy, geometry.padding_xy
-    offset = np.array([geometry.left, geometry.top, 0.0, 0.0])
-    scale = np.array([scale_x, scale_y, scale_x, scale_y])
-    transformed: Boxes = (boxes - offset) * scale + np.array([padding_x, padding_y, 0.0, 0.0])
-    return transformed
 
 
 def _fraction_inside(scene: Scene, geometry: CropGeometry) -> FloatArray:

@@ -15,6 +15,7 @@ from crowdgan_core.density.options import configure_estimator
 from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera
 from crowdgan_core.scenes.scene import BOX_FIELDS, FLAG_FIELDS, Scene
+from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.testing._require import require
 
 EXAMPLE_CAMERA = Camera(height_m=5.0, pitch_rad=math.radians(20), focal_length_px=560.0, size=(480, 640))
@@ -31,6 +32,9 @@ EXAMPLE_HEIGHT_SD_M = 0.05
 
 MAX_RELATIVE_DIFFERENCE = 1e-9
 """Relative difference up to which two values are equal."""
+
+OUTPUT_SIZES = ((64, 64), (256, 256), (1024, 1024))
+"""Output sizes of the same crop, for which an estimate must be the same."""
 
 
 def example_scene(person_count: int, *, extent: float = 1.0, seed: int = 0) -> Scene:
@@ -67,6 +71,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
     - Scenes with no person, one, many, and head boxes only give an estimate in its unit and classes, or a reason why
       the density is unknown.
     - The order of people does not matter, scenes are not modified, and a denser scene has a larger value.
+    - The estimate of a crop is the same for every output size.
     - `explain` returns layers with finite coordinates and values.
 
     Args:
@@ -86,6 +91,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
         _check_estimate(estimator, scene)
         _check_layers(estimator, scene)
     _check_order(estimator, dense)
+    _check_crops(estimator, dense)
     _check_monotonicity(estimator, sparse, dense)
     _check_pickling(estimator)
 
@@ -153,6 +159,16 @@ def _check_order(estimator: DensityEstimator, scene: Scene) -> None:
         and math.isclose(value, reversed_value, rel_tol=MAX_RELATIVE_DIFFERENCE)
     )
     require(is_equal, f"the order of people must not matter: {value} becomes {reversed_value} in reversed order")
+
+
+def _check_crops(estimator: DensityEstimator, scene: Scene) -> None:
+    transforms = [ImageTransform(name="center-crop", size=size) for size in OUTPUT_SIZES]
+    crops = [transform.scene(scene, transform.geometry(scene.size)) for transform in transforms]
+    _check_estimate(estimator, crops[0])
+    _check_layers(estimator, crops[0])
+    first, *others = (estimator.estimate(crop) for crop in crops)
+    for other in others:
+        require(other == first, f"the output size must not matter: the estimate of a crop is {first!r} or {other!r}")
 
 
 def _check_monotonicity(estimator: DensityEstimator, sparse: Scene, dense: Scene) -> None:
