@@ -1,7 +1,7 @@
 """Time of `crowdgan plot loss` on three runs of 10,000 lines each, and of `crowdgan plot density` on 12 images.
 
-Measures complete commands, including the start of Python and the import of matplotlib, and a command that does only
-that. The commands alternate; prints medians, and ratios to the start.
+Measures complete commands, including the start of Python and the import of matplotlib, and a baseline command that does
+nothing else. The commands alternate; prints medians, and ratios to the baseline.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset  # noqa: E402  the path comes first
+from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset  # noqa: E402  needs the change of sys.path
 from tests.support.run_folders import stats_lines, write_stats  # noqa: E402
 
 NUM_LINES = 10_000
 NUM_IMAGES = 12
 NUM_ROUNDS = 3
 PLOT_COMMAND = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", "plot"]
-START_COMMAND = [sys.executable, "-c", "import crowdgan_core.cli, matplotlib.figure"]
+BASELINE_COMMAND = [sys.executable, "-c", "import crowdgan_core.cli, matplotlib.figure"]
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
         density = ["density", "--source", str(folder / "crowds"), "--out", str(folder / "out"), "--overwrite"]
         voronoi = [*density, "--density", "voronoi"]
         commands = {
-            "start: Python, crowdgan's commands, matplotlib": START_COMMAND,
+            "baseline: start Python, import the packages": BASELINE_COMMAND,
             f"plot loss, 3 x {NUM_LINES:,} lines ({size_mb:.0f} MB)": [*PLOT_COMMAND, *loss],
             f"plot loss --smooth, 3 x {NUM_LINES:,} lines": [*PLOT_COMMAND, *loss, "--smooth", "200"],
             f"plot density, {NUM_IMAGES} images, grid": [*PLOT_COMMAND, *density, "--density", "grid"],
@@ -44,10 +44,10 @@ def main() -> None:
             f"plot density, {NUM_IMAGES} images, voronoi, 1 worker": [*PLOT_COMMAND, *voronoi, "--workers", "1"],
         }
         medians_s = time_commands(commands)
-    start_s = next(iter(medians_s.values()))
-    print(f"seconds, medians of {NUM_ROUNDS} alternating runs, and ratio to the start:")
+    baseline_s = next(iter(medians_s.values()))
+    print(f"seconds, medians of {NUM_ROUNDS} alternating runs, and ratio to the baseline:")
     for description, median_s in medians_s.items():
-        print(f"  {description:48} {median_s:6.2f} {median_s / start_s:6.1f}")
+        print(f"  {description:48} {median_s:6.2f} {median_s / baseline_s:6.1f}")
 
 
 def time_commands(commands: dict[str, list[str]]) -> dict[str, float]:

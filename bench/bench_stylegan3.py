@@ -1,8 +1,9 @@
 """Speed of StyleGAN3 generators on a CPU: native ops, plain PyTorch, and a zero-inserting implementation.
 
-Each case runs in a separate process, so that its peak memory is measured separately; ratios are of one run. The
-zero-inserting implementation is defined in this script for comparison: upsampling inserts zeros, filters run at the
-full rate, and each image has its own convolution weights, as in implementations without fused kernels.
+Each case runs in a separate process, so that its peak memory is measured separately; ratios are between cases of
+the same run. The zero-inserting implementation is defined in this script for comparison: upsampling inserts zeros,
+filters run at the full rate, and each image has its own convolution weights, as in implementations without fused
+kernels.
 """
 
 from __future__ import annotations

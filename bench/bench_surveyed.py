@@ -43,12 +43,12 @@ DISC_RADIUS_M = 1.5
 PUBLISHED = ("threshold", "normalised", "euclidean", "grid", "grid-metres", "kde")
 
 Agreement = tuple[float | None, float, float]
-"""Spearman's rank correlation with the survey, and median and mean of the ratio to it."""
+"""Spearman's rank correlation with the surveyed densities, and median and mean of the ratios to them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SurveyedFrame:
-    """A frame with surveyed ground positions, and the positions by two calibrated cameras."""
+    """A frame with surveyed ground positions, and the positions estimated by two calibrated cameras."""
 
     scene: Scene
     surveyed_m: Points
@@ -118,7 +118,7 @@ def disc_densities(positions_m: Points, *, include_self: bool = True) -> FloatAr
 
 
 def compare_disc_densities(frames: list[SurveyedFrame], attribute: str) -> Agreement:
-    """Agreement of disc densities at the positions of this attribute with the surveyed ones, over all people."""
+    """Compares disc densities at the positions of this attribute with the surveyed ones, over all people."""
     surveyed = np.concatenate([disc_densities(frame.surveyed_m) for frame in frames])
     estimated = np.concatenate([disc_densities(getattr(frame, attribute)) for frame in frames])
     ratios = estimated / surveyed
@@ -126,7 +126,7 @@ def compare_disc_densities(frames: list[SurveyedFrame], attribute: str) -> Agree
 
 
 def compare_kernel_densities(frames: list[SurveyedFrame]) -> Agreement:
-    """Agreement of `kde` at each person, which excludes the person; ratios if another person is within 1.5 m."""
+    """Compares `kde` at each person, excluding the person, with disc densities; ratios only where these are not 0."""
     surveyed = np.concatenate([disc_densities(frame.surveyed_m, include_self=False) for frame in frames])
     estimated = np.concatenate([local_densities(valid_full_boxes(frame.scene), frame.scene.size) for frame in frames])
     ratios = estimated[surveyed > 0] / surveyed[surveyed > 0]
@@ -134,10 +134,10 @@ def compare_kernel_densities(frames: list[SurveyedFrame]) -> Agreement:
 
 
 def evaluate_methods(frames: list[SurveyedFrame]) -> dict[str, tuple[EvaluationResult, EvaluationResult]]:
-    """Agreement of each method with the mean surveyed disc density of a frame, and with that on occupied ground.
+    """Evaluates each method against two surveyed densities of a frame: mean over discs, and on occupied ground.
 
-    The latter is the number of people over the ground that they occupy, as `ground` defines it, at the surveyed
-    positions; it is not defined for frames in which no group spans an area.
+    The density on occupied ground is the number of people over the area that they occupy, as `ground` defines it, at
+    the surveyed positions; it is not defined for frames in which no group spans an area.
     """
     scenes = [frame.scene for frame in frames]
     shared = {"shared_camera": "true"}
@@ -148,13 +148,13 @@ def evaluate_methods(frames: list[SurveyedFrame]) -> dict[str, tuple[EvaluationR
     occupied = [density and density[0] for density in hull_densities]
     estimates = estimate_densities(list(estimators.values()), scenes)
     return {
-        name: (evaluate_known(of_method, disc_means), evaluate_known(of_method, occupied))
-        for name, of_method in zip(estimators, estimates, strict=True)
+        name: (evaluate_known(method_estimates, disc_means), evaluate_known(method_estimates, occupied))
+        for name, method_estimates in zip(estimators, estimates, strict=True)
     }
 
 
 def evaluate_known(estimates: list[DensityEstimate], ground_truth: Sequence[float | None]) -> EvaluationResult:
-    """Agreement over the images whose ground truth is known."""
+    """Metrics over the images with known ground truth."""
     known = [
         (estimate, density) for estimate, density in zip(estimates, ground_truth, strict=True) if density is not None
     ]

@@ -1,6 +1,6 @@
 """Speed of StyleGAN3 training on a CPU: seconds per kimg with native ops and with plain PyTorch.
 
-Each case runs in a separate process; ratios are of one run.
+Each case runs in a separate process; ratios are between cases of the same run.
 """
 
 from __future__ import annotations

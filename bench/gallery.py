@@ -1,8 +1,8 @@
 """Creates the images of crowdgan-plot's README by running the README's commands.
 
 The commands run in gallery/, which git ignores, on synthetic crowds and synthetic runs. Their results are scaled down
-and written to packages/crowdgan-plot/images/. If ../shared/data contains real images, some figures of these are
-created too, in gallery/real/ only: they are not part of the project.
+and written to packages/crowdgan-plot/images/. If ../shared/data contains real images, figures of these are also
+created, but only in gallery/real/: they are not part of the project.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from PIL import Image, ImageFilter
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from crowdgan_core.datasets.zip_folder import ZipFormat  # noqa: E402  the path comes first
+from crowdgan_core.datasets.zip_folder import ZipFormat  # noqa: E402  needs the change of sys.path
 from crowdgan_core.utils.arrays import ImageArray  # noqa: E402
 from tests.support.run_folders import stats_lines, write_options, write_stats  # noqa: E402
 
@@ -48,7 +48,7 @@ README_IMAGES = {
     "labels.webp": "labels.png",
     "spectra.webp": "spectra.png",
 }
-"""Name of an image in the README to the output of its command."""
+"""Images of the README by file name, with the output file of the command as a glob pattern."""
 
 REAL_FIGURES = (
     ("pets2009", "voronoi", "2"),
@@ -103,7 +103,7 @@ def readme_commands() -> list[list[str]]:
 
 
 def write_runs() -> None:
-    """Writes two synthetic runs, the second of which continues the first; the first has sample grids."""
+    """Writes two synthetic runs: the second continues the first, and only the first has sample grids."""
     num_tiles = GRID_SHAPE[0] * GRID_SHAPE[1]
     crowdgan("synth", "samples", "--images", str(num_tiles), "--resolution", "288x288", "--seed", "7")
     label_options = ("--density", "threshold", "--resolution", f"{TILE_SIDE_PX}x{TILE_SIDE_PX}")
@@ -128,14 +128,14 @@ def sample_grid(tiles: list[ImageArray], quality: float) -> Image.Image:
     noise = np.random.default_rng(0).normal(0, 70 * (1 - quality), (len(tiles), 12, 12, 3))
     for index, tile in enumerate(tiles[: rows * columns]):
         image = Image.fromarray(tile).filter(ImageFilter.GaussianBlur(12 * (1 - quality)))
-        spots = Image.fromarray((128 + noise[index]).clip(0, 255).astype(np.uint8)).resize(image.size)
+        noise_image = Image.fromarray((128 + noise[index]).clip(0, 255).astype(np.uint8)).resize(image.size)
         position = (index % columns * TILE_SIDE_PX, index // columns * TILE_SIDE_PX)
-        sheet.paste(Image.blend(spots, image, quality), position)
+        sheet.paste(Image.blend(noise_image, image, quality), position)
     return sheet
 
 
 def capture_page(page: Path, dest: Path) -> None:
-    """Writes a screenshot of a page; nothing if no browser is installed."""
+    """Writes a screenshot of a page, or prints a message if no browser is installed."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         print(f"skipped: screenshot of {page.name}; install one of {', '.join(BROWSERS)}")

@@ -1,8 +1,8 @@
-"""Checks and times of the ops, the generators and training on a GPU.
+"""Correctness checks of the ops, and timings of ops, generators and training, on a GPU.
 
 Ops are compared with the reference, and their speed with the bandwidth of a copy. Without a GPU the script exits with
-code 2. With --compile-only it compiles the kernels for an H100 and prints their resource usage, which needs no GPU.
-With --checks-only it measures no times. Results are written to a JSON file. Times are medians after warm-up, by CUDA
+code 2. --compile-only compiles the kernels for an H100 and prints their resource usage, which needs no GPU.
+--checks-only skips the timings. Results are written to a JSON file. Times are medians after warm-up, measured by CUDA
 events.
 """
 
@@ -57,7 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="output file")
     parser.add_argument("--compile-only", action="store_true", help="print resource usage of the kernels")
-    parser.add_argument("--checks-only", action="store_true", help="measure no times")
+    parser.add_argument("--checks-only", action="store_true", help="skip the timings")
     options = parser.parse_args()
     if options.compile_only:
         return print_compiled()
@@ -74,7 +74,7 @@ def main() -> int:
     result: dict[str, Any] = {**environment(), "checks": checks}
     if not options.checks_only:
         bandwidth = copy_bandwidth(device)
-        print(f"a copy moves {bandwidth / 1e9:.0f} GB/s")
+        print(f"bandwidth of a copy: {bandwidth / 1e9:.0f} GB/s")
         result |= {
             "copy_bandwidth": bandwidth,
             "layers": time_layers(device, bandwidth),
@@ -152,9 +152,9 @@ def time_layer(layer: FilteredLreluLayer, batch: int, bandwidth: float) -> dict[
     }
     result: dict[str, Any] = {"layer": layer.name}
     for direction, function in functions.items():
-        ms, moved = median_ms(function), layer.min_bytes(batch, 2, backward=direction == "backward")
-        rate = moved / (ms * 1e-3)
-        result[direction] = {"ms": ms, "bytes": moved, "gbps": rate / 1e9, "bandwidth_fraction": rate / bandwidth}
+        ms, num_bytes = median_ms(function), layer.min_bytes(batch, 2, backward=direction == "backward")
+        rate = num_bytes / (ms * 1e-3)
+        result[direction] = {"ms": ms, "bytes": num_bytes, "gbps": rate / 1e9, "bandwidth_fraction": rate / bandwidth}
     return result
 
 

@@ -1,9 +1,9 @@
 """Checks of all ops on the GPU against the reference in float64.
 
-In float32 and float16, forward, gradients, and second gradients where the ops provide them. Errors are relative norms
-of the difference. A gradient of filtered_lrelu may differ if rounding moves an upsampled value to the other side of the
-kink. It then differs by the full step, at a fraction of values proportional to the rounding error, and so in norm by
-the square root of that fraction.
+Ops are checked in float32 and float16: forward pass, gradients, and second gradients if they are supported. Errors are
+relative norms of the difference. A gradient of filtered_lrelu may differ if rounding moves an upsampled value to the
+other side of the kink. It then differs by the full step, at a fraction of values proportional to the rounding error,
+and so in norm by the square root of that fraction.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
 
 def upfirdn2d_errors(dtype: torch.dtype, device: torch.device) -> Iterator[tuple[str, float]]:
     """Case and relative error of upfirdn2d and its gradient."""
-    full = filtered_layers("r", 256, device)[RADIAL_LAYER].params.fd
+    radial_filter = filtered_layers("r", 256, device)[RADIAL_LAYER].params.fd
     for size in IMAGE_SIZES:
         for up, down in FACTORS:
             for f, memory_format in (
                 (torch.rand(12, device=device), torch.contiguous_format),
-                (full, torch.channels_last),
+                (radial_filter, torch.channels_last),
             ):
                 x = torch.randn(2, 9, *size, device=device, dtype=dtype).contiguous(memory_format=memory_format)
                 resampling = parse_resampling(up, down, (12, 11, 9, 13), gain=up**2)
@@ -80,12 +80,12 @@ def bias_act_errors(dtype: torch.dtype, device: torch.device) -> Iterator[tuple[
         x, v = (torch.randn(4, 32, 65, 63, device=device, dtype=dtype) for _ in range(2))
         x = x.contiguous(memory_format=torch.channels_last)
         b = torch.randn(32, device=device, dtype=dtype)
-        start = x.double().requires_grad_()
-        y = reference.bias_act(start, b.double(), 1, act, SLOPE, GAIN, None)
-        (first,) = torch.autograd.grad(y, start, v.double(), create_graph=True)
-        second = torch.zeros_like(start)
+        exact_x = x.double().requires_grad_()
+        y = reference.bias_act(exact_x, b.double(), 1, act, SLOPE, GAIN, None)
+        (first,) = torch.autograd.grad(y, exact_x, v.double(), create_graph=True)
+        second = torch.zeros_like(exact_x)
         if first.requires_grad:
-            (second,) = torch.autograd.grad(first.sum(), start)
+            (second,) = torch.autograd.grad(first.sum(), exact_x)
         for order, expected in enumerate((y, first, second)):
             actual = ops.bias_act(v if order else None, x, b, 1, act, SLOPE, GAIN, None, order)
             yield f"bias_act {act} order {order}", relative_error(actual, expected.detach())
@@ -103,15 +103,15 @@ def filtered_lrelu_errors(dtype: torch.dtype, device: torch.device) -> Iterator[
                 clamp = CLAMP if memory_format == torch.channels_last else SMALL_CLAMP
                 params = replace(layer.params, clamp=clamp)
                 exact_params = replace(params, fu=params.fu.double(), fd=params.fd.double())
-                start = x.double().requires_grad_()
-                y = reference.filtered_lrelu(start, b.double(), exact_params)
+                exact_x = x.double().requires_grad_()
+                y = reference.filtered_lrelu(exact_x, b.double(), exact_params)
                 case = f"filtered_lrelu {config} {layer.name} clamp {clamp:g}"
                 yield case, relative_error(ops.filtered_lrelu(x, b, params), y.detach()), False
                 v, w = torch.randn_like(y).to(dtype), torch.randn_like(x)
                 zero = torch.zeros_like(y, requires_grad=True)
-                (backward,) = torch.autograd.grad(y, start, zero, create_graph=True)
+                (backward,) = torch.autograd.grad(y, exact_x, zero, create_graph=True)
                 (forward,) = torch.autograd.grad(backward, zero, w.double(), retain_graph=True)
-                (gradient,) = torch.autograd.grad(y, start, v.double())
+                (gradient,) = torch.autograd.grad(y, exact_x, v.double())
                 actual = ops.filtered_lrelu_linear(v, x, b, params, True)
                 yield f"{case} gradient", relative_error(actual, gradient), True
                 actual = ops.filtered_lrelu_linear(w, x, b, params, False)

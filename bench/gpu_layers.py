@@ -26,14 +26,17 @@ class FilteredLreluLayer:
     params: FilteredLrelu
 
     def min_bytes(self, batch: int, bytes_per_value: int, *, backward: bool) -> int:
-        """Minimum number of bytes moved: input and result; backward, gradient of the result, input and its gradient."""
+        """Minimum memory traffic in bytes.
+
+        Forward: input and output. Backward: output gradient, input and input gradient.
+        """
         in_values, out_values = self.in_size**2, self.out_size**2
         values = 2 * in_values + out_values if backward else in_values + out_values
         return batch * self.channels * bytes_per_value * values
 
 
 def filtered_layers(config_letter: str, resolution: int, device: torch.device) -> list[FilteredLreluLayer]:
-    """The layers of configuration "t" or "r" that have filters: all but ToRGB."""
+    """All layers of configuration "t" or "r" except ToRGB, which has no filters."""
     config = generator_config("stylegan3-t" if config_letter == "t" else "stylegan3-r", resolution=resolution)
     assert isinstance(config, StyleGan3Config)
     return [_filtered_layer(geometry, device) for geometry in layer_geometries(config) if not geometry.is_torgb]

@@ -28,16 +28,16 @@ def crowds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: str | Path) -> Result:
-    texts = [*map(str, arguments), "--workers", "1"]
-    return CliRunner().invoke(build_tree(installed_plugins()), texts, catch_exceptions=False)
+    command = [*map(str, arguments), "--workers", "1"]
+    return CliRunner().invoke(build_tree(installed_plugins()), command, catch_exceptions=False)
 
 
 def run_json(*arguments: str | Path) -> Any:
     return json.loads(run(*arguments, "--json").stdout)
 
 
-def evaluate(crowds: Path, *more: str) -> Any:
-    return run_json("density", "evaluate", "--source", crowds, "--truth", crowds / "truth.json", *more)
+def evaluate(crowds: Path, *options: str) -> Any:
+    return run_json("density", "evaluate", "--source", crowds, "--truth", crowds / "truth.json", *options)
 
 
 def test_all_estimators_are_evaluated(crowds: Path) -> None:
@@ -93,12 +93,12 @@ def test_images_without_ground_truth_are_skipped_and_named(crowds: Path, tmp_pat
         run("density", "evaluate", "--source", crowds, "--truth", path)
 
 
-def test_the_group_density_lists_evaluate() -> None:
+def test_the_density_command_lists_evaluate() -> None:
     output = CliRunner().invoke(build_tree(installed_plugins()), ["density", "--help"]).stdout
     assert "evaluate  Compare estimates with ground truth" in output
 
 
-def test_each_image_has_a_camera_a_density_and_a_level(crowds: Path) -> None:
+def test_each_image_has_a_camera_a_density_and_a_level_of_service(crowds: Path) -> None:
     result = run_json("calibrate", "--source", crowds)
     ground_truth = json.loads((crowds / "truth.json").read_text())["pictures"]
     assert (result["scale"], result["classes"], result["shared_camera"]) == ("fruin-walkway", [*"ABCDEF"], None)

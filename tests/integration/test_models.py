@@ -57,7 +57,7 @@ def test_a_model_card_is_printed_without_its_backend(crowdgan: list[str], blob_m
         ("other.safetensors", b"\x02\0\0\0\0\0\0\0{}", "not a crowdgan model; the safetensors file has no model card"),
     ],
 )
-def test_a_file_that_is_not_a_model_is_one_line_of_error(
+def test_a_file_that_is_not_a_model_is_reported_in_one_line(
     blobs: Run, tmp_path: Path, name: str, data: bytes | None, message: str
 ) -> None:
     path = tmp_path / name
@@ -134,7 +134,7 @@ def test_images_are_generated_for_a_density_and_without_labels(blobs: Run, blob_
         ("gone", "--seeds 0", "gone.safetensors: no such file"),
     ],
 )
-def test_a_user_error_is_one_line_and_leaves_no_files(
+def test_a_user_error_is_reported_in_one_line_and_leaves_no_files(
     blobs: Run, blob_models: Path, tmp_path: Path, model: str, arguments: str, message: str
 ) -> None:
     network = blob_models / f"{model}.safetensors"

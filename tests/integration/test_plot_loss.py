@@ -48,10 +48,10 @@ def runs(tmp_path: Path) -> list[Path]:
 
 
 def wait_for(condition: object) -> None:
-    """Returns when `condition()` is true."""
-    end = time.monotonic() + TIMEOUT_S
+    """Waits until `condition()` is true."""
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "timeout"
+        assert time.monotonic() < deadline, "timeout"
         time.sleep(0.05)
 
 
@@ -113,7 +113,7 @@ def test_an_existing_file_is_kept_unless_overwrite_is_given(tmp_path: Path, runs
 def test_a_followed_run_is_redrawn_as_lines_arrive(tmp_path: Path) -> None:
     run, out = write_stats(tmp_path / "live", []), tmp_path / "live.png"
     with (tmp_path / "messages").open("w+") as messages:
-        program = subprocess.Popen(
+        process = subprocess.Popen(
             [*COMMAND, str(run), "--out", str(out), "--follow"], stderr=messages, env=HEADLESS_ENV
         )
         try:
@@ -127,11 +127,11 @@ def test_a_followed_run_is_redrawn_as_lines_arrive(tmp_path: Path) -> None:
                 wait_for(lambda count=count: f"wrote {out}, {count} lines" in (tmp_path / "messages").read_text())
                 with Image.open(out) as image:
                     image.load()
-            program.send_signal(signal.SIGINT)
-            assert program.wait(TIMEOUT_S) == 130
+            process.send_signal(signal.SIGINT)
+            assert process.wait(TIMEOUT_S) == 130
         finally:
-            program.kill()
-            program.wait()
+            process.kill()
+            process.wait()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["live", "live.png", "messages"]
 
 
@@ -140,20 +140,20 @@ def display() -> Iterator[str]:
     """Name of a virtual display."""
     server = shutil.which("Xvfb")
     if server is None:
-        pytest.skip("Xvfb is not installed: there is no display to open a window on")
-    pytest.importorskip("tkinter", reason="this Python has no Tk to open a window with")
-    reading, writing = os.pipe()
-    program = subprocess.Popen(
-        [server, "-displayfd", str(writing), "-screen", "0", "1600x1000x24"],
-        pass_fds=[writing],
+        pytest.skip("Xvfb is not installed; without a display no window can be opened")
+    pytest.importorskip("tkinter", reason="this Python has no tkinter, so no window can be opened")
+    read_fd, write_fd = os.pipe()
+    process = subprocess.Popen(
+        [server, "-displayfd", str(write_fd), "-screen", "0", "1600x1000x24"],
+        pass_fds=[write_fd],
         stderr=subprocess.DEVNULL,
     )
-    os.close(writing)
-    with os.fdopen(reading) as file:
+    os.close(write_fd)
+    with os.fdopen(read_fd) as file:
         number = file.readline().strip()
     yield f":{number}"
-    program.terminate()
-    program.wait()
+    process.terminate()
+    process.wait()
 
 
 def test_a_window_opens_on_a_display_and_no_file_is_written(tmp_path: Path, runs: list[Path], display: str) -> None:

@@ -65,8 +65,8 @@ addEventListener("load", () => {
 
 
 def plot_run(*arguments: str | Path) -> Result:
-    texts = ["plot", "run", *map(str, arguments)]
-    return CliRunner().invoke(build_tree(installed_plugins()), texts, catch_exceptions=False)
+    command = ["plot", "run", *map(str, arguments)]
+    return CliRunner().invoke(build_tree(installed_plugins()), command, catch_exceptions=False)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def browser(tmp_path: Path) -> list[str]:
     """The command that loads a page and prints its resulting HTML, with the console on stderr."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
-        pytest.skip(f"no browser to open the page in: none of {', '.join(BROWSERS)} is installed")
+        pytest.skip(f"no browser is installed; install one of {', '.join(BROWSERS)}")
     return [executable, *BROWSER_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
 
 
@@ -94,7 +94,7 @@ def test_a_report_is_written(tmp_path: Path) -> None:
     plot_run(run, "--out", out, "--overwrite", "--smooth", "20")
 
 
-def test_another_suffix_is_an_error(tmp_path: Path) -> None:
+def test_an_unsupported_suffix_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CrowdganError, match=re.escape("the file name must end in .html or .htm")):
         plot_run(tmp_path / "nowhere", "--out", tmp_path / "report.pdf")
 
@@ -118,7 +118,7 @@ def test_a_browser_shows_every_image_and_chart_without_errors(tmp_path: Path, br
 
 
 def test_a_browser_reports_errors(tmp_path: Path, browser: list[str]) -> None:
-    """Shows that the test above would detect an error."""
+    """Checks that `load_page` returns script errors, so that the test above can detect them."""
     page = tmp_path / "faulty.html"
     page.write_text("<!DOCTYPE html><title>x</title><script>nothing.at.all()</script>")
     _, messages = load_page(browser, page)

@@ -14,25 +14,25 @@ import pytest
 
 from crowdgan_core.cli import main
 
-PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+PYTHON_GUIDE = Path(__file__).parents[2] / "docs" / "python.md"
 
 PACKAGES = ("crowdgan_core", "crowdgan_density", "crowdgan_stylegan3", "crowdgan_plot")
 
-HEAVY = ("numpy", "torch", "scipy", "matplotlib", "PIL", "h5py", "click", "pandas", "cattrs")
+HEAVY_LIBRARIES = ("numpy", "torch", "scipy", "matplotlib", "PIL", "h5py", "click", "pandas", "cattrs")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def fenced_blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PYTHON_GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="pandas has no tested version for Python 3.10")
-def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_in_the_python_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    for command in "".join(blocks("bash")).splitlines():
+    for command in "".join(fenced_blocks("bash")).splitlines():
         monkeypatch.setattr(sys, "argv", shlex.split(command))
         main()
-    examples = blocks("python")
+    examples = fenced_blocks("python")
     assert len(examples) == 5
     names: dict[str, object] = {}
     for number, example in enumerate(examples):
@@ -54,7 +54,7 @@ def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_importing_a_package_loads_no_heavy_library(name: str) -> None:
-    program = f"import sys, {name}\nprint(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    program = f"import sys, {name}\nprint(*sorted({set(HEAVY_LIBRARIES)!r} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
 
@@ -62,9 +62,9 @@ def test_importing_a_package_loads_no_heavy_library(name: str) -> None:
 @pytest.mark.parametrize("name", PACKAGES)
 def test_every_public_name_can_be_imported_and_is_listed(name: str) -> None:
     package = importlib.import_module(name)
-    for public in package.__all__:
-        assert not isinstance(getattr(package, public), ModuleType), f"{public} is also a module"
-        assert public in dir(package)
+    for public_name in package.__all__:
+        assert not isinstance(getattr(package, public_name), ModuleType), f"{public_name} is also a module"
+        assert public_name in dir(package)
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", package.__version__)
     assert "__version__" in dir(package)
     with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'nothing'"):

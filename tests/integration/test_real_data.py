@@ -70,7 +70,7 @@ def test_heatmaps_of_real_heads_sum_to_the_count(data: Path, name: str, count: i
         assert heads.values.sum() == pytest.approx(threshold.estimate(scene).value)
 
 
-def test_frames_with_more_people_are_denser(data: Path, tmp_path: Path) -> None:
+def test_frames_with_more_people_have_a_higher_density(data: Path, tmp_path: Path) -> None:
     label(data / "mot17", tmp_path / "a.zip", "--density", "threshold", "--region", "full")
     records = ZipFormat().open(tmp_path / "a.zip").metadata.images
     assert [record.person_count for record in records] == [22] * 3 + [42] * 3
@@ -109,7 +109,7 @@ def test_local_densities_agree_with_the_survey(frames: list[SurveyedFrame]) -> N
     assert kde_median > 1.5
 
 
-def test_densities_of_frames_agree_with_the_survey_better_than_published_ones(frames: list[SurveyedFrame]) -> None:
+def test_frame_densities_agree_with_the_survey_better_than_published_methods(frames: list[SurveyedFrame]) -> None:
     evaluations = {name: occupied for name, (_, occupied) in evaluate_methods(frames).items()}
     spearman = {name: evaluation.spearman for name, evaluation in evaluations.items()}
     errors = {name: evaluation.median_error for name, evaluation in evaluations.items()}
@@ -127,7 +127,7 @@ def test_the_table_of_surveyed_frames_is_printed(data: Path, capsys: pytest.Capt
     assert "over all 460 people" in output
 
 
-def test_without_the_data_the_table_is_skipped(
+def test_the_table_is_skipped_if_the_data_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench_surveyed, "DATA", tmp_path / "shared" / "data" / "pets2009")

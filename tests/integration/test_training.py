@@ -47,7 +47,7 @@ def train(*arguments: str | Path | float, code: int = 0) -> str:
 
 
 def start_training(*arguments: str | Path | float) -> subprocess.Popen[str]:
-    """Starts the command in a new session."""
+    """Starts the command in its own process group."""
     command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True
@@ -56,10 +56,10 @@ def start_training(*arguments: str | Path | float) -> subprocess.Popen[str]:
 
 def wait_for(process: subprocess.Popen[str], outdir: Path, pattern: str) -> Path:
     """Waits until a run below `outdir` has a file with this name, and returns its path."""
-    end = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not (paths := list(outdir.glob(f"*/{pattern}"))):
         assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end, f"no {pattern} after {TIMEOUT_S} s"
+        assert time.monotonic() < deadline, f"no {pattern} after {TIMEOUT_S} s"
         time.sleep(0.002)
     return paths[0]
 
@@ -69,7 +69,7 @@ def checkpoint_in(outdir: Path) -> Checkpoint:
     return read_checkpoint(path)
 
 
-def assert_equal_states(one: Checkpoint, other: Checkpoint) -> None:
+def assert_equal_checkpoints(one: Checkpoint, other: Checkpoint) -> None:
     """Checks that progress and all tensors of two checkpoints are equal, bit for bit."""
     assert one.progress == other.progress
     first, second = one.tensors(""), other.tensors("")
@@ -92,7 +92,7 @@ def test_a_killed_run_resumes_bit_for_bit_and_its_model_generates_images(dataset
     assert 12 <= checkpoint_in(tmp_path / "killed").nimg < 120
     stderr = train("--outdir", tmp_path / "killed", *options)
     assert "resuming from checkpoint.safetensors at 0.0" in stderr
-    assert_equal_states(checkpoint_in(tmp_path / "uninterrupted"), checkpoint_in(tmp_path / "killed"))
+    assert_equal_checkpoints(checkpoint_in(tmp_path / "uninterrupted"), checkpoint_in(tmp_path / "killed"))
     kimg = [line["Progress/kimg"]["mean"] for line in read_stats_lines(tmp_path / "killed")]
     assert kimg == pytest.approx([STEP_KIMG * step for step in range(1, 31)])
     (model,) = (tmp_path / "killed").glob("*/network-snapshot-*.safetensors")
@@ -102,16 +102,16 @@ def test_a_killed_run_resumes_bit_for_bit_and_its_model_generates_images(dataset
         assert image.size == (16, 16)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_a_run_after_the_step_with_a_checkpoint_and_the_resume_command(
-    dataset: Path, tmp_path: Path, number: signal.Signals
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_run_after_the_current_step_with_a_checkpoint_and_the_resume_command(
+    dataset: Path, tmp_path: Path, signal_number: signal.Signals
 ) -> None:
     options = ["--outdir", tmp_path, "--data", dataset, *SMALL_RUN, "--kimg", 100, "--snap", 10_000, "--workers", 1]
     process = start_training(*options)
     wait_for(process, tmp_path, "stats.jsonl")
-    os.killpg(process.pid, number)  # to all its processes, as a terminal or a cluster does
+    os.killpg(process.pid, signal_number)  # to all its processes, like a terminal or a cluster scheduler
     _, stderr = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + signal_number
     (run,) = tmp_path.iterdir()
     checkpoint = checkpoint_in(tmp_path)
     assert f"stopped at {checkpoint.nimg / 1000:g} kimg; resume with the same command, or --resume {run}" in stderr
@@ -183,7 +183,7 @@ def test_a_dry_run_prints_the_config_and_time_estimates(dataset: Path, tmp_path:
         (["--resume", "no.pkl"], "no.pkl: no such run folder or model"),
     ],
 )
-def test_invalid_options_are_one_line_of_error(
+def test_invalid_options_are_reported_in_one_line(
     dataset: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     stderr = train("--outdir", tmp_path, "--data", dataset, *SMALL_RUN, *arguments, code=1)

@@ -50,7 +50,7 @@ def crowd_scene(
 
 
 def irregular_scene(rng: np.random.Generator, num_people: int) -> Scene:
-    """A scene with boxes outside the image, larger than it, of size 0 and missing, among ordinary ones."""
+    """A scene of valid boxes, and boxes that are outside the image, larger than it, empty or missing."""
     scale = 10.0 ** rng.integers(-3, 5, (num_people, 1))
     boxes = rng.uniform([-1, -1, 0, 0], [1, 1, 1, 1], (num_people, 4)) * scale
     boxes[rng.random(num_people) < 0.1] = np.nan

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 SOURCE_TEXT = "raise SystemExit('the source text in a record must never be executed')"
-"""In place of the source text of a network's class."""
+"""Placeholder for the source text of a network's class."""
 
 
 def rebuild_network(*_: Any) -> Any:
@@ -32,7 +32,7 @@ class EasyDict(dict[str, Any]):
 
 
 class Network(torch.nn.Module):
-    """A network or layer with the attributes of official ones, among them its constructor arguments."""
+    """A network or layer with the attributes of official ones, including its constructor arguments."""
 
     def __init__(self, *init_args: Any, **init_kwargs: Any) -> None:
         super().__init__()
@@ -109,8 +109,8 @@ def build_network(
 ) -> Network:
     """A network with these parameters (`weight`, `bias`) and buffers (all others), by dotted names."""
     network = network_class(**init_kwargs)
-    for dotted, array in state.items():
-        *path, name = dotted.split(".")
+    for dotted_name, array in state.items():
+        *path, name = dotted_name.split(".")
         layer: torch.nn.Module = network
         for part in path:
             if part not in layer._modules:

@@ -1,9 +1,9 @@
 """Triton kernels on a CPU, run by Triton's interpreter with numpy.
 
 The environment variable TRITON_INTERPRET decides whether a kernel is compiled or interpreted when its module is
-imported. Test modules therefore do not import `crowdgan_stylegan3.ops.triton` at module level but call this function;
-the first call imports the kernels in interpreted form for the rest of the process. Tests of compiled kernels start a
-separate process. The variable is set only while such a test module runs.
+imported. Test modules therefore do not import `crowdgan_stylegan3.ops.triton` at module level but call
+`interpreted_ops`; the first call imports the kernels in interpreted form for the rest of the process. Tests of compiled
+kernels start a separate process. The variable is set only while such a test module runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Damaged and malicious CIFAR-10 archives, whose pickles must never be executed."""
+"""Damaged and malicious CIFAR-10 archives; functions in their pickles must never be called."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def cifar_batch(count: int = 2) -> dict[str, Any]:
 
 
 def cifar_tar(batches: list[bytes]) -> bytes:
-    """The dataset's archive, uncompressed."""
+    """The dataset as an uncompressed tar archive."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         for number, data in enumerate(batches, 1):
@@ -84,53 +84,53 @@ class PickledCall:
         return self._call
 
 
-def calling_batches(witness: Path) -> dict[str, tuple[object, str]]:
-    """Batches that would create the file `witness`, and the function name that the error message must contain."""
-    code = f"open({str(witness)!r}, 'w').close()"
+def malicious_batches(marker: Path) -> dict[str, tuple[object, str]]:
+    """Batches that would create the file `marker`, and the function name that the error message must contain."""
+    code = f"open({str(marker)!r}, 'w').close()"
     system = f"{os.system.__module__}.system"
     return {
-        "os.system": (PickledCall(os.system, f"touch {witness}"), system),
+        "os.system": (PickledCall(os.system, f"touch {marker}"), system),
         "eval": (PickledCall(eval, code), "builtins.eval"),
         "exec": (PickledCall(exec, code), "builtins.exec"),
         "getattr": (PickledCall(getattr, "text", "upper"), "builtins.getattr"),
-        "in the labels": (cifar_batch() | {"labels": [PickledCall(os.system, f"touch {witness}")]}, system),
+        "in the labels": (cifar_batch() | {"labels": [PickledCall(os.system, f"touch {marker}")]}, system),
         "in the arguments of an array's type": (PickledCall(np.dtype, PickledCall(eval, code)), "builtins.eval"),
         "in the arguments of a call": (PickledCall(print, PickledCall(eval, code)), "builtins.print"),
     }
 
 
-@pytest.mark.parametrize("kind", list(calling_batches(Path())))
+@pytest.mark.parametrize("kind", list(malicious_batches(Path())))
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_a_cifar_pickle_that_calls_a_function_is_refused_by_name_and_not_executed(
     kind: str, protocol: int, tmp_path: Path
 ) -> None:
-    witness = tmp_path / "executed"
-    batch, function_name = calling_batches(witness)[kind]
+    marker = tmp_path / "executed"
+    batch, function_name = malicious_batches(marker)[kind]
     path = write_cifar(tmp_path / "cifar-10-python.tar.gz", [pickle.dumps(batch, protocol)] * 5)
     expected = function_name if protocol >= 3 else function_name.replace("builtins", "__builtin__")
-    refusal = f"requests {expected}: refused; a batch may contain only arrays, strings and numbers"
+    message = f"requests {expected}: refused; a batch may contain only arrays, strings and numbers"
     with pytest.raises(DatasetError) as caught:
         Cifar10Source().open([path], None)
     assert str(caught.value).removeprefix(f"{path}:cifar-10-batches-py/data_batch_1: ").replace(
         "__builtin__", "builtins"
-    ) == refusal.replace("__builtin__", "builtins")
-    assert not witness.exists()
+    ) == message.replace("__builtin__", "builtins")
+    assert not marker.exists()
 
 
 def opcodes(value: object) -> bytes:
-    """Opcodes that push a value, without the pickle's header and end."""
+    """Pickle opcodes that push a value, without the protocol header and the STOP opcode."""
     return pickle.dumps(value, 2)[2:-1]
 
 
 DTYPE = b"cnumpy\ndtype\n"
 FORGED_STATE = opcodes((3, "|", None, ("a",), {"a": (np.dtype("O"), 10**8)}, 8, 1, 63))
 FORGED = {
-    "an array of forged pointers": b"cnumpy\nndarray\n"
+    "an array with forged pointers": b"cnumpy\nndarray\n"
     + opcodes(((4,),))
     + b"R"
     + opcodes((1, (4,), np.dtype("O"), False, b"A" * 32))
     + b"b.",
-    "a type with a field outside of the item": b"cnumpy\nndarray\n("
+    "a dtype with a field outside the item": b"cnumpy\nndarray\n("
     + opcodes((4,))
     + DTYPE
     + opcodes(("V8", False, True))
@@ -140,8 +140,8 @@ FORGED = {
     + b"R.",
     "an index of 2 billion": b"}r" + struct.pack("<I", 2**31 - 1) + b".",
     "a string of 4 GiB": b"X" + struct.pack("<I", 2**32 - 1) + b"x.",
-    "an array of a terabyte": b"cnumpy\nndarray\n" + opcodes(((2**40,), "u1")) + b"R.",
-    "a deep list": b"]" * 100_000 + b"a" * 99_999 + b".",
+    "a 1 TiB array": b"cnumpy\nndarray\n" + opcodes(((2**40,), "u1")) + b"R.",
+    "a deeply nested list": b"]" * 100_000 + b"a" * 99_999 + b".",
 }
 """Pickles at which numpy or the C unpickler crashes, or allocates more memory than available."""
 
@@ -160,9 +160,9 @@ except DatasetError as error:
 @pytest.mark.parametrize("kind", list(FORGED))
 def test_a_forged_cifar_pickle_is_refused_without_a_crash(kind: str, tmp_path: Path) -> None:
     path = write_cifar(tmp_path / "cifar-10-python.tar.gz", [b"\x80\x02" + FORGED[kind]] * 5)
-    done = subprocess.run([sys.executable, "-c", OPEN_CIFAR, path], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.startswith(f"{path}:cifar-10-batches-py/data_batch_1: "), done.stderr
+    completed = subprocess.run([sys.executable, "-c", OPEN_CIFAR, path], capture_output=True, text=True, timeout=60)
+    assert completed.returncode == 1, completed.stderr
+    assert completed.stderr.startswith(f"{path}:cifar-10-batches-py/data_batch_1: "), completed.stderr
 
 
 def test_a_cifar_archive_with_cyclic_entries_is_refused(tmp_path: Path) -> None:

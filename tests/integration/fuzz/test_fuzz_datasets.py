@@ -121,7 +121,7 @@ def test_hdf5_datasets_with_invalid_metadata_are_refused_or_read(
 
 
 def replace_dataset(name: str, **options: Any) -> Callable[[h5py.File], None]:
-    """A change that replaces a dataset."""
+    """A function that replaces a dataset of an HDF5 file."""
 
     def change(file: h5py.File) -> None:
         if name in file:
@@ -132,7 +132,7 @@ def replace_dataset(name: str, **options: Any) -> Callable[[h5py.File], None]:
 
 
 def replace_by_link(target: Any) -> Callable[[h5py.File], None]:
-    """A change that replaces the images by a link."""
+    """A function that replaces the images of an HDF5 file with a link."""
 
     def change(file: h5py.File) -> None:
         del file["images"]
@@ -142,7 +142,7 @@ def replace_by_link(target: Any) -> Callable[[h5py.File], None]:
 
 
 def replace_metadata(value: Any) -> Callable[[h5py.File], None]:
-    """A change that replaces the metadata."""
+    """A function that replaces the metadata of an HDF5 file."""
 
     def change(file: h5py.File) -> None:
         file.attrs["crowdgan"] = value
@@ -160,7 +160,9 @@ CHANGES: dict[str, Callable[[h5py.File], None]] = {
     "one channel": replace_dataset("images", data=np.zeros((3, 8, 8, 1), np.uint8)),
     "images of size 0": replace_dataset("images", shape=(3, 0, 8, 3), dtype="u1"),
     "two images": replace_dataset("images", data=np.zeros((2, 8, 8, 3), np.uint8)),
-    "images of a terabyte": replace_dataset("images", shape=(3, 2**19, 2**19, 3), dtype="u1", chunks=(1, 64, 64, 3)),
+    "images larger than 1 TiB": replace_dataset(
+        "images", shape=(3, 2**19, 2**19, 3), dtype="u1", chunks=(1, 64, 64, 3)
+    ),
     "a group": lambda file: (file.pop("images"), file.create_group("images")),
     "a link to itself": replace_by_link(h5py.SoftLink("/images")),
     "a broken link": replace_by_link(h5py.SoftLink("/nothing")),
@@ -175,7 +177,7 @@ CHANGES: dict[str, Callable[[h5py.File], None]] = {
 
 
 @pytest.mark.parametrize("change", list(CHANGES))
-def test_an_hdf5_file_of_another_structure_is_refused(
+def test_an_hdf5_file_of_unexpected_structure_is_refused(
     change: str, tmp_path: Path, pipeline: Pipeline, datasets: dict[str, Path]
 ) -> None:
     with h5py.File(datasets["small.h5"], "r+") as file:
@@ -212,14 +214,14 @@ HANG_OUTCOME = "a hang"
 
 
 def read_hdf5_files(paths: list[Path], timeout_s: float = 10) -> dict[Path, str]:
-    """Paths of the datasets at which the reading process crashed or hung, with its outcome."""
+    """Exit code and stderr, or hang, of the reading process for each dataset at which it crashed or hung."""
     failures = {}
     while paths:
         command = [sys.executable, "-c", READ_HDF5, *map(str, paths)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
-            output, outcome = done.stdout, f"exit code {done.returncode}: {done.stderr[-600:]}"
-            if done.returncode == 0:
+            completed = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+            output, outcome = completed.stdout, f"exit code {completed.returncode}: {completed.stderr[-600:]}"
+            if completed.returncode == 0:
                 break
         except subprocess.TimeoutExpired as error:
             output, outcome = (error.stdout or b"").decode(), HANG_OUTCOME

@@ -61,7 +61,7 @@ def test_an_invalid_focal_length_in_the_exif_data_is_ignored(value: Any, encode_
 
 
 def _exif_block(exif: Image.Exif, value: Any) -> bytes:
-    """An EXIF block whose focal length has the type of the value, not the type that the tag requires."""
+    """An EXIF block in which the focal length has the type of `value` instead of the type required by the tag."""
     ascii_or_bytes = value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
     if ascii_or_bytes is not None:
         type_code, count, data = 2 if isinstance(value, str) else 7, len(ascii_or_bytes), ascii_or_bytes
@@ -86,7 +86,7 @@ def test_an_image_without_pixels_is_refused(size: tuple[int, int], encode_noise:
 
 
 STRICT_UTF8_ENVIRONMENT = {"PYTHONIOENCODING": "utf-8:strict"}
-"""Stdout refuses invalid Unicode, as in all locales but C."""
+"""Makes stdout reject invalid Unicode, as in all locales except C."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names that are not valid Unicode")
@@ -112,13 +112,13 @@ def test_a_damaged_image_with_an_unusual_name_is_reported_in_one_line_or_skipped
     (tmp_path / "images" / "valid.jpg").write_bytes(encode_noise(1, (24, 32)))
     command = [*crowdgan, "convert", "--source", "images", "--dest", "out.zip", "--on-error", on_error]
     environment = {**os.environ, **STRICT_UTF8_ENVIRONMENT, "COLUMNS": "200"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+    completed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
     if on_error == "skip":
-        assert (done.returncode, done.stderr) == (0, b"")
+        assert (completed.returncode, completed.stderr) == (0, b"")
         assert len(ZipFormat().open(tmp_path / "out.zip")) == 1
         expected = "[bold]" if b"[bold]" in name else "images"
-        assert expected in done.stdout.decode()
+        assert expected in completed.stdout.decode()
     else:
-        assert done.returncode == 1
-        assert done.stderr.startswith(b"crowdgan: error: images/")
-        assert done.stderr.count(b"\n") == 1
+        assert completed.returncode == 1
+        assert completed.stderr.startswith(b"crowdgan: error: images/")
+        assert completed.stderr.count(b"\n") == 1

@@ -28,7 +28,7 @@ def test_mutated_mnist_files_are_refused_or_read(tmp_path: Path, pipeline: Pipel
     for case in range(500):
         parts = [valid_images, valid_labels]
         index = rng.randrange(2)
-        if case % 2:  # before compression, otherwise after it
+        if case % 2:  # mutate before compression, otherwise after it
             parts[index] = mutate_bytes(parts[index], rng)
         compressed = [gzip.compress(part, 1) for part in parts]
         if not case % 2:

@@ -1,7 +1,7 @@
-"""Helpers of the fuzz tests: mutations of files and JSON, and the checks of one case.
+"""Helpers of the fuzz tests: mutations of files and JSON, and checks of one case.
 
 Damaged or malicious input must give a `CrowdganError`, a skipped image, or success. Every loop is seeded, so that
-failures are reproducible; the message contains the number of the case.
+failures are reproducible; the assertion message contains the number of the case.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HANG_TIMEOUT_S = 20
 """Seconds after which one case counts as a hang; the slowest takes 0.1 s."""
 
 OUTPUT_FORMATS: list[tuple[DatasetFormat, str]] = [(ZipFormat(), "out.zip"), (Hdf5Format(), "out.h5")]
-"""Output formats, used in turn, with the name of the destination."""
+"""Output formats, used alternately, with the name of the destination."""
 
 SMALL = ImageTransform(name="center-crop", size=(8, 8))
 
@@ -48,7 +48,7 @@ EXTREME_BYTES = (
     b"\xff" * 8,
     b"\n",
 )
-"""Integers at the limits of their ranges, in place of lengths and offsets in binary files."""
+"""Integers at the limits of their ranges and a newline; they overwrite lengths and offsets in binary files."""
 
 
 class HangError(BaseException):
@@ -57,7 +57,7 @@ class HangError(BaseException):
 
 @contextmanager
 def checked_case(name: object) -> Iterator[None]:
-    """Fails with the case's name if it hangs or raises another error than `CrowdganError`, which is suppressed."""
+    """Fails with the case's name on a hang or an exception other than `CrowdganError`, which is suppressed."""
     has_timer = hasattr(signal, "setitimer")
     if has_timer:
         signal.signal(signal.SIGALRM, _raise_hang)
@@ -78,17 +78,17 @@ def _raise_hang(number: int, frame: object) -> None:
 
 
 def mutate_bytes(data: bytes, rng: random.Random) -> bytes:
-    """`data` after one to four random changes; in 3 % of the cases, random bytes."""
+    """`data` with one to four random changes, or random bytes in 3 % of the cases."""
     if rng.random() < 0.03:
         return rng.randbytes(rng.randrange(200))
-    changed = bytearray(data)
+    mutated = bytearray(data)
     for _ in range(rng.randint(1, 4)):
-        rng.choice((_flip, _truncate, _splice, _insert, _overwrite, _remove))(changed, rng)
-    return bytes(changed)
+        rng.choice((_flip, _truncate, _splice, _insert, _overwrite, _remove))(mutated, rng)
+    return bytes(mutated)
 
 
 def _random_position(data: bytearray, rng: random.Random) -> int:
-    """A random position, in half of the cases near an end, where formats store their headers."""
+    """A random position; in half of the cases near the start or the end, where formats store headers and indices."""
     if rng.random() < 0.5 or len(data) < 128:
         return rng.randrange(len(data) + 1)
     return rng.randrange(64) if rng.random() < 0.5 else len(data) - rng.randrange(64)
@@ -152,9 +152,9 @@ UNUSUAL_JSON_VALUES = (
 
 def mutate_json(value: Any, rng: random.Random) -> Any:
     """A copy of JSON data in which one to three random members are replaced, duplicated or removed."""
-    copied = json.loads(json.dumps(value))
+    mutated = json.loads(json.dumps(value))
     for _ in range(rng.randint(1, 3)):
-        container = copied
+        container = mutated
         while isinstance(container, (dict, list)) and container:
             key = rng.choice(list(container)) if isinstance(container, dict) else rng.randrange(len(container))
             member = container[key]
@@ -162,14 +162,14 @@ def mutate_json(value: Any, rng: random.Random) -> Any:
                 _mutate_member(container, key, rng)
                 break
             container = member
-    return copied
+    return mutated
 
 
 def _mutate_member(container: Any, key: Any, rng: random.Random) -> None:
-    change = rng.random()
-    if change < 0.7:
+    draw = rng.random()
+    if draw < 0.7:
         container[key] = deepcopy(rng.choice(UNUSUAL_JSON_VALUES))
-    elif change < 0.85:
+    elif draw < 0.85:
         del container[key]
     elif isinstance(container, list):
         container.append(deepcopy(container[key]))
@@ -192,7 +192,7 @@ class Pipeline:
         self._run_count += 1
         out_format, dest_name = OUTPUT_FORMATS[self._run_count % len(OUTPUT_FORMATS)]
         dest = self._folder / dest_name
-        done = False
+        succeeded = False
         with checked_case(name):
             config = BuildConfig(
                 dest=dest,
@@ -203,15 +203,15 @@ class Pipeline:
                 workers=1,
             )
             summary = build_dataset(open_source(), "fuzz", config)
-            done = True
+            succeeded = True
         names = [path.name for path in self._folder.iterdir()]
-        assert names == ([dest_name] if done else []), f"case {name}: {names} left behind"
-        if done:
+        assert names == ([dest_name] if succeeded else []), f"case {name}: the folder contains {names}"
+        if succeeded:
             with out_format.open(dest) as reader:
                 assert len(reader) == summary.num_written > 0
                 reader.image(0)
             dest.unlink()
-        self.outcomes["written" if done else "refused"] += 1
+        self.outcomes["written" if succeeded else "refused"] += 1
 
     def _next_estimator(self) -> DensityEstimator:
         return self._estimators[self._run_count % len(self._estimators)]()

@@ -56,7 +56,7 @@ def test_the_module_is_an_entry_point():
 
 
 def test_registration_imports_no_heavy_library():
-    """In a subprocess, since other tests import scipy in this one."""
+    """Runs in a subprocess, since other tests import scipy in this process."""
     program = (
         "import sys; from crowdgan_density import plugin; "
         "plugin.crowdgan_register_density_estimators(); plugin.crowdgan_register_scene_sources(); "

@@ -33,7 +33,7 @@ def test_the_module_is_an_entry_point() -> None:
 
 
 def test_registering_loads_no_heavy_library() -> None:
-    """In a subprocess, because other tests have already loaded matplotlib in this one."""
+    """Runs in a subprocess, because other tests import matplotlib in this process."""
     program = (
         "import sys; from crowdgan_plot import plugin; plugin.crowdgan_register_commands(); "
         "plugin.crowdgan_register_scene_plotters(); "

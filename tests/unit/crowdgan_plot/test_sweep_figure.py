@@ -15,8 +15,8 @@ def grey_images(count: int) -> list[np.ndarray]:
 
 
 def test_every_image_is_drawn_with_its_caption(figure: Figure) -> None:
-    drawn = plot_sweep(grey_images(3), ["sparse", "medium", "dense"], title="seed 3", figure=figure)
-    assert drawn is figure
+    result = plot_sweep(grey_images(3), ["sparse", "medium", "dense"], title="seed 3", figure=figure)
+    assert result is figure
     assert [axes.get_xlabel() for axes in figure.get_axes()] == ["sparse", "medium", "dense"]
     assert [axes.images[0].get_array().max() for axes in figure.get_axes()] == [0, 40, 80]
     assert figure.get_suptitle() == "seed 3"
@@ -24,7 +24,7 @@ def test_every_image_is_drawn_with_its_caption(figure: Figure) -> None:
 
 
 @pytest.mark.parametrize(("image_count", "caption_count"), [(0, 0), (2, 1)])
-def test_another_number_of_captions_than_images_is_an_error(image_count: int, caption_count: int) -> None:
+def test_an_empty_sweep_or_a_missing_caption_is_an_error(image_count: int, caption_count: int) -> None:
     with pytest.raises(ConfigError) as caught:
         plot_sweep(grey_images(image_count), ["a"] * caption_count)
     assert str(caught.value) == (

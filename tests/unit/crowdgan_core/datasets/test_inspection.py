@@ -65,7 +65,7 @@ def test_overlapping_classes_have_no_boundary() -> None:
     assert class_boundaries(DatasetMetadata(images=tuple(records))) == ()
 
 
-def test_the_report_of_an_unlabelled_dataset_has_no_statistics_of_labels() -> None:
+def test_the_report_of_an_unlabelled_dataset_has_no_label_statistics() -> None:
     report = inspect_dataset(memory_dataset(labelled=False))
     assert (report.class_counts, report.density_range, report.person_range) == ({}, None, None)
     assert (report.boundaries, report.ambiguous, report.unknown_count) == ((), (), 0)

@@ -64,7 +64,7 @@ def test_an_invalid_card_is_an_error(tmp_path: Path, changes: dict[str, Any], pr
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00" * 7, b"\xff" * 64, b"\x02" + b"\x00" * 7 + b"[]", b"\x80\x04."])
-def test_a_file_of_another_type_is_an_error(tmp_path: Path, data: bytes) -> None:
+def test_a_file_of_an_unsupported_type_is_an_error(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match="not a model, or damaged; a model is a .safetensors file"):

@@ -72,10 +72,10 @@ def test_a_person_behind_another_is_less_visible_and_marked_as_occluded() -> Non
     assert (behind["extra"]["occ"], front["extra"]["occ"]) == (1, 0)
 
 
-def test_people_who_are_hidden_or_outside_the_image_are_in_the_ground_truth_but_not_annotated() -> None:
+def test_people_who_are_occluded_or_outside_the_image_are_in_the_ground_truth_but_not_annotated() -> None:
     crowd = [synthetic_person(x, 4.0, height_m=2.0) for x in (-0.2, 0.0, 0.2)]
-    hidden, outside = synthetic_person(0, 5, height_m=1.4, girth=0.82), synthetic_person(30, 8)
-    _, record, ground_truth = render_annotated(example_world(*crowd, hidden, outside))
+    occluded, outside = synthetic_person(0, 5, height_m=1.4, girth=0.82), synthetic_person(30, 8)
+    _, record, ground_truth = render_annotated(example_world(*crowd, occluded, outside))
     assert [person["box_id"] for person in ground_truth["people"]] == [0, 1, 2, None, None]
     assert len(record["gtboxes"]) == 3
 

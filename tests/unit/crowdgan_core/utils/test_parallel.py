@@ -63,7 +63,7 @@ def test_items_are_consumed_as_needed() -> None:
     assert multiprocessing.active_children() == []
 
 
-def test_the_death_of_a_worker_is_an_error() -> None:
+def test_a_worker_process_that_exits_is_an_error() -> None:
     with pytest.raises(CrowdganError, match="a worker process died; if memory ran out, use fewer --workers"):
         list(parallel_map(exit_process, range(5), workers=2))
 

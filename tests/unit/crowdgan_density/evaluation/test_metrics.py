@@ -111,7 +111,7 @@ def test_metrics_are_computed_over_the_estimated_images() -> None:
     )
 
 
-def test_estimates_in_other_units_have_a_rank_correlation_only() -> None:
+def test_estimates_in_other_units_have_only_a_rank_correlation() -> None:
     estimates = [
         example_estimate(10, unit="persons"),
         example_estimate(20, unit="persons"),

@@ -67,7 +67,7 @@ def test_an_outlier_fraction_of_a_fifth_is_tolerated() -> None:
 
 
 def shorten_people(scene: Scene, factors: np.ndarray) -> Scene:
-    """The scene with the heights of the first people multiplied by factors; their feet stay."""
+    """The scene with the heights of the first people multiplied by factors; foot positions do not change."""
     boxes = scene.full_boxes.copy()
     heights = boxes[: len(factors), 3] * factors
     boxes[: len(factors), 1] += boxes[: len(factors), 3] - heights

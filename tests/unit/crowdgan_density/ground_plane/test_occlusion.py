@@ -1,4 +1,4 @@
-"""The fraction of people occluded by nearer ones."""
+"""The fraction of people occluded by people nearer to the camera."""
 
 from __future__ import annotations
 

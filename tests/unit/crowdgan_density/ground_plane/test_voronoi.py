@@ -27,7 +27,7 @@ def test_a_known_density_is_recovered(num_people: int) -> None:
     assert estimate.interval[0] < num_people / SIDE_M**2 < estimate.interval[1]
 
 
-def test_with_too_few_cells_inside_groups_the_density_is_that_of_ground() -> None:
+def test_the_density_is_that_of_ground_if_too_few_cells_are_inside_groups() -> None:
     scene = crowd_scene(crowd_positions(9))
     assert len(inner_areas_m2(measure(scene).positions_m)) < 5
     assert VoronoiEstimator().estimate(scene).value == GroundPlaneEstimator().estimate(scene).value

@@ -140,7 +140,7 @@ def test_people_on_the_edge_are_inside():
 
 
 @pytest.mark.parametrize("positions", [np.empty((0, 2)), np.array([[20.0, 20.0]])], ids=["no people", "outside"])
-def test_without_people_inside_there_are_no_cells(positions):
+def test_ground_without_people_has_no_cells(positions):
     assert cell_areas(positions, SQUARE, 2.0).tolist() == [0.0] * len(positions)
     assert np.isnan(local_densities_per_m2(positions, SQUARE, 2.0)).all()
     assert [polygon.shape for polygon in voronoi_cells(positions, SQUARE, 2.0)] == [(0, 2)] * len(positions)
@@ -176,20 +176,20 @@ def test_cells_cover_the_ground_and_contain_their_person(points, jitter_m):
     assert all(
         is_inside(polygon, position, tolerance=1e-4) for polygon, position in zip(polygons, positions, strict=True)
     )
-    cut = cell_areas(positions, SQUARE, 1.0)
-    assert (cut <= cell_areas(positions, SQUARE, None) + 1e-9).all()
-    assert (cut <= 3 + 1e-9).all()
+    limited = cell_areas(positions, SQUARE, 1.0)
+    assert (limited <= cell_areas(positions, SQUARE, None) + 1e-9).all()
+    assert (limited <= 3 + 1e-9).all()
 
 
-def test_interior_cells_are_those_that_the_edge_does_not_cut() -> None:
+def test_interior_cells_are_those_not_clipped_by_the_edge() -> None:
     positions = np.random.default_rng(4).uniform(0, 10, (80, 2))
     ground = np.array([[2.0, 2.0], [8.0, 2.0], [8.0, 8.0], [2.0, 8.0]])
-    interior, cut = interior_cell_areas(positions, ground), cell_areas(positions, ground, None)
+    interior, clipped = interior_cell_areas(positions, ground), cell_areas(positions, ground, None)
     is_interior = np.isfinite(interior)
-    assert 5 < np.count_nonzero(is_interior) < np.count_nonzero(cut)
-    np.testing.assert_allclose(interior[is_interior], cut[is_interior])
-    free = cell_areas(positions, np.array([[-99.0, -99.0], [99.0, -99.0], [99.0, 99.0], [-99.0, 99.0]]), None)
-    assert (cut[~is_interior] < free[~is_interior]).all()
+    assert 5 < np.count_nonzero(is_interior) < np.count_nonzero(clipped)
+    np.testing.assert_allclose(interior[is_interior], clipped[is_interior])
+    unclipped = cell_areas(positions, np.array([[-99.0, -99.0], [99.0, -99.0], [99.0, 99.0], [-99.0, 99.0]]), None)
+    assert (clipped[~is_interior] < unclipped[~is_interior]).all()
 
 
 def test_people_at_the_same_position_have_equal_fractions_of_an_interior_cell() -> None:

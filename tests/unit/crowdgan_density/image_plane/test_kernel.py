@@ -129,8 +129,8 @@ def test_the_region_outside_the_image_does_not_count_as_empty():
 
 def test_people_larger_than_the_image_are_spread_over_the_region_where_they_would_touch_it(make_scene):
     """The kernel is far wider than the image: the 5 others occupy (1000 + 7000) px times (1000 + 16850) px."""
-    giants = np.tile([-3000.0, -8000, 7000, 16850], (6, 1))
-    estimate = KernelDensityEstimator(bandwidth_m=100).estimate(make_scene(giants, size=(1000, 1000)))
+    large_boxes = np.tile([-3000.0, -8000, 7000, 16850], (6, 1))
+    estimate = KernelDensityEstimator(bandwidth_m=100).estimate(make_scene(large_boxes, size=(1000, 1000)))
     assert estimate == expected_estimate(pytest.approx(5 / (0.8 * 1.785), rel=1e-3), 2)
 
 

@@ -1,4 +1,4 @@
-"""Peculiarities of the published tool, one by one; `tests/golden/test_reference_labels.py` compares full scenes."""
+"""Peculiarities of the published tool; `tests/golden/test_reference_labels.py` compares full scenes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_normalised_without_a_count_range_is_an_error(make_scene):
         Sg3NormalisedEstimator().estimate(make_scene([BOX]))
 
 
-def test_half_a_count_range_is_an_error():
+def test_an_incomplete_count_range_is_an_error():
     text = (
         "sg3-normalised: count_min is None and count_max is 3; give both, with 0 <= count_min <= count_max, or neither"
     )

@@ -256,7 +256,7 @@ def test_images_are_selected_by_name_or_unique_prefix(ids: list[str], selected: 
         ("zz", "--ids zz: no such image among 5; choose from 273,ab, 273,cd, a/b.jpg and 2 more"),
     ],
 )
-def test_a_name_of_no_image_or_several_is_an_error(name: str, message: str) -> None:
+def test_a_name_that_matches_no_image_or_several_is_an_error(name: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         select_images(IMAGES, [name], 1)
     assert str(caught.value) == message

@@ -115,7 +115,7 @@ def test_a_dataset_without_labels_and_densities_is_an_error() -> None:
         plot_labels(NamedDataset(name="bare.zip", metadata=bare))
 
 
-def test_no_datasets_are_an_error() -> None:
+def test_plotting_no_datasets_is_an_error() -> None:
     with pytest.raises(ConfigError, match="no datasets given"):
         plot_labels()
 

@@ -144,7 +144,7 @@ def test_curves_are_smoothed_in_long_runs_or_on_request(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("write", "message"),
     [
         (lambda path: None, "no such folder; it must be a run folder"),
         (lambda path: path.mkdir(), "not a run folder; it contains no stats.jsonl"),
@@ -152,10 +152,10 @@ def test_curves_are_smoothed_in_long_runs_or_on_request(tmp_path: Path) -> None:
         (lambda path: (write_run(path) / "training_options.json").write_text("[1]"), "it must be a JSON object"),
         (lambda path: (write_run(path) / "training_options.json").write_text("{"), "cannot be read"),
     ],
-    ids=["nothing", "empty folder", "no lines", "a list", "damaged"],
+    ids=["no folder", "empty folder", "no lines", "a list", "damaged"],
 )
-def test_a_path_that_is_not_a_run_is_an_error(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
-    make(tmp_path / "run")
+def test_a_path_that_is_not_a_run_is_an_error(tmp_path: Path, write: Callable[[Path], object], message: str) -> None:
+    write(tmp_path / "run")
     with pytest.raises(DatasetError) as caught:
         render_report(tmp_path / "run")
     assert message in str(caught.value)

@@ -157,12 +157,12 @@ def test_every_image_set_has_a_heatmap_and_a_curve_in_each_slice(count: int) -> 
     assert figure.get_suptitle() == "noise"
 
 
-def test_no_image_sets_are_an_error() -> None:
+def test_plotting_no_image_sets_is_an_error() -> None:
     with pytest.raises(ConfigError, match="no image sets given"):
         plot_spectra({})
 
 
-def test_a_model_file_is_a_set_of_generated_images_and_any_other_path_one_of_stored_images() -> None:
+def test_a_model_file_is_a_set_of_generated_images_and_any_other_path_a_set_of_stored_images() -> None:
     assert image_set_of("m", Path("m.safetensors")) == GeneratedImages(name="m", path=Path("m.safetensors"))
     assert image_set_of("d", Path("d.zip")) == StoredImages(name="d", path=Path("d.zip"))
 
@@ -171,7 +171,7 @@ def test_stored_images_are_evenly_spaced_over_a_folder(tmp_path: Path) -> None:
     for index in range(7):
         (tmp_path / f"{index}.png").write_bytes(image_bytes(index, (16, 16), "PNG"))
     stored = StoredImages(name="folder", path=tmp_path)
-    assert [Path(where).name for _, where in stored.images(3)] == ["0.png", "3.png", "6.png"]
+    assert [Path(name).name for _, name in stored.images(3)] == ["0.png", "3.png", "6.png"]
     assert len(mean_spectrum(stored, 100, NullProgress())) == 7
     first, _ = next(stored.images(1))
     with Image.open(tmp_path / "0.png") as image:
@@ -211,7 +211,7 @@ def generated_values(label_kind: str | None, density: str | None = None) -> list
     return [int(image[0, 0, 0]) for image, _ in images.generate(UniformGenerator(model_card(label_kind)), 5)]
 
 
-def test_generated_images_have_all_classes_in_turn_or_the_given_one() -> None:
+def test_classes_of_generated_images_alternate_unless_a_density_is_given() -> None:
     assert generated_values("class") == [0, 101, 2, 103, 4]
     assert generated_values("class", "many") == [100, 101, 102, 103, 104]
     assert generated_values(None) == [0, 1, 2, 3, 4]

@@ -146,7 +146,7 @@ def test_values_hidden_by_a_logarithmic_axis_are_reported() -> None:
     assert select_runs([run], LOSS_KEYS, log=False)[1] == []
 
 
-def test_no_usable_run_is_an_error_that_lists_the_available_keys() -> None:
+def test_runs_without_any_values_are_an_error_that_lists_the_available_keys() -> None:
     run = RunStats(name="run", kimg=np.arange(2.0), means={"Loss/X": np.ones(2)})
     with pytest.raises(DatasetError) as caught:
         select_runs([run], ["Loss/Y"], log=False)

@@ -41,7 +41,7 @@ def test_a_missing_key_is_nan(tmp_path: Path) -> None:
     assert stats.notes == ()
 
 
-def test_nan_as_the_official_trainer_writes_it_is_read(tmp_path: Path) -> None:
+def test_nan_in_the_notation_of_the_official_trainer_is_read(tmp_path: Path) -> None:
     appended = (
         '{"Progress/kimg": {"num": 1, "mean": 9.0, "std": 0}, "Loss/G/loss": {"num": 0, "mean": NaN, "std": NaN}}\n'
     )

@@ -1,4 +1,4 @@
-"""Generated samples: images, files, and errors before anything is computed."""
+"""Generated samples: images, files, and errors before generation starts."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_model_without_labels_receives_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("grid", "name"), [(None, "seed0009.png"), ((5, 1), "grid.png")])
-def test_an_existing_file_is_an_error_before_anything_is_computed(
+def test_an_existing_file_is_an_error_before_generation_starts(
     tmp_path: Path, grid: tuple[int, int] | None, name: str
 ) -> None:
     generator = RecordingGenerator()
@@ -139,7 +139,7 @@ def test_an_existing_file_is_an_error_before_anything_is_computed(
         ({"conditioning": Conditioning()}, "the model needs a label"),
     ],
 )
-def test_an_invalid_label_is_an_error_before_anything_is_computed(
+def test_an_invalid_label_is_an_error_before_generation_starts(
     tmp_path: Path, changes: dict[str, Any], problem: str
 ) -> None:
     generator = RecordingGenerator()
@@ -170,7 +170,7 @@ def test_finished_images_remain_after_an_error_and_none_is_incomplete(tmp_path: 
     assert not (tmp_path / "other").exists()
 
 
-def test_an_unsupported_transform_is_an_error_before_anything_is_computed(tmp_path: Path) -> None:
+def test_an_unsupported_transform_is_an_error_before_generation_starts(tmp_path: Path) -> None:
     generator = RecordingGenerator()
     generator.supports_transform = False
     for options in (GenerationOptions(translate=(0.1, 0)), GenerationOptions(rotate_deg=1)):
@@ -181,7 +181,7 @@ def test_an_unsupported_transform_is_an_error_before_anything_is_computed(tmp_pa
     assert generator.batches == []
 
 
-def test_a_generator_that_returns_another_type_is_an_error(tmp_path: Path) -> None:
+def test_a_generator_that_returns_a_wrong_type_is_an_error(tmp_path: Path) -> None:
     class FloatGenerator(BlobGenerator):
         def generate(self, *args: Any, **options: Any) -> Any:
             return super().generate(*args, **options) / np.float32(255)

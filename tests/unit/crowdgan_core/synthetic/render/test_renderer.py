@@ -18,7 +18,7 @@ def test_drawing_order_follows_depth_and_not_list_order() -> None:
     near, far = synthetic_person(0.1, 5), synthetic_person(0, 8)
     first, second = render(example_world(near, far)).person_index, render(example_world(far, near)).person_index
     swapped = np.select([second == 0, second == 1], [1, 0], second)
-    assert np.mean(first != swapped) < 0.02  # clothes differ, and with them the outlines a little
+    assert np.mean(first != swapped) < 0.02  # clothes differ, and therefore the outlines slightly
 
 
 def test_person_index_marks_the_pixels_of_people() -> None:

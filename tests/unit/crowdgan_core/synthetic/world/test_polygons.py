@@ -48,4 +48,4 @@ def test_hard_core_points_have_the_exact_number_and_the_returned_distance(count:
     assert distance_m <= requested_m
     assert count < 2 or min_distance(points) >= distance_m
     if requested_m < 1:
-        assert distance_m == requested_m  # 300 discs of 0.3 m are 21 % of the square: there is room
+        assert distance_m == requested_m  # 300 discs of 0.3 m fit: they cover 21 % of the square
