@@ -99,6 +99,12 @@ def _another_interval_each_time(self: ValidEstimator, scene: Scene) -> DensityEs
     return replace(estimate, interval=(-1.0, estimate.value + next(ESTIMATE_NUMBERS)))
 
 
+def _inverse_extent(self: ValidEstimator, scene: Scene) -> DensityEstimate:
+    boxes = scene.person_full_boxes[np.isfinite(scene.person_full_boxes).all(axis=1)]
+    extent = float(np.ptp(boxes[:, :2], axis=0).sum()) if len(boxes) else 0.0
+    return DensityEstimate(value=len(boxes) / extent if extent else 0.0, unit=self.unit, class_index=0)
+
+
 POINT = PointLayer(label="people", points=np.zeros((1, 2)))
 
 POINT_WITH_NAN = PointLayer(label="lost", points=np.full((1, 2), np.nan))
@@ -138,6 +144,7 @@ def _inverse_count(self: ValidEstimator, scene: Scene) -> DensityEstimate:
         ({"estimate": _width_of_first_box}, "the order of people must not matter"),
         ({"estimate": _modifies_scene}, "estimate must not modify the scene"),
         ({"estimate": _another_interval_each_time}, "the output size must not matter: the estimate of a crop is"),
+        ({"estimate": _inverse_extent}, "the last digits of boxes must not matter: for people at one position, moved"),
         ({"estimate": _inverse_count}, "the value must increase with density"),
         ({"explain": lambda self, scene: POINT}, "explain returned PointLayer, not a list or tuple"),
         ({"explain": _layers(POINT, "a map")}, "explain returned 'a map', not a layer of crowdgan_core.density.layers"),

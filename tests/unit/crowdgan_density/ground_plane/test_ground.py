@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.scenes.scene import Scene
@@ -24,6 +25,7 @@ from crowdgan_density.ground_plane.measurement import (
     GroundMeasurement,
 )
 from crowdgan_density.ground_plane.view import MeasuredView
+from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
 from tests.support.crowds import SIDE_M, crowd_positions, crowd_scene
 
 
@@ -242,3 +244,15 @@ def test_classes_are_those_of_the_scale() -> None:
     assert GroundPlaneEstimator(scale="crowd-safety").classes == ("free", "busy", "dense", "limit", "crush")
     estimate = GroundPlaneEstimator(scale="0.5,2").estimate(crowd_scene(crowd_positions(100)))
     assert estimate.class_index == 1
+
+
+@pytest.mark.parametrize("offset_px", [0.0, 1e-9, 1e-3])
+@pytest.mark.parametrize("estimator", [GroundPlaneEstimator, VoronoiEstimator])
+def test_people_at_one_position_with_a_known_camera_have_an_unknown_density(
+    estimator: type[GroundPlaneEstimator], offset_px: float
+) -> None:
+    one = crowd_scene(crowd_positions(1))
+    offsets = np.random.default_rng(0).uniform(-offset_px, offset_px, (8, 4)) * [1, 1, 0, 0]
+    scene = replace(one.select(np.zeros(8, int)), full_boxes=np.repeat(one.full_boxes, 8, axis=0) + offsets)
+    estimate = estimator(cameras=(5.0, 20.0, 560.0)).estimate(scene)
+    assert estimate == DensityEstimate.unknown("persons/m²", NO_GROUP)

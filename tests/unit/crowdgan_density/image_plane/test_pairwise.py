@@ -13,6 +13,7 @@ from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.errors import ConfigError, DensityError
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_density.image_plane.pairwise import (
+    MIN_SPACING,
     EuclideanEstimator,
     mean_pairwise_distance_px,
     mean_spacing,
@@ -88,6 +89,16 @@ def test_the_density_is_unknown_if_all_centres_coincide(make_scene):
     assert EuclideanEstimator().estimate(same) == DensityEstimate.unknown(UNIT, "all box centres coincide")
 
 
+@pytest.mark.parametrize("distance_px", [1e-12, 1e-9, 1e-3, 0.19])
+def test_the_density_is_unknown_if_centres_coincide_within_the_precision_of_boxes(make_scene, distance_px):
+    scene = make_scene([[10, 10, 20, 60], [10 + distance_px, 10, 20, 60]])
+    assert EuclideanEstimator().estimate(scene) == DensityEstimate.unknown(UNIT, "all box centres coincide")
+
+
+def test_the_density_is_known_above_the_precision_of_boxes(make_scene):
+    assert EuclideanEstimator().estimate(make_scene([[10, 10, 20, 60], [10.21, 10, 20, 60]])).value > 90
+
+
 def test_boxes_are_not_clipped_to_the_image(make_scene):
     boxes = [[-300, -900, 700, 2500], [100, -900, 700, 2500]]
     assert EuclideanEstimator().estimate(make_scene(boxes)) == expected_estimate(pytest.approx(700 / 400), 2)
@@ -95,7 +106,7 @@ def test_boxes_are_not_clipped_to_the_image(make_scene):
 
 @given(crowds, st.floats(0.1, 10))
 def test_image_scale_and_order_of_people_do_not_matter(crowd, scale):
-    if np.ptp(crowd[:, :2] + crowd[:, 2:] / 2, axis=0).max() < 1e-3:
+    if mean_spacing(crowd) < 1.001 * MIN_SPACING:
         return
     value = pairwise_density(crowd)
     assert value > 0

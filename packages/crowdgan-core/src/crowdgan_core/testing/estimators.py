@@ -33,6 +33,12 @@ EXAMPLE_HEIGHT_SD_M = 0.05
 MAX_RELATIVE_DIFFERENCE = 1e-9
 """Relative difference up to which two values are equal."""
 
+COINCIDENT_PEOPLE = 8
+"""People at one position, in a scene for which an estimate must not depend on the last digits of boxes."""
+
+COINCIDENT_OFFSETS_PX = 1e-9
+"""Standard deviation of the positions of these people in pixels, far below the precision of any annotation."""
+
 OUTPUT_SIZES = ((64, 64), (256, 256), (1024, 1024))
 """Output sizes of the same crop, for which an estimate must be the same."""
 
@@ -71,6 +77,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
     - Scenes with no person, one, many, and head boxes only give an estimate in its unit and classes, or a reason why
       the density is unknown.
     - The order of people does not matter, scenes are not modified, and a denser scene has a larger value.
+    - The estimate of people at one position does not depend on the last digits of their boxes.
     - The estimate of a crop is the same for every output size.
     - `explain` returns layers with finite coordinates and values.
 
@@ -91,6 +98,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
         _check_estimate(estimator, scene)
         _check_layers(estimator, scene)
     _check_order(estimator, dense)
+    _check_coincident_people(estimator)
     _check_crops(estimator, dense)
     _check_monotonicity(estimator, sparse, dense)
     _check_pickling(estimator)
@@ -153,12 +161,27 @@ def _check_layers(estimator: DensityEstimator, scene: Scene) -> None:
 def _check_order(estimator: DensityEstimator, scene: Scene) -> None:
     value = estimator.estimate(scene).value
     reversed_value = estimator.estimate(scene.select(np.arange(len(scene))[::-1])).value
-    is_equal = value == reversed_value or (
-        value is not None
-        and reversed_value is not None
-        and math.isclose(value, reversed_value, rel_tol=MAX_RELATIVE_DIFFERENCE)
-    )
+    is_equal = _are_equal(value, reversed_value)
     require(is_equal, f"the order of people must not matter: {value} becomes {reversed_value} in reversed order")
+
+
+def _check_coincident_people(estimator: DensityEstimator) -> None:
+    scene = example_scene(1).select(np.zeros(COINCIDENT_PEOPLE, int))
+    offsets = np.random.default_rng(0).normal(0, COINCIDENT_OFFSETS_PX, (COINCIDENT_PEOPLE, 4)) * [1, 1, 0, 0]
+    moved = dataclasses.replace(scene, **{name: getattr(scene, name) + offsets for name in BOX_FIELDS})
+    value, moved_value = estimator.estimate(scene).value, estimator.estimate(moved).value
+    change = f"moved by {COINCIDENT_OFFSETS_PX:g} px, {value} becomes {moved_value}"
+    require(
+        _are_equal(value, moved_value),
+        f"the last digits of boxes must not matter: for people at one position, {change}",
+    )
+
+
+def _are_equal(value: float | None, other: float | None) -> bool:
+    """Whether two values are equal within `MAX_RELATIVE_DIFFERENCE`, or both unknown."""
+    if value is None or other is None:
+        return value is other
+    return math.isclose(value, other, rel_tol=MAX_RELATIVE_DIFFERENCE)
 
 
 def _check_crops(estimator: DensityEstimator, scene: Scene) -> None:

@@ -16,6 +16,10 @@ random one in a million is farther from all others."""
 MIN_GROUP_PEOPLE = 5
 """Minimum number of people of a group whose density is estimated."""
 
+MIN_HULL_AREA_PER_PERSON_M2 = 0.01
+"""Minimum area of a group's convex hull per person in m², ours: a tenth of the area per person in the densest crowds.
+On less, people's positions are equal or in one row within the precision of their boxes."""
+
 
 def hull_density(positions_m: Points, groups: Sequence[IndexArray]) -> tuple[float, int] | None:
     """Density in persons/m² on the ground that groups occupy, and the number of people it is computed from.
@@ -38,12 +42,20 @@ def hull_density(positions_m: Points, groups: Sequence[IndexArray]) -> tuple[flo
     inside = area_m2 = 0.0
     people = 0
     for group in groups:
-        hull = convex_hull(positions_m[group])
+        hull = group_hull(positions_m[group])
         if hull is not None:
             inside += max(len(group) - 0.75 * len(hull) - 0.5, 0.25)
             area_m2 += polygon_area_m2(hull)
             people += len(group)
     return (inside / area_m2, people) if people else None
+
+
+def group_hull(positions_m: Points) -> Points | None:
+    """Corners of a group's convex hull as for `convex_hull`; None if it has less area than people can stand on."""
+    hull = convex_hull(positions_m)
+    if hull is None or polygon_area_m2(hull) < MIN_HULL_AREA_PER_PERSON_M2 * len(positions_m):
+        return None
+    return hull
 
 
 def find_groups(positions_m: Points) -> list[IndexArray]:

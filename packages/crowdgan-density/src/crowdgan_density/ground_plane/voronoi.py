@@ -20,7 +20,7 @@ from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.arrays import FloatArray, IndexArray, Points
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.ground_layers import voronoi_cell_layers
-from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, convex_hull, find_groups
+from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, find_groups, group_hull
 from crowdgan_density.ground_plane.measurement import RELATIVE_SAMPLING_SD, GroundMeasurement
 from crowdgan_density.ground_plane.voronoi_cells import interior_cell_areas, interior_cells
 
@@ -53,7 +53,7 @@ def inner_cells_m(positions_m: Points) -> list[Points]:
 def _groups_with_hulls(positions_m: Points) -> Iterator[tuple[IndexArray, Points]]:
     """Indices of the people of each group that spans an area, and its convex hull."""
     for group in find_groups(positions_m):
-        hull = convex_hull(positions_m[group])
+        hull = group_hull(positions_m[group])
         if hull is not None:
             yield group, hull
 

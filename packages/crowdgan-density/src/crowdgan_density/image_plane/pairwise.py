@@ -21,6 +21,10 @@ from crowdgan_density.image_plane.base import ThreeClassEstimator, check_class_b
 BLOCK_POINTS = 1024
 """Points whose distances are in memory at the same time; all pairs of 10,000 points would take 400 MB."""
 
+MIN_SPACING = 0.01
+"""Mean distance in mean box widths below which box centres coincide, ours: 1 px for people 100 px wide, the precision
+of annotations."""
+
 
 def mean_pairwise_distance_px(points: Points) -> float:
     """Mean distance between two points in pixels, over all pairs.
@@ -79,14 +83,14 @@ def pairwise_density(boxes_xywh: Boxes) -> float:
         boxes_xywh: `[num_people, 4]` full boxes in pixels, widths above 0.
 
     Raises:
-        DensityError: all centres coincide.
+        DensityError: the mean distance is below `MIN_SPACING`, so that all centres coincide.
 
     Source: the published tool's method `euclidean`, inverted; the value for fewer than two people is ours.
     """
     if len(boxes_xywh) < 2:
         return 0.0
     spacing = mean_spacing(boxes_xywh)
-    if spacing == 0:
+    if spacing < MIN_SPACING:
         raise DensityError("all box centres coincide")
     return 1 / spacing
 
