@@ -59,11 +59,14 @@ def measure_training(case: TrainingCase, device: torch.device, num_steps: int) -
         noise_dataset(case.resolution) as path,
         open_training_data(path, conditional=True) as data,
         cudnn_flags(benchmark=True),
+        load_batches(
+            ImageDataset(path, data.labels, mirror=False),
+            ImageSampler(num_images=NUM_IMAGES, batch=case.batch, seed=0),
+            workers=case.workers,
+            device=device,
+        ) as batches,
     ):
         trainer = create_trainer(case, path, data, device)
-        sampler = ImageSampler(num_images=NUM_IMAGES, batch=case.batch, seed=0)
-        images = ImageDataset(path, data.labels, mirror=False)
-        batches = load_batches(images, sampler, workers=case.workers, device=device)
         for _ in range(NUM_WARM_UP_STEPS):
             trainer.step_count = 0  # with regularisation
             trainer.step(next(batches))

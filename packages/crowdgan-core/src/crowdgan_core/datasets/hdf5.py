@@ -129,6 +129,12 @@ class Hdf5Reader(DatasetReader):
         """One image with its pixels, since an open HDF5 file cannot be shared between processes."""
         return ArrayImage(self.image(index), f"{self.path}:{self.metadata.images[index].name}")
 
+    def image_size(self, _index: int) -> tuple[int, int]:
+        """`(height, width)` of the images in pixels, which is the same for all."""
+        assert self._images is not None
+        height, width = self._images.shape[1:3]
+        return int(height), int(width)
+
     def close(self) -> None:
         """Closes the file."""
         self._file.close()

@@ -54,6 +54,15 @@ class DatasetReader(ABC):
             DatasetError: as for `image`.
         """
 
+    def image_size(self, index: int) -> tuple[int, int]:
+        """`(height, width)` of one image in pixels, read without decoding the image if the format allows it.
+
+        Raises:
+            DatasetError: as for `image`.
+        """
+        height, width, _ = self.image(index).shape
+        return height, width
+
     @abstractmethod
     def close(self) -> None:
         """Closes the files of the dataset."""
@@ -76,7 +85,7 @@ class DatasetReader(ABC):
         parts = [repr(self.path.name), "1 image" if count == 1 else f"{count} images"]
         if count:
             try:
-                width, height = self.stored_image(0).open().size
+                height, width = self.image_size(0)
                 parts.append(f"{width}x{height}")
             except DatasetError:
                 pass  # the first image is damaged, or the reader is closed

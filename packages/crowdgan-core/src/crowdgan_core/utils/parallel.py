@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import multiprocessing
 import os
@@ -44,6 +45,20 @@ WORKER_DIED_MESSAGE = (
 )
 
 
+@contextmanager
+def explain_start_errors(workers: int) -> Iterator[None]:
+    """Converts the OSError of a failed start of worker processes to a `CrowdganError` with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        hint = (
+            "too little shared memory; in a container, enlarge it (docker run --shm-size 1g), or use fewer --workers"
+            if error.errno == errno.ENOSPC
+            else "use fewer --workers"
+        )
+        raise CrowdganError(f"--workers {workers}: worker processes cannot start ({error.strerror}): {hint}") from error
+
+
 def available_cpus() -> int:
     """Number of CPU cores available to this process, and the default number of workers."""
     if hasattr(os, "sched_getaffinity"):
@@ -65,7 +80,7 @@ def parallel_map(
     error or Ctrl-C), each worker finishes its current item, or is killed after `SHUTDOWN_TIMEOUT_S`.
 
     Raises:
-        CrowdganError: a worker process died.
+        CrowdganError: a worker process died, or none can be started.
     """
     workers = _limit_workers(workers)
     if workers == 1:
@@ -73,10 +88,11 @@ def parallel_map(
         return
     earlier_children = set(multiprocessing.active_children())
     context = _start_method()
-    stop = context.Event()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
+    with explain_start_errors(workers):
+        stop = context.Event()
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
     try:
-        yield from _map_in_order(pool, function, iter(items), workers * QUEUED_CHUNKS_PER_WORKER)
+        yield from _map_in_order(pool, function, iter(items), workers)
     except BrokenProcessPool as error:
         raise CrowdganError(WORKER_DIED_MESSAGE) from error
     except BaseException:
@@ -89,14 +105,14 @@ def parallel_map(
 
 
 def _map_in_order(
-    pool: ProcessPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item], limit: int
+    pool: ProcessPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item], workers: int
 ) -> Iterator[Result]:
     pending: deque[Future[list[Result]]] = deque()
     chunks = iter(lambda: list(itertools.islice(items, CHUNK_SIZE)), [])
     for chunk in chunks:
-        with _defer_signals():
+        with explain_start_errors(workers), _defer_signals():
             pending.append(pool.submit(_map_chunk, function, chunk))
-        if len(pending) >= limit:
+        if len(pending) >= workers * QUEUED_CHUNKS_PER_WORKER:
             yield from pending.popleft().result()
     while pending:
         yield from pending.popleft().result()

@@ -138,9 +138,9 @@ class TrainingRun:
             )
             clock = {} if checkpoint is None else checkpoint.clock
             loop = Loop(trainer, self.folder, self.schedule, snapshots, clock)
-            signal_number = loop.train(
-                load_batches(images, sampler, workers=self.schedule.workers, device=context.device)
-            )
+            workers = self.schedule.workers
+            with load_batches(images, sampler, workers=workers, device=context.device) as batches:
+                signal_number = loop.train(batches)
             self._log_end(trainer, signal_number)
             return signal_number
 

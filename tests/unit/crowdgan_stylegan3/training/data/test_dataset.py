@@ -55,7 +55,8 @@ def test_batches_contain_images_and_their_labels(tmp_path: Path, name: str, work
     with open_training_data(path, conditional=None) as data:
         images = ImageDataset(path, data.labels, mirror=False)
         sampler = ImageSampler(num_images=len(images), batch=5, seed=0)
-        batches = list(islice(load_batches(images, sampler, workers=workers, device=torch.device("cpu")), 3))
+        with load_batches(images, sampler, workers=workers, device=torch.device("cpu")) as loaded:
+            batches = list(islice(loaded, 3))
     for indices, (pixels, labels) in zip(batch_indices(sampler, 3), batches, strict=True):
         assert (pixels.dtype, pixels.shape, labels.dtype) == (torch.uint8, (5, 3, 16, 16), torch.float32)
         assert pixels[:, 0, 0, 0].tolist() == indices

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from crowdgan_core.api import open_dataset
 from crowdgan_core.datasets.protocols import DatasetReader
-from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
+from crowdgan_core.utils.parallel import WORKER_DIED_MESSAGE, explain_start_errors
 from crowdgan_stylegan3.config import MAX_RESOLUTION, MIN_RESOLUTION
 from crowdgan_stylegan3.training.data.labels import TrainingLabels, training_labels
 from crowdgan_stylegan3.training.data.sampler import ImageSampler
@@ -25,8 +29,14 @@ from crowdgan_stylegan3.training.data.sampler import ImageSampler
 Batch = tuple[Tensor, Tensor]
 """Images `[N, 3, H, W]` uint8 and labels `[N, label_dim]` float32."""
 
+LoadedBatch = tuple["Tensor | NDArray[Any]", ...] | CrowdganError
+"""A batch as the loader returns it: tensors in shared memory, or arrays if none is left; or the error of an image."""
+
 PREFETCH_BATCHES = 4
 """Batches that each worker process loads in advance."""
+
+WORKER_DIED_PREFIX = "DataLoader worker (pid"
+"""Start of torch's message when a worker process died."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -58,7 +68,7 @@ def open_training_data(path: Path, *, conditional: bool | None) -> Iterator[Trai
     Raises:
         ConfigError: the images are not square, their side is not a power of two in the range of the networks, or
             required labels are missing.
-        DatasetError: the dataset does not exist, is damaged, or is empty.
+        DatasetError: the dataset does not exist, is damaged, is empty, or has images of different sizes.
     """
     with open_dataset(path) as reader:
         if not len(reader):
@@ -68,20 +78,29 @@ def open_training_data(path: Path, *, conditional: bool | None) -> Iterator[Trai
 
 
 def _image_side_px(reader: DatasetReader, path: Path) -> int:
-    """Side of the images in pixels.
+    """Side of the images in pixels; reads the headers of all images.
 
     Raises:
         ConfigError: the images are not square, or their side is not a power of two in the range of the networks.
+        DatasetError: an image has another size than the first one, or is damaged.
     """
-    height, width = reader.image(0).shape[:2]
+    height, width = reader.image_size(0)
+    advice = f"crowdgan convert --source {path} --dest squares.zip --resolution"
+    nearest = min(max(MIN_RESOLUTION, 1 << (min(height, width).bit_length() - 1)), MAX_RESOLUTION)
+    for index in range(1, len(reader)):
+        other_height, other_width = reader.image_size(index)
+        if (other_height, other_width) != (height, width):
+            first, other = reader.metadata.images[0].name, reader.metadata.images[index].name
+            raise DatasetError(
+                f"{path}: {other} is {other_width}x{other_height} px and {first} is {width}x{height} px; training "
+                f"requires images of one size; convert them: {advice} {nearest}x{nearest}"
+            )
     if height != width or height & (height - 1) or not MIN_RESOLUTION <= height <= MAX_RESOLUTION:
-        nearest = min(max(MIN_RESOLUTION, 1 << (min(height, width).bit_length() - 1)), MAX_RESOLUTION)
         raise ConfigError(
             f"{path}: the images are {width}x{height} px; training requires square images whose side is a power of "
-            f"two from {MIN_RESOLUTION} to {MAX_RESOLUTION}; convert them: crowdgan convert --source {path} "
-            f"--dest squares.zip --resolution {nearest}x{nearest}"
+            f"two from {MIN_RESOLUTION} to {MAX_RESOLUTION}; convert them: {advice} {nearest}x{nearest}"
         )
-    return int(height)
+    return height
 
 
 class ImageDataset(Dataset[Batch]):
@@ -110,6 +129,17 @@ class ImageDataset(Dataset[Batch]):
         pixels = pixels[:, ::-1] if is_flipped else pixels
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))), self._vectors[number]
 
+    def __getitems__(self, indices: list[int]) -> LoadedBatch:
+        """A batch of images and labels.
+
+        The error of a damaged image is returned, because torch would replace it by one with a traceback as its message.
+        """
+        try:
+            samples = [self[index] for index in indices]
+        except CrowdganError as error:
+            return error
+        return tuple(_share(torch.stack(items)) for items in zip(*samples, strict=True))
+
     def __getstate__(self) -> dict[str, Any]:
         """State for a worker process, without the open reader."""
         return {**self.__dict__, "_process_reader": None}
@@ -121,25 +151,96 @@ class ImageDataset(Dataset[Batch]):
         return self._process_reader[1]
 
 
-def load_batches(images: ImageDataset, sampler: ImageSampler, *, workers: int, device: torch.device) -> Iterator[Batch]:
-    """Endless batches of one rank.
+@contextmanager
+def load_batches(
+    images: ImageDataset, sampler: ImageSampler, *, workers: int, device: torch.device
+) -> Iterator[Iterator[Batch]]:
+    """Context with the endless batches of one rank; its worker processes end with it.
 
     Args:
         images: the dataset.
         sampler: image indices of each batch.
         workers: worker processes that load batches in advance; 0 loads them in this process.
         device: compute device; for a GPU, batches are in pinned memory.
+
+    Raises:
+        CrowdganError: worker processes cannot be started, or one died.
+        DatasetError: an image is damaged; raised by the iterator when its batch is due.
     """
-    loader: DataLoader[Batch] = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         images,
         batch_sampler=sampler,
         num_workers=workers,
+        collate_fn=_identity,  # type: ignore[arg-type]  # torch's type assumes lists of samples
         pin_memory=device.type == "cuda",
         prefetch_factor=PREFETCH_BATCHES if workers else None,
         worker_init_fn=_ignore_stop_signals,
         generator=torch.Generator(),
     )
-    return iter(loader)
+    earlier_children = set(multiprocessing.active_children())
+    batches: Iterator[LoadedBatch] | None = None
+    try:
+        with explain_start_errors(workers):
+            if workers:
+                _check_shared_memory(workers)
+            batches = iter(loader)
+        yield _received(batches)
+    finally:
+        _end_workers(batches, earlier_children)
+
+
+def _check_shared_memory(workers: int) -> None:
+    """Creates as many queues as torch does; a loader that fails to create them prints a further error when it is freed.
+
+    Raises:
+        OSError: too little shared memory for their semaphores.
+    """
+    queues: list[multiprocessing.Queue[Any]] = [multiprocessing.Queue() for _ in range(workers + 2)]
+    for queue in queues:
+        queue.close()
+
+
+def _received(batches: Iterator[LoadedBatch]) -> Iterator[Batch]:
+    """The batches as tensors; raises the errors that workers returned."""
+    while True:
+        try:
+            batch = next(batches)
+        except RuntimeError as error:
+            if str(error).startswith(WORKER_DIED_PREFIX):
+                raise CrowdganError(WORKER_DIED_MESSAGE) from error
+            raise
+        if isinstance(batch, CrowdganError):
+            raise batch
+        images, labels = map(torch.as_tensor, batch)
+        yield images, labels
+
+
+def _share(tensor: Tensor) -> Tensor | NDArray[Any]:
+    """The tensor; in a worker process moved to shared memory, or as an array if too little shared memory is left.
+
+    An array is sent through a pipe. A tensor that torch fails to share while sending would be lost without an error.
+    """
+    if get_worker_info() is None:
+        return tensor
+    try:
+        tensor.share_memory_()  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        return tensor.numpy()
+    return tensor
+
+
+def _identity(batch: LoadedBatch) -> LoadedBatch:
+    """The collate function of batches that the dataset has collated."""
+    return batch
+
+
+def _end_workers(batches: object, earlier_children: set[BaseProcess]) -> None:
+    """Lets worker processes finish, and kills those that do not: they ignore the signal by which torch ends them."""
+    if (shut_down := getattr(batches, "_shutdown_workers", None)) is not None:  # torch has no public method
+        shut_down()
+    for process in set(multiprocessing.active_children()) - earlier_children:
+        process.kill()
+        process.join()
 
 
 def _ignore_stop_signals(_worker: int) -> None:
