@@ -24,13 +24,13 @@ HEADLESS_ENV = {name: value for name, value in os.environ.items() if name not in
 TIMEOUT_S = 60.0
 
 
-def plot_loss(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+def plot_loss(*arguments: str | Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the command without a display, and checks its exit code."""
     run = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=HEADLESS_ENV,
+        env={**HEADLESS_ENV, **environment},
         timeout=TIMEOUT_S,
     )
     assert run.returncode == code, run.stderr
@@ -181,3 +181,28 @@ def test_a_window_opens_on_a_display_and_no_file_is_written(tmp_path: Path, runs
     )
     assert run.stdout.endswith("agg [[[10.0, 5.6], 'logistic loss (nats)']]\n")
     assert not (tmp_path / "loss.png").exists()
+
+
+@pytest.mark.parametrize("backend", ["module://not_installed.backend", "nonsense", "TkAgg"])
+def test_the_backend_variable_of_a_notebook_does_not_matter(tmp_path: Path, runs: list[Path], backend: str) -> None:
+    plot_loss(runs[0], "--out", tmp_path / "expected.png")
+    plot_loss(runs[0], "--out", tmp_path / "actual.png", MPLBACKEND=backend)
+    assert (tmp_path / "actual.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
+    if sys.platform.startswith("linux"):
+        assert "--show: no window can be opened" in plot_loss(runs[0], "--show", code=1, MPLBACKEND=backend).stderr
+
+
+def test_a_matplotlibrc_file_does_not_change_figures(tmp_path: Path, runs: list[Path]) -> None:
+    rc_file = tmp_path / "matplotlibrc"
+    rc_file.write_text("text.usetex: True\nsavefig.bbox: tight\naxes.facecolor: red\nfont.family: serif\n")
+    plot_loss(runs[0], "--out", tmp_path / "expected.png")
+    plot_loss(runs[0], "--out", tmp_path / "actual.png", MATPLOTLIBRC=str(rc_file))
+    assert (tmp_path / "actual.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
+
+
+def test_characters_without_glyph_are_reported_in_one_line(tmp_path: Path) -> None:
+    runs = [write_stats(tmp_path / name, stats_lines(10)) for name in ("_first", "\U00010380\U00010381")]
+    run = plot_loss(*runs, "--separate", "--out", tmp_path / "loss.png", PYTHONUTF8="1")
+    [note, written] = run.stderr.splitlines()
+    assert note.startswith("characters such as ")
+    assert written == f"wrote {tmp_path / 'loss.png'}"

@@ -13,7 +13,9 @@ from PIL import Image
 from crowdgan_core.errors import DatasetError
 from crowdgan_plot.output import FigureFormat
 from crowdgan_plot.style import (
+    add_legend_above,
     encode_figure,
+    legend_label,
     line_style,
     new_figure,
     plot_style,
@@ -53,6 +55,33 @@ def test_the_style_ends_with_its_context() -> None:
     with plot_style(**{"font.size": 20}):
         assert mpl.rcParams["font.size"] == 20
     assert dict(mpl.rcParams) == before
+
+
+def test_earlier_settings_do_not_change_a_figure() -> None:
+    def draw() -> bytes:
+        with plot_style():
+            figure = new_figure()
+            figure.subplots().plot([0, 1], [1, 0], label="a")
+            return encode_figure(figure, "png")
+
+    expected = draw()
+    changes = {"text.usetex": True, "savefig.bbox": "tight", "axes.facecolor": "red", "font.family": "serif"}
+    with mpl.rc_context({**changes, "lines.marker": "o", "axes.prop_cycle": "cycler(color=['k'])"}):
+        assert draw() == expected
+
+
+def test_a_legend_shows_names_that_start_with_an_underscore(figure: Figure) -> None:
+    axes = figure.subplots()
+    for name in ("_first", "second", "__third"):
+        axes.plot([0, 1], label=legend_label(name))
+    add_legend_above(figure, axes)
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text().lstrip("\N{ZERO WIDTH SPACE}") for text in legend.get_texts()] == [
+        "_first",
+        "second",
+        "__third",
+    ]
 
 
 def test_an_inner_style_keeps_the_changes_of_the_outer_one() -> None:

@@ -1,7 +1,10 @@
-"""Formats and paths of figure files, checked before any work; importing it does not load matplotlib."""
+"""Formats and paths of figure files, checked before any work, and the import of matplotlib."""
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -15,6 +18,25 @@ FIGURE_FORMATS: tuple[FigureFormat, ...] = get_args(FigureFormat)
 
 DEFAULT_SAMPLE = 12
 """Number of images of a source that are plotted if none are named."""
+
+BACKEND_VARIABLE = "MPLBACKEND"
+"""Environment variable of matplotlib's backend; notebooks set it for all commands that they run."""
+
+
+def import_matplotlib() -> None:
+    """Imports matplotlib with the backend of `MPLBACKEND`, or without it if it is not installed.
+
+    A notebook's backend need not be installed where its commands run, and files need no backend.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop(BACKEND_VARIABLE, None)
+    import matplotlib as mpl
+
+    if backend is not None:
+        with suppress(ValueError):
+            mpl.rcParams["backend"] = backend
+            os.environ[BACKEND_VARIABLE] = backend
 
 
 def check_figure_path(path: Path, *, overwrite: bool) -> FigureFormat:

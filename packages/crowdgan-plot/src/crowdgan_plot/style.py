@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from crowdgan_core.io.atomic import write_bytes
+from crowdgan_plot.fonts import render_with_fallback_fonts, warn_of_missing_glyphs
 from crowdgan_plot.output import FigureFormat, check_figure_path
 
 FIGURE_SIZE_IN = (10.0, 5.6)
@@ -53,6 +54,9 @@ SECTION_TITLE_PT = 17.0
 SECTION_TITLE_CHARACTERS = 85
 """Characters of section titles that fit above the axes of a default figure."""
 
+ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
+"""An invisible character before labels that start with an underscore."""
+
 RC: dict[str, Any] = {
     "font.size": 13,
     "axes.titlesize": 14,
@@ -86,7 +90,7 @@ RC: dict[str, Any] = {
     "pdf.fonttype": 42,
     "text.parse_math": False,
 }
-"""matplotlib settings of the style; file and class names are never parsed as formulas."""
+"""matplotlib settings that differ from its defaults; file and class names are never parsed as formulas."""
 
 FILE_METADATA: dict[FigureFormat, dict[str, Any]] = {
     "png": {"Software": None},
@@ -103,6 +107,7 @@ _changes: ContextVar[Mapping[str, Any]] = ContextVar("changes", default=MappingP
 def plot_style(**changes: Any) -> Iterator[None]:
     """Context manager and decorator that applies the style of all figures; the previous settings are restored.
 
+    The style consists of matplotlib's defaults and `RC`; a matplotlibrc file and earlier settings do not change it.
     The functions that return figures apply it themselves, with the changes of the surrounding context.
 
     Args:
@@ -112,7 +117,9 @@ def plot_style(**changes: Any) -> Iterator[None]:
     settings: Any = {**RC, **combined}  # matplotlib types the names of all settings
     token = _changes.set(combined)
     try:
-        with mpl.rc_context(settings):
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(settings)
             yield
     finally:
         _changes.reset(token)
@@ -132,12 +139,36 @@ def prepare_figure(figure: Figure | None, size_in: tuple[float, float]) -> Figur
     return figure
 
 
-def encode_figure(figure: Figure, file_format: FigureFormat, *, dpi: float = DEFAULT_DPI) -> bytes:
-    """The bytes of a figure file. Equal figures give equal bytes."""
-    file = io.BytesIO()
+def encode_figure(
+    figure: Figure,
+    file_format: FigureFormat,
+    *,
+    dpi: float = DEFAULT_DPI,
+    on_note: Callable[[str], None] | None = None,
+) -> bytes:
+    """The bytes of a figure file. Equal figures give equal bytes.
+
+    Args:
+        figure: the figure; characters that its fonts do not have are drawn in installed fonts that have them.
+        file_format: png, svg or pdf.
+        dpi: pixels per inch of a PNG.
+        on_note: receives a message about characters that no font has, except for an svg; None to log it as a warning,
+            once per process.
+    """
     options: dict[str, Any] = {"pil_kwargs": {"compress_level": PNG_COMPRESS_LEVEL}} if file_format == "png" else {}
-    figure.savefig(file, format=file_format, dpi=dpi, metadata=FILE_METADATA[file_format], **options)
-    return file.getvalue()
+
+    def render() -> bytes:
+        file = io.BytesIO()
+        figure.savefig(file, format=file_format, dpi=dpi, metadata=FILE_METADATA[file_format], **options)
+        return file.getvalue()
+
+    if file_format == "svg":  # whose text is drawn in the fonts of the program that shows it
+        on_note = _ignore_note
+    return render_with_fallback_fonts(figure, render, on_note or warn_of_missing_glyphs)
+
+
+def _ignore_note(note: str) -> None:
+    """Does nothing."""
 
 
 def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
@@ -151,6 +182,11 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
     with plot_style():
         data = encode_figure(figure, file_format)
     write_bytes(Path(path), data, overwrite=overwrite)
+
+
+def legend_label(name: str) -> str:
+    """The name as a label that legends show; matplotlib omits labels that start with an underscore."""
+    return f"{ZERO_WIDTH_SPACE}{name}" if name.startswith("_") else name
 
 
 def line_style(index: int) -> dict[str, Any]:

@@ -112,8 +112,24 @@ def test_a_path_that_is_not_a_run_is_an_error(tmp_path: Path) -> None:
         read_stats(tmp_path / "empty")
     for name in ("00000-a", "00001-b"):
         write_stats(tmp_path / "runs" / name, LINES)
-    with pytest.raises(DatasetError, match=r"runs: not a run folder; it contains runs: 2 \(00000-a, 00001-b\);"):
-        read_stats(tmp_path / "runs")
+    folder = tmp_path / "runs"
+    with pytest.raises(DatasetError) as caught:
+        read_stats(folder)
+    assert str(caught.value) == (
+        f"{folder}: a folder that contains runs: 2 (00000-a, 00001-b); name one, for example {folder / '00000-a'}; "
+        "crowdgan plot loss takes several, to join them or to compare them with --separate"
+    )
+
+
+def test_other_statistics_files_of_a_folder_are_listed(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl", "notes.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError) as caught:
+        read_stats(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: contains no stats.jsonl, but other files: 2 (a.jsonl, b.jsonl); "
+        f"name one, for example {tmp_path / 'a.jsonl'}"
+    )
 
 
 def test_a_table_has_one_row_per_tick_and_one_column_per_key(tmp_path: Path) -> None:

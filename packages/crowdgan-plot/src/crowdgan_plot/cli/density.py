@@ -17,7 +17,7 @@ from crowdgan_core.density.options import configure_estimator
 from crowdgan_core.pipeline.reading import ReadConfig
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_plot.cli.options import PATH
-from crowdgan_plot.output import DEFAULT_SAMPLE, FIGURE_FORMATS, FigureFormat
+from crowdgan_plot.output import DEFAULT_SAMPLE, FIGURE_FORMATS, FigureFormat, import_matplotlib
 
 if TYPE_CHECKING:
     from crowdgan_core.density.estimator import DensityEstimator
@@ -72,6 +72,7 @@ def command(
     plugins = installed_plugins()
     estimator = configure_estimator(plugins.density_estimators[density], parse_settings(settings))
     source, source_name = options.open_source(plugins)
+    import_matplotlib()
     from crowdgan_plot.density.batch import plot_scenes
 
     with progress_bar() as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import click
 
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import ConfigError
-from crowdgan_plot.output import check_figure_path
+from crowdgan_plot.output import check_figure_path, import_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +39,7 @@ def check_target(out: Path, *, show: bool, overwrite: bool) -> None:
         choose_window_backend()
     else:
         check_figure_path(out, overwrite=overwrite)
+        import_matplotlib()
 
 
 def save_or_show(plot: Plot, out: Path, *, show: bool, overwrite: bool) -> None:
@@ -59,16 +61,18 @@ class PlotWindow:
     """
 
     def __init__(self, plot: Plot) -> None:
-        from crowdgan_plot.style import plot_style
-
         choose_window_backend()
         import matplotlib.pyplot as plt
 
-        self._pyplot = plt
+        from crowdgan_plot.fonts import GLYPH_WARNING
+        from crowdgan_plot.style import plot_style
+
+        self._pyplot, self._plot_style = plt, plot_style
+        warnings.filterwarnings("ignore", GLYPH_WARNING.pattern)  # one message names the characters
         with plot_style():
             self._figure = plt.figure(layout="constrained")
         try:
-            plot(self._figure)
+            self._draw(plot)
         except BaseException:
             plt.close(self._figure)
             raise
@@ -80,16 +84,25 @@ class PlotWindow:
 
     def redraw(self, plot: Plot, wait_s: float) -> None:
         """Plots again and handles events of the window for `wait_s` seconds."""
-        plot(self._figure)
+        self._draw(plot)
         self.wait(wait_s)
 
     def wait(self, wait_s: float) -> None:
         """Handles events of the window for `wait_s` seconds."""
-        self._pyplot.pause(wait_s)
+        with self._plot_style():
+            self._pyplot.pause(wait_s)
 
     def show(self) -> None:
         """Shows the window and returns when the user closes it."""
-        self._pyplot.show(block=True)
+        with self._plot_style():
+            self._pyplot.show(block=True)
+
+    def _draw(self, plot: Plot) -> None:
+        from crowdgan_plot.fonts import render_with_fallback_fonts, warn_of_missing_glyphs
+
+        plot(self._figure)
+        with self._plot_style():
+            render_with_fallback_fonts(self._figure, self._figure.draw_without_rendering, warn_of_missing_glyphs)
 
 
 def choose_window_backend() -> None:
@@ -98,6 +111,7 @@ def choose_window_backend() -> None:
     Raises:
         ConfigError: there is no display, or no window library.
     """
+    import_matplotlib()
     import matplotlib.pyplot as plt
 
     for name in WINDOW_BACKENDS:

@@ -9,6 +9,7 @@ import click
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_plot.cli.figures import echo_note
 from crowdgan_plot.cli.options import PATH, overwrite_option
+from crowdgan_plot.output import import_matplotlib
 
 
 @click.command("run")
@@ -32,6 +33,7 @@ def command(run: Path, out: Path, smooth: float | None, overwrite: bool) -> None
       crowdgan plot run runs/00000-stylegan3-t
       crowdgan plot run runs/00000-stylegan3-t --out report.html --smooth 50 --overwrite
     """
+    import_matplotlib()
     from crowdgan_plot.report.page import write_run_report
 
     with progress_bar() as progress:

@@ -25,6 +25,7 @@ from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
 from crowdgan_plot.density.estimate_figure import ESTIMATE_DPI, draw_explained_image, explain_image
+from crowdgan_plot.fonts import warn_of_missing_glyphs
 from crowdgan_plot.output import DEFAULT_SAMPLE, FigureFormat
 from crowdgan_plot.style import encode_figure, plot_style
 
@@ -60,6 +61,8 @@ class _EncodedFigure:
     scene: Scene
     estimate: DensityEstimate
     data: bytes
+    notes: tuple[str, ...]
+    """Messages about characters that no font has."""
 
 
 def plot_scenes(
@@ -115,6 +118,8 @@ def plot_scenes(
                 skipped.setdefault(figure.category, []).append(figure.reason)
             else:
                 write(path.name, figure.data, overwrite=overwrite)
+                for note in figure.notes:
+                    warn_of_missing_glyphs(note)
                 written.append(
                     ScenePlot(
                         image=figure.scene.source_name,
@@ -179,6 +184,8 @@ def _draw(
     except CrowdganError as error:
         return SkippedImage(source_name=item.source_name, category=UNUSABLE, reason=str(error))
     explained = explain_image(image, scene, estimator)
+    notes: list[str] = []
     with plot_style():
-        data = encode_figure(draw_explained_image(explained), file_format, dpi=ESTIMATE_DPI)
-    return _EncodedFigure(scene, explained.estimate, data)
+        figure = draw_explained_image(explained)
+        data = encode_figure(figure, file_format, dpi=ESTIMATE_DPI, on_note=notes.append)
+    return _EncodedFigure(scene, explained.estimate, data, tuple(notes))

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from crowdgan_core.density.layers import HeatmapLayer, Layer, LineLayer, PointLayer, PolygonLayer, layer_values
 from crowdgan_core.utils.arrays import FloatArray
-from crowdgan_plot.style import DENSITY_COLOUR_MAP, LINE_COLOURS, SECOND_COLOUR_MAP
+from crowdgan_plot.style import DENSITY_COLOUR_MAP, LINE_COLOURS, SECOND_COLOUR_MAP, legend_label
 
 MAX_OUTLINED_CELLS = 4000
 """Number of grid cells up to which each cell is outlined."""
@@ -135,7 +135,7 @@ def _draw_polygons(axes: Axes, layer: PolygonLayer, scale: ColourScale | None, h
         return
     colour = _next_colour(handles)
     axes.add_collection(PolyCollection(list(layer.polygons), facecolors="none", edgecolors=colour, linestyles="--"))
-    handles.append(Line2D([], [], color=colour, linestyle="--", label=layer.label))
+    handles.append(Line2D([], [], color=colour, linestyle="--", label=legend_label(layer.label)))
 
 
 def _draw_points(axes: Axes, layer: PointLayer, scale: ColourScale | None, handles: list[Any]) -> None:
@@ -152,13 +152,13 @@ def _draw_points(axes: Axes, layer: PointLayer, scale: ColourScale | None, handl
         "linestyle": "none",
         "markersize": 6,
     }
-    handles.append(Line2D([], [], label=layer.label, **marker))
+    handles.append(Line2D([], [], label=legend_label(layer.label), **marker))
 
 
 def _draw_lines(axes: Axes, layer: LineLayer, handles: list[Any]) -> None:
     colour = _next_colour(handles)
     axes.add_collection(LineCollection(list(layer.lines), colors=colour, linewidths=1.3))
-    handles.append(Line2D([], [], color=colour, linewidth=1.3, label=layer.label))
+    handles.append(Line2D([], [], color=colour, linewidth=1.3, label=legend_label(layer.label)))
 
 
 def _next_colour(handles: list[Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_plot.output import import_matplotlib
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class OverlayPlotter:
 
     def draw(self, pixels: ImageArray, scene: Scene, estimator: DensityEstimator, density: DensityEstimate) -> bytes:
         """A PNG file: the image with boxes, and the layers of the estimator over it."""
+        import_matplotlib()
         from crowdgan_plot.density.estimate_figure import ESTIMATE_DPI, plot_estimate
         from crowdgan_plot.style import encode_figure, plot_style
 

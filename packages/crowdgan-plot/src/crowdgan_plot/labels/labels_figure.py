@@ -24,6 +24,7 @@ from crowdgan_plot.style import (
     LINE_COLOURS,
     MUTED_COLOUR,
     format_thousands,
+    legend_label,
     plot_style,
     prepare_figure,
     truncate_text,
@@ -206,7 +207,9 @@ def _draw_person_counts(axes: Axes, dataset: NamedDataset) -> None:
         pairs = [(item.person_count, density_of(item)) for item in records]
         points = np.array([pair for pair in pairs if None not in pair], float).reshape(-1, 2)
         size = float(np.clip(6000 / max(len(points), 1), 6, 40))
-        axes.scatter(points[:, 0], points[:, 1], s=size, color=colour, alpha=0.75, linewidths=0, label=name)
+        axes.scatter(
+            points[:, 0], points[:, 1], s=size, color=colour, alpha=0.75, linewidths=0, label=legend_label(name)
+        )
         point_count += len(points)
     axes.set(xlabel="people in the measured region", ylabel=wrap_text(dataset.density_axis, NAME_CHARACTERS))
     if not point_count:

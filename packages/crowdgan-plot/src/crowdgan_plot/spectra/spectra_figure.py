@@ -18,7 +18,7 @@ from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_plot.spectra.image_sets import ImageSet, image_set_of, mean_spectrum
 from crowdgan_plot.spectra.spectrum import PixelStatistics, Spectrum, SpectrumMean, to_decibels
-from crowdgan_plot.style import DENSITY_COLOUR_MAP, line_style, plot_style, prepare_figure, truncate_text
+from crowdgan_plot.style import DENSITY_COLOUR_MAP, legend_label, line_style, plot_style, prepare_figure, truncate_text
 
 SLICES = (("all directions", None), ("0° (horizontal)", 0.0), ("45°", 45.0))
 """Name and angle in degrees of the slices; the first is the mean over all angles."""
@@ -155,7 +155,8 @@ def _draw_slices(axes: Axes, spectra: Sequence[NamedSpectrum], angle_deg: float 
     for index, item in enumerate(spectra):
         spectrum = item.spectrum
         frequencies, power = spectrum.radial_mean() if angle_deg is None else spectrum.slice_at(angle_deg)
-        axes.plot(frequencies, to_decibels(power), **line_style(index), label=truncate_text(item.name, NAME_CHARACTERS))
+        label = legend_label(truncate_text(item.name, NAME_CHARACTERS))
+        axes.plot(frequencies, to_decibels(power), **line_style(index), label=label)
     axes.set_xlabel("frequency (cycles per pixel)")
     axes.set_xlim(0, 0.5 if angle_deg != 45.0 else math.sqrt(0.5))
 

@@ -21,6 +21,7 @@ from crowdgan_plot.style import (
     add_legend_above,
     add_section_titles,
     format_thousands,
+    legend_label,
     line_style,
     plot_style,
     prepare_figure,
@@ -132,7 +133,7 @@ def draw_curves(
         style = line_style(key_index if aligned.joined else run_index)
         label = quantity_of(key).name if aligned.joined else truncate_text(segment.name, RUN_NAME_CHARACTERS)
         has_label = run_index == 0 or not aligned.joined
-        _draw_curve(axes, segment, key, label if has_label else "", style, smooth_kimg)
+        _draw_curve(axes, segment, key, legend_label(label) if has_label else "", style, smooth_kimg)
     for segment in segments[1:] if aligned.joined else ():
         axes.axvline(segment.start_kimg, color=MUTED_COLOUR, linestyle="--", linewidth=1.2, label="_join")
     axis_label = quantity_of(keys[0]).axis if len(keys) > 1 else _axis_label_of_key(keys[0])

@@ -22,6 +22,9 @@ from crowdgan_core.utils.formatting import count_and_list
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+MAX_LISTED_RUNS = 10
+"""Maximum number of runs in an error message."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunStats:
@@ -139,7 +142,7 @@ def find_stats_file(run: str | Path | RunFolder) -> Path:
     """The statistics file of a run, given the run folder or the file itself.
 
     Raises:
-        DatasetError: there is no such file; if the folder contains run folders, the message lists them.
+        DatasetError: there is no such file; the message lists runs or other files in a folder.
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(Path(run))
     path = folder.path
@@ -149,9 +152,16 @@ def find_stats_file(run: str | Path | RunFolder) -> Path:
         return path
     if folder.stats_path.is_file():
         return folder.stats_path
-    runs = sorted(stats_file.parent.name for stats_file in path.glob(f"*/{STATS_NAME}"))
-    if runs:
-        raise DatasetError(f"{path}: not a run folder; it contains {count_and_list('runs', runs)}; choose one of them")
+    if runs := sorted(stats_file.parent.name for stats_file in path.glob(f"*/{STATS_NAME}")):
+        raise DatasetError(
+            f"{path}: a folder that contains {count_and_list('runs', runs, MAX_LISTED_RUNS)}; name one, for example "
+            f"{path / runs[0]}; crowdgan plot loss takes several, to join them or to compare them with --separate"
+        )
+    if files := sorted(file.name for file in path.glob("*.jsonl")):
+        raise DatasetError(
+            f"{path}: contains no {STATS_NAME}, but {count_and_list('other files', files, MAX_LISTED_RUNS)}; "
+            f"name one, for example {path / files[0]}"
+        )
     raise DatasetError(f"{path}: not a run folder; it contains no {STATS_NAME}")
 
 
