@@ -16,7 +16,7 @@ from crowdgan_core.cli.common.output import print_summary
 from crowdgan_core.datasets.hdf5 import Hdf5Format
 from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.pipeline.summary import BuildSummary
-from tests.support.sources import image_bytes, odgt, person, write_files
+from tests.support.sources import image_bytes, odgt, person, write_files, write_zip
 
 COMMANDS = ["synth", "label", "convert", "inspect", "generate", "sweep", "density", "plugins", "calibrate"]
 
@@ -259,3 +259,70 @@ def test_a_closed_pipe_ends_a_command_quietly(arguments: list[str], is_unbuffere
     both = subprocess.run([*PROGRAM, *arguments], stdout=writer, stderr=writer, env=environment, timeout=120)
     assert both.returncode == 1
     os.close(writer)
+
+
+def read_count(run: subprocess.CompletedProcess[str], row: str) -> str:
+    """The value of a row of the summary, on one line."""
+    match = re.search(rf"{row}\s+(.*)", run.stdout)
+    assert match is not None, run.stdout
+    return match[1].strip()
+
+
+def test_a_dataset_in_its_own_source_is_not_read_again(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "images", {f"{index}.jpg": image_bytes(index) for index in range(3)})
+    for run_count in range(3):
+        overwrite = ["--overwrite"] if run_count else []
+        run = crowdgan("convert", "--source", source, "--dest", source / "out", *overwrite, COLUMNS="200")
+        assert read_count(run, "images written") == "3"
+        assert ("images of datasets in subfolders: 3" in run.stdout) == bool(run_count)
+
+
+def test_a_folder_dataset_opened_in_the_finder_is_overwritten(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "images", {"a.jpg": image_bytes(1), ".DS_Store": b"", "._a.jpg": b""})
+    crowdgan("convert", "--source", source, "--dest", tmp_path / "out")
+    write_files(tmp_path / "out", {".DS_Store": b"", "00000/.DS_Store": b""})
+    run = crowdgan("convert", "--source", source, "--dest", tmp_path / "out", "--overwrite")
+    assert read_count(run, "images written") == "1"
+    assert not (tmp_path / "out" / ".DS_Store").exists()
+
+
+def test_the_summary_counts_unused_files(tmp_path: Path) -> None:
+    names = ("a.jpg", "b.JPG", "c.jfif", "d.jpe", "e.tif", "f.gif", "notes.txt")
+    source = write_files(tmp_path / "images", {name: image_bytes(1) for name in names})
+    run = crowdgan("convert", "--source", source, "--dest", tmp_path / "out.zip", COLUMNS="200")
+    assert (read_count(run, "images read"), read_count(run, "images written")) == ("4", "4")
+    assert re.search(r"skipped +image files in unsupported formats: 2 \(e.tif, f.gif\)", run.stdout)
+    assert re.search(r"skipped +files that are not images: 1 \(notes.txt\)", run.stdout)
+
+
+def test_an_incomplete_download_is_an_error_even_if_errors_are_skipped(tmp_path: Path, crowds: Path) -> None:
+    archive = write_zip(crowds / "CrowdHuman_train02.zip", {"Images/x.jpg": image_bytes(1)})
+    archive.write_bytes(archive.read_bytes()[:-50])
+    run = crowdgan(
+        *("label", "--source", crowds, "--dest", tmp_path / "out.zip", "--density", "threshold"),
+        *("--on-error", "skip"),
+        code=1,
+    )
+    assert f"error: {archive}: incomplete ZIP archive" in run.stderr
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_an_unknown_layout_is_an_error_that_lists_what_was_found(tmp_path: Path) -> None:
+    source = write_files(tmp_path / "crowd", {"a/p.jpg": image_bytes(1), "b/p.mat": b"MATLAB", "b/q.mat": b"MATLAB"})
+    run = crowdgan("label", "--source", source, "--dest", tmp_path / "out.zip", "--density", "threshold", code=1)
+    assert "found files that are not images: 2 (b/p.mat, b/q.mat)" in run.stderr
+    assert "name the folder that contains both images and annotations" in run.stderr
+
+
+def test_people_with_an_invalid_box_are_counted(tmp_path: Path) -> None:
+    invalid = [
+        person(30, 9),
+        person(40, 9) | {"fbox": [1, 2, 3, 0], "extra": None},
+        person(50, 9) | {"hbox": [0, 0, 0, 1]},
+    ]
+    entries = {"a.jpg": image_bytes(1), "t.odgt": odgt({"a": invalid}).encode()}
+    source = write_files(tmp_path / "x", entries)
+    arguments = ("label", "--source", source, "--dest", tmp_path / "out.zip", "--density", "threshold")
+    run = crowdgan(*arguments, COLUMNS="200")
+    assert "whose people are counted without them: 2" in run.stdout
+    assert ZipFormat().open(tmp_path / "out.zip").metadata.images[0].person_count == 3

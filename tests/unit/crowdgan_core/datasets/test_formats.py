@@ -19,7 +19,9 @@ from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetFormat
 from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 from crowdgan_core.errors import ConfigError, DatasetError
-from tests.support.sources import image_bytes, write_zip
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.sources.detection import find_source
+from tests.support.sources import image_bytes, write_files, write_zip
 
 FORMATS = {"x.zip": ZipFormat(), "x": FolderFormat(), "x.h5": Hdf5Format()}
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 6, 10, 3), np.uint8)
@@ -205,3 +207,100 @@ def test_a_folder_with_other_files_is_never_overwritten(tmp_path: Path) -> None:
     with expected_error, FolderFormat().create(dest, overwrite=True):
         pass
     assert (dest / "chapter1.txt").read_text() == "years of work"
+
+
+NFC, NFD = "café.png", "cafe\u0301.png"
+
+
+def rooted(prefix: str, entries: dict[str, bytes]) -> dict[str, bytes]:
+    """The entries in a folder, with documents and system files next to it."""
+    others = {"README.md": b"text", "__MACOSX/x.png": b"", "._mydata": b"", ".DS_Store": b""} if prefix else {}
+    return {**others, **{f"{prefix}{name}": data for name, data in entries.items()}}
+
+
+@pytest.mark.parametrize("prefix", ["mydata/", "a/b/mydata/"])
+@pytest.mark.parametrize("is_archive", [True, False])
+@pytest.mark.parametrize("is_official", [True, False])
+def test_a_dataset_in_a_single_top_folder_keeps_its_labels(
+    tmp_path: Path, prefix: str, is_archive: bool, is_official: bool
+) -> None:
+    write_dataset(FolderFormat(), tmp_path / "flat", [1, 0, 1])
+    entries = {
+        str(path.relative_to(tmp_path / "flat")): path.read_bytes()
+        for path in (tmp_path / "flat").rglob("*")
+        if path.is_file()
+    }
+    if is_official:
+        entries["dataset.json"] = json.dumps({"labels": json.loads(entries["dataset.json"])["labels"]}).encode()
+    files = rooted(prefix, entries)
+    path = write_zip(tmp_path / "x.zip", files) if is_archive else write_files(tmp_path / "x", files)
+    source = find_source([path], None, None, installed_plugins().scene_sources)
+    assert source.name == "dataset"
+    assert [item.record and item.record.label for item in source.open([path], None)] == [1, 0, 1]
+    with (ZipFormat() if is_archive else FolderFormat()).open(path) as reader:
+        assert [record.label for record in reader.metadata.images] == [1, 0, 1]
+        assert (reader.path, reader.image_size(2)) == (path, (6, 10))
+        assert all((reader.image(index) == PIXELS[index]).all() for index in range(3))
+
+
+def test_several_datasets_in_one_archive_are_an_error_that_names_their_folders(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", {"a/dataset.json": b"{}", "b/dataset.json": b"{}"})
+    with pytest.raises(DatasetError, match=r"x.zip: not a dataset: dataset.json is missing; .* folders a/, b/"):
+        ZipFormat().open(path)
+
+
+def test_deeply_nested_folders_are_not_a_dataset(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", {"a/" * 5000 + "b.png": b""})
+    with pytest.raises(DatasetError, match=r"x.zip: not a dataset: dataset.json is missing"):
+        ZipFormat().open(path)
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+@pytest.mark.parametrize("is_official", [True, False])
+@pytest.mark.parametrize(("stored", "listed"), [(NFD, NFC), (NFC, NFD), (f"00000/{NFC}", f"00000\\{NFD}")])
+def test_names_in_the_index_may_differ_in_bytes_from_those_of_the_files(
+    tmp_path: Path, is_archive: bool, is_official: bool, stored: str, listed: str
+) -> None:
+    index = {"labels": [[listed, 1]]}
+    if not is_official:
+        records = [ImageRecord(name=listed, label=1)]
+        index["crowdgan"] = DatasetMetadata(label_kind="class", classes=("a", "b"), images=tuple(records)).to_json()
+    files = {stored: image_bytes(1, image_format="PNG"), "dataset.json": json.dumps(index).encode()}
+    path = write_zip(tmp_path / "x.zip", files) if is_archive else write_files(tmp_path / "x", files)
+    with (ZipFormat() if is_archive else FolderFormat()).open(path) as reader:
+        assert [record.label for record in reader.metadata.images] == [1]
+        assert reader.image(0).shape == (60, 80, 3)
+        assert reader.image_size(0) == (60, 80)
+
+
+def test_labels_of_images_in_an_unsupported_format_are_an_error(tmp_path: Path) -> None:
+    index = json.dumps({"labels": [["a.png", 1], ["b.tif", 0]]}).encode()
+    path = write_zip(tmp_path / "x.zip", {"a.png": image_bytes(1), "b.tif": b"", "dataset.json": index})
+    with pytest.raises(DatasetError, match=r"labels of files that are not images in a supported format: 1, .* b.tif"):
+        ZipFormat().open(path)
+
+
+def test_a_dataset_in_a_subfolder_of_a_dataset_is_not_part_of_it(tmp_path: Path) -> None:
+    path = official_zip(tmp_path / "x.zip", [[f"00000/img{index:08d}.png", index] for index in range(2)])
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("out/dataset.json", "{}")
+        archive.writestr("out/00000/img00000000.png", b"")
+    assert [record.label for record in ZipFormat().open(path).metadata.images] == [0, 1]
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._dataset.json", "Thumbs.db", "desktop.ini", "00000/.DS_Store"])
+def test_a_folder_with_system_files_is_overwritten(tmp_path: Path, name: str) -> None:
+    write_dataset(FolderFormat(), tmp_path / "x", [1, 0, 1])
+    (tmp_path / "x" / name).write_bytes(b"system")
+    with FolderFormat().create(tmp_path / "x", overwrite=True) as writer:
+        writer.finish(DatasetMetadata())
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["dataset.json"]
+
+
+@pytest.mark.parametrize("name", [".git", ".env", "notes.txt", "thesis"])
+def test_a_folder_with_other_files_is_not_overwritten(tmp_path: Path, name: str) -> None:
+    write_dataset(FolderFormat(), tmp_path / "x", [1, 0, 1])
+    (tmp_path / "x" / name).write_bytes(b"mine")
+    with pytest.raises(DatasetError, match=f"contains '{name}', which is not part of a dataset"):
+        FolderFormat().create(tmp_path / "x", overwrite=True).__enter__()
+    assert (tmp_path / "x" / name).read_bytes() == b"mine"

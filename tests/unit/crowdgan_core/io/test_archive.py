@@ -1,16 +1,18 @@
-"""ZIP archives are read in place, and malicious archives are refused."""
+"""ZIP archives are read without unpacking, and malicious archives are refused."""
 
 from __future__ import annotations
 
 import stat
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.io.archive import entry_names, is_zip, open_entry, read_entry
+from crowdgan_core.io.archive import check_complete, entry_names, is_zip, open_entry, read_entry
+from crowdgan_core.io.storage import open_store
 
 
 def write_zip(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
@@ -79,3 +81,77 @@ def test_missing_and_damaged_entries_are_errors_with_their_names(tmp_path: Path)
     path.write_bytes(b"PK not a ZIP")
     with pytest.raises(DatasetError, match=r"a.zip: damaged ZIP archive"):
         entry_names(path)
+
+
+def test_system_files_are_ignored_in_every_folder_of_an_archive(tmp_path: Path) -> None:
+    names = ["Images/._p0.jpg", "._annotation.odgt", "x/.DS_Store", "x/__MACOSX/p.jpg", ".hidden/p.jpg", "Thumbs.db"]
+    path = write_zip(tmp_path / "a.zip", dict.fromkeys([*names, "Images\\", "Images/p0.jpg"], b""))
+    assert entry_names(path) == ["Images/p0.jpg"]
+
+
+NFC, NFD = "Images/café 한글.jpg", "Images/cafe\u0301 \u1112\u1161\u11ab\u1100\u1173\u11af.jpg"
+
+
+def zip_with_flags(path: Path, name: bytes, directory_flag: int, local_flag: int, extra: bytes = b"") -> Path:
+    """An archive with one entry, whose headers contain a name in any encoding with any flag for UTF-8."""
+    flags = {True: 0x800, False: 0}
+    crc, data = zlib.crc32(b"data"), b"data"
+    sizes = struct.pack("<IIIHH", crc, len(data), len(data), len(name), len(extra))
+    local = struct.pack("<IHHHHH", 0x04034B50, 20, flags[bool(local_flag)], 0, 0, 33) + sizes + name + extra + data
+    directory = struct.pack("<IHHHHHH", 0x02014B50, 20, 20, flags[bool(directory_flag)], 0, 0, 33) + sizes
+    directory += struct.pack("<HHHII", 0, 0, 0, 0, 0) + name + extra
+    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 1, 1, len(directory), len(local), 0)
+    path.write_bytes(local + directory + end)
+    return path
+
+
+@pytest.mark.parametrize("name", [NFC, NFD])
+@pytest.mark.parametrize("directory_flag", [0, 1])
+@pytest.mark.parametrize("local_flag", [0, 1])
+def test_utf_8_names_are_read_whatever_flags_the_archiver_set(
+    tmp_path: Path, name: str, directory_flag: int, local_flag: int
+) -> None:
+    path = zip_with_flags(tmp_path / "a.zip", name.encode(), directory_flag, local_flag)
+    assert entry_names(path) == [NFC]
+    assert {read_entry(path, item) for item in (NFC, NFD, NFC.replace("/", "\\"))} == {b"data"}
+
+
+def test_names_in_code_page_437_and_in_the_extra_field_are_read(tmp_path: Path) -> None:
+    raw = "Images/café.jpg".encode("cp437")
+    assert entry_names(zip_with_flags(tmp_path / "a.zip", raw, 0, 0)) == ["Images/café.jpg"]
+    field = struct.pack("<BI", 1, zlib.crc32(raw)) + NFC.encode()
+    extra = struct.pack("<HH", 0x9999, 1) + b"x" + struct.pack("<HH", 0x7075, len(field)) + field
+    path = zip_with_flags(tmp_path / "b.zip", raw, 0, 0, extra)
+    assert entry_names(path) == [NFC]
+    assert read_entry(path, NFC) == b"data"
+    outdated = zip_with_flags(tmp_path / "c.zip", b"other.jpg", 0, 0, extra)
+    assert entry_names(outdated) == ["other.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "message"),
+    [
+        ("a.zip", -30, r"a\.zip: incomplete ZIP archive \(\d+ bytes\); download or copy it again"),
+        ("a.bin", -30, r"a\.bin: incomplete ZIP archive"),
+        ("a.zip", 3, r"a\.zip: incomplete ZIP archive \(3 bytes\)"),
+        ("a.zip", 0, r"a\.zip: incomplete ZIP archive \(0 bytes\)"),
+        ("a.zip.crdownload", 0, r"a\.zip\.crdownload: incomplete ZIP archive"),
+    ],
+)
+def test_an_incomplete_archive_is_an_error(tmp_path: Path, name: str, end: int, message: str) -> None:
+    path = write_zip(tmp_path / name, {"p.jpg": b"pixels" * 100})
+    check_complete(path)
+    path.write_bytes(path.read_bytes()[:end])
+    with pytest.raises(DatasetError, match=message):
+        check_complete(path)
+    with pytest.raises(DatasetError, match=message):
+        open_store(path)
+
+
+def test_a_file_that_is_not_an_archive_is_an_error_only_if_its_name_ends_in_zip(tmp_path: Path) -> None:
+    for name in ("a.zip", "a.html"):
+        (tmp_path / name).write_text("<html>not found</html>")
+    check_complete(tmp_path / "a.html")
+    check_complete(tmp_path)
+    with pytest.raises(DatasetError, match=r"a\.zip: not a ZIP archive, although its name ends in \.zip"):
+        check_complete(tmp_path / "a.zip")

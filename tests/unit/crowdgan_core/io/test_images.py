@@ -1,4 +1,4 @@
-"""Images of every type are decoded to upright RGB, or are an error."""
+"""Decoding of images of every type to upright RGB, and errors."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_truncated_image_is_an_error_that_names_the_file(tmp_path: Path) -> No
             to_upright_rgb(ImageFile(path).open(), str(path))
 
 
-def test_a_file_of_another_type_is_an_error_that_lists_the_supported_formats(tmp_path: Path) -> None:
+def test_a_file_of_an_unsupported_type_is_an_error_that_lists_the_supported_formats(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_text("not an image")
     with pytest.raises(
@@ -120,5 +120,5 @@ def test_the_encoded_png_contains_the_uncompressed_pixels() -> None:
     assert RGB[3].tobytes() in data
 
 
-def test_an_array_image_opens_its_pixels() -> None:
+def test_opening_an_array_image_returns_its_pixels() -> None:
     assert (np.asarray(ArrayImage(RGB, "x").open()) == RGB).all()

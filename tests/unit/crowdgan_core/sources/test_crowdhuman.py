@@ -79,9 +79,10 @@ def test_original_records_are_read(shared: Path) -> None:
             '{"ID": "a", "gtboxes": [{"fbox": [1, 2, 3]}]}',
             "fbox is [1, 2, 3]; it must be four numbers x, y, width, height",
         ),
-        ('{"ID": "a", "gtboxes": [{"fbox": [1, 2, NaN, 3]}]}', "fbox is [1, 2, NaN, 3]; it must be four numbers"),
-        ('{"ID": "a", "gtboxes": [{"fbox": [1, 2, -3, 9]}]}', "full_box width is -3 px; it must be above 0"),
-        ('{"ID": "a", "gtboxes": [{"fbox": [1, 2, 3, 0]}]}', "full_box height is 0 px; it must be above 0"),
+        (
+            '{"ID": "a", "gtboxes": [{"fbox": [1, 2, 3, 4]}, {"fbox": [1, 2, 3, "4"]}]}',
+            'fbox is [1, 2, 3, "4"]; it must be four numbers x, y, width, height',
+        ),
         ('{"ID": "a", "gtboxes": [{"fbox": [1, 2, 3, 4], "extra": 1}]}', "extra is int; it must be a JSON object"),
     ],
 )
@@ -90,6 +91,134 @@ def test_an_invalid_line_is_an_error_with_file_and_line_number(line: str, messag
         parse_line(line, "annotation_train.odgt:812")
     assert str(caught.value).startswith("annotation_train.odgt:812: ")
     assert message in str(caught.value)
+
+
+VALID_BOXES = {"tag": "person", "fbox": [1, 2, 3, 4], "vbox": [1, 2, 3, 4], "hbox": [1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize("key", ["fbox", "vbox", "hbox"])
+@pytest.mark.parametrize(
+    "box",
+    [
+        *("[1, 2, 3, 0]", "[1, 2, 0, 4]", "[1, 2, -3, 4]", "[NaN, 2, 3, 4]", "[1, 2, NaN, 4]", "[1, 2, Infinity, 4]"),
+        *("[1, 2, 3, -Infinity]", "[1e7, 2, 3, 4]", f"[1, 2, 3, 1{'0' * 400}]", "[1, 2, 3, 1e308]"),
+    ],
+)
+def test_a_person_with_an_invalid_box_counts_without_that_box_and_is_counted(
+    tmp_path: Path, key: str, box: str
+) -> None:
+    rows = [json.dumps(VALID_BOXES), json.dumps(VALID_BOXES | {key: "BOX"}).replace('"BOX"', box)]
+    line = f'{{"ID": "a", "gtboxes": [{", ".join(rows)}]}}'
+    people = parse_line(line, "a.odgt:1")[1]
+    assert people.person_count == 2
+    for name, boxes in (("fbox", people.full_boxes), ("vbox", people.visible_boxes), ("hbox", people.head_boxes)):
+        assert boxes[0].tolist() == [1, 2, 3, 4]
+        assert np.isnan(boxes[1]).all() if name == key else boxes[1].tolist() == [1, 2, 3, 4]
+    folder = write_files(tmp_path / "x", {"a.jpg": image_bytes(1), "t.odgt": line.encode()})
+    source = open_crowdhuman([folder])
+    assert [item.people.person_count for item in source] == [2]
+    [problem] = source.problems
+    assert problem.reason == "boxes without a valid position and size, whose people are counted without them"
+    assert (problem.names, problem.is_error) == ([f"{folder}/t.odgt:1: gtboxes[1].{key}"], False)
+
+
+def test_missing_boxes_and_ignore_regions_of_size_0_are_not_counted_as_invalid(tmp_path: Path) -> None:
+    region = {"tag": "mask", "fbox": [1, 2, 0, 0], "vbox": [1, 2, 0, 0], "extra": {"ignore": 1}}
+    rows = [{"tag": "person", "fbox": [1, 2, 3, 4], "hbox": None}, region]
+    line = json.dumps({"ID": "a", "gtboxes": rows})
+    source = open_crowdhuman([write_files(tmp_path / "x", {"a.jpg": image_bytes(1), "t.odgt": line.encode()})])
+    assert source.problems == []
+    [item] = source
+    assert item.people.full_boxes[1].tolist() == [1, 2, 0, 0]
+
+
+@pytest.mark.parametrize("extra", [{"extra": None}, {}, {"extra": {}}, {"extra": {"ignore": 0}}])
+def test_a_row_without_extra_data_is_a_person(extra: dict[str, object]) -> None:
+    people = parse_line(json.dumps({"ID": "a", "gtboxes": [VALID_BOXES | extra]}), "a.odgt:1")[1]
+    assert people.person_count == 1
+
+
+NFC, NFD = "caf\u00e9 \ud55c", "cafe\u0301 \u1112\u1161\u11ab"
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+@pytest.mark.parametrize(
+    ("image", "image_id"),
+    [
+        (f"Images/{NFD}.jpg", NFC),
+        (f"Images/{NFC}.jpg", f"{NFD}.jpg"),
+        ("Images/p0.jpg", "Images\\p0.jpg"),
+        ("Images/p0.jpg", "Images\\p0"),
+        ("Images/p0.jpg", ".\\Images\\p0"),
+        ("Images/p0.jpg", "./Images//p0.jpg"),
+        ("mydata/Images/p0.jpg", "Images\\p0.jpg"),
+        (f"mydata/Images/{NFD}/p0.jpg", f"Images/{NFC}/p0"),
+    ],
+)
+def test_image_ids_may_differ_in_bytes_from_the_names_of_the_images(
+    tmp_path: Path, is_archive: bool, image: str, image_id: str
+) -> None:
+    root = "mydata/" if image.startswith("mydata") else ""
+    entries = {image: image_bytes(1), f"{root}t.odgt": odgt({image_id: [person(1, 1)]}).encode()}
+    path = write_zip(tmp_path / "x.zip", entries) if is_archive else write_files(tmp_path / "x", entries)
+    source = open_crowdhuman([path])
+    assert [(item.source_name, item.people.person_count) for item in source] == [(image_id, 1)]
+    assert [item.image.open().size for item in source] == [(80, 60)]
+    assert source.problems == []
+
+
+def test_ids_that_are_the_same_name_are_repeated(tmp_path: Path) -> None:
+    text = odgt({"Images/a": [], "Images\\a": []})
+    source = open_crowdhuman([write_files(tmp_path / "x", {"Images/a.jpg": image_bytes(1), "t.odgt": text.encode()})])
+    assert (len(source), list(problem_names(source))) == (1, ["annotations with a repeated ID"])
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_system_files_are_neither_images_nor_annotations(tmp_path: Path, is_archive: bool) -> None:
+    entries = {
+        "Images/p0.jpg": image_bytes(1),
+        "t.odgt": odgt({"p0": []}).encode(),
+        **dict.fromkeys(["Images/._p0.jpg", "._t.odgt", "__MACOSX/._t.odgt", "x/__MACOSX/p1.jpg", ".DS_Store"], b"\0"),
+    }
+    path = write_zip(tmp_path / "x.zip", entries) if is_archive else write_files(tmp_path / "x", entries)
+    source = open_crowdhuman([path])
+    assert (len(source), source.problems) == (1, [])
+
+
+@pytest.mark.parametrize("name", ["CrowdHuman_train02.zip", "CrowdHuman_train02.zip.part"])
+@pytest.mark.parametrize("num_bytes", [0, 3, 100, 1000])
+def test_an_incomplete_archive_in_a_download_folder_is_an_error(
+    write_crowdhuman: WriteSource, name: str, num_bytes: int
+) -> None:
+    paths, _ = write_crowdhuman("download")
+    data = (paths[0] / "CrowdHuman_train02.zip").read_bytes()
+    (paths[0] / "CrowdHuman_train02.zip").unlink()
+    (paths[0] / name).write_bytes(data[:num_bytes])
+    assert CrowdHumanSource().matches(paths, None)
+    with pytest.raises(DatasetError, match=f"{name}: incomplete ZIP archive .* download or copy it again"):
+        CrowdHumanSource().open(paths, None)
+
+
+def test_an_incomplete_archive_of_test_images_or_a_system_file_is_ignored(write_crowdhuman: WriteSource) -> None:
+    paths, _ = write_crowdhuman("download")
+    for name in ("CrowdHuman_test.zip", "._CrowdHuman_train01.zip"):
+        (paths[0] / name).write_bytes(b"PK\3\4")
+    assert (len(open_crowdhuman(paths)), open_crowdhuman(paths).problems) == (5, [])
+
+
+def test_archives_next_to_annotations_in_a_subfolder_are_read(write_crowdhuman: WriteSource) -> None:
+    paths, _ = write_crowdhuman("download")
+    source = open_crowdhuman([paths[0].parent])
+    assert (len(source), source.problems) == (5, [])
+
+
+def test_images_in_unsupported_formats_are_counted(tmp_path: Path) -> None:
+    entries = {"a.jpg": image_bytes(1), "b.tif": b"", "t.odgt": odgt({"a": [], "b": []}).encode()}
+    source = open_crowdhuman([write_files(tmp_path / "x", entries)])
+    assert [(problem.reason, list(problem.names), problem.is_error) for problem in source.problems] == [
+        ("annotations without an image", ["b"], True),
+        ("image files in unsupported formats", [f"{tmp_path}/x/b.tif"], False),
+    ]
 
 
 def test_blank_lines_are_skipped_and_invalid_lines_are_problems(tmp_path: Path) -> None:

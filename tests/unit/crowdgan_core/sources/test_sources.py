@@ -14,11 +14,13 @@ from typing import Any
 import lmdb
 import numpy as np
 import pytest
+from PIL import Image
 
 from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.io.images import IMAGE_FORMATS, IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.sources import cifar10
-from crowdgan_core.sources.base import SourceReader
+from crowdgan_core.sources.base import SourceProblem, SourceReader
 from crowdgan_core.sources.detection import find_source
 from tests.support.sources import image_bytes, odgt, write_files, write_zip
 
@@ -47,12 +49,93 @@ def test_images_of_folders_and_archives_are_sorted_by_name(tmp_path: Path) -> No
             write_zip(path, {entry: data for entry, data in entries.items() if entry != ".hidden.jpg"})
         source = open_detected(path, name)
         assert [item.source_name for item in source] == ["a/c.JPG", "b.png"]
-        assert (len(source), source.has_annotations, source.problems) == (2, False, ())
+        assert (len(source), source.has_annotations) == (2, False)
+        note = SourceProblem(reason="files that are not images", names=["note.txt"], is_error=False)
+        assert source.problems == [note]
 
 
-def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="contains no images"):
+def test_a_folder_without_images_is_an_error_that_lists_what_was_found(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="contains no images$"):
         open_detected(tmp_path, "folder")
+    write_files(tmp_path, {"a.tif": b"", "x/GT_1.mat": b"", "y/dataset.json": b"{}", "y/b.png": b""})
+    found = (
+        r"contains no images; found image files in unsupported formats: 1 \(a.tif\); images of datasets in subfolders: "
+        r"1 \(y/b.png\); files that are not images: 1 \(x/GT_1.mat\)"
+    )
+    with pytest.raises(DatasetError, match=found):
+        open_detected(tmp_path, "folder")
+
+
+SUPPORTED = ("a.jpg", "b.JPG", "c.jfif", "d.jpe", "e.jpeg", "f.png", "g.apng", "h.webp", "i.BMP")
+UNSUPPORTED = ("a.tif", "b.TIFF", "c.gif", "d.heic", "e.avif", "f.jp2", "g.tga", "h.ppm")
+SYSTEM = ("._a.jpg", ".DS_Store", "__MACOSX/a.jpg", "x/._b.png", "Thumbs.db")
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_images_in_unsupported_formats_are_counted_and_system_files_are_ignored(
+    tmp_path: Path, is_archive: bool
+) -> None:
+    entries = {name: image_bytes(1) for name in (*SUPPORTED, *UNSUPPORTED, *SYSTEM)}
+    path = write_zip(tmp_path / "x.zip", entries) if is_archive else write_files(tmp_path / "x", entries)
+    source = open_detected(path, "zip" if is_archive else "folder")
+    assert [item.source_name for item in source] == list(SUPPORTED)
+    [note] = source.problems
+    assert (note.reason, note.names, note.is_error) == ("image files in unsupported formats", list(UNSUPPORTED), False)
+
+
+def test_every_image_suffix_of_pillow_is_known() -> None:
+    Image.init()
+    suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
+    documents = {".bufr", ".grib", ".h5", ".hdf", ".mpeg", ".mpg", ".ps", ".pdf"}
+    assert suffixes - documents <= {*IMAGE_SUFFIXES, *UNSUPPORTED_SUFFIXES}
+    supported = {suffix for suffix, name in Image.registered_extensions().items() if name in IMAGE_FORMATS}
+    assert supported == set(IMAGE_SUFFIXES)
+
+
+def test_datasets_in_subfolders_are_not_read_as_images(tmp_path: Path) -> None:
+    entries = {"a.png": image_bytes(1), "out/dataset.json": b"{}", "out/00000/img00000000.png": image_bytes(2)}
+    source = open_detected(write_files(tmp_path / "x", entries), "folder")
+    assert [item.source_name for item in source] == ["a.png"]
+    assert [(problem.reason, list(problem.names), problem.is_error) for problem in source.problems] == [
+        ("images of datasets in subfolders", ["out/00000/img00000000.png"], False)
+    ]
+
+
+def test_labels_of_several_datasets_are_never_lost_silently(tmp_path: Path) -> None:
+    image = image_bytes(1)
+    labelled = {"a.png": image, "dataset.json": b'{"labels": [["a.png", 0]]}'}
+    paths = [write_files(tmp_path / "a", labelled), write_files(tmp_path / "b", labelled)]
+    source = find_source(paths, None, None, installed_plugins().scene_sources).open(paths, None)
+    [problem] = [problem for problem in source.problems if problem.is_error]
+    assert problem.reason == "labels that only --source-kind dataset keeps, for one --source at a time"
+    assert problem.names == [f"{path}/dataset.json" for path in paths]
+    for path in paths:
+        (path / "dataset.json").write_text('{"labels": null}')
+    source = find_source(paths, None, None, installed_plugins().scene_sources).open(paths, None)
+    assert (len(source), [problem for problem in source.problems if problem.is_error]) == (2, [])
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_files(tmp_path / "x", {"a.png": image_bytes(1), "private/b.png": image_bytes(2)})
+    scan = os.scandir
+
+    def refuse(path: str) -> Any:
+        if str(path).endswith("private"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DatasetError, match=r"x/private: cannot be read \(Permission denied\)"):
+        open_detected(folder, "folder")
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.bin"])
+def test_an_incomplete_archive_as_the_source_is_an_error(tmp_path: Path, name: str) -> None:
+    path = write_zip(tmp_path / name, {"a.png": image_bytes(1)})
+    path.write_bytes(path.read_bytes()[:-30])
+    sources = installed_plugins().scene_sources
+    with pytest.raises(DatasetError, match=rf"{name}: incomplete ZIP archive"):
+        find_source([path], None, None, sources)
 
 
 def test_the_error_for_unsupported_input_lists_all_sources(tmp_path: Path) -> None:
@@ -88,6 +171,16 @@ def write_cifar(path: Path, batches: dict[str, bytes]) -> Path:
 
 def cifar_batches() -> dict[str, bytes]:
     return {f"data_batch_{n}": pickle.dumps(cifar_batch(n), protocol=2) for n in range(1, 6)} | {"test_batch": b""}
+
+
+def test_cifar10_entries_may_start_with_a_dot(tmp_path: Path) -> None:
+    path = tmp_path / "cifar-10-python.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in cifar_batches().items():
+            info = tarfile.TarInfo(f"./cifar-10-batches-py/{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    assert len(open_detected(path, "cifar10")) == 50
 
 
 def test_cifar10_images_and_labels_are_read(tmp_path: Path) -> None:

@@ -173,6 +173,15 @@ def test_an_interrupted_overwrite_keeps_the_earlier_dataset(tmp_path: Path) -> N
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_system_files_do_not_prevent_writing(tmp_path: Path) -> None:
+    one, dest = replace(SMALL, images=1), tmp_path / "out"
+    dest.mkdir()
+    for overwrite in (False, True):
+        (dest / ".DS_Store").write_bytes(b"system")
+        write_synthetic_dataset(one, dest, overwrite=overwrite)
+        assert sorted(path.name for path in dest.iterdir()) == FILES
+
+
 def test_an_earlier_dataset_is_overwritten_only_on_request(tmp_path: Path) -> None:
     one, dest = replace(SMALL, images=1), tmp_path / "out"
     dest.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 from pathlib import Path
@@ -12,10 +13,13 @@ from PIL import Image
 
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.io.storage import FolderStore
 from crowdgan_core.io.stored_images import ImageFile
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
+from crowdgan_core.sources.detection import find_source
 from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
-from tests.support.sources import HEAD_POINTS, add_shanghaitech, image_info, mat_bytes
+from tests.support.sources import HEAD_POINTS, add_shanghaitech, image_info, mat_bytes, write_files, write_zip
 
 NOT_MATLAB = "not a MATLAB 5 file, as written by MATLAB's save -v6 or -v7"
 
@@ -42,6 +46,62 @@ def test_shanghaitech_is_read_from_its_root_a_part_a_split_or_its_parent_folder(
     assert read == {root: full, root / "part_A_final": part}
     assert names(ShanghaiTech(), root / "part_B_final" / "test_data") == ["images/IMG_3.jpg"]
     assert all(ShanghaiTech().matches([path], None) for path in (root, root / "part_A_final"))
+
+
+@pytest.mark.parametrize(
+    ("images", "points"),
+    [
+        ("part_A/train/images/{}", "part_A/train/ground-truth/{}"),
+        ("part_A/train/images/{}", "part_A/train/ground_truth/{}"),
+        ("part_A/train/img/{}", "part_A/train/gt/{}"),
+        ("part_A/images/train/{}", "part_A/ground_truth/train/{}"),
+        ("part_A/train/{}", "part_A/train/{}"),
+        ("part_A_final/train_data/images/{}", "part_A_final/train_data/ground_truth/{}"),
+        ("ShanghaiTech/part_A/train_data/images/{}", "ShanghaiTech/part_A/train_data/ground-truth/{}"),
+        ("archive/ShanghaiTech/part_A/train_data/Images/{}", "archive/ShanghaiTech/part_A/train_data/Ground_Truth/{}"),
+    ],
+)
+@pytest.mark.parametrize("is_archive", [False, True])
+def test_shanghaitech_is_read_in_every_layout_in_circulation(tmp_path, images, points, is_archive):
+    add_shanghaitech(tmp_path / "original", 1, 2)
+    files = {}
+    for split in ("train", "test"):
+        for number in (1, 2):
+            for template, folder, name in (
+                (images, "images", f"IMG_{number}.jpg"),
+                (points, "ground-truth", f"GT_IMG_{number}.mat"),
+            ):
+                path = template.replace("train", split).format(name)
+                files[path] = (tmp_path / "original" / folder / name).read_bytes()
+                files[str(Path(path).with_name(f"._{name}"))] = b"AppleDouble"
+    path = write_zip(tmp_path / "x.zip", files) if is_archive else write_files(tmp_path / "x", files)
+    assert find_source([path], None, None, installed_plugins().scene_sources).name == "shanghaitech"
+    reader = ShanghaiTech().open([path], None)
+    expected = [images.replace("train", split).format(f"IMG_{n}.jpg") for split in ("test", "train") for n in (1, 2)]
+    assert [scene.source_name for scene in reader] == expected
+    assert (reader.problems, [scene.people.person_count for scene in reader]) == ([], [2] * 4)
+    assert {scene.image.open().size for scene in reader} == {(40, 20)}
+
+
+def test_images_of_every_supported_suffix_are_read_and_repeated_numbers_are_problems(tmp_path):
+    add_shanghaitech(tmp_path, 1, 2)
+    (tmp_path / "images" / "IMG_1.jpg").rename(tmp_path / "images" / "IMG_1.jfif")
+    (tmp_path / "images" / "IMG_2.png").write_bytes(b"")
+    reader = ShanghaiTech().open([tmp_path], None)
+    assert [scene.source_name for scene in reader] == ["images/IMG_1.jfif", "images/IMG_2.jpg"]
+    assert reader.problems == [SourceProblem(reason="images without annotations", names=["images/IMG_2.png"])]
+
+
+def test_a_part_without_its_annotations_is_a_problem(tmp_path):
+    add_shanghaitech(tmp_path / "test_data", 1)
+    add_shanghaitech(tmp_path / "train_data", 2)
+    (tmp_path / "train_data" / "ground-truth").rename(tmp_path / "train_data" / "density")
+    reader = ShanghaiTech().open([tmp_path], None)
+    assert [scene.source_name for scene in reader] == ["test_data/images/IMG_1.jpg"]
+    assert reader.problems == [
+        SourceProblem(reason="images without annotations", names=["train_data/images/IMG_2.jpg"]),
+        SourceProblem(reason="annotations without an image", names=["train_data/density/GT_IMG_2.mat"]),
+    ]
 
 
 def test_a_head_point_becomes_a_head_box_of_size_0_without_other_boxes(tmp_path):
@@ -103,10 +163,10 @@ def test_a_source_matches_only_its_own_format(source, tmp_path):
 
 def test_a_folder_that_cannot_be_read_does_not_match_and_is_an_error(tmp_path, monkeypatch):
     def refuse(folder):
-        raise PermissionError(13, "Permission denied")
+        raise PermissionError(13, "Permission denied", folder)
 
     add_ucf(tmp_path, 1)
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     assert not UcfCc50().matches([tmp_path], None)
     with pytest.raises(DatasetError, match=f"^{re.escape(f'{tmp_path}: cannot be read (Permission denied)')}$"):
         UcfCc50().open([tmp_path], None)
@@ -118,12 +178,18 @@ def test_a_folder_that_cannot_be_read_does_not_match_and_is_an_error(tmp_path, m
         (
             ShanghaiTech(),
             "contains no shanghaitech images; it must contain images/IMG_n.jpg with ground-truth/GT_IMG_n.mat, in the "
-            "folder or in its part_*/ or *_data/",
+            "folder or in a part such as part_A/train; found 2 such images and 1 such annotations",
         ),
-        (UcfCc50(), "contains no ucf-cc-50 images; it must contain n.jpg with n_ann.mat in the same folder"),
+        (
+            UcfCc50(),
+            "contains no ucf-cc-50 images; it must contain n.jpg with n_ann.mat in the same folder; found 0 such "
+            "images and 0 such annotations",
+        ),
     ],
 )
-def test_a_folder_without_the_dataset_is_an_error(source, message, tmp_path):
+def test_a_folder_without_the_dataset_is_an_error_with_the_number_of_files_found(source, message, tmp_path):
+    for name in ("a/images/IMG_1.jpg", "a/images/IMG_2.jpg", "b/ground-truth/GT_IMG_1.mat"):
+        write_files(tmp_path, {name: b""})
     with pytest.raises(DatasetError, match=f"^{re.escape(f'{tmp_path}: {message}')}$"):
         source.open([tmp_path], None)
 
@@ -140,19 +206,19 @@ def test_any_number_of_heads_is_read_compressed_or_not(tmp_path, compressed, hea
     points = np.random.default_rng(17).uniform(0, 100, (heads, 2))
     path = tmp_path / "points.mat"
     path.write_bytes(mat_bytes(image_info(points), compressed=compressed))
-    np.testing.assert_array_equal(ShanghaiTech().read_points(path), points)
+    np.testing.assert_array_equal(ShanghaiTech().read_points(FolderStore(tmp_path), path.name), points)
     path.write_bytes(mat_bytes({"annPoints": points, "other": 3.0}, compressed=compressed))
-    np.testing.assert_array_equal(UcfCc50().read_points(path), points - 0.5)
+    np.testing.assert_array_equal(UcfCc50().read_points(FolderStore(tmp_path), path.name), points - 0.5)
 
 
 @pytest.mark.parametrize(
     "value", [HEAD_POINTS, "text", {"location": HEAD_POINTS}, np.zeros((0, 0)), np.array([[HEAD_POINTS, 1]], object)]
 )
-def test_another_structure_than_that_of_shanghaitech_is_an_error_with_the_path(tmp_path, value):
+def test_variables_of_unexpected_structure_are_an_error_with_the_path(tmp_path, value):
     path = tmp_path / "GT_IMG_1.mat"
     path.write_bytes(mat_bytes({"image_info": value}))
     with pytest.raises(DatasetError, match=f"^{re.escape(f'{path}: image_info ')}"):
-        ShanghaiTech().read_points(path)
+        ShanghaiTech().read_points(FolderStore(tmp_path), path.name)
 
 
 def test_damaged_annotations_are_problems(tmp_path):

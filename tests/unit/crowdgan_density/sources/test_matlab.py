@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.io.storage import FolderStore
 from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
 from crowdgan_density.sources.matlab import MAX_ARRAYS, MAX_FILE_BYTES, MAX_UNPACKED_BYTES, read_variable
 from tests.support.sources import HEAD_POINTS, image_info, mat_bytes
@@ -27,9 +29,9 @@ def big_endian_mat(points):
     return b"MATLAB 5.0".ljust(124) + b"\x01\x00MI" + struct.pack(">II", 14, len(matrix)) + matrix
 
 
-def test_files_of_either_byte_order_are_read(tmp_path):
-    (tmp_path / "points.mat").write_bytes(big_endian_mat(HEAD_POINTS))
-    np.testing.assert_array_equal(read_variable(tmp_path / "points.mat", "annPoints"), HEAD_POINTS)
+def test_files_of_either_byte_order_are_read():
+    file = io.BytesIO(big_endian_mat(HEAD_POINTS))
+    np.testing.assert_array_equal(read_variable(file, "points.mat", "annPoints"), HEAD_POINTS)
 
 
 def nested_cells(depth):
@@ -59,7 +61,7 @@ BOMB = zlib.compress(bytes(MAX_UNPACKED_BYTES + 1))
          "incorrect header check)"),
         (HEADER + struct.pack("<II", 15, len(BOMB)) + BOMB, f"unpacks to more than the allowed {MAX_UNPACKED_BYTES} "
          "bytes"),
-        (bytes(MAX_FILE_BYTES + 1), f"the file has {MAX_FILE_BYTES + 1} bytes; it may have at most {MAX_FILE_BYTES}"),
+        (bytes(MAX_FILE_BYTES + 1), f"the file is larger than the maximum of {MAX_FILE_BYTES} bytes"),
         (nested_cells(5000), f"contains more than the allowed {MAX_ARRAYS} arrays"),
         (mat_bytes({"points": HEAD_POINTS}), "the variable annPoints is missing"),
         (mat_bytes({"annPoints": np.zeros((4, 3))}), "annPoints is float64 [4, 3]; it must be numbers [num_heads, 2]"),
@@ -72,13 +74,13 @@ def test_a_file_without_points_is_an_error_with_its_path(tmp_path, data, text):
     path = tmp_path / "7_ann.mat"
     path.write_bytes(data)
     with pytest.raises(DatasetError, match=f"^{re.escape(f'{path}: {text}')}$"):
-        UcfCc50().read_points(path)
+        UcfCc50().read_points(FolderStore(tmp_path), path.name)
 
 
 def test_a_missing_file_is_an_error_with_its_path(tmp_path):
     path = tmp_path / "gone.mat"
     with pytest.raises(DatasetError, match=f"^{re.escape(f'{path}: cannot be read (No such file or directory)')}$"):
-        UcfCc50().read_points(path)
+        UcfCc50().read_points(FolderStore(tmp_path), path.name)
 
 
 UNCOMPRESSED = mat_bytes(image_info(HEAD_POINTS), compressed=False)
@@ -96,7 +98,7 @@ def test_damaged_files_are_errors_or_points(tmp_path, changes, length):
         data[offset : offset + len(piece)] = piece
     (tmp_path / "fuzzed.mat").write_bytes(data[:length])
     try:
-        points = ShanghaiTech().read_points(tmp_path / "fuzzed.mat")
+        points = ShanghaiTech().read_points(FolderStore(tmp_path), "fuzzed.mat")
     except DatasetError as error:
         points, message = np.empty((0, 2)), str(error)
     else:
@@ -111,4 +113,4 @@ def test_damaged_files_are_errors_or_points(tmp_path, changes, length):
 def test_random_bytes_are_errors(tmp_path, data):
     (tmp_path / "random.mat").write_bytes(HEADER + data)
     with pytest.raises(DatasetError):
-        UcfCc50().read_points(tmp_path / "random.mat")
+        UcfCc50().read_points(FolderStore(tmp_path), "random.mat")

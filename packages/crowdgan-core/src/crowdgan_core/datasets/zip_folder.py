@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,18 @@ from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import FIXED_TIMESTAMP
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors
 from crowdgan_core.io.codec import from_json, loads_strict
-from crowdgan_core.io.images import encode_png_uncompressed, to_upright_rgb
+from crowdgan_core.io.images import encode_png_uncompressed, read_size, to_upright_rgb
+from crowdgan_core.io.names import canonical_name, is_system_file
 from crowdgan_core.io.storage import Store, is_image_name, open_store
 from crowdgan_core.io.stored_images import StoredImage
 from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.formatting import join_limited
 
 INDEX_NAME = "dataset.json"
 """Name of the file with labels and metadata."""
+
+DOCUMENT_SUFFIXES = ("", ".html", ".md", ".pdf", ".rst", ".txt")
+"""Suffixes of files next to the folder of a dataset that do not belong to it, such as README and LICENSE."""
 
 MAX_INDEX_BYTES = 2 * 2**30
 """Maximum size of `dataset.json` in bytes, sufficient for about 10 million images."""
@@ -141,16 +146,19 @@ class _FolderWriter(_ZipFolderWriter):
 
 
 class ZipFolderReader(DatasetReader):
-    """Reader of a ZIP archive or folder of images with a `dataset.json`."""
+    """Reader of a ZIP archive or folder of images with a `dataset.json`, which may be in a single top folder."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
         self.path = store.path
-        names = store.names()
-        if INDEX_NAME not in names:
-            raise DatasetError(f"{store.path}: not a dataset: {INDEX_NAME} is missing")
-        images = [name for name in names if is_image_name(name)]
-        self.metadata = _metadata(_read_index(store), images, store.where(INDEX_NAME))
+        root = find_dataset(store)
+        if root is None:
+            raise DatasetError(_missing_index(store))
+        self._store = root
+        names = root.names()
+        nested = nested_datasets(names)
+        names = [name for name in names if not name.startswith(nested)]
+        self._stored_names = {canonical_name(name): name for name in names if is_image_name(name)}
+        self.metadata = _metadata(_read_index(root), names, root.where(INDEX_NAME))
 
     def image(self, index: int) -> ImageArray:
         """Pixels of one image, `[height, width, 3]` uint8."""
@@ -159,10 +167,20 @@ class ZipFolderReader(DatasetReader):
 
     def stored_image(self, index: int) -> StoredImage:
         """Handle of one image in its file."""
-        return self._store.image(self.metadata.images[index].name)
+        return self._store.image(self._stored_name(index))
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """`(height, width)` of one image in pixels, from its header."""
+        name = self._stored_name(index)
+        with self._store.open(name) as file:
+            return read_size(file, self._store.where(name))
 
     def close(self) -> None:
         """Does nothing, since no file stays open."""
+
+    def _stored_name(self, index: int) -> str:
+        """Name of an image in its store, which may differ in bytes from the name in the metadata."""
+        return self._stored_names[canonical_name(self.metadata.images[index].name)]
 
 
 def _check_only_dataset(dest: Path) -> None:
@@ -174,14 +192,47 @@ def _check_only_dataset(dest: Path) -> None:
     if not dest.is_dir():
         return
     for path in sorted(dest.iterdir()):
-        if path.name != INDEX_NAME and not (path.is_dir() and path.name.isdigit()):
+        is_part = path.name == INDEX_NAME or (path.is_dir() and path.name.isdigit())
+        if not is_part and not is_system_file(path.name):
             problem = f"contains {path.name!r}, which is not part of a dataset"
             raise DatasetError(f"{dest}: {problem}; choose another destination")
 
 
-def has_index(store: Store) -> bool:
-    """Whether a folder or archive contains a `dataset.json`."""
-    return INDEX_NAME in store.names()
+def find_dataset(store: Store) -> Store | None:
+    """The folder with the `dataset.json`: the store itself, or the single top folder in it; None if there is none.
+
+    Documents next to the top folder, such as a README, are ignored.
+    """
+    names = store.names()
+    while INDEX_NAME not in names:
+        names = [name for name in names if "/" in name or Path(name).suffix.lower() not in DOCUMENT_SUFFIXES]
+        top_names = {name.partition("/")[0] for name in names}
+        if len(top_names) != 1:
+            return None
+        top_name = top_names.pop()
+        store = store.subfolder(top_name)
+        names = [name.partition("/")[2] for name in names]
+    return store
+
+
+def nested_datasets(names: Iterable[str]) -> tuple[str, ...]:
+    """Prefixes of the names in subfolders that are datasets, each with a slash at the end."""
+    return tuple(name.removesuffix(INDEX_NAME) for name in names if name.endswith(f"/{INDEX_NAME}"))
+
+
+def has_labels(store: Store) -> bool:
+    """Whether a folder or archive has a valid `dataset.json` with labels."""
+    try:
+        return _read_index(store).get("labels") is not None
+    except DatasetError:
+        return False
+
+
+def _missing_index(store: Store) -> str:
+    """The error message for a folder or archive that is not a dataset."""
+    message = f"{store.path}: not a dataset: {INDEX_NAME} is missing"
+    folders = nested_datasets(store.names())
+    return f"{message}; choose one of its folders {join_limited(folders, 3)}" if folders else message
 
 
 def _read_index(store: Store) -> dict[str, Any]:
@@ -204,20 +255,26 @@ def _metadata(index: dict[str, Any], names: list[str], where: str) -> DatasetMet
     if index.get("crowdgan") is None:
         return _official_metadata(index.get("labels"), names, where)
     metadata = DatasetMetadata.from_json(index["crowdgan"], where)
-    missing = {record.name for record in metadata.images} - set(names)
+    stored = {canonical_name(name) for name in names if is_image_name(name)}
+    missing = [record.name for record in metadata.images if canonical_name(record.name) not in stored]
     if missing:
         raise DatasetError(f"{where}: missing images: {len(missing)}, the first is {min(missing)}")
     return metadata
 
 
 def _official_metadata(labels: object, names: list[str], where: str) -> DatasetMetadata:
+    images = [name for name in names if is_image_name(name)]
     if labels is None:
-        return DatasetMetadata(images=tuple(ImageRecord(name=name) for name in names))
+        return DatasetMetadata(images=tuple(ImageRecord(name=name) for name in images))
     if not isinstance(labels, list) or not all(isinstance(item, list) and len(item) == 2 for item in labels):
         raise DatasetError(f"{where}: labels must be null or a list of [name, label]")
     from_json(tuple[tuple[str, Label | None], ...], labels, f"{where}.labels", DatasetError)
-    by_name = {name.replace("\\", "/"): label for name, label in labels}
-    values = [{"name": name, "label": by_name.get(name)} for name in names]
+    by_name = {canonical_name(name): label for name, label in labels}
+    unsupported = [name for name in names if not is_image_name(name) and canonical_name(name) in by_name]
+    if unsupported:
+        problem = f"labels of files that are not images in a supported format: {len(unsupported)}"
+        raise DatasetError(f"{where}: {problem}, the first is {unsupported[0]}")
+    values = [{"name": name, "label": by_name.get(canonical_name(name))} for name in images]
     records = from_json(tuple[ImageRecord, ...], values, f"{where}.labels", DatasetError)
     unlabelled = [record.name for record in records if record.label is None]
     if unlabelled:

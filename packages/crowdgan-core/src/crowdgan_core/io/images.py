@@ -8,18 +8,30 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.io.png import header_file, without_metadata
 from crowdgan_core.utils.arrays import ImageArray
 
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 """Supported image formats, by their names in Pillow."""
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Suffixes of image files, in lower case."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp")
+"""Suffixes of image files in these formats, in lower case."""
+
+UNSUPPORTED_SUFFIXES = (
+    *(".avif", ".avifs", ".blp", ".bw", ".cur", ".dcx", ".dds", ".dib", ".emf", ".eps", ".fit", ".fits", ".flc"),
+    *(".fli", ".ftc", ".ftu", ".gbr", ".gif", ".heic", ".heif", ".hif", ".icb", ".icns", ".ico", ".iim", ".im"),
+    *(".j2c", ".j2k", ".jp2", ".jpc", ".jpf", ".jpx", ".jxl", ".mpo", ".msp", ".palm", ".pbm", ".pcd", ".pcx"),
+    *(".pfm", ".pgm", ".pnm", ".ppm", ".psd", ".pxr", ".qoi", ".ras", ".rgb", ".rgba", ".sgi", ".tga", ".tif"),
+    *(".tiff", ".vda", ".vst", ".wmf", ".xbm", ".xpm"),
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
+)
+"""Suffixes of images in other formats, in lower case: those of Pillow, other recent ones, and raw camera files."""
 
 MAX_PIXELS = 178_000_000
 """Maximum number of pixels of an image, checked before decoding: just below the limit of Pillow."""
@@ -38,6 +50,9 @@ TRANSPOSITIONS = {
 }
 """Transposition that makes an image upright, by EXIF orientation (EXIF 2.32, tag 0x0112); 1 is upright."""
 
+MIN_ROTATED_ORIENTATION = 5
+"""Smallest EXIF orientation with width and height exchanged."""
+
 FOCAL_LENGTH_35MM_TAG = 0xA405
 """EXIF tag `FocalLengthIn35mmFilm`."""
 
@@ -53,10 +68,25 @@ def open_bytes(data: bytes, where: str) -> Image.Image:
             with `where`.
     """
     with _wrap_decoder_errors(where):
-        image = Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
+        image = Image.open(io.BytesIO(without_metadata(data)), formats=IMAGE_FORMATS)
     if image.width * image.height > MAX_PIXELS:
         raise DatasetError(f"{where}: {image.width}x{image.height} pixels; the maximum is {MAX_PIXELS} pixels")
     return image
+
+
+def read_size(file: IO[bytes], where: str) -> tuple[int, int]:
+    """`(height, width)` in pixels of an encoded image in upright orientation, read from its header.
+
+    Raises:
+        DatasetError: the format is not supported, or the header is damaged; the message starts with `where`.
+    """
+    with _wrap_decoder_errors(where):
+        return upright_size(Image.open(header_file(file), formats=IMAGE_FORMATS))
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """`(height, width)` in pixels of a stored image, after its rotation by EXIF orientation."""
+    return image.size if orientation(image) >= MIN_ROTATED_ORIENTATION else (image.height, image.width)
 
 
 def orientation(image: Image.Image) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.io.archive import entry_names, is_zip, open_entry
-from crowdgan_core.io.images import IMAGE_SUFFIXES
+from crowdgan_core.io.archive import check_complete, entry_names, is_zip, open_entry
+from crowdgan_core.io.images import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from crowdgan_core.io.names import is_ignored
 from crowdgan_core.io.stored_images import ImageFile, ZipImage
 
 MAX_TEXT_BYTES = 8 * 2**30
@@ -25,18 +26,25 @@ class FolderStore:
     path: Path
 
     def names(self) -> list[str]:
-        """Sorted relative paths of all files with forward slashes, without hidden files and folders.
+        """Sorted relative paths of all files with forward slashes, without hidden and system files and folders.
 
         Links to folders are followed; each folder is visited once.
+
+        Raises:
+            DatasetError: a folder cannot be read.
         """
         names = []
         visited: set[tuple[int, int]] = set()
         _visit(str(self.path), "", visited)
-        for folder, folders, files in os.walk(self.path, followlinks=True):
-            folders[:] = [name for name in folders if not name.startswith(".") and _visit(folder, name, visited)]
-            relative = Path(folder).relative_to(self.path)
-            names += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+        for folder, folders, files in os.walk(self.path, onerror=_raise_unreadable, followlinks=True):
+            folders[:] = [name for name in folders if not is_ignored(name) and _visit(folder, name, visited)]
+            prefix = "" if folder == str(self.path) else f"{Path(folder).relative_to(self.path).as_posix()}/"
+            names += [f"{prefix}{name}" for name in files if not is_ignored(name)]
         return sorted(names)
+
+    def subfolder(self, name: str) -> FolderStore:
+        """The store of a folder in this one."""
+        return FolderStore(self.path / name)
 
     def image(self, name: str) -> ImageFile:
         """The image with this name."""
@@ -62,25 +70,31 @@ class FolderStore:
 
 @dataclass(frozen=True)
 class ZipStore:
-    """A ZIP archive, read in place."""
+    """A ZIP archive, or a folder in it, read in place."""
 
     path: Path
+    prefix: str = ""
+    """Start of the names of the entries in the folder, with a slash at the end; empty for the whole archive."""
 
     def names(self) -> list[str]:
-        """Sorted names of all files in the archive.
+        """Sorted canonical names of all files, relative to the folder, without hidden and system files and folders.
 
         Raises:
             DatasetError: the archive is damaged or encrypted, or an entry points outside the archive.
         """
-        return sorted(entry_names(self.path))
+        return sorted(name[len(self.prefix) :] for name in entry_names(self.path) if name.startswith(self.prefix))
+
+    def subfolder(self, name: str) -> ZipStore:
+        """The store of a folder in this one."""
+        return replace(self, prefix=f"{self.prefix}{name}/")
 
     def image(self, name: str) -> ZipImage:
         """The image with this name."""
-        return ZipImage(self.path, name)
+        return ZipImage(self.path, f"{self.prefix}{name}")
 
     def where(self, name: str) -> str:
         """Location of the entry for messages."""
-        return f"{self.path}:{name}"
+        return f"{self.path}:{self.prefix}{name}"
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -89,7 +103,7 @@ class ZipStore:
         Raises:
             DatasetError: the entry is missing, damaged or too large.
         """
-        with open_entry(self.path, name, MAX_TEXT_BYTES) as file:
+        with open_entry(self.path, f"{self.prefix}{name}", MAX_TEXT_BYTES) as file:
             yield file
 
 
@@ -100,7 +114,7 @@ def open_store(path: Path) -> Store:
     """The store of the folder or ZIP archive at `path`.
 
     Raises:
-        DatasetError: `path` does not exist, or is neither a folder nor a ZIP archive.
+        DatasetError: `path` does not exist, or is neither a folder nor a complete ZIP archive.
     """
     if path.is_dir():
         return FolderStore(path)
@@ -108,7 +122,12 @@ def open_store(path: Path) -> Store:
         return ZipStore(path)
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder")
+    check_complete(path)
     raise DatasetError(f"{path}: must be a folder or a ZIP archive")
+
+
+def _raise_unreadable(error: OSError) -> None:
+    raise DatasetError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
 def _visit(folder: str, name: str, visited: set[tuple[int, int]]) -> bool:
@@ -126,3 +145,8 @@ def _visit(folder: str, name: str, visited: set[tuple[int, int]]) -> bool:
 def is_image_name(name: str) -> bool:
     """Whether a file name has an image suffix."""
     return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_unsupported_image_name(name: str) -> bool:
+    """Whether a file name has the suffix of an image format that is not supported."""
+    return name.lower().endswith(UNSUPPORTED_SUFFIXES)

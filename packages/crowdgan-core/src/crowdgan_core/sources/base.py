@@ -34,13 +34,16 @@ class AnnotatedImage:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceProblem:
-    """Images or annotations that cannot be used, for one reason."""
+    """Images, annotations or other files that cannot be used, for one reason."""
 
     reason: str
     """Reason as a plural noun phrase, for example `annotations without an image`."""
 
     names: Sequence[str]
     """Names or locations of the images or annotations."""
+
+    is_error: bool = True
+    """Whether `--on-error` decides if the run stops; False if they are only counted in the summary."""
 
 
 class SourceReader(Protocol):

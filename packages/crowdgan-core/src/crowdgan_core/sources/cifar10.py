@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.io.names import canonical_name
 from crowdgan_core.io.stored_images import ArrayImage
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
 
@@ -101,9 +102,9 @@ class Cifar10Reader:
                     if member.offset <= offset:  # a negative size makes tarfile loop forever (CVE-2025-8194)
                         raise tarfile.ReadError("its entries form a loop")
                     offset = member.offset
-                    if member.name in TRAIN_BATCHES:
+                    if (name := canonical_name(member.name)) in TRAIN_BATCHES:
                         num_batches += 1
-                        yield (member.name, *self._batch(archive, member))
+                        yield (name, *self._batch(archive, member))
         except DatasetError:
             raise
         except Exception as error:  # tarfile raises TarError, zlib.error, ValueError, OverflowError and more

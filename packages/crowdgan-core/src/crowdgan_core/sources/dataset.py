@@ -10,7 +10,7 @@ from PIL import Image
 
 from crowdgan_core.datasets.format_lookup import format_for, open_dataset
 from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader
-from crowdgan_core.datasets.zip_folder import has_index
+from crowdgan_core.datasets.zip_folder import find_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import is_zip
 from crowdgan_core.io.storage import open_store
@@ -32,12 +32,12 @@ class DatasetSource:
         self._formats = formats
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether there is one path, and it contains a dataset.json or matches the format of a dataset file."""
+        """Whether there is one path: a folder or archive with a dataset.json, or a file of a dataset format."""
         if annotations is not None or len(paths) != 1:
             return False
         try:
             if paths[0].is_dir() or is_zip(paths[0]):
-                return has_index(open_store(paths[0]))
+                return find_dataset(open_store(paths[0])) is not None
             format_for(paths[0], self._formats())
         except (ConfigError, DatasetError, OSError):
             return False

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.io.archive import check_complete
 from crowdgan_core.sources.base import SceneSource
 
 
@@ -22,7 +23,7 @@ def find_source(
 
     Raises:
         ConfigError: no such source, or not exactly one source matches the paths.
-        DatasetError: a path does not exist.
+        DatasetError: a path does not exist, or is an incomplete ZIP archive.
     """
     if kind is not None:
         if kind not in sources:
@@ -31,6 +32,7 @@ def find_source(
     for path in (*paths, *filter(None, [annotations])):
         if not path.exists():
             raise DatasetError(f"{path}: no such file or folder")
+        check_complete(path)
     matching = [source for source in sources.values() if source.matches(paths, annotations)]
     candidates = [source for source in matching if not source.is_fallback] or matching
     if len(candidates) == 1:

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from crowdgan_core.datasets.metadata import DatasetMetadata
+from crowdgan_core.datasets.zip_folder import INDEX_NAME, has_labels
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import is_zip
-from crowdgan_core.io.storage import Store, is_image_name, open_store
+from crowdgan_core.io.storage import Store, open_store
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
+from crowdgan_core.sources.listing import FileListing, list_files
+from crowdgan_core.utils.formatting import count_and_list
 
 
 class FolderReader:
@@ -17,15 +20,24 @@ class FolderReader:
 
     metadata = DatasetMetadata()
     has_annotations = False
-    problems: Sequence[SourceProblem] = ()
 
     def __init__(self, paths: Sequence[Path], source_name: str) -> None:
         self._source_name = source_name
-        self._images: list[tuple[Store, str]] = [
-            (store, name) for store in map(open_store, paths) for name in filter(is_image_name, store.names())
-        ]
+        self._images: list[tuple[Store, str]] = []
+        files, lost_labels = FileListing(), []
+        for store in map(open_store, paths):
+            listing = list_files(store)
+            self._images += [(store, name) for name in listing.images]
+            files += listing
+            if INDEX_NAME in listing.other_files and has_labels(store):
+                lost_labels.append(store.where(INDEX_NAME))
+        self.problems = list(files.unused_files())
         if not self._images:
-            raise DatasetError(f"{paths[0]}: contains no images")
+            found = "; ".join(count_and_list(problem.reason, problem.names) for problem in self.problems)
+            raise DatasetError(f"{paths[0]}: contains no images{f'; found {found}' if found else ''}")
+        if lost_labels:
+            reason = "labels that only --source-kind dataset keeps, for one --source at a time"
+            self.problems.append(SourceProblem(reason=reason, names=lost_labels))
 
     def __len__(self) -> int:
         """Number of images."""

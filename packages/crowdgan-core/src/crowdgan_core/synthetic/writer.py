@@ -21,6 +21,7 @@ from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import FIXED_TIMESTAMP
 from crowdgan_core.io.atomic import atomic_path, check_overwrite, wrap_os_errors
 from crowdgan_core.io.images import FOCAL_LENGTH_35MM_TAG
+from crowdgan_core.io.names import is_system_file
 from crowdgan_core.synthetic.annotations import annotate
 from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.render.renderer import render_scene
@@ -150,7 +151,7 @@ def _check_destination(dest: Path, *, overwrite: bool) -> None:
     if not dest.is_dir():
         check_overwrite(dest, overwrite=False)
         return
-    names = {path.name for path in dest.iterdir()}
+    names = {path.name for path in dest.iterdir() if not is_system_file(path.name)}
     foreign = sorted(names - {ARCHIVE_NAME, ANNOTATIONS_NAME, GROUND_TRUTH_NAME})
     if foreign:
         raise DatasetError(

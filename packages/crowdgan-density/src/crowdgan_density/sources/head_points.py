@@ -22,24 +22,45 @@ import numpy as np
 
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.io.stored_images import ImageFile
+from crowdgan_core.io.names import canonical_name
+from crowdgan_core.io.storage import Store, is_image_name, open_store
 from crowdgan_core.scenes.scene import PersonAnnotations
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
 from crowdgan_core.utils.arrays import Points
 from crowdgan_density.sources.matlab import read_variable
 
+_NumberedFiles = dict[str, str]
+"""Names of files by the number in them, as written."""
+
 
 @dataclass(frozen=True)
 class HeadPointFile:
-    """An image and the MATLAB file with its head points."""
+    """An image and the MATLAB file with its head points, in a folder or ZIP archive."""
 
     source_name: str
-    image: Path
-    annotation: Path
+    store: Store
+    image: str
+    annotation: str
+
+
+@dataclass
+class HeadPointIndex:
+    """Names of the images and annotations in a folder or ZIP archive, in the order of parts and numbers."""
+
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    """Images with their annotations."""
+    images: list[str] = field(default_factory=list)
+    """Images without an annotation."""
+    annotations: list[str] = field(default_factory=list)
+    """Annotations without an image."""
 
 
 class HeadPointSource:
-    """A dataset format with one MATLAB file of head points per image."""
+    """A dataset format with one MATLAB file of head points per image.
+
+    An image and an annotation belong together if they have the same number and are in the same part of the dataset:
+    if their folders are equal apart from those in `kind_folders`.
+    """
 
     name: str
     """Name in messages and metadata."""
@@ -53,14 +74,11 @@ class HeadPointSource:
     layout: str
     """Required files, for messages."""
 
-    splits: tuple[str, ...] = ()
-    """Glob patterns of subfolders that may contain a part of the dataset, besides the folder itself."""
-
-    folders: tuple[tuple[str, str], ...]
-    """Folder of images and folder of annotations in each such folder, in all known spellings."""
+    kind_folders: frozenset[str] = frozenset()
+    """Names of folders, in lower case, that contain either the images or the annotations of a part."""
 
     image_pattern: re.Pattern[str]
-    """File name of an image; the group is its number."""
+    """File name of an image, with any suffix; the group is its number."""
 
     annotation_pattern: re.Pattern[str]
     """File name of an annotation; the group is the number of its image."""
@@ -78,8 +96,8 @@ class HeadPointSource:
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
         """Whether each path contains an image with head points in this dataset's layout."""
         try:
-            return annotations is None and bool(paths) and all(bool(self._index(path)[0]) for path in paths)
-        except OSError:
+            return annotations is None and bool(paths) and all(self._index(open_store(path)).pairs for path in paths)
+        except (DatasetError, OSError):
             return False
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> HeadPointReader:
@@ -102,68 +120,78 @@ class HeadPointSource:
         }
         damaged, unmatched_images, unmatched_annotations = problems.values()
         for path in paths:
-            try:
-                pairs, images, others = self._index(path)
-            except OSError as error:
-                raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-            if not pairs:
-                raise DatasetError(f"{path}: contains no {self.name} images; it must contain {self.layout}")
-            root = path if len(paths) == 1 else None
-            for image, annotation in pairs:
-                if damage := self._damage(annotation):
+            store = open_store(path)
+            index = self._index(store)
+            if not index.pairs:
+                found = f"found {len(index.images)} such images and {len(index.annotations)} such annotations"
+                raise DatasetError(f"{path}: contains no {self.name} images; it must contain {self.layout}; {found}")
+            name = str if len(paths) == 1 else store.where
+            for image, annotation in index.pairs:
+                if damage := self._damage(store, annotation):
                     damaged.append(damage)
                 else:
-                    files.append(HeadPointFile(_name(image, root), image, annotation))
-            unmatched_images += [_name(image, root) for image in images]
-            unmatched_annotations += [_name(annotation, root) for annotation in others]
+                    files.append(HeadPointFile(name(image), store, image, annotation))
+            unmatched_images += map(name, index.images)
+            unmatched_annotations += map(name, index.annotations)
         reported = [SourceProblem(reason=reason, names=names) for reason, names in problems.items() if names]
         return HeadPointReader(source=self, files=files, problems=reported)
 
-    def read_points(self, path: Path) -> Points:
+    def read_points(self, store: Store, name: str) -> Points:
         """Head points of one annotation file, `[num_heads, 2]` x, y in pixels from the image's upper left corner.
 
         Raises:
             DatasetError: the file cannot be read, is damaged or too large, or contains no points; the message names it.
         """
-        variable = read_variable(path, self.variable)
+        where = store.where(name)
+        with store.open(name) as file:
+            variable = read_variable(file, where, self.variable)
         try:
             values = np.asarray(self.extract_points(variable))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise DatasetError(
-                f"{path}: {self.variable} has another structure than in {self.name} ({error})"
+                f"{where}: {self.variable} has another structure than in {self.name} ({error})"
             ) from error
         if values.dtype.kind not in "iuf" or not (values.size == 0 or (values.ndim == 2 and values.shape[1] == 2)):
             raise DatasetError(
-                f"{path}: {self.variable} is {values.dtype} {list(values.shape)}; it must be numbers [num_heads, 2]"
+                f"{where}: {self.variable} is {values.dtype} {list(values.shape)}; it must be numbers [num_heads, 2]"
             )
         points: Points = values.reshape(-1, 2).astype(np.float64)
         if not np.isfinite(points).all():
-            raise DatasetError(f"{path}: {self.variable} contains non-finite numbers")
+            raise DatasetError(f"{where}: {self.variable} contains non-finite numbers")
         return points - self.origin_px
 
-    def _damage(self, annotation: Path) -> str | None:
+    def _damage(self, store: Store, annotation: str) -> str | None:
         """The error message for a damaged annotation file; None if it can be read."""
         try:
-            self.read_points(annotation)
+            self.read_points(store, annotation)
         except DatasetError as error:
             return str(error)
         return None
 
-    def _index(self, path: Path) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:
-        """Images with their annotations, unmatched images, and unmatched annotations, in the order of numbers."""
-        pairs: list[tuple[Path, Path]] = []
-        unmatched_images: list[Path] = []
-        unmatched_annotations: list[Path] = []
-        for split in [path, *sorted(folder for pattern in self.splits for folder in path.glob(pattern))]:
-            for image_folder, annotation_folder in self.folders:
-                if not ((split / image_folder).is_dir() and (split / annotation_folder).is_dir()):
-                    continue
-                images = _numbered_files(split / image_folder, self.image_pattern)
-                annotations = _numbered_files(split / annotation_folder, self.annotation_pattern)
-                pairs += [(images[number], annotations[number]) for number in images if number in annotations]
-                unmatched_images += [images[number] for number in images if number not in annotations]
-                unmatched_annotations += [annotations[number] for number in annotations if number not in images]
-        return pairs, unmatched_images, unmatched_annotations
+    def _index(self, store: Store) -> HeadPointIndex:
+        """Images and annotations of all parts of the dataset."""
+        parts: dict[tuple[str, ...], tuple[_NumberedFiles, _NumberedFiles]] = {}
+        index = HeadPointIndex()
+        for name in store.names():
+            *folders, file_name = canonical_name(name).split("/")
+            part = tuple(folder for folder in folders if folder.lower() not in self.kind_folders)
+            if is_image_name(file_name) and (match := self.image_pattern.fullmatch(file_name)):
+                kind, repeated = 0, index.images
+            elif match := self.annotation_pattern.fullmatch(file_name):
+                kind, repeated = 1, index.annotations
+            else:
+                continue
+            if parts.setdefault(part, ({}, {}))[kind].setdefault(match[1], name) != name:
+                repeated.append(name)
+        for images, points in (parts[part] for part in sorted(parts)):
+            for number in sorted({*images, *points}, key=lambda number: (int(number), number)):
+                if number not in points:
+                    index.images.append(images[number])
+                elif number not in images:
+                    index.annotations.append(points[number])
+                else:
+                    index.pairs.append((images[number], points[number]))
+        return index
 
 
 @dataclass(kw_only=True)
@@ -200,9 +228,9 @@ class HeadPointReader:
             DatasetError: an annotation file can no longer be read; the message names it.
         """
         for file in self.files:
-            points = self.source.read_points(file.annotation)
+            points = self.source.read_points(file.store, file.annotation)
             people = PersonAnnotations(head_boxes=np.hstack([points, np.zeros_like(points)]))
-            yield AnnotatedImage(source_name=file.source_name, image=ImageFile(file.image), people=people)
+            yield AnnotatedImage(source_name=file.source_name, image=file.store.image(file.image), people=people)
 
 
 class ShanghaiTech(HeadPointSource):
@@ -213,10 +241,11 @@ class ShanghaiTech(HeadPointSource):
 
     name = "shanghaitech"
     description = "ShanghaiTech parts A and B: the root, a part, a split, or a folder with images and ground-truth"
-    layout = "images/IMG_n.jpg with ground-truth/GT_IMG_n.mat, in the folder or in its part_*/ or *_data/"
-    splits = ("test_data", "train_data", "part_*/test_data", "part_*/train_data")
-    folders = (("images", "ground-truth"), ("images", "ground_truth"))
-    image_pattern = re.compile(r"IMG_(\d+)\.jpe?g", re.IGNORECASE)
+    layout = "images/IMG_n.jpg with ground-truth/GT_IMG_n.mat, in the folder or in a part such as part_A/train"
+    kind_folders = frozenset(
+        {"images", "image", "imgs", "img", "ground-truth", "ground_truth", "groundtruth", "ground truth", "gt"}
+    )
+    image_pattern = re.compile(r"IMG_(\d+)\.\w+", re.IGNORECASE)
     annotation_pattern = re.compile(r"GT_IMG_(\d+)\.mat", re.IGNORECASE)
     variable = "image_info"
     origin_px = 0.0
@@ -235,18 +264,7 @@ class UcfCc50(HeadPointSource):
     name = "ucf-cc-50"
     description = "UCF-CC-50: a folder with n.jpg and n_ann.mat"
     layout = "n.jpg with n_ann.mat in the same folder"
-    folders = (("", ""),)
-    image_pattern = re.compile(r"(\d+)\.jpe?g", re.IGNORECASE)
+    image_pattern = re.compile(r"(\d+)\.\w+", re.IGNORECASE)
     annotation_pattern = re.compile(r"(\d+)_ann\.mat", re.IGNORECASE)
     variable = "annPoints"
     origin_px = 0.5
-
-
-def _name(path: Path, root: Path | None) -> str:
-    return (path.relative_to(root) if root is not None else path).as_posix()
-
-
-def _numbered_files(folder: Path, pattern: re.Pattern[str]) -> dict[str, Path]:
-    """Files of a folder with matching names, by their number as written, in the order of numbers."""
-    matches = [(match[1], path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))]
-    return dict(sorted(matches, key=lambda item: (int(item[0]), item[0], item[1].name)))

@@ -6,8 +6,7 @@ import io
 import struct
 import warnings
 import zlib
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from crowdgan_core.errors import DatasetError
 
@@ -33,34 +32,35 @@ MAT_COMPRESSED = 15
 """Type of a compressed element (`miCOMPRESSED`)."""
 
 
-def read_variable(path: Path, variable: str) -> Any:
+def read_variable(file: IO[bytes], where: str, variable: str) -> Any:
     """One variable of a MATLAB 5 file, nested as in scipy: cells and structures are object arrays.
 
+    Args:
+        file: the open file.
+        where: location of the file for messages.
+        variable: name of the variable.
+
     Raises:
-        DatasetError: the file cannot be read, is too large or damaged, or has no such variable.
+        DatasetError: the file is too large or damaged, or has no such variable.
     """
     from scipy.io import loadmat  # imported late: `crowdgan --help` must not load scipy
 
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise DatasetError(f"{path}: the file has {size} bytes; it may have at most {MAX_FILE_BYTES}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-    unpacked = _unpack(data, path)
+    data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise DatasetError(f"{where}: the file is larger than the maximum of {MAX_FILE_BYTES} bytes")
+    unpacked = _unpack(data, where)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             variables = loadmat(io.BytesIO(unpacked), variable_names=[variable])  # type: ignore[arg-type]
         except Exception as error:  # scipy raises a dozen types of exceptions for damaged files
-            raise DatasetError(f"{path}: damaged MATLAB file ({error})") from error
+            raise DatasetError(f"{where}: damaged MATLAB file ({error})") from error
     if variable not in variables:
-        raise DatasetError(f"{path}: the variable {variable} is missing")
+        raise DatasetError(f"{where}: the variable {variable} is missing")
     return variables[variable]
 
 
-def _unpack(data: bytes, path: Path) -> bytes:
+def _unpack(data: bytes, where: str) -> bytes:
     """A MATLAB 5 file with unpacked elements, at most `MAX_UNPACKED_BYTES` and about `MAX_ARRAYS`.
 
     Raises:
@@ -68,24 +68,24 @@ def _unpack(data: bytes, path: Path) -> bytes:
     """
     order = MAT_BYTE_ORDERS.get(data[MAT_HEADER_BYTES - 4 : MAT_HEADER_BYTES])
     if order is None:
-        raise DatasetError(f"{path}: not a MATLAB 5 file, as written by MATLAB's save -v6 or -v7")
+        raise DatasetError(f"{where}: not a MATLAB 5 file, as written by MATLAB's save -v6 or -v7")
     parts, start, total = [data[:MAT_HEADER_BYTES]], MAT_HEADER_BYTES, 0
     while start < len(data):
         try:
             element_type, size = struct.unpack_from(f"{order}II", data, start)
             end = start + 8 + size
             if end > len(data):
-                raise DatasetError(f"{path}: damaged MATLAB file (truncated after {len(data)} bytes)")
+                raise DatasetError(f"{where}: damaged MATLAB file (truncated after {len(data)} bytes)")
             part = data[start:end]
             if element_type == MAT_COMPRESSED:
                 part = zlib.decompressobj().decompress(part[8:], MAX_UNPACKED_BYTES + 1)
         except (struct.error, zlib.error) as error:
-            raise DatasetError(f"{path}: damaged MATLAB file ({error})") from error
+            raise DatasetError(f"{where}: damaged MATLAB file ({error})") from error
         parts.append(part)
         start, total = end, total + len(part)
         if total > MAX_UNPACKED_BYTES:
-            raise DatasetError(f"{path}: unpacks to more than the allowed {MAX_UNPACKED_BYTES} bytes")
+            raise DatasetError(f"{where}: unpacks to more than the allowed {MAX_UNPACKED_BYTES} bytes")
     unpacked = b"".join(parts)
     if unpacked.count(struct.pack(f"{order}I", MAT_ARRAY)) > MAX_ARRAYS:
-        raise DatasetError(f"{path}: contains more than the allowed {MAX_ARRAYS} arrays")
+        raise DatasetError(f"{where}: contains more than the allowed {MAX_ARRAYS} arrays")
     return unpacked
