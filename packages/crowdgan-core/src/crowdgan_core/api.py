@@ -12,6 +12,7 @@ import numpy as np
 from crowdgan_core.datasets import format_lookup
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models import loading
@@ -33,6 +34,7 @@ from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, SourceRead
 from crowdgan_core.sources.detection import find_source
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.parallel import available_cpus
+from crowdgan_core.utils.plugin_calls import plugin_call
 
 PathLike = Path | str
 
@@ -92,7 +94,9 @@ def open_source(*paths: PathLike, annotations: PathLike | None = None, kind: str
     annotation_file = None if annotations is None else Path(annotations)
     source = find_source(files, annotation_file, kind, installed_plugins().scene_sources)
     names = ", ".join(path.resolve().name for path in files)
-    return NamedSource(f"{source.name}: {names}", source.open(files, annotation_file))
+    with plugin_call("scene source", source, names):
+        reader = source.open(files, annotation_file)
+    return NamedSource(f"{source.name}: {names}", reader)
 
 
 def read_scenes(
@@ -137,7 +141,7 @@ def estimate_densities(
     Raises:
         DensityError: the estimator cannot be fitted to these scenes.
     """
-    return estimation.estimate_densities([estimator.fit(scenes)], scenes, workers=workers)[0]
+    return estimation.estimate_densities([fit_estimator(estimator, scenes)], scenes, workers=workers)[0]
 
 
 def build_dataset(

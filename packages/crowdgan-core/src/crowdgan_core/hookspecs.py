@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 import pluggy
 
 from crowdgan_core.errors import PluginError
+from crowdgan_core.utils.plugin_calls import ENTRY_POINT_GROUP
 
 if TYPE_CHECKING:
     import click
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from crowdgan_core.sources.base import SceneSource
     from crowdgan_core.utils.arrays import ImageArray
 
-PROJECT = "crowdgan"
+PROJECT = ENTRY_POINT_GROUP
 """Name of the pluggy project and of the entry-point group."""
 
 PLUGIN_NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

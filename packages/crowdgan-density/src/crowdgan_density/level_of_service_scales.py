@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.errors import ConfigError, DensityError
 
 DEFAULT_SCALE = "fruin-walkway"
@@ -31,8 +31,16 @@ class LevelOfServiceScale:
 
     def class_index(self, density_per_m2: float) -> int:
         """Index of the class of a density in persons/m²."""
-        search = bisect.bisect_left if self.bound_is_lower else bisect.bisect_right
-        return search(self.bounds_per_m2, density_per_m2)
+        return self.class_bounds().class_index(density_per_m2)
+
+    def class_bounds(self, *options: str) -> ClassBounds:
+        """The class boundaries in persons/m², set by these options of an estimator."""
+        return ClassBounds(
+            values=self.bounds_per_m2,
+            included_above=(not self.bound_is_lower,) * len(self.bounds_per_m2),
+            scale=self.name if self.name in LEVEL_OF_SERVICE_SCALES else None,
+            options=options,
+        )
 
 
 def _scale_from_areas(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from crowdgan_core.datasets.contact_sheet import contact_sheet
 from crowdgan_core.datasets.inspection import ClassBoundary, class_boundaries, inspect_dataset
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.io.stored_images import ArrayImage
 from crowdgan_core.utils.arrays import ImageArray
 
@@ -56,8 +58,19 @@ def test_the_report_has_counts_ranges_and_class_boundaries() -> None:
     assert report.density_range == pytest.approx((0.1, 1.27, 3.0))
     assert report.person_range == (0, 3.5, 7)
     assert report.unknown_count == 0
-    assert report.boundaries == (ClassBoundary(below="low", above="high", value=pytest.approx(1.01)),)
+    [boundary] = report.boundaries
+    assert boundary == ClassBoundary(below="low", above="high", value=pytest.approx(1.01), is_exact=False)
     assert [record.name for record in report.ambiguous] == ["2.png", "3.png"]
+
+
+def test_stated_boundaries_are_exact_also_for_classes_without_images() -> None:
+    metadata = replace(memory_dataset().metadata, class_bounds=ClassBounds(values=(1.04, 5.0)))
+    report = inspect_dataset(MemoryReader(metadata))
+    assert report.boundaries == (
+        ClassBoundary(below="low", above="high", value=1.04, is_exact=True),
+        ClassBoundary(below="high", above="none", value=5.0, is_exact=True),
+    )
+    assert [record.name for record in report.ambiguous] == ["3.png", "2.png"]
 
 
 def test_overlapping_classes_have_no_boundary() -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.layers import HeatmapLayer, Layer, PointLayer
 from crowdgan_core.density.options import option
@@ -105,6 +106,20 @@ def _inverse_extent(self: ValidEstimator, scene: Scene) -> DensityEstimate:
     return DensityEstimate(value=len(boxes) / extent if extent else 0.0, unit=self.unit, class_index=0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EstimatorWithBounds(ValidEstimator):
+    """Person count, with its class boundary."""
+
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The limit."""
+        return ClassBounds(values=(self.limit,), included_above=(False,), options=("limit",))
+
+
+def test_an_estimator_with_class_boundaries_passes() -> None:
+    check_density_estimator(EstimatorWithBounds)
+
+
 POINT = PointLayer(label="people", points=np.zeros((1, 2)))
 
 POINT_WITH_NAN = PointLayer(label="lost", points=np.full((1, 2), np.nan))
@@ -146,6 +161,9 @@ def _inverse_count(self: ValidEstimator, scene: Scene) -> DensityEstimate:
         ({"estimate": _another_interval_each_time}, "the output size must not matter: the estimate of a crop is"),
         ({"estimate": _inverse_extent}, "the last digits of boxes must not matter: for people at one position, moved"),
         ({"estimate": _inverse_count}, "the value must increase with density"),
+        ({"class_bounds": ClassBounds(values=(1.0, 2.0))}, "there are 2 boundaries for 2 classes"),
+        ({"class_bounds": (10.0,)}, "class_bounds is (10.0,); it must be ClassBounds or None"),
+        ({"class_bounds": ClassBounds(values=(6.0,))}, "class_index is 0 for the value 6; by class_bounds it is 1"),
         ({"explain": lambda self, scene: POINT}, "explain returned PointLayer, not a list or tuple"),
         ({"explain": _layers(POINT, "a map")}, "explain returned 'a map', not a layer of crowdgan_core.density.layers"),
         ({"explain": _layers(POINT_WITH_NAN)}, "the layer 'lost' has coordinates that are not finite"),

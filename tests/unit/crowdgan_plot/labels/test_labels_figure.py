@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_plot.labels.agreement import compare_labels
 from crowdgan_plot.labels.labels_figure import NamedDataset, class_colours, group_nearby, plot_labels
@@ -50,8 +52,17 @@ def test_the_distribution_stacks_the_classes_and_marks_the_class_boundaries() ->
     axes = draw(labelled_dataset([0, 0, 1, 2, 2], [1.0, 2, 4, 8, 31])).axes[1]
     assert sum(bar.get_height() for bar in axes.patches) >= 5
     assert [line.get_xdata()[0] for line in axes.get_lines()] == [3, 6]
-    assert [text.get_text() for text in axes.texts] == ["3, 6"]
+    assert [text.get_text() for text in axes.texts] == ["≈ 3, 6"], "boundaries are approximate"
     assert axes.get_xlabel() == "density (persons)"
+
+
+def test_the_distribution_marks_exact_class_boundaries_in_its_range_and_names_the_scale() -> None:
+    dataset = labelled_dataset([0, 0, 1, 1, 1], [1.0, 2, 4, 8, 31])
+    bounds = ClassBounds(values=(2.5, 47.0), scale="crowd-safety")
+    axes = draw(replace(dataset, metadata=replace(dataset.metadata, class_bounds=bounds))).axes[1]
+    assert [line.get_xdata()[0] for line in axes.get_lines()] == [2.5]
+    assert [text.get_text() for text in axes.texts] == ["2.5"]
+    assert axes.get_xlabel().replace("\n", " ") == "density (persons), classes of crowd-safety"
 
 
 def test_person_counts_are_points_in_the_colour_of_their_class() -> None:

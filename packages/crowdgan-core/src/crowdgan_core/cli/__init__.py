@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crowdgan_core.cli.app import build_tree
+from crowdgan_core.cli.app import TRACEBACK_ENV_VAR, build_tree
 from crowdgan_core.cli.common.output import printable
-from crowdgan_core.errors import CrowdganError
+from crowdgan_core.errors import CrowdganError, PluginError
 from crowdgan_core.plugins.discovery import installed_plugins
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _run_command() -> int | None:
     try:
         code: int | None = build_tree(plugins).main(prog_name="crowdgan", standalone_mode=False)
     except CrowdganError as error:
-        _print_error(str(error))
+        _report_error(error)
         return 1
     except click.ClickException as error:
         error.show()
@@ -89,6 +90,17 @@ def _replace_unencodable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _report_error(error: CrowdganError) -> None:
+    """Prints an error as one line; its traceback before it if `TRACEBACK_ENV_VAR` is set."""
+    if os.environ.get(TRACEBACK_ENV_VAR, "0") not in ("", "0"):
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        _print_error(str(error))
+    elif isinstance(error, PluginError):
+        _print_error(f"{error} (for the traceback, set {TRACEBACK_ENV_VAR}=1)")
+    else:
+        _print_error(str(error))
 
 
 def _print_error(text: str) -> None:

@@ -25,6 +25,9 @@ GROUP_HELP = {
 }
 """Short help and help text of command groups whose commands come from plugins."""
 
+TRACEBACK_ENV_VAR = "CROWDGAN_TRACEBACK"
+"""Environment variable: 1 prints the traceback of an error before its message."""
+
 QUICK_START = """
 \b
 Quick start:
@@ -70,7 +73,10 @@ def _top_group(epilog: str) -> click.Group:
     def crowdgan() -> None:
         pass
 
-    crowdgan.help = "Build density-labelled crowd datasets and train image generators on them.\n" + QUICK_START
+    description = "Build density-labelled crowd datasets and train image generators on them."
+    crowdgan.help = (
+        f"{description}\n{QUICK_START}\nWith {TRACEBACK_ENV_VAR}=1 in the environment, errors print their traceback."
+    )
     return crowdgan
 
 

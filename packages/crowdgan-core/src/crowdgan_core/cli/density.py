@@ -5,10 +5,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import click
 
 from crowdgan_core.cli.app import OrderedGroup
+from crowdgan_core.cli.common.output import describe_bounds
+from crowdgan_core.density.checked_calls import exact_class_bounds
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.density.options import configure_estimator, estimator_options
 from crowdgan_core.errors import ConfigError
@@ -82,7 +86,10 @@ def _to_text(estimator: type[DensityEstimator], plugins: PluginRegistry, *, is_d
     lines = [f"{estimator.name}  ({provider.distribution})", f"  {doc.splitlines()[0] if doc else ''}"]
     if is_detailed:
         lines += [f"  {line}".rstrip() for line in doc.splitlines()[1:]]
-    lines.append(f"  unit: {estimator.unit}; classes: {', '.join(_default_classes(estimator))}")
+    classes, bounds = _default_classes(estimator)
+    lines.append(f"  unit: {estimator.unit}; classes: {', '.join(classes)}")
+    if is_detailed and bounds is not None:
+        lines.append(f"  {describe_bounds(bounds, classes)}")
     lines += [
         f"  --set {item.name}={_default_text(item.default)}  ({item.type_name}) {item.help}"
         for item in estimator_options(estimator)
@@ -95,12 +102,14 @@ def _default_text(default: object) -> str:
 
 
 def _to_json(estimator: type[DensityEstimator], plugins: PluginRegistry) -> dict[str, object]:
+    classes, bounds = _default_classes(estimator)
     return {
         "name": estimator.name,
         "distribution": plugins.provider("density estimator", estimator.name).distribution,
         "description": inspect.getdoc(estimator) or "",
         "unit": estimator.unit,
-        "classes": list(_default_classes(estimator)),
+        "classes": list(classes),
+        "class_bounds": None if bounds is None else asdict(bounds),
         "options": [
             {"name": item.name, "type": item.type_name, "default": item.default, "help": item.help}
             for item in estimator_options(estimator)
@@ -108,9 +117,13 @@ def _to_json(estimator: type[DensityEstimator], plugins: PluginRegistry) -> dict
     }
 
 
-def _default_classes(estimator: type[DensityEstimator]) -> tuple[str, ...]:
-    """Class names with default options, on which they may depend; empty if an option has no default."""
+def _default_classes(estimator: type[DensityEstimator]) -> tuple[tuple[str, ...], ClassBounds | None]:
+    """Class names and exact boundaries with default options, on which they may depend.
+
+    No names and None if an option has no default.
+    """
     try:
-        return configure_estimator(estimator, {}).classes
+        default = configure_estimator(estimator, {})
     except ConfigError:
-        return ()
+        return (), None
+    return tuple(default.classes), exact_class_bounds(default)

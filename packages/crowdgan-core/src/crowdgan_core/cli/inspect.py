@@ -11,7 +11,7 @@ import click
 
 from crowdgan_core.api import open_dataset
 from crowdgan_core.cli.common.model_report import print_model
-from crowdgan_core.cli.common.output import printable
+from crowdgan_core.cli.common.output import describe_bounds, printable
 from crowdgan_core.datasets.contact_sheet import contact_sheet
 from crowdgan_core.datasets.inspection import DatasetReport, inspect_dataset
 from crowdgan_core.datasets.metadata import DatasetMetadata
@@ -98,12 +98,20 @@ def _print(report: DatasetReport, metadata: DatasetMetadata, dataset: Path) -> N
     if report.unknown_count:
         _echo(f"  {'unknown':12} {report.unknown_count} images")
     _print_histogram(report)
-    for boundary in report.boundaries:
-        _echo(f"class boundary {boundary.below} | {boundary.above}: about {boundary.value:.4g} {metadata.unit}")
+    _print_boundaries(report, metadata)
     if report.ambiguous:
         _echo(f"{len(report.ambiguous)} ambiguous images near a class boundary; the nearest:")
     for record in report.ambiguous[:MAX_AMBIGUOUS_NAMES]:
         _echo(f"  {record.name}  {record.density:.4g}  ({record.source})")
+
+
+def _print_boundaries(report: DatasetReport, metadata: DatasetMetadata) -> None:
+    if metadata.class_bounds is not None:
+        _echo(describe_bounds(metadata.class_bounds, metadata.classes, metadata.unit))
+        return
+    for boundary in report.boundaries:
+        place = f"class boundary {boundary.below} | {boundary.above}"
+        _echo(f"{place}: about {boundary.value:.4g} {metadata.unit} (approximate, from the densities in the dataset)")
 
 
 def _print_histogram(report: DatasetReport) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from crowdgan_core.datasets.checked_reader import open_checked
 from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader
 from crowdgan_core.errors import ConfigError, DatasetError
 
@@ -26,12 +27,13 @@ def format_for(path: Path, formats: Iterable[DatasetFormat]) -> DatasetFormat:
 
 
 def open_dataset(path: Path, formats: Iterable[DatasetFormat]) -> DatasetReader:
-    """Opens the dataset at `path` in the format that matches the path.
+    """Opens the dataset at `path` in the format that matches the path; the reader checks what the format returns.
 
     Raises:
         ConfigError: no format or more than one format matches.
         DatasetError: the dataset does not exist or is damaged.
+        PluginError: another exception in the format's code, or a result that is not a dataset reader.
     """
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder")
-    return format_for(path, formats).open(path)
+    return open_checked(format_for(path, formats), path)

@@ -18,7 +18,7 @@ AMBIGUOUS_FRACTION = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class ClassBoundary:
-    """The boundary between two neighbouring classes, derived from the densities in the dataset."""
+    """The boundary between two neighbouring classes."""
 
     below: str
     """Name of the class below the boundary."""
@@ -27,7 +27,11 @@ class ClassBoundary:
     """Name of the class above the boundary."""
 
     value: float
-    """Midpoint between the highest density below and the lowest density above, in the unit of the dataset."""
+    """Density at which the class changes, in the unit of the dataset."""
+
+    is_exact: bool
+    """Whether the estimator stated the boundary; False for the midpoint between the highest density below and the
+    lowest density above."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,21 +98,18 @@ def class_name(metadata: DatasetMetadata, label: int) -> str:
 
 
 def class_boundaries(metadata: DatasetMetadata) -> tuple[ClassBoundary, ...]:
-    """Boundaries between neighbouring classes whose densities do not overlap, in ascending order."""
-    by_class: dict[int, list[float]] = {}
-    for record in metadata.images:
-        if isinstance(record.label, int) and record.density is not None:
-            by_class.setdefault(record.label, []).append(record.density)
-    present = sorted(by_class)
-    boundaries = []
-    for low, high in itertools.pairwise(present):
-        max_below, min_above = max(by_class[low]), min(by_class[high])
-        if max_below <= min_above:
-            midpoint = (max_below + min_above) / 2
-            boundaries.append(
-                ClassBoundary(below=class_name(metadata, low), above=class_name(metadata, high), value=midpoint)
-            )
-    return tuple(boundaries)
+    """Boundaries between neighbouring classes, in ascending order.
+
+    The exact ones of the estimator. If the metadata does not have them, they are approximated between classes whose
+    densities do not overlap.
+    """
+    if metadata.class_bounds is not None:
+        values = metadata.class_bounds.values
+        pairs = zip(itertools.pairwise(metadata.classes), values, strict=True)
+        return tuple(
+            ClassBoundary(below=below, above=above, value=value, is_exact=True) for (below, above), value in pairs
+        )
+    return _approximate_boundaries(metadata)
 
 
 def ambiguous_images(metadata: DatasetMetadata, boundaries: Sequence[ClassBoundary]) -> tuple[ImageRecord, ...]:
@@ -121,3 +122,20 @@ def ambiguous_images(metadata: DatasetMetadata, boundaries: Sequence[ClassBounda
     lower_quartile, upper_quartile = np.quantile(values, [0.25, 0.75])
     near = np.flatnonzero(distances <= AMBIGUOUS_FRACTION * (upper_quartile - lower_quartile))
     return tuple(known[index] for index in near[np.argsort(distances[near], kind="stable")])
+
+
+def _approximate_boundaries(metadata: DatasetMetadata) -> tuple[ClassBoundary, ...]:
+    """Midpoints between the densities of neighbouring classes that do not overlap."""
+    by_class: dict[int, list[float]] = {}
+    for record in metadata.images:
+        if isinstance(record.label, int) and record.density is not None:
+            by_class.setdefault(record.label, []).append(record.density)
+    present = sorted(by_class)
+    boundaries = []
+    for low, high in itertools.pairwise(present):
+        max_below, min_above = max(by_class[low]), min(by_class[high])
+        if max_below <= min_above:
+            midpoint = (max_below + min_above) / 2
+            below, above = class_name(metadata, low), class_name(metadata, high)
+            boundaries.append(ClassBoundary(below=below, above=above, value=midpoint, is_exact=False))
+    return tuple(boundaries)

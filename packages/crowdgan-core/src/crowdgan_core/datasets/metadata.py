@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import NoneType
 from typing import Any, Literal
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io import codec
 
@@ -64,6 +65,9 @@ class DatasetMetadata:
     classes: tuple[str, ...] = ()
     """Names of the label classes in order; empty without labels or with continuous ones."""
 
+    class_bounds: ClassBounds | None = None
+    """Exact boundaries between the classes; None if the estimator does not state them, or in older datasets."""
+
     label_kind: LabelKind | None = None
     """`class`, `value`, or None without labels."""
 
@@ -109,6 +113,9 @@ class DatasetMetadata:
 
     def _check_labels(self, where: str) -> None:
         """Checks that every image has a label of the dataset's kind, and of one of its classes."""
+        if self.class_bounds is not None and len(self.class_bounds.values) != len(self.classes) - 1:
+            count = len(self.class_bounds.values)
+            raise DatasetError(f"{where}: class_bounds has {count} boundaries for {len(self.classes)} classes")
         types: dict[LabelKind | None, type] = {"class": int, "value": tuple, None: NoneType}
         expected = types[self.label_kind]
         for record in self.images:

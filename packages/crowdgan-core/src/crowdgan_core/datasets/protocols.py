@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crowdgan_core.datasets.metadata import DatasetMetadata
-from crowdgan_core.errors import DatasetError
+from crowdgan_core.errors import CrowdganError
 from crowdgan_core.io.stored_images import StoredImage
 from crowdgan_core.utils.arrays import ImageArray
 
@@ -87,7 +87,7 @@ class DatasetReader(ABC):
             try:
                 height, width = self.image_size(0)
                 parts.append(f"{width}x{height}")
-            except DatasetError:
+            except CrowdganError:
                 pass  # the first image is damaged, or the reader is closed
         if num_classes:
             parts.append("1 class" if num_classes == 1 else f"{num_classes} classes")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from crowdgan_core.density.class_bounds import ClassBounds
     from crowdgan_core.density.layers import Layer
     from crowdgan_core.scenes.scene import Scene
 
@@ -68,6 +69,14 @@ class DensityEstimator(Protocol):
     def classes(self) -> tuple[str, ...]:
         """Names of the density classes, from sparse to dense."""
         ...
+
+    @property
+    def class_bounds(self) -> ClassBounds | None:
+        """The exact class boundaries, stored with labelled datasets; by default None, unknown.
+
+        Without them, boundaries are approximated from the densities in a dataset.
+        """
+        return None
 
     def fit(self, scenes: Iterable[Scene]) -> DensityEstimator:
         """The estimator fitted to a dataset; by default `self`.

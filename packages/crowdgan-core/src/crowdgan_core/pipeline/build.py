@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ from typing import Any, Literal
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetFormat, DatasetWriter
+from crowdgan_core.density.checked_calls import exact_class_bounds, fit_estimator
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import DatasetError, DensityError
 from crowdgan_core.hookspecs import ScenePlotter
@@ -33,6 +33,7 @@ from crowdgan_core.pipeline.reading import (
     ReadConfig,
     check_skipped,
     check_source_problems,
+    iterate_images,
     require_annotations,
 )
 from crowdgan_core.pipeline.summary import BuildSummary, list_skipped
@@ -41,6 +42,7 @@ from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.sources.base import AnnotatedImage, SourceReader
 from crowdgan_core.utils.flags import flag, format_size
 from crowdgan_core.utils.parallel import parallel_map
+from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 from crowdgan_core.utils.progress import NullProgress, Progress
 
 
@@ -108,6 +110,7 @@ def build_dataset(
         ConfigError: an estimator is given, and the source has no annotations of people.
         DatasetError: something cannot be read or written, or no images remain.
         DensityError: a density cannot be estimated and `on_unknown` is `fail`.
+        PluginError: an exception in a plugin's code, or an invalid result.
     """
     started = time.monotonic()
     if config.estimator is not None:
@@ -121,6 +124,8 @@ def build_dataset(
         metadata = _metadata(source, source_name, config, estimator, records)
         writer.finish(metadata)
     builder.summary.classes, builder.summary.unit = metadata.classes, metadata.unit
+    if estimator is not None:
+        builder.summary.estimator, builder.summary.class_bounds = estimator.name, metadata.class_bounds
     builder.summary.elapsed_s = time.monotonic() - started
     return builder.summary
 
@@ -140,7 +145,7 @@ class _DatasetBuilder:
         """The estimator fitted to the scenes, which are read only if the estimator iterates over them."""
         if self._config.estimator is None:
             return None
-        return self._config.estimator.fit(self._scenes())
+        return fit_estimator(self._config.estimator, self._scenes())
 
     def store_images(self, writer: DatasetWriter, estimator: DensityEstimator | None) -> Iterator[ImageRecord]:
         """Stores the images one by one and yields their records."""
@@ -160,7 +165,12 @@ class _DatasetBuilder:
                     yield self._store(writer, outcome)
 
     def _store(self, writer: DatasetWriter, image: ProcessedImage) -> ImageRecord:
-        name = writer.add(image.encoded, image.size)
+        where = f"image {image.source_name}"
+        with plugin_call("dataset format", self._config.format, where):
+            name = writer.add(image.encoded, image.size)
+        is_name = isinstance(name, str)
+        problem = f"add returned {type(name).__name__}; it must return the name of the image"
+        require_result(is_name, "dataset format", self._config.format, where, problem)
         if image.density is not None:
             value = image.density.value
             assert value is not None
@@ -178,7 +188,7 @@ class _DatasetBuilder:
         return record
 
     def _images(self) -> Iterator[AnnotatedImage]:
-        return itertools.islice(self._source, self._config.max_images)
+        return iterate_images(self._source, self._config.max_images)
 
     def _scenes(self) -> Iterator[Scene]:
         self._progress.start("reading scenes", self._total)
@@ -236,13 +246,15 @@ def _metadata(
     if estimator is None:
         label_kind = _source_label_kind(records, source_name)
         classes = _class_names(source, records) if label_kind == "class" else ()
-        return replace(common, label_kind=label_kind, classes=classes)
+        bounds = common.class_bounds if classes == common.classes else None
+        return replace(common, label_kind=label_kind, classes=classes, class_bounds=bounds)
     return replace(
         common,
         estimator=estimator.name,
         options=_options_json(estimator),
         unit=estimator.unit,
         classes=tuple(estimator.classes) if config.label_kind == "class" else (),
+        class_bounds=exact_class_bounds(estimator) if config.label_kind == "class" else None,
         label_kind=config.label_kind,
         region=config.region,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 
+from crowdgan_core.density.checked_calls import estimate_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import DensityError
 from crowdgan_core.scenes.scene import Scene
@@ -23,6 +24,9 @@ def estimate_densities(
     """Estimates of fitted estimators: for each estimator one estimate per scene.
 
     If an estimator raises DensityError for a scene, its estimate is unknown, and the message is the reason.
+
+    Raises:
+        PluginError: another exception in an estimator's code, or an invalid estimate.
     """
     progress = progress or NullProgress()
     progress.start("estimating", len(scenes))
@@ -41,6 +45,6 @@ def _estimate_all(estimators: tuple[DensityEstimator, ...], scene: Scene) -> lis
 
 def _estimate(estimator: DensityEstimator, scene: Scene) -> DensityEstimate:
     try:
-        return estimator.estimate(scene)
+        return estimate_scene(estimator, scene)
     except DensityError as error:
         return DensityEstimate.unknown(estimator.unit, str(error))

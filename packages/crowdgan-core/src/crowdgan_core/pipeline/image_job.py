@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image
 
 from crowdgan_core.datasets.metadata import ImageRecord
 from crowdgan_core.datasets.protocols import DatasetFormat
+from crowdgan_core.density.checked_calls import estimate_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
-from crowdgan_core.errors import CrowdganError, DensityError
+from crowdgan_core.errors import CrowdganError, DensityError, PluginError
 from crowdgan_core.hookspecs import ScenePlotter
 from crowdgan_core.io.images import focal_length_35mm, orientation, to_upright_rgb
 from crowdgan_core.scenes.camera import focal_length_px
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import CropGeometry, ImageTransform, rotate_annotations
 from crowdgan_core.sources.base import AnnotatedImage
+from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 
 Region = Literal["crop", "full"]
 """Measured part of an image: the crop that the network sees, or the full image."""
@@ -29,6 +32,9 @@ UNKNOWN_DENSITY: SkipCategory = "density cannot be estimated"
 
 TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
+
+FLOAT_MODE = "F"
+"""Pillow's mode of floating-point samples, whose range is not defined."""
 
 FAST_DECODE_MARGIN = 2
 """Minimum size of a JPEG decoded at reduced size, as a multiple of the target size."""
@@ -75,6 +81,8 @@ def load_full_scene(annotated: AnnotatedImage) -> Scene | SkippedImage:
     """The scene of the full image. Decodes no pixels."""
     try:
         return load_scene(annotated)[0]
+    except PluginError:
+        raise
     except CrowdganError as error:
         return _unusable(annotated, error)
 
@@ -87,17 +95,23 @@ def load_measured_scene(job: ImageJob, annotated: AnnotatedImage) -> Scene | Ski
     try:
         scene = load_scene(annotated)[0]
         return _measured_scene(job, scene, job.transform.geometry(scene.size))
+    except PluginError:
+        raise
     except CrowdganError as error:
         return _unusable(annotated, error)
 
 
 def process_image(job: ImageJob, annotated: AnnotatedImage) -> ProcessedImage | SkippedImage:
-    """One image of the dataset with its density."""
+    """One image of the dataset with its density.
+
+    Raises:
+        PluginError: an exception in a plugin's code, or an invalid result; such an image is never skipped.
+    """
     try:
         scene, image = load_scene(annotated)
         geometry = job.transform.geometry(scene.size)
         measured = _measured_scene(job, scene, geometry)
-        density = job.estimator.estimate(measured) if job.estimator is not None else None
+        density = estimate_scene(job.estimator, measured) if job.estimator is not None else None
         if density is not None and density.reason is not None:
             return _unknown_density(annotated, density.reason)
         factors = _reduce(image, geometry) if job.fast_decode else (1.0, 1.0)
@@ -106,13 +120,15 @@ def process_image(job: ImageJob, annotated: AnnotatedImage) -> ProcessedImage | 
         measured_geometry = _measured_geometry(job, scene, geometry).rescale_input(*factors)
         return ProcessedImage(
             source_name=annotated.source_name,
-            encoded=job.format.encode(pixels),
+            encoded=_encode(job.format, pixels, annotated),
             size=geometry.canvas_size,
             person_count=measured.person_count,
             density=density,
             record=annotated.record,
             plot=_plot(job, upright, measured, measured_geometry, density),
         )
+    except PluginError:
+        raise
     except DensityError as error:
         return _unknown_density(annotated, str(error))
     except CrowdganError as error:
@@ -120,8 +136,18 @@ def process_image(job: ImageJob, annotated: AnnotatedImage) -> ProcessedImage | 
 
 
 def load_scene(annotated: AnnotatedImage) -> tuple[Scene, Image.Image]:
-    """The scene in upright orientation, and the stored image, whose pixels are not loaded yet."""
-    image = annotated.image.open()
+    """The scene in upright orientation, and the stored image, whose pixels are not loaded yet.
+
+    Raises:
+        DatasetError: the image cannot be read.
+        PluginError: another exception in the code of the image handle, or a result that is not an image.
+    """
+    where = f"image {annotated.source_name}"
+    with plugin_call("image handle", annotated.image, where):
+        image: Any = annotated.image.open()  # a plugin's types are not checked statically
+    is_image = isinstance(image, Image.Image) and image.mode != FLOAT_MODE
+    problem = f"open returned {image!r:.80}; it must return a Pillow image of 8-bit or 16-bit samples"
+    require_result(is_image, "image handle", annotated.image, where, problem)
     stored_size = (image.height, image.width)
     exif_orientation = orientation(image)
     size = stored_size[::-1] if exif_orientation in TRANSPOSED_ORIENTATIONS else stored_size
@@ -151,7 +177,25 @@ def _plot(
     """The density overlay over the measured region; None without a plotter."""
     if job.plotter is None or job.estimator is None or density is None:
         return None
-    return job.plotter.draw(job.transform.pixels(upright, geometry), measured, job.estimator, density)
+    where = f"image {measured.source_name} with the estimator {job.estimator.name}"
+    with plugin_call("scene plotter", job.plotter, where):
+        plot = job.plotter.draw(job.transform.pixels(upright, geometry), measured, job.estimator, density)
+    _require_bytes(plot, "scene plotter", job.plotter, where)
+    return plot
+
+
+def _encode(dataset_format: DatasetFormat, pixels: ImageArray, annotated: AnnotatedImage) -> bytes:
+    """The image as a file of the dataset format."""
+    where = f"image {annotated.source_name}"
+    with plugin_call("dataset format", dataset_format, where):
+        encoded = dataset_format.encode(pixels)
+    _require_bytes(encoded, "dataset format", dataset_format, where)
+    return encoded
+
+
+def _require_bytes(data: object, kind: str, provided: object, where: str) -> None:
+    is_bytes = isinstance(data, bytes)
+    require_result(is_bytes, kind, provided, where, f"it returned {type(data).__name__}; it must return bytes")
 
 
 def _reduce(image: Image.Image, geometry: CropGeometry) -> tuple[float, float]:

@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from crowdgan_core.datasets.metadata import ImageRecord, Label
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.utils.formatting import count_and_list
 
 
@@ -24,8 +27,12 @@ class BuildSummary:
     """Images per class index."""
     classes: tuple[str, ...] = ()
     unit: str | None = None
-    value_range: tuple[float, float] | None = None
-    """Lowest and highest density, in `unit`."""
+    densities: list[float] = field(default_factory=list)
+    """Densities of the images written, in `unit`."""
+    estimator: str | None = None
+    """Name of the density estimator; None if no densities were estimated."""
+    class_bounds: ClassBounds | None = None
+    """Class boundaries of the estimator; None if they are unknown."""
     elapsed_s: float = 0.0
 
     def skip(self, category: str, item: str) -> None:
@@ -38,8 +45,21 @@ class BuildSummary:
         if isinstance(record.label, int):
             self.label_counts[record.label] += 1
         if record.density is not None:
-            low, high = self.value_range or (record.density, record.density)
-            self.value_range = (min(low, record.density), max(high, record.density))
+            self.densities.append(record.density)
+
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """Lowest and highest density, in `unit`; None without densities."""
+        return (min(self.densities), max(self.densities)) if self.densities else None
+
+    def density_quartiles(self) -> list[float]:
+        """Minimum, lower quartile, median, upper quartile and maximum of the densities; there must be at least one."""
+        return [float(value) for value in np.quantile(self.densities, [0, 0.25, 0.5, 0.75, 1])]
+
+    @property
+    def empty_classes(self) -> list[str]:
+        """Names of the classes without images; a model cannot learn them."""
+        return [name for index, name in enumerate(self.classes) if not self.label_counts[index]]
 
     def __repr__(self) -> str:
         """For example `BuildSummary(14210 of 15000 images)`."""

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from crowdgan_core.density.checked_calls import exact_class_bounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.layers import HeatmapLayer, Layer, layer_coordinates, layer_values
 from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.errors import PluginError
 from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera
 from crowdgan_core.scenes.scene import BOX_FIELDS, FLAG_FIELDS, Scene
@@ -76,6 +78,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
     - It is a frozen dataclass with a name, a unit, a docstring and at least two classes, and can be pickled.
     - Scenes with no person, one, many, and head boxes only give an estimate in its unit and classes, or a reason why
       the density is unknown.
+    - If it states class boundaries, there is one fewer than classes, and the class of each estimate agrees with them.
     - The order of people does not matter, scenes are not modified, and a denser scene has a larger value.
     - The estimate of people at one position does not depend on the last digits of their boxes.
     - The estimate of a crop is the same for every output size.
@@ -97,6 +100,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
     for scene in (*scenes, _keep_head_boxes(example_scene(5))):
         _check_estimate(estimator, scene)
         _check_layers(estimator, scene)
+    _check_class_bounds(estimator, scenes)
     _check_order(estimator, dense)
     _check_coincident_people(estimator)
     _check_crops(estimator, dense)
@@ -119,6 +123,21 @@ def _check_classes(estimator: DensityEstimator) -> None:
     classes = tuple(estimator.classes)
     require(len(classes) >= 2, f"classes are {classes}; there must be at least two")
     require(len(set(classes)) == len(classes), f"classes are {classes}; names must be unique")
+
+
+def _check_class_bounds(estimator: DensityEstimator, scenes: Sequence[Scene]) -> None:
+    try:
+        bounds = exact_class_bounds(estimator)
+    except PluginError as error:
+        raise AssertionError(str(error)) from error
+    if bounds is None:
+        return
+    for scene in scenes:
+        estimate = estimator.estimate(scene)
+        if estimate.value is not None:
+            index, expected = estimate.class_index, bounds.class_index(estimate.value)
+            found = f"scene of {len(scene)} people: class_index is {index} for the value {estimate.value:g}"
+            require(index == expected, f"{found}; by class_bounds it is {expected}")
 
 
 def _check_estimate(estimator: DensityEstimator, scene: Scene) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.pipeline.estimation import estimate_densities
 from crowdgan_core.scenes.scene import Scene
@@ -86,7 +87,7 @@ def evaluate(
     classes = parse_scale(scale)
     known = [scene for scene in scenes if scene.source_name in ground_truth]
     densities_per_m2 = [ground_truth[scene.source_name] for scene in known]
-    fitted = [estimator.fit(scenes) for estimator in estimators]
+    fitted = [fit_estimator(estimator, scenes) for estimator in estimators]
     estimates = estimate_densities(fitted, known, workers=workers, progress=progress)
     return {
         estimator.name: evaluate_estimates(of_estimator, densities_per_m2, classes)

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.layers import Layer
 from crowdgan_core.density.options import option
@@ -59,9 +60,14 @@ class GroundPlaneEstimator(DensityEstimator):
         """Class names of the scale."""
         return parse_scale(self.scale).classes
 
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the scale, in persons/m²."""
+        return parse_scale(self.scale).class_bounds("scale")
+
     def class_index(self, density_per_m2: float) -> int:
         """Index of the class of a density in persons/m²."""
-        return parse_scale(self.scale).class_index(density_per_m2)
+        return self.class_bounds.class_index(density_per_m2)
 
     def fit(self, scenes: Iterable[Scene]) -> GroundPlaneEstimator:
         """With `shared_camera`, the estimator with cameras calibrated from the people of all scenes; else itself.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError
 
@@ -19,15 +21,14 @@ class ThreeClassEstimator(DensityEstimator):
         """Class names: sparse, medium, dense."""
         return CLASSES
 
-    def classify(self, value: float, *, above_sparse: bool, dense: bool) -> DensityEstimate:
-        """An estimate with its class.
+    @property
+    @abstractmethod
+    def class_bounds(self) -> ClassBounds:
+        """Lower boundaries of class medium and class dense."""
 
-        Args:
-            value: density in the estimator's unit.
-            above_sparse: whether the value is above class sparse.
-            dense: whether the value is in class dense.
-        """
-        return DensityEstimate(value=float(value), unit=self.unit, class_index=2 if dense else int(above_sparse))
+    def classify(self, value: float) -> DensityEstimate:
+        """An estimate of a density in the estimator's unit, with its class."""
+        return DensityEstimate(value=float(value), unit=self.unit, class_index=self.class_bounds.class_index(value))
 
     def unknown(self, reason: str) -> DensityEstimate:
         """An unknown estimate in the estimator's unit, with the reason."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.layers import Layer
 from crowdgan_core.density.options import option
@@ -49,10 +50,18 @@ class ThresholdEstimator(ThreeClassEstimator):
     def __post_init__(self) -> None:
         check_class_bounds(self.name, sparse_up_to=self.sparse_up_to, medium_up_to=self.medium_up_to)
 
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the options."""
+        return ClassBounds(
+            values=(self.sparse_up_to, self.medium_up_to),
+            included_above=(False, False),
+            options=("sparse_up_to", "medium_up_to"),
+        )
+
     def estimate(self, scene: Scene) -> DensityEstimate:
         """The person count; 0 and sparse for an empty scene."""
-        count = scene.person_count
-        return self.classify(count, above_sparse=count > self.sparse_up_to, dense=count > self.medium_up_to)
+        return self.classify(scene.person_count)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """The counted people: one point each, or a heatmap of heads."""
@@ -80,6 +89,15 @@ class NormalisedCountEstimator(ThreeClassEstimator):
         check_class_bounds(self.name, medium_from=self.medium_from, dense_above=self.dense_above)
         check_count_range(self.name, self.count_min, self.count_max)
 
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the options."""
+        return ClassBounds(
+            values=(self.medium_from, self.dense_above),
+            included_above=(True, False),
+            options=("medium_from", "dense_above"),
+        )
+
     def fit(self, scenes: Iterable[Scene]) -> NormalisedCountEstimator:
         """The estimator with the count range of a dataset; itself, without reading the dataset, if the range is set.
 
@@ -98,8 +116,7 @@ class NormalisedCountEstimator(ThreeClassEstimator):
             DensityError: the count range is neither set nor fitted.
         """
         count_min, count_max = require_count_range(self.name, self.count_min, self.count_max)
-        value = normalised_count(scene.person_count, count_min, count_max)
-        return self.classify(value, above_sparse=value >= self.medium_from, dense=value > self.dense_above)
+        return self.classify(normalised_count(scene.person_count, count_min, count_max))
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """The counted people: one point each, or a heatmap of heads."""

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.layers import Layer
 from crowdgan_core.density.options import option
@@ -187,6 +188,14 @@ class _ClusterEstimator(ThreeClassEstimator):
     def __post_init__(self) -> None:
         check_class_bounds(self.name, medium_from=self.medium_from, dense_from=self.dense_from)
 
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the options."""
+        return ClassBounds(
+            values=(self.medium_from, self.dense_from),
+            options=("medium_from", "dense_from"),
+        )
+
     @abstractmethod
     def cell_px(self, boxes_xywh: Boxes, size: tuple[int, int]) -> float:
         """Side of a cell in pixels."""
@@ -203,7 +212,7 @@ class _ClusterEstimator(ThreeClassEstimator):
             value = grid_density(boxes, scene.size, self.cell_px(boxes, scene.size)) if len(boxes) else 0.0
         except DensityError:
             return self.unknown("the boxes are too small for the image, so the grid has too many cells")
-        return self.classify(value, above_sparse=value >= self.medium_from, dense=value >= self.dense_from)
+        return self.classify(value)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """The occupied cells with their counts, and the outline of the cluster whose mean is the density."""

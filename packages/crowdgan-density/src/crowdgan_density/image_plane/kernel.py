@@ -27,6 +27,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.layers import HeatmapLayer, Layer, PointLayer
 from crowdgan_core.density.options import option
@@ -144,6 +145,14 @@ class KernelDensityEstimator(ThreeClassEstimator):
         if not self.height_ratio >= 1:
             raise ConfigError(f"{self.name}: height_ratio is {self.height_ratio}; it must be at least 1")
 
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the options."""
+        return ClassBounds(
+            values=(self.medium_from, self.dense_from),
+            options=("medium_from", "dense_from"),
+        )
+
     def estimate(self, scene: Scene) -> DensityEstimate:
         """The mean local density over the people that have a full box and are inside the image.
 
@@ -153,8 +162,7 @@ class KernelDensityEstimator(ThreeClassEstimator):
         if reason := missing_boxes_reason(scene, boxes):
             return self.unknown(reason)
         densities = local_densities(boxes, scene.size, bandwidth_m=self.bandwidth_m, height_ratio=self.height_ratio)
-        value = float(densities.mean()) if len(densities) else 0.0
-        return self.classify(value, above_sparse=value >= self.medium_from, dense=value >= self.dense_from)
+        return self.classify(float(densities.mean()) if len(densities) else 0.0)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """A heatmap of the density, and the local density at each person, whose mean is the estimate."""

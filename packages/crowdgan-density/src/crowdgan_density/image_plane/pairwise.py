@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.layers import Layer
 from crowdgan_core.density.options import option
@@ -113,6 +114,15 @@ class EuclideanEstimator(ThreeClassEstimator):
     def __post_init__(self) -> None:
         check_class_bounds(self.name, medium_above=self.medium_above, dense_above=self.dense_above)
 
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the options."""
+        return ClassBounds(
+            values=(self.medium_above, self.dense_above),
+            included_above=(False, False),
+            options=("medium_above", "dense_above"),
+        )
+
     def estimate(self, scene: Scene) -> DensityEstimate:
         """The pairwise density of the people with a full box; boxes are not clipped to the image.
 
@@ -125,7 +135,7 @@ class EuclideanEstimator(ThreeClassEstimator):
             value = pairwise_density(boxes)
         except DensityError as error:
             return self.unknown(str(error))
-        return self.classify(value, above_sparse=value > self.medium_above, dense=value > self.dense_above)
+        return self.classify(value)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """Each person's mean distance to others; the density is the inverse of their mean."""

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.layers import Layer
 from crowdgan_core.density.options import option
@@ -37,6 +38,9 @@ from crowdgan_density.image_plane.pairwise import mean_distances_to_others_px, m
 
 MAX_CELLS = 10_000_000
 """Number of cells above which the grids raise an error, ours: limits memory, far above the cells of real boxes."""
+
+MEDIUM = 1
+"""Index of class medium."""
 
 NO_BOXES_REASON = "only heads are annotated; the published tool needs full-body boxes"
 
@@ -106,9 +110,17 @@ class Sg3ThresholdEstimator(ThreeClassEstimator):
     name: ClassVar[str] = "sg3-threshold"
     unit: ClassVar[str] = "annotated boxes"
 
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the published tool, which are fixed."""
+        return ClassBounds(
+            values=(10, 30),
+            included_above=(False, False),
+        )
+
     def estimate(self, scene: Scene) -> DensityEstimate:
         """The number of annotations, including ignore regions."""
-        return self.classify(len(scene), above_sparse=len(scene) > 10, dense=len(scene) > 30)
+        return self.classify(len(scene))
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """One point per annotation, including ignore regions."""
@@ -130,6 +142,14 @@ class Sg3NormalisedEstimator(ThreeClassEstimator):
 
     def __post_init__(self) -> None:
         check_count_range(self.name, self.count_min, self.count_max)
+
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the published tool, which are fixed."""
+        return ClassBounds(
+            values=(0.333, 0.666),
+            included_above=(True, False),
+        )
 
     def fit(self, scenes: Iterable[Scene]) -> Sg3NormalisedEstimator:
         """The estimator with the count range of a dataset; itself, without reading the dataset, if the range is set.
@@ -154,8 +174,7 @@ class Sg3NormalisedEstimator(ThreeClassEstimator):
             raise DensityError(
                 f"{self.name}: all scenes have {count_min} people; the published tool stops with a division by 0"
             )
-        value = (len(scene) - count_min) / (count_max - count_min)
-        return self.classify(value, above_sparse=value >= 0.333, dense=value > 0.666)
+        return self.classify((len(scene) - count_min) / (count_max - count_min))
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """One point per annotation, including ignore regions."""
@@ -174,6 +193,13 @@ class Sg3EuclideanEstimator(ThreeClassEstimator):
     name: ClassVar[str] = "sg3-euclidean"
     unit: ClassVar[str] = "spacing in mean box widths"
 
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the published tool; a scene with fewer than two boxes is medium."""
+        return ClassBounds(
+            values=(1.5, 3),
+        )
+
     def estimate(self, scene: Scene) -> DensityEstimate:
         """The spacing, which decreases with crowding, with the published tool's classes.
 
@@ -185,8 +211,8 @@ class Sg3EuclideanEstimator(ThreeClassEstimator):
             return self.unknown(NO_BOXES_REASON)
         spacing = floored_spacing(boxes)
         if math.isnan(spacing):
-            return self.classify(0.0, above_sparse=True, dense=False)
-        return self.classify(spacing, above_sparse=spacing >= 1.5, dense=spacing >= 3)
+            return DensityEstimate(value=0.0, unit=self.unit, class_index=MEDIUM)
+        return self.classify(spacing)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """Each annotation's mean distance to others, whose mean is the value."""
@@ -199,6 +225,13 @@ class Sg3EuclideanEstimator(ThreeClassEstimator):
 
 class _Sg3ClusterEstimator(ThreeClassEstimator):
     """Base of both grid estimators; subclasses define the side of a cell."""
+
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The class boundaries of the published tool, which are fixed."""
+        return ClassBounds(
+            values=(2, 3),
+        )
 
     @abstractmethod
     def cell_px(self, boxes_xywh: Boxes, size: tuple[int, int]) -> float:
@@ -213,8 +246,7 @@ class _Sg3ClusterEstimator(ThreeClassEstimator):
         """
         if len(scene) and not len(annotated_boxes(scene)):
             return self.unknown(NO_BOXES_REASON)
-        value = largest_cluster_mean(self._counts(scene)[0])
-        return self.classify(value, above_sparse=value >= 2, dense=value >= 3)
+        return self.classify(largest_cluster_mean(self._counts(scene)[0]))
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """The occupied cells with their counts, and the outline of the cluster whose mean is the value.

@@ -179,9 +179,12 @@ def _draw_balance(axes: Axes, dataset: NamedDataset) -> None:
 
 
 def _draw_distribution(axes: Axes, dataset: NamedDataset) -> None:
-    """Draws a histogram of the densities, stacked by class, with the class boundaries."""
+    """Draws a histogram of the densities, stacked by class, with the class boundaries in its range.
+
+    Boundaries that are approximated from the densities are marked by ≈.
+    """
     values = [[value for item in records if (value := density_of(item)) is not None] for *_, records in dataset.classes]
-    axes.set_xlabel(wrap_text(dataset.density_axis, NAME_CHARACTERS))
+    axes.set_xlabel(wrap_text(f"{dataset.density_axis}{_scale_text(dataset.metadata)}", NAME_CHARACTERS))
     all_values = list(itertools.chain(*values))
     if not all_values:
         _draw_placeholder(axes, "no densities")
@@ -189,15 +192,22 @@ def _draw_distribution(axes: Axes, dataset: NamedDataset) -> None:
     low, high = min(all_values), max(all_values)
     edges = np.linspace(low, high if high > low else low + 1, HISTOGRAM_BINS + 1)
     axes.hist(values, bins=edges.tolist(), stacked=True, color=[colour for _, colour, _ in dataset.classes])
-    boundaries = [boundary.value for boundary in class_boundaries(dataset.metadata)]
+    boundaries = [item.value for item in class_boundaries(dataset.metadata) if low <= item.value <= high]
+    sign = "" if dataset.metadata.class_bounds is not None else "≈ "
     for boundary in boundaries:
         axes.axvline(boundary, color=LINE_COLOURS[1], linestyle="--")
     above: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
     for group in group_nearby(boundaries, BOUNDARY_TEXT_WIDTH * (edges[-1] - edges[0])):
-        text = ", ".join(f"{boundary:.3g}" for boundary in group)
+        text = sign + ", ".join(f"{boundary:.3g}" for boundary in group)
         axes.text(sum(group) / len(group), 1.0, text, fontsize=11, color=LINE_COLOURS[1], **above)
     axes.set_ylabel("images")
     format_thousands(axes.yaxis)
+
+
+def _scale_text(metadata: DatasetMetadata) -> str:
+    """The name of the scale that defines the classes, for an axis label; empty without one."""
+    scale = None if metadata.class_bounds is None else metadata.class_bounds.scale
+    return f", classes of {scale}" if scale else ""
 
 
 def _draw_person_counts(axes: Axes, dataset: NamedDataset) -> None:

@@ -12,6 +12,7 @@ import click
 from crowdgan_core.utils.formatting import count_and_list
 
 if TYPE_CHECKING:
+    from crowdgan_core.density.class_bounds import ClassBounds
     from crowdgan_core.pipeline.summary import BuildSummary
 
 MAX_TABLE_WIDTH = 10_000
@@ -19,7 +20,10 @@ MAX_TABLE_WIDTH = 10_000
 
 
 def print_summary(summary: BuildSummary, dest: Path) -> None:
-    """Prints the summary of a dataset build: images read, written and skipped, class balance, density range."""
+    """Prints the summary of a dataset build: images read, written and skipped, class balance, density range.
+
+    Classes without images are reported on stderr, with the distribution of the densities.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -39,6 +43,7 @@ def print_summary(summary: BuildSummary, dest: Path) -> None:
         table.add_row(Text(printable(name)), Text(printable(text), overflow="fold"))
     click.echo(printable(str(dest)))
     Console().print(table)
+    _print_empty_classes(summary)
     sheet = f"{dest.with_suffix('')}-sheet.png"
     click.echo(printable(f"Next step: crowdgan inspect {shlex.quote(str(dest))} --contact-sheet {shlex.quote(sheet)}"))
 
@@ -76,6 +81,36 @@ def print_skipped(skipped: Mapping[str, Sequence[str]]) -> None:
 def printable(text: str) -> str:
     """The text on one line: line ends become spaces, unprintable characters their escape sequences."""
     return "".join(item if item.isprintable() else _escape(item) for item in " ".join(text.splitlines()))
+
+
+def describe_bounds(bounds: ClassBounds, classes: Sequence[str], unit: str | None = None) -> str:
+    """The class boundaries, for example `class boundaries: sparse < 2 <= dense (persons per cell)`."""
+    notes = [unit, bounds.scale and f"scale {bounds.scale}"]
+    text = "; ".join(note for note in notes if note)
+    return f"class boundaries: {bounds.describe(classes)}{f' ({text})' if text else ''}"
+
+
+def _print_empty_classes(summary: BuildSummary) -> None:
+    """Reports the classes of a density estimator that have no images, and how to change the class boundaries."""
+    if summary.estimator is None or not summary.empty_classes:
+        return
+    low, *quartiles, high = (f"{value:.4g}" for value in summary.density_quartiles())
+    lines = [
+        f"crowdgan: warning: no image has class {' or '.join(summary.empty_classes)}",
+        f"  densities: {low} to {high}, quartiles {', '.join(quartiles)} ({summary.unit})",
+        f"  {_boundary_hint(summary.estimator, summary.class_bounds, summary.classes)}",
+    ]
+    for line in lines:
+        click.echo(printable(line), err=True)
+
+
+def _boundary_hint(estimator: str, bounds: ClassBounds | None, classes: Sequence[str]) -> str:
+    """The class boundaries of an estimator, and the options that change them."""
+    if bounds is None:
+        return f"the class boundaries may be options of the estimator: see crowdgan density {estimator}"
+    settings = bounds.settings_text()
+    remedy = f"change them with {settings}" if settings else f"{estimator} has no option that changes them"
+    return f"{describe_bounds(bounds, classes)}; {remedy}"
 
 
 def _rate(summary: BuildSummary) -> str:

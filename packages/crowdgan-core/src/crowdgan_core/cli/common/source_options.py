@@ -11,6 +11,7 @@ from crowdgan_core.plugins.registry import PluginRegistry
 from crowdgan_core.sources.base import SourceReader
 from crowdgan_core.sources.detection import find_source
 from crowdgan_core.utils.flags import flag
+from crowdgan_core.utils.plugin_calls import plugin_call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,9 @@ class SourceOptions:
         annotations = self.annotations[0] if self.annotations else None
         source = find_source(self.paths, annotations, self.source_kind, plugins.scene_sources)
         names = ", ".join(path.resolve().name for path in self.paths)
-        return source.open(self.paths, annotations), f"{source.name}: {names}"
+        with plugin_call("scene source", source, names):
+            reader = source.open(self.paths, annotations)
+        return reader, f"{source.name}: {names}"
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
