@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,29 @@ def write_zip(path: Path, entries: dict[str, bytes]) -> Path:
         for name, data in entries.items():
             archive.writestr(name, data)
     return path
+
+
+UTF8_FLAG = 0x800
+"""Bit of a ZIP entry's flags: its name is UTF-8."""
+
+
+def raw_zip_bytes(
+    entries: Mapping[bytes, bytes], directory_flags: int = 0, local_flags: int = 0, extra: bytes = b""
+) -> bytes:
+    """A ZIP archive whose entries have the names in any encoding, and any flags and extra field in their headers."""
+    archive, directory = b"", b""
+    for name, data in entries.items():
+        common = struct.pack("<HHHIIIHH", 0, 0, 33, zlib.crc32(data), len(data), len(data), len(name), len(extra))
+        directory += struct.pack("<IHHH", 0x02014B50, 20, 20, directory_flags) + common
+        directory += struct.pack("<HHHII", 0, 0, 0, 0, len(archive)) + name + extra
+        archive += struct.pack("<IHH", 0x04034B50, 20, local_flags) + common + name + extra + data
+    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, len(entries), len(entries), len(directory), len(archive), 0)
+    return archive + directory + end
+
+
+def png_chunk(kind: bytes, data: bytes, *, is_damaged: bool = False) -> bytes:
+    """A PNG chunk; with a wrong checksum if it is damaged."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) ^ is_damaged)
 
 
 HEAD_POINTS = np.array([[1.25, 2.5], [30, 17]])

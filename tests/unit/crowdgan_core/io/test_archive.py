@@ -13,6 +13,7 @@ import pytest
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import check_complete, entry_names, is_zip, open_entry, read_entry
 from crowdgan_core.io.storage import open_store
+from tests.support.sources import UTF8_FLAG, raw_zip_bytes
 
 
 def write_zip(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
@@ -92,40 +93,31 @@ def test_system_files_are_ignored_in_every_folder_of_an_archive(tmp_path: Path) 
 NFC, NFD = "Images/café 한글.jpg", "Images/cafe\u0301 \u1112\u1161\u11ab\u1100\u1173\u11af.jpg"
 
 
-def zip_with_flags(path: Path, name: bytes, directory_flag: int, local_flag: int, extra: bytes = b"") -> Path:
-    """An archive with one entry, whose headers contain a name in any encoding with any flag for UTF-8."""
-    flags = {True: 0x800, False: 0}
-    crc, data = zlib.crc32(b"data"), b"data"
-    sizes = struct.pack("<IIIHH", crc, len(data), len(data), len(name), len(extra))
-    local = struct.pack("<IHHHHH", 0x04034B50, 20, flags[bool(local_flag)], 0, 0, 33) + sizes + name + extra + data
-    directory = struct.pack("<IHHHHHH", 0x02014B50, 20, 20, flags[bool(directory_flag)], 0, 0, 33) + sizes
-    directory += struct.pack("<HHHII", 0, 0, 0, 0, 0) + name + extra
-    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 1, 1, len(directory), len(local), 0)
-    path.write_bytes(local + directory + end)
-    return path
-
-
 @pytest.mark.parametrize("name", [NFC, NFD])
-@pytest.mark.parametrize("directory_flag", [0, 1])
-@pytest.mark.parametrize("local_flag", [0, 1])
+@pytest.mark.parametrize("directory_flags", [0, UTF8_FLAG])
+@pytest.mark.parametrize("local_flags", [0, UTF8_FLAG])
 def test_utf_8_names_are_read_whatever_flags_the_archiver_set(
-    tmp_path: Path, name: str, directory_flag: int, local_flag: int
+    tmp_path: Path, name: str, directory_flags: int, local_flags: int
 ) -> None:
-    path = zip_with_flags(tmp_path / "a.zip", name.encode(), directory_flag, local_flag)
+    path = tmp_path / "a.zip"
+    path.write_bytes(raw_zip_bytes({name.encode(): b"data"}, directory_flags, local_flags))
     assert entry_names(path) == [NFC]
     assert {read_entry(path, item) for item in (NFC, NFD, NFC.replace("/", "\\"))} == {b"data"}
 
 
 def test_names_in_code_page_437_and_in_the_extra_field_are_read(tmp_path: Path) -> None:
-    raw = "Images/café.jpg".encode("cp437")
-    assert entry_names(zip_with_flags(tmp_path / "a.zip", raw, 0, 0)) == ["Images/café.jpg"]
+    raw, path = "Images/café.jpg".encode("cp437"), tmp_path / "a.zip"
+    path.write_bytes(raw_zip_bytes({raw: b"data"}))
+    assert entry_names(path) == ["Images/café.jpg"]
     field = struct.pack("<BI", 1, zlib.crc32(raw)) + NFC.encode()
     extra = struct.pack("<HH", 0x9999, 1) + b"x" + struct.pack("<HH", 0x7075, len(field)) + field
-    path = zip_with_flags(tmp_path / "b.zip", raw, 0, 0, extra)
+    path = tmp_path / "b.zip"
+    path.write_bytes(raw_zip_bytes({raw: b"data"}, extra=extra))
     assert entry_names(path) == [NFC]
     assert read_entry(path, NFC) == b"data"
-    outdated = zip_with_flags(tmp_path / "c.zip", b"other.jpg", 0, 0, extra)
-    assert entry_names(outdated) == ["other.jpg"]
+    path = tmp_path / "c.zip"
+    path.write_bytes(raw_zip_bytes({b"other.jpg": b"data"}, extra=extra))
+    assert entry_names(path) == ["other.jpg"], "the extra field belongs to an earlier name"
 
 
 @pytest.mark.parametrize(

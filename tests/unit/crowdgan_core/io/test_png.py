@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from typing import IO
 
@@ -15,13 +14,9 @@ from PIL.PngImagePlugin import MAX_TEXT_CHUNK, MAX_TEXT_MEMORY, PngInfo
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.images import focal_length_35mm, open_bytes, orientation, read_size, to_upright_rgb
 from crowdgan_core.io.png import SIGNATURE, header_file, without_metadata
+from tests.support.sources import png_chunk
 
 RGB = np.random.default_rng(0).integers(0, 256, (7, 11, 3), np.uint8)
-
-
-def chunk(kind: bytes, data: bytes, *, is_damaged: bool = False) -> bytes:
-    """A PNG chunk; with a wrong checksum if it is damaged."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) ^ is_damaged)
 
 
 def png(before: bytes = b"", after: bytes = b"", **options: object) -> bytes:
@@ -38,23 +33,23 @@ def packed(size: int) -> bytes:
 
 
 METADATA = {
-    "compressed text above the limit": chunk(b"zTXt", b"a\0\0" + packed(MAX_TEXT_CHUNK + 1)),
-    "international text above the limit": chunk(b"iTXt", b"a\0\1\0\0\0" + packed(MAX_TEXT_CHUNK + 1)),
-    "plain text above the limit": chunk(b"tEXt", b"a\0" + b"x" * (MAX_TEXT_CHUNK + 1)),
-    "colour profile above the limit": chunk(b"iCCP", b"a\0\0" + packed(MAX_TEXT_CHUNK + 1)),
-    "EXIF text above the limit": chunk(b"zTXt", b"Raw profile type exif\0\0" + packed(MAX_TEXT_CHUNK + 1)),
-    "more text than the limit of all chunks": chunk(b"tEXt", b"a\0" + b"x" * 2**20) * (MAX_TEXT_MEMORY // 2**20 + 1),
-    "damaged text": chunk(b"tEXt", b"a\0text", is_damaged=True),
-    "damaged EXIF data": chunk(b"eXIf", b"Exif", is_damaged=True),
-    "unknown compression of a text": chunk(b"zTXt", b"a\0\7abc"),
-    "unknown compression of the colour profile": chunk(b"iCCP", b"a\0\7abc"),
-    "empty colour profile": chunk(b"iCCP", b"a"),
-    "truncated gamma": chunk(b"gAMA", b"1"),
-    "truncated chromaticities": chunk(b"cHRM", b"1"),
-    "empty rendering intent": chunk(b"sRGB", b""),
-    "truncated density": chunk(b"pHYs", b"1"),
-    "invalid animation": chunk(b"acTL", b"\xff" * 8) + chunk(b"fcTL", b"\xff" * 26),
-    "private chunk": chunk(b"prVt", b"x" * 100, is_damaged=True),
+    "compressed text above the limit": png_chunk(b"zTXt", b"a\0\0" + packed(MAX_TEXT_CHUNK + 1)),
+    "international text above the limit": png_chunk(b"iTXt", b"a\0\1\0\0\0" + packed(MAX_TEXT_CHUNK + 1)),
+    "plain text above the limit": png_chunk(b"tEXt", b"a\0" + b"x" * (MAX_TEXT_CHUNK + 1)),
+    "colour profile above the limit": png_chunk(b"iCCP", b"a\0\0" + packed(MAX_TEXT_CHUNK + 1)),
+    "EXIF text above the limit": png_chunk(b"zTXt", b"Raw profile type exif\0\0" + packed(MAX_TEXT_CHUNK + 1)),
+    "more text than all chunks may have": png_chunk(b"tEXt", b"a\0" + b"x" * 2**20) * (MAX_TEXT_MEMORY // 2**20 + 1),
+    "damaged text": png_chunk(b"tEXt", b"a\0text", is_damaged=True),
+    "damaged EXIF data": png_chunk(b"eXIf", b"Exif", is_damaged=True),
+    "unknown compression of a text": png_chunk(b"zTXt", b"a\0\7abc"),
+    "unknown compression of the colour profile": png_chunk(b"iCCP", b"a\0\7abc"),
+    "empty colour profile": png_chunk(b"iCCP", b"a"),
+    "truncated gamma": png_chunk(b"gAMA", b"1"),
+    "truncated chromaticities": png_chunk(b"cHRM", b"1"),
+    "empty rendering intent": png_chunk(b"sRGB", b""),
+    "truncated density": png_chunk(b"pHYs", b"1"),
+    "invalid animation": png_chunk(b"acTL", b"\xff" * 8) + png_chunk(b"fcTL", b"\xff" * 26),
+    "private chunk": png_chunk(b"prVt", b"x" * 100, is_damaged=True),
 }
 
 

@@ -13,9 +13,10 @@ from crowdgan_core.pipeline.image_job import SkippedImage, load_full_scene
 from crowdgan_core.pipeline.summary import list_skipped
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.base import AnnotatedImage, SourceReader
+from crowdgan_core.utils.cpus import available_cpus
 from crowdgan_core.utils.flags import flag, parse_worker_count
 from crowdgan_core.utils.formatting import count_and_list
-from crowdgan_core.utils.parallel import available_cpus, parallel_map
+from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 from crowdgan_core.utils.progress import NullProgress, Progress
 
@@ -124,9 +125,12 @@ def require_annotations(source: SourceReader, source_name: str) -> None:
         ConfigError: it has none.
     """
     if not source.has_annotations:
+        unused = "; ".join(count_and_list(problem.reason, problem.names) for problem in source.problems)
         raise ConfigError(
-            f"{source_name}: the source has no annotations of people, so no density can be estimated; "
-            "use `crowdgan convert`, or add --annotations FILE"
+            f"{source_name}: the source has no annotations of people, so no density can be estimated"
+            f"{f' (found {unused})' if unused else ''}; name the folder that contains both images and annotations, in "
+            "a layout that `crowdgan plugins` lists, or add an .odgt file by --annotations FILE; without densities, "
+            "use `crowdgan convert`"
         )
 
 
@@ -134,10 +138,10 @@ def check_source_problems(source: SourceReader, on_error: ErrorPolicy) -> dict[s
     """Names of the unusable images and annotations that indexing detected, by reason.
 
     Raises:
-        DatasetError: such items exist and `on_error` is `fail`.
+        DatasetError: such items exist, are errors, and `on_error` is `fail`.
     """
     for problem in source.problems:
-        if on_error == "fail":
+        if on_error == "fail" and problem.is_error:
             raise DatasetError(f"{count_and_list(problem.reason, problem.names)}; to skip them, add --on-error skip")
     return {problem.reason: list(problem.names) for problem in source.problems}
 
