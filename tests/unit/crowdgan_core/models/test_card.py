@@ -92,10 +92,17 @@ def test_a_safetensors_file_without_a_card_is_an_error(tmp_path: Path) -> None:
         CheckpointError, match="not a crowdgan model; the safetensors file has no model card in its header"
     ):
         read_card(path)
+    with pytest.raises(
+        CheckpointError, match="only weights; without the settings of their network they cannot be used"
+    ):
+        read_card(path)
+    write_header(path, {"__metadata__": {f"{CARD_KEY}-training": "{}"}})
+    with pytest.raises(CheckpointError, match="export a model from the run: crowdgan stylegan3 export"):
+        read_card(path)
     with pytest.raises(CheckpointError, match="the model card is not valid JSON"):
         read_card(write_header(path, {"__metadata__": {CARD_KEY: "{"}}))
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"none\.safetensors: cannot be read \(No such file"):
+    with pytest.raises(CheckpointError, match=r"none\.safetensors: no such file"):
         read_card(tmp_path / "none.safetensors")

@@ -9,7 +9,10 @@ import io
 import json
 import subprocess
 import sys
-from collections import OrderedDict
+from argparse import Namespace
+from collections import OrderedDict, defaultdict
+from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import torch
 
 from crowdgan_core.errors import CheckpointError
 from crowdgan_stylegan3.io.pickle_reader import read_networks
+from tests.support.foreign_files import FOREIGN_FILES
 from tests.support.official_snapshots import (
     Discriminator,
     Generator,
@@ -158,6 +162,93 @@ def test_reading_loads_no_torch(tmp_path: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "['G'] False"
+
+
+class Counter(dict[str, int]):
+    """A dict with attributes and keyword arguments of its constructor."""
+
+    def __getnewargs_ex__(self) -> tuple[tuple[int, ...], dict[str, int]]:
+        return (), {"start": 3}
+
+
+def inert_values() -> dict[str, Any]:
+    """Values that training scripts add to snapshots, and that no network needs."""
+    model = torch.nn.Linear(2, 3)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(2)).sum().backward()
+    optimizer.step()
+    counter = Counter(a=1)
+    counter.step = 3  # type: ignore[attr-defined]
+    return {
+        "path": Path("runs/00000"),
+        "optimizer": optimizer,
+        "optimizer_state": optimizer.state_dict(),
+        "model_state": model.state_dict(),
+        "date": datetime(2024, 5, 1),
+        "namespace": Namespace(lr=0.1, sizes=(1, 2), outdir=Path("a")),
+        "defaults": defaultdict(list, a=[1]),
+        "random": (np.random.default_rng(0), np.random.RandomState(0)),
+        "keys": {(1, 2): 3, None: 4, 2.5: 5, Path("a"): 6},
+        "numbers": {1j, Fraction(1, 3)},
+        "names": np.array(["a", None], dtype=object),
+        "dates": np.array(["2024-05-01"], dtype="M8[D]"),
+        "counter": counter,
+        "dtype": torch.complex64,
+        "function": json.dumps,
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_values_outside_the_wanted_network_are_ignored(tmp_path: Path, protocol: int) -> None:
+    generator = small_generator()
+    values = {name: value for name, value in inert_values().items() if protocol >= 4 or name != "counter"}
+    value = {**values, **snapshot(G_ema=generator, D=Discriminator(path=Path("a"))), "last": values}
+    records = read_networks(write_snapshot(tmp_path / "s.pkl", value, protocol), ["G_ema"])
+    assert list(records) == ["G_ema"]
+    assert_same_state(records["G_ema"].state, generator)
+
+
+@pytest.mark.parametrize("name", [name for name in inert_values() if name != "model_state"])
+def test_each_ignored_value_is_refused_within_the_network(tmp_path: Path, name: str) -> None:
+    generator = small_generator()
+    generator.mapping.extra = inert_values()[name]
+    path = write_snapshot(tmp_path / "s.pkl", snapshot(G_ema=generator))
+    if name == "optimizer_state":
+        assert_same_state(read_networks(path)["G_ema"].state, generator)
+        return
+    with pytest.raises(CheckpointError, match="refused: the pickle "):
+        read_networks(path)
+
+
+def test_a_pickle_of_a_generator_alone_has_the_key_of_the_ema_generator(tmp_path: Path) -> None:
+    generator = small_generator()
+    assert_same_state(read_networks(write_snapshot(tmp_path / "s.pkl", generator))["G_ema"].state, generator)
+
+
+def test_a_state_dict_is_identified(tmp_path: Path) -> None:
+    state = small_generator().state_dict()
+    for value in (state, dict(state), {"step": 3, "g_ema": state}):
+        with pytest.raises(CheckpointError) as caught:
+            read_networks(write_snapshot(tmp_path / "s.pkl", value))
+        assert ": a state dict (" in str(caught.value)
+        assert "weights without the settings of their network, which cannot be imported" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in FOREIGN_FILES if name != "pickle"])
+def test_a_file_that_is_no_pickle_is_explained(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "s.pkl"
+    data, explanation = FOREIGN_FILES[name]
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError) as caught:
+        read_networks(path)
+    assert str(caught.value).startswith(f"{path}: {explanation}")
+
+
+def test_files_of_torch_save_are_explained(tmp_path: Path) -> None:
+    for is_zip in (False, True):
+        torch.save(small_generator().state_dict(), tmp_path / "g.pt", _use_new_zipfile_serialization=is_zip)
+        with pytest.raises(CheckpointError, match=r"g\.pt: a file of torch\.save"):
+            read_networks(tmp_path / "g.pt")
 
 
 def test_a_snapshot_without_networks_is_an_error(tmp_path: Path) -> None:

@@ -116,6 +116,44 @@ def test_code_in_settings_and_layers_of_a_network_is_refused(tmp_path: Path, mar
         assert refusal_message(tmp_path, pickle_bytes(snapshot(G=network), 4)) == name_refusal(f"{os.name}.system")
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("name", [name for name in MALICIOUS if name != "tests.support.official_snapshots.Network"])
+def test_code_outside_the_wanted_network_is_never_executed(
+    tmp_path: Path, marker: Path, name: str, protocol: int
+) -> None:
+    evil = MALICIOUS[name](marker)
+    value = snapshot(G_ema=small_generator(), D=Generator(evil), extra={"a": [evil], "b": {(evil,): 1}})
+    (tmp_path / "s.pkl").write_bytes(pickle_bytes(value, protocol))
+    assert list(read_networks(tmp_path / "s.pkl", ["G_ema"])) == ["G_ema"]
+    with pytest.raises(CheckpointError, match="refused: the pickle asks for "):
+        read_networks(tmp_path / "s.pkl")
+
+
+def test_shared_malicious_values_are_refused_in_the_wanted_network(tmp_path: Path, marker: Path) -> None:
+    evil = Call(os.system, f"touch {marker}")
+    deep: Any = evil
+    for _ in range(100):
+        deep = [deep]
+    for attribute in (evil, deep, {"a": (evil,)}, {3: {4: evil}}):
+        generator = small_generator()
+        generator.mapping.note = attribute  # type: ignore[assignment]
+        message = refusal_message(tmp_path, pickle_bytes({"a": attribute, **snapshot(G_ema=generator)}, 4))
+        assert message == name_refusal(f"{os.name}.system")
+
+
+def test_an_array_with_a_refused_dtype_state_is_refused(tmp_path: Path) -> None:
+    data = pickle_bytes(snapshot(G_ema=Generator(gains=np.arange(3.0))), 4)
+    state = b"K\x03" + pickle.SHORT_BINUNICODE + b"\x01<"
+    assert data.count(state) == 1
+    message = refusal_message(tmp_path, data.replace(state, state[:1] + b"\x02" + state[2:]))
+    assert message == "refused: the pickle sets the state of a numpy dtype to one that no numeric dtype has"
+
+
+def test_placeholders_are_counted(tmp_path: Path) -> None:
+    data = b"\x80\x02" + b"".join(b"cos\nf%d\n0" % number for number in range(20_000)) + b"}."
+    assert refusal_message(tmp_path, data) == "refused: the pickle asks for far more memory than it has bytes"
+
+
 def pickle_of_storage(data: bytes) -> bytes:
     """A pickle of a tensor whose storage is the given file of torch.save."""
     storage = Call(torch.storage._load_from_bytes, data)

@@ -15,9 +15,10 @@ from crowdgan_core.cli.common.output import describe_bounds, printable
 from crowdgan_core.datasets.contact_sheet import contact_sheet
 from crowdgan_core.datasets.inspection import DatasetReport, inspect_dataset
 from crowdgan_core.datasets.metadata import DatasetMetadata
-from crowdgan_core.errors import ConfigError
+from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.atomic import write_bytes
 from crowdgan_core.models.card import MODEL_SUFFIX
+from crowdgan_core.models.file_kind import EXPLANATIONS, check_local, identify_file
 from crowdgan_core.utils.flags import format_size
 
 MAX_AMBIGUOUS_NAMES = 10
@@ -49,6 +50,7 @@ def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> N
       crowdgan inspect crowds.zip --json
       crowdgan inspect model.safetensors
     """
+    check_local(path)
     if path.suffix.lower() == MODEL_SUFFIX:
         if sheet is not None:
             raise ConfigError(f"--contact-sheet: {path} is a model, not a dataset; use crowdgan generate")
@@ -58,6 +60,9 @@ def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> N
 
 
 def _inspect_dataset(dataset: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
+    kind = identify_file(dataset) if dataset.is_file() else None
+    if kind is not None and kind != "zip":
+        raise DatasetError(f"{dataset}: {EXPLANATIONS[kind]}")
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ConfigError(f"--contact-sheet {sheet}: the file is a PNG; its name must end in .png")
     with open_dataset(dataset) as reader:
@@ -83,7 +88,7 @@ def _print(report: DatasetReport, metadata: DatasetMetadata, dataset: Path) -> N
         "estimator": metadata.estimator,
         "options": ", ".join(f"{name}={value}" for name, value in metadata.options.items()),
         "region": metadata.region,
-        "labels": metadata.label_kind or "none",
+        "labels": _label_text(report, metadata),
         "written by": f"crowdgan-core {metadata.tool_version}" if metadata.tool_version else None,
     }
     for name, value in facts.items():
@@ -92,6 +97,9 @@ def _print(report: DatasetReport, metadata: DatasetMetadata, dataset: Path) -> N
     if report.density_range is not None:
         low, median, high = report.density_range
         _echo(f"  {'density':12} {low:.4g} to {high:.4g} {metadata.unit}, median {median:.4g}")
+    if len(report.label_ranges) > 1 or report.density_range is None:
+        for number, (low, median, high) in enumerate(report.label_ranges, 1):
+            _echo(f"  {f'label {number}':12} {low:.4g} to {high:.4g}, median {median:.4g}")
     if report.person_range is not None:
         fewest, median_count, most = report.person_range
         _echo(f"  {'persons':12} {fewest} to {most} per image, median {median_count:g}")
@@ -103,6 +111,12 @@ def _print(report: DatasetReport, metadata: DatasetMetadata, dataset: Path) -> N
         _echo(f"{len(report.ambiguous)} ambiguous images near a class boundary; the nearest:")
     for record in report.ambiguous[:MAX_AMBIGUOUS_NAMES]:
         _echo(f"  {record.name}  {record.density:.4g}  ({record.source})")
+
+
+def _label_text(report: DatasetReport, metadata: DatasetMetadata) -> str:
+    """Kind of the labels: `class`, `value`, `vectors of 2 numbers` or `none`."""
+    dim = len(report.label_ranges)
+    return f"vectors of {dim} numbers" if dim > 1 else metadata.label_kind or "none"
 
 
 def _print_boundaries(report: DatasetReport, metadata: DatasetMetadata) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from crowdgan_core.errors import CheckpointError
 from crowdgan_core.io import codec
+from crowdgan_core.models.file_kind import check_model_file, explain_file
 
 FORMAT_VERSION = 1
 """Version of the card format; other versions are rejected."""
@@ -51,7 +52,7 @@ class ModelCard:
     """Length of the label vector; 0 for a model without labels."""
 
     label_kind: LabelKind | None = None
-    """Label type: `class` (one-hot) or `value` (continuous density); None without labels."""
+    """Label type: `class` (one-hot) or `value` (continuous density, or a vector of numbers); None without labels."""
 
     classes: tuple[str, ...] = ()
     """Class names in order of density; empty without classes."""
@@ -105,17 +106,31 @@ def read_card(path: Path) -> ModelCard:
     """The model card in the header of a model file; the weights are not read.
 
     Raises:
-        CheckpointError: the file cannot be read, is not a safetensors file, is truncated, or has no card.
+        CheckpointError: the file cannot be read, is not a safetensors file, is truncated, or has no card; the message
+            says what the file is if its kind is known.
     """
+    check_model_file(path)
     metadata = _header(path).get("__metadata__", {})
     if not isinstance(metadata, dict) or not isinstance(metadata.get(CARD_KEY), str):
-        raise CheckpointError(f"{path}: not a crowdgan model; the safetensors file has no model card in its header")
+        raise CheckpointError(
+            f"{path}: not a crowdgan model; the safetensors file has no model card in its header, {_advice(metadata)}"
+        )
     try:
         return ModelCard.from_json(json.loads(metadata[CARD_KEY]))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the model card is not valid JSON ({error})") from error
+
+
+def _advice(metadata: object) -> str:
+    """Advice for a safetensors file without a card, as the end of a message."""
+    if isinstance(metadata, dict) and any(str(key).startswith(f"{CARD_KEY}-") for key in metadata):
+        return "but a part of a training run; export a model from the run: crowdgan stylegan3 export"
+    return (
+        "only weights; without the settings of their network they cannot be used: "
+        "save them by crowdgan, or import the official snapshot (.pkl) from which they come"
+    )
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -135,7 +150,8 @@ def _header(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
-        raise CheckpointError(f"{path}: not a model, or damaged; a model is a .safetensors file")
+        explanation = explain_file(path) or "not a model, or damaged; a model is a .safetensors file"
+        raise CheckpointError(f"{path}: {explanation}")
     expected_size = LENGTH_BYTES + length + _weights_bytes(header)
     if size != expected_size:
         raise CheckpointError(f"{path}: damaged; the file has {size} bytes, its header specifies {expected_size}")

@@ -9,6 +9,7 @@ from crowdgan_core.errors import CheckpointError
 from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN
 from crowdgan_core.models.backend import ImageGenerator, ModelBackend
 from crowdgan_core.models.card import ModelCard, read_card
+from crowdgan_core.models.file_kind import check_model_file
 
 
 def load_generator(
@@ -33,8 +34,7 @@ def load_generator(
         CheckpointError: missing file, not a model, a damaged file, or a backend that is not installed.
         ConfigError: the device is not available.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+    check_model_file(path)
     try:
         card = read_card(path)
     except CheckpointError:

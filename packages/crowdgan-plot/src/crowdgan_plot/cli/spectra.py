@@ -98,6 +98,6 @@ def _parse_names(texts: Sequence[str]) -> list[tuple[str, Path]]:
     named_paths = []
     for text in texts:
         name, sign, path = text.partition("=")
-        has_name = bool(sign and name) and not Path(text).exists()
+        has_name = bool(sign and name) and "://" not in name and not Path(text).exists()
         named_paths.append((name, Path(path)) if has_name else (Path(text).stem, Path(text)))
     return named_paths

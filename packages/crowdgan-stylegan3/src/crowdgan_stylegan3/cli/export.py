@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crowdgan_core.cli.common.output import printable
+from crowdgan_core.models.file_kind import check_local
 
 if TYPE_CHECKING:
     from crowdgan_stylegan3.training.checkpoints.export import NetworkName
@@ -37,5 +38,6 @@ def command(run: Path, dest: Path, which: NetworkName, overwrite: bool) -> None:
     """
     from crowdgan_stylegan3.training.checkpoints.export import export_network
 
+    check_local(run)
     export_network(run, dest, which=which, overwrite=overwrite)
     click.echo(printable(f"wrote {dest}"))

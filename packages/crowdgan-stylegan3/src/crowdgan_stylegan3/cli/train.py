@@ -21,6 +21,7 @@ from crowdgan_core.cli.common.model_options import DEVICES
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import ConfigError, CrowdganError
 from crowdgan_core.io.run_folder import RunFolder
+from crowdgan_core.models.file_kind import check_local
 from crowdgan_stylegan3.backend_name import BACKEND_NAME
 from crowdgan_stylegan3.training.config.options import TrainOptions
 
@@ -126,6 +127,8 @@ def _run_and_options(
     from crowdgan_stylegan3.training.run import options_of
     from crowdgan_stylegan3.training.runtime.distributed import torchrun_world_size
 
+    if resume is not None:
+        check_local(resume)
     if resume is not None and not resume.exists():
         raise ConfigError(f"{resume}: no such run folder or model")
     given = given_options(TrainOptions, ctx)

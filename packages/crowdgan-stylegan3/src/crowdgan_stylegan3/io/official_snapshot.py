@@ -64,10 +64,7 @@ def read_official_snapshot(
         CheckpointError: the file is not an official snapshot, is damaged or malicious; the message names the file.
         ConfigError: the number of class names differs from the model's label_dim.
     """
-    networks = read_networks(path)
-    if which not in networks:
-        raise CheckpointError(f"{path}: no network {which}; choose from {', '.join(networks)}")
-    record = networks[which]
+    record = read_networks(path, [which])[which]
     attributes = {name: value for name, value in record.attributes.items() if name in CONSTRUCTOR_ATTRIBUTES}
     try:
         generator = generator_from_official({**attributes, **record.init_kwargs}, record.state)

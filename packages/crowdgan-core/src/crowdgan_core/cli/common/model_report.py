@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from crowdgan_core.cli.common.output import printable
-from crowdgan_core.errors import CheckpointError
 from crowdgan_core.models.card import ModelCard, read_card
 from crowdgan_core.models.loading import missing_backend
 from crowdgan_core.plugins.discovery import installed_plugins
@@ -25,8 +24,6 @@ def print_model(path: Path, *, as_json: bool) -> None:
     Raises:
         CheckpointError: missing file, or not a model.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
     card = read_card(path)
     if as_json:
         click.echo(json.dumps(card.to_json(), indent=2))
@@ -52,7 +49,9 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
 def _labels(card: ModelCard) -> str:
     if card.label_kind is None:
         return "none"
-    return f"{card.label_dim} classes" if card.label_kind == "class" else "continuous density values"
+    if card.label_kind == "class":
+        return f"{card.label_dim} classes"
+    return "continuous density values" if card.label_dim == 1 else f"vectors of {card.label_dim} numbers"
 
 
 def _block(name: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

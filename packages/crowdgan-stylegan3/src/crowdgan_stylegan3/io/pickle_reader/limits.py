@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import IO
 
 from crowdgan_core.errors import CheckpointError
@@ -23,9 +24,24 @@ EXTRA_COPIED_BYTES = 1 << 20
 """Bytes that may be copied in addition, for small files."""
 
 
-def refusal(problem: str) -> CheckpointError:
-    """An error that ends reading; the reader of the file adds its path."""
-    return CheckpointError(f"refused: {problem}")
+PLACEHOLDER_BYTES = 500
+"""Approximate memory of a placeholder and its error."""
+
+
+class RefusalError(CheckpointError):
+    """A value of the file that is refused: an error if a wanted network contains it; see `Placeholder`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Placeholder:
+    """Replacement for a refused value, and for everything that is made of it; it holds nothing of the value."""
+
+    problem: RefusalError
+
+
+def refusal(problem: str) -> RefusalError:
+    """An error that names a problem of the file; the reader of the file adds its path."""
+    return RefusalError(f"refused: {problem}")
 
 
 def describe_value(value: object) -> str:
@@ -56,7 +72,7 @@ class Budget:
         """
         self._steps -= 1
         if self._steps < 0:
-            raise refusal(f"the pickle has more than {MAX_STEPS} opcodes")
+            raise CheckpointError(f"refused: the pickle has more than {MAX_STEPS} opcodes")
 
     def spend_bytes(self, count: int) -> None:
         """Counts a copy of `count` bytes.
@@ -66,7 +82,7 @@ class Budget:
         """
         self._bytes -= count
         if self._bytes < 0:
-            raise refusal("the pickle asks for far more memory than it has bytes")
+            raise CheckpointError("refused: the pickle asks for far more memory than it has bytes")
 
 
 class Stream:

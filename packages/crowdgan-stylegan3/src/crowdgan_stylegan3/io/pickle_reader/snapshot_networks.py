@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.errors import CheckpointError
+from crowdgan_core.models.file_kind import EXPLANATIONS, check_local, identify_file
 from crowdgan_stylegan3.io.pickle_reader.allowlist import snapshot_name_lookup
-from crowdgan_stylegan3.io.pickle_reader.interpreter import read_pickle
-from crowdgan_stylegan3.io.pickle_reader.limits import Budget, Stream, describe_value, refusal
+from crowdgan_stylegan3.io.pickle_reader.interpreter import Stateful, read_pickle
+from crowdgan_stylegan3.io.pickle_reader.limits import (
+    Budget,
+    Placeholder,
+    RefusalError,
+    Stream,
+    describe_value,
+    refusal,
+)
 from crowdgan_stylegan3.io.pickle_reader.module_records import ModuleRecord, NamedConstant
 from crowdgan_stylegan3.io.pickle_reader.tensors import ArrayRecord, PickledTensor
 
@@ -61,17 +69,23 @@ class NetworkRecord:
         return {**self.attributes, **self.init_kwargs}
 
 
-def read_networks(path: Path) -> dict[str, NetworkRecord]:
-    """The networks in an official snapshot (`network-snapshot-*.pkl`), by those of the keys G, D, G_ema that it has.
+def read_networks(path: Path, keys: Collection[str] = NETWORK_KEYS) -> dict[str, NetworkRecord]:
+    """The networks in an official snapshot (`network-snapshot-*.pkl`), by those of the given keys that it has.
 
-    Nothing in the file is executed.
+    Nothing in the file is executed. Whatever lies outside these networks, such as an optimizer, is ignored. A pickle of
+    a generator alone has the key G_ema.
+
+    Args:
+        path: the snapshot.
+        keys: keys of the wanted networks: G, D, G_ema.
 
     Raises:
         CheckpointError: the file cannot be read, is damaged, is not a snapshot of a PyTorch version of StyleGAN3 or
-            StyleGAN2-ADA, or asks for a name that such a snapshot does not need.
+            StyleGAN2-ADA, has none of the networks, or a network asks for a name that it does not need.
     """
+    check_local(path)
     try:
-        return _read(path)
+        return _read(path, keys)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except OSError as error:
@@ -81,22 +95,72 @@ def read_networks(path: Path) -> dict[str, NetworkRecord]:
         raise CheckpointError(f"{path}: not a snapshot of networks, or damaged ({reason})") from error
 
 
-def _read(path: Path) -> dict[str, NetworkRecord]:
+def _read(path: Path, keys: Collection[str]) -> dict[str, NetworkRecord]:
     size = path.stat().st_size
     if not path.is_file():
         raise CheckpointError("not a file")
-    budget = Budget(size)
+    kind = identify_file(path)
+    if kind is not None and kind != "pickle":
+        raise CheckpointError(EXPLANATIONS[kind])
+    budget, refusals = Budget(size), list[RefusalError]()
     with path.open("rb") as file:
-        snapshot = read_pickle(Stream(file, size), snapshot_name_lookup(budget), budget)
-    modules = {key: snapshot.get(key) for key in NETWORK_KEYS} if isinstance(snapshot, dict) else {}
-    records = {key: _network_record(module, budget) for key, module in modules.items() if module is not None}
+        try:
+            snapshot = read_pickle(Stream(file, size), snapshot_name_lookup(budget), budget, refusals=refusals)
+        except RefusalError as error:
+            raise (refusals or [error])[0] from error  # the first problem can cause the others
+    modules = _find_modules(snapshot, refusals)
+    records = {key: _network_record(module, budget) for key, module in modules.items() if key in keys}
     if not records:
-        keys = ", ".join(NETWORK_KEYS)
-        raise CheckpointError(f"a pickle of {describe_value(snapshot)} without networks; a snapshot has {keys}")
+        raise CheckpointError(f"no network {' or '.join(keys)}; choose from {', '.join(modules)}")
     return records
 
 
+def _find_modules(snapshot: object, refusals: Sequence[RefusalError]) -> dict[str, object]:
+    """The networks of a snapshot by key, not yet checked.
+
+    Raises:
+        CheckpointError: there are none: the first refusal, or what the pickle contains instead.
+    """
+    if isinstance(snapshot, ModuleRecord):
+        return {"G_ema": snapshot}
+    items = snapshot if isinstance(snapshot, dict) else {}
+    modules = {key: items[key] for key in NETWORK_KEYS if items.get(key) is not None}
+    if modules:
+        return modules
+    nested = [item for value in items.values() if isinstance(value, dict) for item in value.items()]
+    name = next((key for key, value in [*items.items(), *nested] if isinstance(value, PickledTensor)), None)
+    if name is not None:
+        raise CheckpointError(
+            f"a state dict ({describe_value(name)}, …): weights without the settings of their network, "
+            "which cannot be imported; import the snapshot from which it comes"
+        )
+    if refusals:
+        raise refusals[0]
+    networks = ", ".join(NETWORK_KEYS)
+    raise CheckpointError(f"a pickle of {describe_value(snapshot)} without networks; a snapshot has {networks}")
+
+
+def _check_placeholders(network: object) -> None:
+    """Raises the problem of the first refused value that a network contains, at any depth."""
+    pending, visited = [network], set[int]()
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Placeholder | Stateful) and value.problem is not None:
+            raise value.problem
+        if id(value) in visited:
+            continue
+        visited.add(id(value))
+        match value:
+            case ModuleRecord():
+                pending.append(value.attributes)
+            case dict():
+                pending += [*value, *value.values()]
+            case list() | tuple() | set() | frozenset():
+                pending += value
+
+
 def _network_record(module: object, budget: Budget) -> NetworkRecord:
+    _check_placeholders(module)
     if not isinstance(module, ModuleRecord):
         raise refusal(f"{describe_value(module)} in place of a network")
     attributes = module.attributes

@@ -156,6 +156,8 @@ def rebuild_scalar(dtype: object, data: object = None) -> bool | int | float:
 
 def _array_from_bytes(data: bytes, dtype: DTypeRecord, shape: object, order: str) -> Array:
     sizes = _check_sizes(shape)
+    if dtype.problem is not None:
+        raise dtype.problem
     if math.prod(sizes) * dtype.dtype.itemsize != len(data):
         raise refusal(f"a numpy array of shape {sizes} and dtype {dtype.dtype} with {len(data)} bytes")
     return np.frombuffer(data, dtype.dtype).reshape(sizes, order="F" if order == "F" else "C")
