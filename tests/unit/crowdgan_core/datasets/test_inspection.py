@@ -73,6 +73,15 @@ def test_stated_boundaries_are_exact_also_for_classes_without_images() -> None:
     assert [record.name for record in report.ambiguous] == ["3.png", "2.png"]
 
 
+def test_each_number_of_vector_labels_has_a_range() -> None:
+    labels = [(1.0, 0.5), (25.0, 0.25), (3.0, 4.0)]
+    records = [ImageRecord(name=f"{index}.png", label=label) for index, label in enumerate(labels)]
+    report = inspect_dataset(MemoryReader(DatasetMetadata(label_kind="value", images=tuple(records))))
+    assert report.label_ranges == ((1.0, 3.0, 25.0), (0.25, 0.5, 4.0))
+    assert report.density_range is None
+    assert inspect_dataset(memory_dataset()).label_ranges == ()
+
+
 def test_overlapping_classes_have_no_boundary() -> None:
     records = [ImageRecord(name=str(label), density=1.0 - label, label=label) for label in (0, 1)]
     assert class_boundaries(DatasetMetadata(images=tuple(records))) == ()

@@ -50,6 +50,9 @@ class DatasetReport:
     density_range: tuple[float, float, float] | None
     """Minimum, median and maximum density; None without densities."""
 
+    label_ranges: tuple[tuple[float, float, float], ...]
+    """Minimum, median and maximum of each number of continuous labels; empty without continuous labels."""
+
     person_range: tuple[int, float, int] | None
     """Minimum, median and maximum number of people per image; None without person counts."""
 
@@ -75,6 +78,7 @@ def inspect_dataset(reader: DatasetReader) -> DatasetReport:
         image_count=len(reader),
         class_counts=class_counts(metadata),
         density_range=(min(densities), statistics.median(densities), max(densities)) if densities else None,
+        label_ranges=label_ranges(metadata),
         person_range=(min(counts), statistics.median(counts), max(counts)) if counts else None,
         unknown_count=len(reader) - len(densities) if has_densities else 0,
         boundaries=boundaries,
@@ -90,6 +94,13 @@ def class_counts(metadata: DatasetMetadata) -> dict[str, int]:
             name = class_name(metadata, record.label)
             counts[name] = counts.get(name, 0) + 1
     return counts
+
+
+def label_ranges(metadata: DatasetMetadata) -> tuple[tuple[float, float, float], ...]:
+    """Minimum, median and maximum of each number of continuous labels: one range for densities, several for vectors."""
+    vectors = [record.label for record in metadata.images if isinstance(record.label, tuple)]
+    columns = zip(*vectors, strict=True) if len({len(vector) for vector in vectors}) == 1 else ()
+    return tuple((min(column), statistics.median(column), max(column)) for column in columns)
 
 
 def class_name(metadata: DatasetMetadata, label: int) -> str:

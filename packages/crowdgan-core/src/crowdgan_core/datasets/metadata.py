@@ -18,7 +18,7 @@ Label = int | tuple[float, ...]
 """A class index, or a vector for continuous conditioning."""
 
 LabelKind = Literal["class", "value"]
-"""Whether a label is a class index, or the density itself."""
+"""Whether a label is a class index, or continuous: the density itself, or a vector of numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)

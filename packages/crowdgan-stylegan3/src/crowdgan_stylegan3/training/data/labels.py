@@ -11,7 +11,7 @@ import numpy as np
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import LabelKind
-from crowdgan_core.utils.arrays import LabelArray
+from crowdgan_core.utils.arrays import IndexArray, LabelArray
 from crowdgan_core.utils.formatting import join_limited
 
 MAX_LISTED_CLASSES = 12
@@ -19,6 +19,9 @@ MAX_LISTED_CLASSES = 12
 
 SAMPLE_QUANTILES = (0.05, 0.275, 0.5, 0.725, 0.95)
 """Quantiles of continuous labels that sample grids show, one row each."""
+
+WEIGHT_DECIMALS = 6
+"""Decimals to which weights of a principal direction are compared: equal ones differ by rounding errors."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -28,7 +31,7 @@ class TrainingLabels:
     vectors: LabelArray
     """`[num_images, label_dim]`; one-hot for classes."""
     kind: LabelKind | None = None
-    """`class` or `value` (the density itself); None without labels."""
+    """`class` or `value` (the density itself, or a vector of numbers); None without labels."""
     classes: tuple[str, ...] = ()
     """Class names."""
     unit: str | None = None
@@ -46,19 +49,28 @@ class TrainingLabels:
         return int(self.vectors.shape[1])
 
     def sample_rows(self) -> tuple[list[str], LabelArray]:
-        """Names and label vectors `[num_rows, label_dim]` of the rows of a sample grid; no rows without labels."""
+        """Names and label vectors `[num_rows, label_dim]` of the rows of a sample grid; no rows without labels.
+
+        Continuous labels have one row for each of `SAMPLE_QUANTILES`. Vectors are ordered along the direction of
+        their largest variation (see `ascending_order`), and rows are vectors of the dataset.
+        """
         if self.kind == "class":
             return list(self.classes), np.eye(self.dim, dtype=np.float32)
         if self.kind is None:
             return [], self.vectors[:0]
-        ascending = self.vectors[np.argsort(self.vectors[:, 0], kind="stable")]
+        ascending = self.vectors[ascending_order(self.vectors)]
         rows = ascending[[round(quantile * (len(ascending) - 1)) for quantile in SAMPLE_QUANTILES]]
-        return [f"{row[0]:.3g} {self.unit or ''}".strip() for row in rows], rows
+        names = [", ".join(f"{number:.3g}" for number in row.tolist()) for row in rows]
+        return [f"{name} {self.unit or ''}".strip() for name in names], rows
 
     def describe(self) -> str:
         """The conditioning of training, in one line."""
         if self.kind is None:
             return "unconditional: the dataset has no labels, or --cond=false"
+        if self.kind == "value" and self.dim > 1:
+            limits = zip(self.vectors.min(axis=0).tolist(), self.vectors.max(axis=0).tolist(), strict=True)
+            ranges = [f"{low:.3g} to {high:.3g}" for low, high in limits]
+            return f"conditional on vectors of {self.dim} numbers: {join_limited(ranges, MAX_LISTED_CLASSES)}"
         if self.kind == "value":
             low, median, high = np.quantile(self.vectors[:, 0], [0, 0.5, 1])
             return f"conditional on the density, {low:.3g} to {high:.3g} {self.unit or ''}, median {median:.3g}".strip()
@@ -72,6 +84,23 @@ class TrainingLabels:
         """Names of classes without images; a model cannot learn them."""
         has_images = (self.vectors != 0).any(axis=0).tolist()
         return [name for name, is_present in zip(self.classes, has_images, strict=False) if not is_present]
+
+
+def ascending_order(vectors: LabelArray) -> IndexArray:
+    """Indices of label vectors in ascending order, `[num_images]`.
+
+    Single numbers are sorted. Vectors are sorted by their projection on the first principal direction of their
+    standardised components, with the sign for which the component with the largest weight increases.
+
+    Args:
+        vectors: `[num_images, label_dim]`, num_images and label_dim at least 1.
+    """
+    centred = vectors.astype(float) - vectors.mean(axis=0, dtype=float)
+    spread = centred.std(axis=0)
+    standardised = centred / np.where(spread > 0, spread, 1)
+    direction = np.linalg.eigh(standardised.T @ standardised)[1][:, -1]
+    largest = direction[np.argmax(np.abs(direction).round(WEIGHT_DECIMALS))]
+    return np.argsort(standardised @ (direction * np.sign(largest)), kind="stable")
 
 
 def training_labels(metadata: DatasetMetadata, dataset: str, *, conditional: bool | None) -> TrainingLabels:

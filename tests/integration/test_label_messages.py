@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crowdgan_core.models.card import CARD_KEY, ModelCard
 from tests.integration.test_cli import crowdgan
 from tests.support.sources import image_bytes, odgt, person, write_files
 
@@ -173,3 +174,21 @@ def test_density_prints_the_exact_boundaries_and_the_scale() -> None:
     [ground] = json.loads(crowdgan("density", "ground", "--json").stdout)
     assert ground["class_bounds"]["scale"] == "fruin-walkway"
     assert ground["class_bounds"]["values"] == [1 / 3.24, 1 / 2.32, 1 / 1.39, 1 / 0.93, 1 / 0.46]
+
+
+def test_inspect_describes_vector_labels_as_vectors(tmp_path: Path) -> None:
+    labels = [["a.png", [1.0, 0.5]], ["b.png", [25.0, 4.0]]]
+    images = {name: image_bytes(index, image_format="PNG") for index, (name, _) in enumerate(labels)}
+    dataset = write_files(tmp_path / "x", {**images, "dataset.json": json.dumps({"labels": labels}).encode()})
+    output = crowdgan("inspect", dataset).stdout
+    assert "  labels       vectors of 2 numbers\n" in output
+    assert "  label 1      1 to 25, median 13\n  label 2      0.5 to 4, median 2.25\n" in output
+    assert "density" not in output
+
+
+def test_inspect_describes_vector_labels_of_a_model_as_vectors(tmp_path: Path) -> None:
+    card = ModelCard(backend="blobs", resolution=(8, 8), label_dim=2, label_kind="value")
+    header = json.dumps({"__metadata__": {CARD_KEY: json.dumps(card.to_json())}}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert "  labels       vectors of 2 numbers\n" in crowdgan("inspect", path).stdout
