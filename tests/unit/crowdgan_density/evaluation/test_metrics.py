@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.testing import example_scene
+from crowdgan_density.cli.evaluate import scenes_without_ground_truth
 from crowdgan_density.evaluation.metrics import (
     EvaluationResult,
     class_distance,
@@ -163,6 +165,13 @@ def test_estimators_are_fitted_to_all_scenes_and_compared_on_those_with_ground_t
     results = evaluate([RelativeCountEstimator()], scenes, {"example-2": 0.2, "example-5": 0.5, "other": 1.0}, "1,2,3")
     assert list(results) == ["relative"]
     assert (results["relative"].num_estimated, results["relative"].median_error) == (2, pytest.approx(0.5))
+
+
+def test_names_of_ground_truth_may_differ_in_bytes_from_those_of_the_source() -> None:
+    scenes = [replace(example_scene(count), source_name=f"Images/cafe\u0301 {count}") for count in (2, 5)]
+    ground_truth = {"Images\\caf\u00e9 2": 0.2, "./Images/caf\u00e9 5": 0.5}
+    assert evaluate([RelativeCountEstimator()], scenes, ground_truth, "1,2,3")["relative"].num_estimated == 2
+    assert scenes_without_ground_truth(scenes, ground_truth, Path("truth.json")) == {}
 
 
 def test_evaluating_on_an_unknown_scale_is_an_error() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.io.names import canonical_name
 from crowdgan_core.pipeline.estimation import estimate_densities
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.arrays import BoolArray, FloatArray, IndexArray
@@ -85,8 +86,9 @@ def evaluate(
         ConfigError: no such scale.
     """
     classes = parse_scale(scale)
-    known = [scene for scene in scenes if scene.source_name in ground_truth]
-    densities_per_m2 = [ground_truth[scene.source_name] for scene in known]
+    by_name = {canonical_name(name): density for name, density in ground_truth.items()}
+    known = [scene for scene in scenes if canonical_name(scene.source_name) in by_name]
+    densities_per_m2 = [by_name[canonical_name(scene.source_name)] for scene in known]
     fitted = [fit_estimator(estimator, scenes) for estimator in estimators]
     estimates = estimate_densities(fitted, known, workers=workers, progress=progress)
     return {
