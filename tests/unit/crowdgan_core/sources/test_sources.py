@@ -156,6 +156,22 @@ def test_a_source_can_be_selected_by_name(tmp_path: Path) -> None:
         find_source([folder], None, "lusn", sources)
 
 
+@pytest.mark.parametrize("name", ["dataset", "cifar10", "mnist", "lsun"])
+def test_a_source_of_one_path_refuses_other_paths_and_annotations(tmp_path: Path, name: str) -> None:
+    source = find_source([], None, name, installed_plugins().scene_sources)
+    with pytest.raises(ConfigError, match=f"b.zip: {name} reads one --source at a time, and 2 are given"):
+        source.open([tmp_path / "a.zip", tmp_path / "b.zip"], None)
+    with pytest.raises(ConfigError, match=f"--annotations a.odgt: {name} reads no such file; remove the option"):
+        source.open([tmp_path / "a.zip"], Path("a.odgt"))
+
+
+@pytest.mark.parametrize("name", ["folder", "zip"])
+def test_a_source_without_annotations_refuses_an_annotation_file(tmp_path: Path, name: str) -> None:
+    source = find_source([], None, name, installed_plugins().scene_sources)
+    with pytest.raises(ConfigError, match=f"--annotations a.odgt: {name} reads no such file; remove the option"):
+        source.open([tmp_path], Path("a.odgt"))
+
+
 def cifar_batch(seed: int) -> dict[str, Any]:
     return {"data": np.roll(PIXELS, seed, axis=0), "labels": [(seed + n) % 10 for n in range(10)], "batch_label": "x"}
 

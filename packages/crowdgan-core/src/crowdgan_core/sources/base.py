@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.stored_images import StoredImage
 from crowdgan_core.scenes.scene import PersonAnnotations
 
@@ -111,3 +112,25 @@ def reader_repr(source_name: str, reader: SourceReader) -> str:
     """Representation of a source reader, for example `SourceReader(crowdhuman, 15000 images)`."""
     count = len(reader)
     return f"SourceReader({source_name}, {'1 image' if count == 1 else f'{count} images'})"
+
+
+def single_path(source_name: str, paths: Sequence[Path], annotations: Path | None) -> Path:
+    """The only path of a source that reads one path without a separate annotation file.
+
+    Raises:
+        ConfigError: several paths, or an annotation file.
+    """
+    reject_annotations(source_name, annotations)
+    if len(paths) != 1:
+        raise ConfigError(f"{paths[1]}: {source_name} reads one --source at a time, and {len(paths)} are given")
+    return paths[0]
+
+
+def reject_annotations(source_name: str, annotations: Path | None) -> None:
+    """Checks that no annotation file is given.
+
+    Raises:
+        ConfigError: an annotation file is given.
+    """
+    if annotations is not None:
+        raise ConfigError(f"--annotations {annotations}: {source_name} reads no such file; remove the option")

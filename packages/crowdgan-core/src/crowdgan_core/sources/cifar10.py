@@ -23,7 +23,7 @@ from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.names import canonical_name
 from crowdgan_core.io.stored_images import ArrayImage
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, single_path
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """Names of the classes 0 to 9."""
@@ -62,7 +62,7 @@ class Cifar10Source:
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> Cifar10Reader:
         """Validates the archive and counts its images."""
-        return Cifar10Reader(paths[0])
+        return Cifar10Reader(single_path(self.name, paths, annotations))
 
 
 class Cifar10Reader:

@@ -14,7 +14,7 @@ from crowdgan_core.datasets.zip_folder import find_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import is_zip
 from crowdgan_core.io.storage import open_store
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, single_path
 
 
 class DatasetSource:
@@ -45,7 +45,8 @@ class DatasetSource:
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> DatasetSourceReader:
         """Opens the dataset."""
-        return DatasetSourceReader(open_dataset(paths[0], self._formats()), paths[0])
+        path = single_path(self.name, paths, annotations)
+        return DatasetSourceReader(open_dataset(path, self._formats()), path)
 
 
 class DatasetSourceReader:

@@ -10,7 +10,7 @@ from crowdgan_core.datasets.zip_folder import INDEX_NAME, has_labels
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import is_zip
 from crowdgan_core.io.storage import Store, open_store
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, reject_annotations
 from crowdgan_core.sources.listing import FileListing, list_files
 from crowdgan_core.utils.formatting import count_and_list
 
@@ -66,6 +66,7 @@ class FolderSource:
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> FolderReader:
         """Lists the images."""
+        reject_annotations(self.name, annotations)
         return FolderReader(paths, self.name)
 
 
@@ -82,4 +83,5 @@ class ZipSource:
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> FolderReader:
         """Lists the images."""
+        reject_annotations(self.name, annotations)
         return FolderReader(paths, self.name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.stored_images import EncodedImage
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, single_path
 
 if TYPE_CHECKING:
     import lmdb
@@ -33,7 +33,7 @@ class LsunSource:
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> LsunReader:
         """Opens the database."""
-        return LsunReader(paths[0])
+        return LsunReader(single_path(self.name, paths, annotations))
 
 
 class LsunReader:

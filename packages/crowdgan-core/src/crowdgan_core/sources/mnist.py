@@ -17,7 +17,7 @@ import numpy.typing as npt
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.stored_images import ArrayImage
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, single_path
 
 IMAGES_SUFFIX, LABELS_SUFFIX = "-images-idx3-ubyte.gz", "-labels-idx1-ubyte.gz"
 """Suffixes of the image and label file of a dataset, which are in the same folder."""
@@ -45,7 +45,7 @@ class MnistSource:
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> MnistReader:
         """Reads images and labels into memory (55 MB for MNIST)."""
-        return MnistReader(paths[0])
+        return MnistReader(single_path(self.name, paths, annotations))
 
 
 class MnistReader:
