@@ -23,7 +23,8 @@ from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.crowdhuman import parse_line
 from crowdgan_core.synthetic import SyntheticConfig
 from crowdgan_core.synthetic.writer import render_image
-from crowdgan_core.utils.parallel import available_cpus, parallel_map
+from crowdgan_core.utils.cpus import available_cpus
+from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate, relative_errors, spearman
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.measurement import GroundMeasurement

@@ -29,7 +29,7 @@ from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
 from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
-from crowdgan_core.utils.parallel import available_cpus
+from crowdgan_core.utils.cpus import available_cpus
 
 OUTPUT_SIDE_PX = 256
 IMAGE_SIZES = [(900, 1200), (1000, 1500), (1080, 1920), (1400, 1050)]

@@ -33,7 +33,7 @@ from crowdgan_core.scenes.transform import ImageTransform, TransformName
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, SourceReader
 from crowdgan_core.sources.detection import find_source
 from crowdgan_core.utils.arrays import ImageArray
-from crowdgan_core.utils.parallel import available_cpus
+from crowdgan_core.utils.cpus import available_cpus
 from crowdgan_core.utils.plugin_calls import plugin_call
 
 PathLike = Path | str

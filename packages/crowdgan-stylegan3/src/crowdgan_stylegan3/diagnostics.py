@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import shlex
 import sys
 import warnings
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def _compiler() -> str:
         build = plan_build()
     except BuildError as error:
         return str(error)
-    return f"{build.version} ({build.compiler})"
+    return f"{build.version} ({shlex.join(build.compiler)})"
 
 
 def _gpus() -> str:

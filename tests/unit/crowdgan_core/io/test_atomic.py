@@ -93,10 +93,10 @@ def test_a_destination_with_the_longest_possible_name_is_overwritten_and_cleaned
     assert (names(tmp_path), dest.read_bytes()) == ([dest.name], b"2")
 
 
-def test_a_too_long_name_is_an_error_before_the_work_starts(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_an_error_before_the_context_is_entered(tmp_path: Path) -> None:
     dest = tmp_path / "new" / ("a" * 256)
     with pytest.raises(DatasetError, match=r"cannot be written \(.+\)"), atomic_path(dest, overwrite=False):
-        pytest.fail("the work started")
+        pytest.fail("the context was entered")
     assert names(tmp_path) == []
 
 
@@ -115,7 +115,7 @@ def test_a_new_parent_folder_with_files_of_another_process_is_kept(tmp_path: Pat
 
 
 def test_a_file_is_open_for_writing_when_it_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Windows requires; the empty write fails for a file that is open only for reading."""
+    """Windows requires it. The empty write fails if the file is open only for reading."""
     monkeypatch.setattr(os, "fsync", lambda number: os.write(number, b""))
     write_bytes(tmp_path / "a.bin", b"abc", overwrite=False)
     assert (tmp_path / "a.bin").read_bytes() == b"abc"

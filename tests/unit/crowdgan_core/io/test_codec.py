@@ -1,4 +1,4 @@
-"""The JSON codec: equal after a round trip, strict on keys and types, errors that name the place."""
+"""The JSON codec: round trips, strict checks of keys and types, and errors that name the location."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Everything:
+class AllTypes:
     items: tuple[Item, ...] = field(default=(), metadata=codec.json_name("pictures"))
     kind: Literal["class", "value"] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Everything:
             raise ConfigError("count is too large")
 
 
-VALUE = Everything(
+VALUE = AllTypes(
     items=(Item(name="a", label=(1.0, 2.0)), Item(name="b", label=3, density=0.5)),
     kind="class",
     options={"x": [1, {"y": None}]},
@@ -64,15 +64,15 @@ VALUE = Everything(
 )
 
 
-def read(data: object) -> Everything:
-    return codec.from_json(Everything, data, "file.json", DatasetError)
+def read(data: object) -> AllTypes:
+    return codec.from_json(AllTypes, data, "file.json", DatasetError)
 
 
 def test_a_value_is_equal_after_a_round_trip_through_json() -> None:
     assert read(json.loads(json.dumps(codec.to_json(VALUE)))) == VALUE
 
 
-def test_json_has_its_own_field_names_and_the_tag_of_a_class() -> None:
+def test_json_has_custom_field_names_and_class_tags() -> None:
     data = codec.to_json(VALUE)
     assert [item["name"] for item in data["pictures"]] == ["a", "b"]
     assert "items" not in data
@@ -80,8 +80,8 @@ def test_json_has_its_own_field_names_and_the_tag_of_a_class() -> None:
     assert data["path"] == "a/b"
 
 
-def test_missing_keys_take_their_defaults() -> None:
-    assert read({}) == Everything()
+def test_missing_keys_have_default_values() -> None:
+    assert read({}) == AllTypes()
 
 
 def test_a_whole_number_is_accepted_as_a_float() -> None:
@@ -117,7 +117,7 @@ def test_a_whole_number_is_accepted_as_a_float() -> None:
         ({"shape": {"type": "circle", "side": 1.0}}, "file.json.shape: unknown key side"),
     ],
 )
-def test_invalid_data_is_an_error_that_names_the_place(data: object, message: str) -> None:
+def test_invalid_data_is_an_error_that_names_the_location(data: object, message: str) -> None:
     with pytest.raises(DatasetError) as caught:
         read(data)
     assert str(caught.value).startswith("file.json")

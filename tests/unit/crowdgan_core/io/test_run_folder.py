@@ -25,13 +25,26 @@ def test_options_that_are_not_a_json_object_are_an_error(tmp_path: Path, text: s
 
 
 def test_sample_grids_are_in_the_order_of_training(tmp_path: Path) -> None:
-    for name in ("fakes001000", "fakes000200", "fakes_init", "fakes", "fakesx", "other"):
+    for name in ("fakes001000", "fakes000200_496", "fakes000200", "fakes_init", "fakes", "fakesx", "other"):
         (tmp_path / f"{name}.png").write_bytes(b"")
     grids = RunFolder(tmp_path).sample_grids()
     assert [(kimg, path.name) for kimg, path in grids] == [
         (None, "fakes_init.png"),
         (200, "fakes000200.png"),
+        (200.496, "fakes000200_496.png"),
         (1000, "fakes001000.png"),
+    ]
+
+
+def test_snapshots_have_unique_names_in_the_order_of_training() -> None:
+    run = RunFolder(Path("run"))
+    names = [run.snapshot_path(images / 1000).name for images in (0, 4, 996, 1000, 1004, 25_000_000)]
+    assert names == sorted(names)
+    assert names[2:] == [
+        "network-snapshot-000000_996.safetensors",
+        "network-snapshot-000001.safetensors",
+        "network-snapshot-000001_004.safetensors",
+        "network-snapshot-025000.safetensors",
     ]
 
 

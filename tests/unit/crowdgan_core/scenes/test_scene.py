@@ -21,7 +21,7 @@ def test_arrays_of_different_lengths_are_an_error() -> None:
         PersonAnnotations(full_boxes=np.ones((2, 4)), head_boxes=np.ones((3, 4)))
 
 
-def test_boxes_of_another_shape_are_an_error() -> None:
+def test_boxes_of_wrong_shape_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"full_boxes has shape \[2, 3\]; it must be \[num_annotations, 4\]"):
         PersonAnnotations(full_boxes=np.ones((2, 3)))
 

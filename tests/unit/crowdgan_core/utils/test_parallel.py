@@ -13,9 +13,7 @@ import pytest
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.utils.parallel import (
     CHUNK_SIZE,
-    MAX_WINDOWS_WORKERS,
     QUEUED_CHUNKS_PER_WORKER,
-    available_cpus,
     parallel_map,
 )
 
@@ -66,17 +64,3 @@ def test_items_are_consumed_as_needed() -> None:
 def test_a_worker_process_that_exits_is_an_error() -> None:
     with pytest.raises(CrowdganError, match="a worker process died; if memory ran out, use fewer --workers"):
         list(parallel_map(exit_process, range(5), workers=2))
-
-
-def test_at_least_one_cpu_is_available() -> None:
-    assert available_cpus() >= 1
-
-
-def test_the_number_of_workers_is_limited_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 128)
-    assert available_cpus() == 128
-    with monkeypatch.context() as windows:
-        windows.setattr(os, "name", "nt")
-        limited = available_cpus()
-    assert limited == MAX_WINDOWS_WORKERS

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +84,31 @@ def test_without_a_compiler_plain_pytorch_is_used(cache: Path) -> None:
         "no C++ compiler was found for the native ops (tried no-such-compiler); install g++, or set CXX to one"
         in run.stderr
     )
+
+
+@pytest.mark.parametrize("arguments", ["", " --launcher-option"])
+def test_the_compiler_may_have_a_launcher_and_arguments(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
+) -> None:
+    launcher = tmp_path / "my cache"
+    launcher.write_text('#!/bin/sh\n[ "$1" = --launcher-option ] && shift\nexec "$@"\n')
+    launcher.chmod(0o755)
+    monkeypatch.setenv("CXX", f"{shlex.quote(str(launcher))}{arguments} g++")
+    assert build.plan_build().compiler == (str(launcher), *arguments.split(), "g++")
+    assert build.build_library().exists()
+
+
+def test_a_file_system_without_locks_can_be_built_on(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="only POSIX systems have flock")
+    monkeypatch.setattr(fcntl, "flock", fail_to_lock)
+    assert build.build_library().exists()
+    assert "the file system has no locks" in caplog.text
+
+
+def fail_to_lock(*_arguments: object) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
 def test_required_native_ops_that_cannot_be_built_are_an_error(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

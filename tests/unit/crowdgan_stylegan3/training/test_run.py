@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +33,9 @@ from crowdgan_stylegan3.training.checkpoints.training_state import read_checkpoi
 from crowdgan_stylegan3.training.data.dataset import open_training_data
 from crowdgan_stylegan3.training.loop import Loop
 from crowdgan_stylegan3.training.run import TrainingRun, config_for, metrics_by_name, options_of
+from crowdgan_stylegan3.training.run_writer import create_run_folder
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
-from tests.support.training import CLASSES, small_options, write_dataset
+from tests.support.training import CLASSES, small_config, small_options, write_dataset
 
 STEP_KIMG = 0.004
 """Thousands of images in a step with batch size 4."""
@@ -70,8 +74,9 @@ def read_stats(training: TrainingRun) -> list[dict[str, Any]]:
 def test_a_run_writes_all_files(tmp_path: Path, name: str, variant: str, labels: str | None) -> None:
     data = write_dataset(tmp_path / name, labels=labels)
     training = train_run(tmp_path / "runs", data, variant=variant)
-    names = {"checkpoint.safetensors", "fakes000000.png", "fakes_init.png", "log.txt", "reals.png", "stats.jsonl"}
-    names |= {"network-snapshot-000000.safetensors", "training_options.json"}
+    names = {"checkpoint.safetensors", "fakes_init.png", "log.txt", "reals.png", "stats.jsonl", "training_options.json"}
+    for kimg in ("000000_012", "000000_016"):
+        names |= {f"fakes{kimg}.png", f"network-snapshot-{kimg}.safetensors"}
     file_names = {
         path.name for path in training.folder.path.iterdir() if not path.name.startswith((".lock", "events.out"))
     }
@@ -82,18 +87,18 @@ def test_a_run_writes_all_files(tmp_path: Path, name: str, variant: str, labels:
     )
     assert all(math.isfinite(line["Loss/G/loss"]["mean"]) for line in lines)
     rows = {"class": 3, "value": 5, None: 4}[labels]
-    for file_name in ("reals.png", "fakes_init.png", "fakes000000.png"):
+    for file_name in ("reals.png", "fakes_init.png", "fakes000000_016.png"):
         with Image.open(training.folder.path / file_name) as image:
             assert image.size == (16 * 16, rows * 16)
-    card = read_card(training.folder.snapshot_path(0))
+    card = read_card(training.folder.snapshot_path(4 * STEP_KIMG))
     assert (card.label_kind, card.label_dim) == (labels, {"class": 3, "value": 1, None: 0}[labels])
     assert card.classes == (CLASSES if labels == "class" else ())
     assert card.provenance["data"] == data.name
     assert card.provenance["kimg"] == pytest.approx(4 * STEP_KIMG)
-    check_image_generator(StyleGan3Backend().load_generator(training.folder.snapshot_path(0), "cpu"))
+    check_image_generator(StyleGan3Backend().load_generator(training.folder.snapshot_path(4 * STEP_KIMG), "cpu"))
     text = training.folder.log_path.read_text()
-    assert "snapshot at 0.012 kimg: network-snapshot-000000.safetensors" in text
-    assert f"done, 0.016 kimg: {training.folder.snapshot_path(0)}" in text
+    assert "snapshot at 0.012 kimg: network-snapshot-000000_012.safetensors" in text
+    assert f"done, 0.016 kimg: {training.folder.snapshot_path(4 * STEP_KIMG)}" in text
 
 
 def test_sample_grids_have_a_row_per_class_and_a_column_per_seed(dataset: Path, tmp_path: Path) -> None:
@@ -102,9 +107,9 @@ def test_sample_grids_have_a_row_per_class_and_a_column_per_seed(dataset: Path, 
     with Image.open(training.folder.reals_path) as image:
         rows = np.asarray(image).reshape(3, -1).mean(axis=1)
     assert (np.diff(rows) > 20).all()  # brightness increases with the class
-    generator = load_generator(training.folder.snapshot_path(0), "cpu")
+    generator = load_generator(training.folder.snapshot_path(4 * STEP_KIMG), "cpu")
     labels = torch.eye(3)[[2]].numpy()
-    with Image.open(training.folder.fakes_path(0)) as image:
+    with Image.open(training.folder.fakes_path(4 * STEP_KIMG)) as image:
         cell = np.asarray(image)[2 * 16 : 3 * 16, 5 * 16 : 6 * 16]
     assert np.array_equal(cell, generator.generate([5], labels)[0])
 
@@ -176,11 +181,12 @@ def test_a_run_without_a_checkpoint_restarts_in_the_same_folder(dataset: Path, t
 
 def test_training_from_a_model_copies_its_weights(dataset: Path, tmp_path: Path) -> None:
     source = train_run(tmp_path / "source", dataset, conditional=False)
-    training = train_run(tmp_path / "runs", dataset, source=source.folder.snapshot_path(0), total_kimg=STEP_KIMG)
+    model = source.folder.snapshot_path(4 * STEP_KIMG)
+    training = train_run(tmp_path / "runs", dataset, source=model, total_kimg=STEP_KIMG)
     text = training.folder.log_path.read_text()
     assert "tensors copied; randomly initialised: mapping.embed.weight (not in the model)" in text
     assert "D: no tensors copied; randomly initialised" in text
-    assert read_card(training.folder.snapshot_path(0)).provenance["started from"] == source.folder.snapshot_path(0).name
+    assert read_card(training.folder.snapshot_path(STEP_KIMG)).provenance["started from"] == model.name
     assert (training.folder.path / "fakes_init.png").exists()
 
 
@@ -210,7 +216,7 @@ def test_networks_are_exported_from_checkpoints(dataset: Path, tmp_path: Path, w
 def test_loading_another_file_as_a_discriminator_is_an_error(dataset: Path, tmp_path: Path) -> None:
     training = train_run(tmp_path, dataset, total_kimg=STEP_KIMG)
     with pytest.raises(CheckpointError, match="a safetensors file, but not a crowdgan discriminator"):
-        load_discriminator(training.folder.snapshot_path(0))
+        load_discriminator(training.folder.snapshot_path(STEP_KIMG))
     with pytest.raises(CheckpointError, match=r"no\.safetensors"):
         load_discriminator(tmp_path / "no.safetensors")
 
@@ -246,6 +252,41 @@ def test_tensorboard_events_equal_the_statistics(dataset: Path, tmp_path: Path) 
     events.Reload()
     written = [item.value for item in events.Scalars("Loss/G/loss")]
     assert written == pytest.approx([line["Loss/G/loss"]["mean"] for line in read_stats(training)], rel=1e-6)
+
+
+def test_a_broken_tensorboard_is_reported_and_training_continues(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setattr("crowdgan_stylegan3.training.loop.find_spec", lambda name: name)
+    training = train_run(tmp_path, dataset, total_kimg=STEP_KIMG)
+    assert training.folder.log_path.read_text().count("nothing is written for TensorBoard, which cannot be used") == 1
+    assert training.folder.checkpoint_path.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_reported_and_training_continues(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="only POSIX systems have flock")
+
+    def fail_to_lock(*_arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", fail_to_lock)
+    training = train_run(tmp_path, dataset, total_kimg=STEP_KIMG)
+    assert caplog.text.count("the file system has no locks; do not use this folder in two processes") == 1
+    assert training.folder.checkpoint_path.exists()
+
+
+@pytest.mark.parametrize("description", ["a/b", "../../x", "a\\b", "", "a" * 101, "a\nb"])
+def test_a_description_that_is_no_part_of_a_file_name_is_an_error(
+    dataset: Path, tmp_path: Path, description: str
+) -> None:
+    with pytest.raises(ConfigError, match="it becomes part of the name of the run folder"):
+        create_run_folder(tmp_path / "runs", small_config(), description)
+    assert not (tmp_path / "runs").exists()
+    assert create_run_folder(tmp_path, small_config(), "größer, 2").path.name.endswith("-größer, 2")
 
 
 def test_diversity_is_measured_at_snapshots(dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,7 @@ from crowdgan_core.cli.app import TRACEBACK_ENV_VAR, build_tree
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.errors import CrowdganError, PluginError
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.openmp import set_openmp_defaults
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -37,6 +38,7 @@ REPEAT_DELAY_S = 0.01
 
 def main() -> None:
     """Runs `crowdgan`; the only place that converts a user's error to a line on stderr and an exit code."""
+    set_openmp_defaults()
     signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
     sys.unraisablehook = _repeat_ignored_interrupt
     _replace_unencodable()

@@ -49,7 +49,7 @@ class Hdf5Format:
 
         with atomic_path(dest, overwrite=overwrite) as partial:
             with wrap_os_errors(dest):
-                file = h5py.File(partial, "w", libver=LIBRARY_VERSIONS)
+                file = h5py.File(partial, "w", libver=LIBRARY_VERSIONS, locking="best-effort")
             try:
                 yield _Hdf5Writer(file, dest)
             except BaseException:
@@ -103,7 +103,7 @@ class Hdf5Reader(DatasetReader):
 
         self.path = path
         with _wrap_h5py_errors(path):
-            self._file = h5py.File(path, "r")
+            self._file = h5py.File(path, "r", locking=False)
         try:
             with _wrap_h5py_errors(path):
                 self._images = self._validate_images()

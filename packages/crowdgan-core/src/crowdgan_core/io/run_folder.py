@@ -26,7 +26,7 @@ MAX_OPTIONS_BYTES = 2**20
 """Maximum size of `training_options.json` in bytes."""
 
 _RUN_NAME = re.compile(r"(\d{5,})-.*")
-_FAKES_NAME = re.compile(r"fakes(\d+)\.png")
+_FAKES_NAME = re.compile(r"fakes(\d+)(?:_(\d{3}))?\.png")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class RunFolder:
     def sample_grids(self) -> list[tuple[float | None, Path]]:
         """Length of training in kimg (None before training) and path of each sample grid, in order of training."""
         numbered = [
-            (int(match[1]), path)
+            (int(match[1]) + int(match[2] or 0) / 1000, path)
             for path in self.path.glob("fakes*.png")
             if (match := _FAKES_NAME.fullmatch(path.name))
         ]
@@ -112,8 +112,12 @@ class RunFolder:
 
 
 def format_kimg(kimg: float) -> str:
-    """`kimg` as six digits, as in file names."""
-    return f"{int(kimg):06d}"
+    """`kimg` as in file names: six digits as in the official trainer, and for parts of a kimg the images after them.
+
+    For example `000200` and `000200_496`, so that names are unique and their order is that of training.
+    """
+    images = round(kimg * 1000)
+    return f"{images // 1000:06d}" + (f"_{images % 1000:03d}" if images % 1000 else "")
 
 
 def runs_in(outdir: Path) -> list[RunFolder]:

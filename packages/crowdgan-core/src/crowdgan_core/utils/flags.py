@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
-from crowdgan_core.utils.parallel import available_cpus
+from crowdgan_core.utils.cpus import available_cpus
 
 _METADATA_KEY = "flag"
 

@@ -20,6 +20,7 @@ from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from crowdgan_core.errors import CrowdganError
+from crowdgan_core.utils.cpus import limit_workers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,9 +36,6 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 SHUTDOWN_TIMEOUT_S = 0.5
 """Time in seconds in which a worker must finish its current item; a large image takes a third of it."""
-
-MAX_WINDOWS_WORKERS = 61
-"""Maximum number of workers of `ProcessPoolExecutor` on Windows, a limit of `WaitForMultipleObjects`."""
 
 WORKER_DIED_MESSAGE = (
     "a worker process died; if memory ran out, use fewer --workers; a Python script must make this call under "
@@ -59,18 +57,6 @@ def explain_start_errors(workers: int) -> Iterator[None]:
         raise CrowdganError(f"--workers {workers}: worker processes cannot start ({error.strerror}): {hint}") from error
 
 
-def available_cpus() -> int:
-    """Number of CPU cores available to this process, and the default number of workers."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return _limit_workers(os.cpu_count() or 1)
-
-
-def _limit_workers(workers: int) -> int:
-    """The number of workers, reduced to the maximum of the operating system."""
-    return min(workers, MAX_WINDOWS_WORKERS) if os.name == "nt" else workers
-
-
 def parallel_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
 ) -> Generator[Result, None, None]:
@@ -82,7 +68,7 @@ def parallel_map(
     Raises:
         CrowdganError: a worker process died, or none can be started.
     """
-    workers = _limit_workers(workers)
+    workers = limit_workers(workers)
     if workers == 1:
         yield from map(function, items)
         return

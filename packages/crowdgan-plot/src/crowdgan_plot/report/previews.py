@@ -55,7 +55,7 @@ def list_sample_grids(run: RunFolder) -> tuple[list[SampleGridFile], list[Sample
     """The grid of real images, if it exists, and the grids of generated images in order of training."""
     reals = [SampleGridFile(label="real images", path=run.reals_path)] if run.reals_path.is_file() else []
     fakes = [
-        SampleGridFile(label="before training" if kimg is None else f"{kimg:,} kimg", path=path)
+        SampleGridFile(label="before training" if kimg is None else f"{kimg:,.6g} kimg", path=path)
         for kimg, path in run.sample_grids()
     ]
     return reals, fakes

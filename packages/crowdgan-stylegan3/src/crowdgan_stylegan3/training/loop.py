@@ -107,9 +107,12 @@ class Recorder:
         self._run = run
         self._board: Any = None
         if find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import SummaryWriter  # tensorboard is optional
+            try:
+                from torch.utils.tensorboard import SummaryWriter  # tensorboard is optional
 
-            self._board = SummaryWriter(str(run.path))
+                self._board = SummaryWriter(str(run.path))
+            except Exception as error:  # a broken installation may raise any exception
+                logger.warning(f"nothing is written for TensorBoard, which cannot be used ({error})")
 
     def write(self, tick: Tick, metrics: Mapping[str, float]) -> None:
         """Writes a tick with the metrics of its snapshot."""

@@ -7,24 +7,42 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.atomic import wrap_os_errors, write_bytes
 from crowdgan_core.io.run_folder import KIMG_KEY, RunFolder, runs_in
+from crowdgan_stylegan3.io.locks import lock_file
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
+
+MAX_DESCRIPTION_LENGTH = 100
+"""Maximum number of characters of the description in the name of a run folder."""
+
+DESCRIPTION_PATTERN = re.compile(rf"[\w .+=,-]{{1,{MAX_DESCRIPTION_LENGTH}}}")
+"""Valid descriptions: characters that are valid in file names of all operating systems."""
 
 
 def create_run_folder(outdir: Path, config: TrainingConfig, description: str | None) -> RunFolder:
     """Creates the next numbered run folder: `00000-stylegan3-t-crowds-batch32-gamma2`.
 
+    Args:
+        outdir: parent of run folders.
+        config: config of the run.
+        description: suffix of the name; None for none.
+
     Raises:
+        ConfigError: the description is not valid in a file name.
         DatasetError: the folder cannot be created.
     """
+    if description is not None and not DESCRIPTION_PATTERN.fullmatch(description):
+        raise ConfigError(
+            f"--desc {description!r:.80}: it becomes part of the name of the run folder; use at most "
+            f"{MAX_DESCRIPTION_LENGTH} letters, digits, spaces and the characters . _ + = , -"
+        )
     data = re.sub(r"[^\w.-]+", "_", Path(config.data).stem)
     parts = [config.variant, data, f"batch{config.batch}", f"gamma{config.loss.r1_gamma:g}"]
     name = "-".join([*parts, *([description] if description else [])])
@@ -45,15 +63,12 @@ def run_lock(run: RunFolder) -> Iterator[None]:
     Raises:
         ConfigError: another process trains in it.
     """
-    lock = FileLock(run.lock_path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ConfigError(f"{run.path}: another process trains in this folder; stop it first") from None
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock_file(run.lock_path, timeout_s=0))
+        except Timeout:
+            raise ConfigError(f"{run.path}: another process trains in this folder; stop it first") from None
         yield
-    finally:
-        lock.release()
 
 
 def write_options(run: RunFolder, **parts: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.utils import cgroup
 from crowdgan_stylegan3.training.reporting import resources
 from crowdgan_stylegan3.training.reporting.resources import (
     activation_bytes,
@@ -47,7 +48,7 @@ def test_the_free_memory_is_plausible() -> None:
 
 
 def test_the_memory_limit_of_a_container_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "CGROUP_PATH", tmp_path)
+    monkeypatch.setattr(cgroup, "CGROUP_PATH", tmp_path)
     (tmp_path / "memory.max").write_text("9000000\n")
     (tmp_path / "memory.current").write_text("4000000\n")
     assert free_bytes(torch.device("cpu")) == 5_000_000

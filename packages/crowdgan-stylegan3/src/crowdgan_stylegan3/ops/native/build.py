@@ -13,14 +13,15 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import ninja
 import platformdirs
-from filelock import FileLock
 
 from crowdgan_core.errors import BuildError
+from crowdgan_stylegan3.io.locks import lock_file
 
 SOURCES = ("resample.cpp", "winograd.cpp", "bias_act.cpp")
 HEADERS = ("resample.h", "stages.h", "loops.h", "vectors.h")
@@ -44,8 +45,8 @@ SHOW_LOG_COMMAND = "crowdgan stylegan3 doctor --build-log"
 class Build:
     """Compiler and location of the native ops on this machine."""
 
-    compiler: str
-    """Path of the compiler."""
+    compiler: tuple[str, ...]
+    """Path of the compiler, after that of a launcher such as ccache if CXX names one, and their arguments."""
     version: str
     """First line of the compiler's version text."""
     folder: Path
@@ -96,7 +97,7 @@ def build_library(*, retry: bool = False) -> Path:
         return build.library
     try:
         build.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(build.folder / "lock"):
+        with lock_file(build.folder / "lock"):
             if build.library.exists():  # another process was faster
                 return build.library
             if build.log.exists() and not retry:
@@ -116,15 +117,17 @@ def _compile(build: Build) -> None:
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # noqa: S603
         if run.returncode:
             build.log.write_text(run.stdout)
-            raise BuildError(f"building the native ops failed ({build.compiler}); `{SHOW_LOG_COMMAND}` shows why")
+            raise BuildError(
+                f"building the native ops failed ({shlex.join(build.compiler)}); `{SHOW_LOG_COMMAND}` shows why"
+            )
         (folder / LIBRARY_NAME).replace(build.library)
     build.log.unlink(missing_ok=True)
 
 
-def _ninja_file(compiler: str) -> str:
+def _ninja_file(compiler: Sequence[str]) -> str:
     objects = {name: f"{Path(name).stem}.o" for name in SOURCES}
     lines = [
-        f"cxx = {_escape_ninja(shlex.quote(compiler))}",
+        f"cxx = {_escape_ninja(shlex.join(compiler))}",
         f"flags = {shlex.join(FLAGS)}",
         "rule compile\n  command = $cxx $flags -c $in -o $out",
         "rule link\n  command = $cxx -shared -fopenmp $in -o $out",
@@ -139,20 +142,25 @@ def _escape_ninja(path: str) -> str:
     return path.replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
 
 
-def _find_compiler() -> str:
-    preferred = os.environ.get("CXX")
+def _find_compiler() -> tuple[str, ...]:
+    """The command of the compiler: `CXX`, which may name a launcher and arguments, or the first one installed."""
+    preferred = os.environ.get("CXX", "").strip()
     for name in (preferred,) if preferred else COMPILERS:
         if path := shutil.which(name):
-            return path
+            return (path,)
+    if preferred:
+        program, *arguments = shlex.split(preferred)
+        if path := shutil.which(program):
+            return (path, *arguments)
     tried = preferred or ", ".join(COMPILERS)
     raise BuildError(f"no C++ compiler was found for the native ops (tried {tried}); install g++, or set CXX to one")
 
 
-def _compiler_version(compiler: str) -> str:
+def _compiler_version(compiler: Sequence[str]) -> str:
     try:
-        text = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+        text = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
-        raise BuildError(f"{compiler}: the compiler does not run ({error})") from error
+        raise BuildError(f"{shlex.join(compiler)}: the compiler does not run ({error})") from error
     return text.splitlines()[0] if text else "unknown"
 
 

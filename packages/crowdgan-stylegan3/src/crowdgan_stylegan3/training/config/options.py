@@ -10,8 +10,8 @@ from typing import Any
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io import codec
+from crowdgan_core.utils.cpus import available_cpus
 from crowdgan_core.utils.flags import flag
-from crowdgan_core.utils.parallel import available_cpus
 from crowdgan_stylegan3.config import Variant
 from crowdgan_stylegan3.training.config.schedule import (
     OnNonFinite,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.utils.cgroup import available_memory_bytes
 from crowdgan_core.utils.formatting import format_duration
 from crowdgan_stylegan3.networks.discriminator import Conv, Discriminator
 from crowdgan_stylegan3.networks.generator import Generator
@@ -42,9 +42,6 @@ USABLE_MEMORY_FRACTION = 0.8
 
 PROBE_BATCH = 4
 """Batch size of the measured training step."""
-
-CGROUP_PATH = Path("/sys/fs/cgroup")
-"""Folder in which Linux states the memory limit of a container (cgroup v2)."""
 
 DEFAULT_FREE_BYTES = 8 * GIB_BYTES
 """Assumed free memory on operating systems other than Linux."""
@@ -161,22 +158,13 @@ def free_bytes(device: torch.device) -> float:
         available_bytes = _host_available_bytes()
     except (OSError, LookupError, ValueError):  # not Linux
         return DEFAULT_FREE_BYTES
-    return min(available_bytes, _container_available_bytes())
+    return min(available_bytes, available_memory_bytes())
 
 
 def _host_available_bytes() -> float:
     """Available memory of a Linux host in bytes, including its page cache."""
     lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     return float(lines["MemAvailable"].split()[0]) * 1024
-
-
-def _container_available_bytes() -> float:
-    """Available memory of the container in bytes; infinite without a limit."""
-    try:
-        limit_bytes, used_bytes = (int((CGROUP_PATH / name).read_text()) for name in ("memory.max", "memory.current"))
-    except (OSError, ValueError):  # no cgroup, or the limit is "max"
-        return math.inf
-    return float(limit_bytes - used_bytes)
 
 
 def _meta_networks(config: TrainingConfig) -> tuple[Generator, Discriminator]:
