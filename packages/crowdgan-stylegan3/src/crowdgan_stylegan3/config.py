@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from crowdgan_core.errors import ConfigError
@@ -14,6 +14,35 @@ VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 MIN_RESOLUTION, MAX_RESOLUTION = 16, 4096
 """Smallest and largest image side in pixels; below, the margins of the layers exceed the image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelEncoding:
+    """The encoding of continuous labels for a mapping network: standardised, then as Fourier features.
+
+    The mapping network normalises its label input, which would otherwise discard the magnitude of a single number.
+    """
+
+    mean: tuple[float, ...]
+    """Mean of each number of the labels, or of its logarithm, `[label_dim]`."""
+    std: tuple[float, ...]
+    """Standard deviation of each number of the labels, or of its logarithm, `[label_dim]`."""
+    is_log: tuple[bool, ...]
+    """Whether the logarithm of each number is used, `[label_dim]`."""
+    num_frequencies: int = 4
+    """Number of frequencies of the Fourier features, in octaves; the lowest one is monotonic within ±4 std."""
+
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.std) == len(self.is_log):
+            raise ConfigError("mean, std and is_log of a label encoding must have the same length")
+        if not all(0 < value < math.inf for value in self.std):
+            raise ConfigError(f"std of a label encoding is {self.std}; it must be above 0")
+        check_at_least(self, "num_frequencies", 1)
+
+    @property
+    def num_features(self) -> int:
+        """Length of the encoded label: a sine and a cosine per number and frequency."""
+        return 2 * len(self.mean) * self.num_frequencies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +63,8 @@ class NetworkConfig:
     """Number of highest resolutions that use float16 on a GPU."""
     conv_clamp: float | None = 256.0
     """Clamp of the outputs of convolutions to ±this value; None for no clamp."""
+    label_encoding: LabelEncoding | None = field(default=None, metadata=codec.omitted_default())
+    """Encoding of continuous labels; None for labels that enter unchanged, such as classes."""
 
     def __post_init__(self) -> None:
         side = self.resolution
@@ -52,6 +83,9 @@ class NetworkConfig:
             )
         if self.conv_clamp is not None:
             check_positive(self, "conv_clamp")
+        if self.label_encoding is not None and len(self.label_encoding.mean) != self.label_dim:
+            length = len(self.label_encoding.mean)
+            raise ConfigError(f"label_encoding is for labels of {length} numbers; label_dim is {self.label_dim}")
 
 
 @dataclass(frozen=True, kw_only=True)

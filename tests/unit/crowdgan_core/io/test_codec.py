@@ -37,6 +37,7 @@ class Item:
     name: str
     label: int | tuple[float, ...] | None = None
     density: float | None = None
+    note: str = field(default="", metadata=codec.omitted_default())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,13 @@ def read(data: object) -> AllTypes:
 
 def test_a_value_is_equal_after_a_round_trip_through_json() -> None:
     assert read(json.loads(json.dumps(codec.to_json(VALUE)))) == VALUE
+
+
+def test_a_field_can_be_omitted_if_it_has_its_default() -> None:
+    assert "note" not in codec.to_json(Item(name="a"))
+    assert codec.to_json(Item(name="a", note="x"))["note"] == "x"
+    for value in (Item(name="a"), Item(name="a", note="x")):
+        assert codec.from_json(Item, codec.to_json(value), "item", DatasetError) == value
 
 
 def test_json_has_custom_field_names_and_class_tags() -> None:

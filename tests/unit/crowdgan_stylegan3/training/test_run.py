@@ -31,6 +31,7 @@ from crowdgan_stylegan3.training.api import run_training
 from crowdgan_stylegan3.training.checkpoints.export import export_network
 from crowdgan_stylegan3.training.checkpoints.training_state import read_checkpoint
 from crowdgan_stylegan3.training.data.dataset import open_training_data
+from crowdgan_stylegan3.training.data.labels import TrainingLabels
 from crowdgan_stylegan3.training.loop import Loop
 from crowdgan_stylegan3.training.run import TrainingRun, config_for, metrics_by_name, options_of
 from crowdgan_stylegan3.training.run_writer import create_run_folder
@@ -140,6 +141,21 @@ def test_the_same_options_resume_a_run_until_it_has_finished(dataset: Path, tmp_
         train_run(tmp_path, dataset, total_kimg=2 * STEP_KIMG)
     assert train_run(tmp_path, dataset, total_kimg=3 * STEP_KIMG).folder.path == training.folder.path
     assert train_run(tmp_path, dataset, total_kimg=3 * STEP_KIMG, seed=1).folder.path != training.folder.path
+
+
+def test_a_run_on_continuous_labels_without_an_encoding_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_dataset(tmp_path / "values.zip", labels="value")
+    with monkeypatch.context() as earlier_version:
+        earlier_version.setattr(TrainingLabels, "encoding", lambda _: None)
+        training = train_run(tmp_path / "runs", data, total_kimg=2 * STEP_KIMG)
+    by_options = train_run(tmp_path / "runs", data, total_kimg=3 * STEP_KIMG)
+    by_folder = train_run(tmp_path / "runs", data, resume=training.folder.path, total_kimg=4 * STEP_KIMG)
+    for resumed in (by_options, by_folder):
+        assert (resumed.folder, resumed.config) == (training.folder, training.config)
+    new = train_run(tmp_path / "other", data, total_kimg=STEP_KIMG)
+    assert new.config.generator.label_encoding is not None
 
 
 def test_a_run_resumed_by_its_folder_keeps_its_config(dataset: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Conversion between JSON and dataclasses: strict on unknown keys, missing keys and types.
 
-A field with another name in JSON is declared by `field(metadata=json_name("pictures"))`.
+A field with another name in JSON is declared by `field(metadata=json_name("pictures"))`, one that is written only with
+another value than its default by `field(metadata=omitted_default())`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ T = TypeVar("T")
 SHOWN_CHARACTERS = 60
 """Maximum length of an invalid value in an error message."""
 
-_JSON_NAME = "crowdgan_json_name"
+_JSON_NAME, _OMITTED = "crowdgan_json_name", "crowdgan_omitted_default"
 
 _TAGGED: dict[type, tuple[str, Mapping[str, type]]] = {}
 """By base class: the JSON key that names the class of a value, and the classes by name."""
@@ -49,6 +50,11 @@ def loads_strict(text: bytes | str) -> Any:
 def json_name(name: str) -> dict[str, str]:
     """Metadata of a dataclass field that has another name in JSON."""
     return {_JSON_NAME: name}
+
+
+def omitted_default() -> dict[str, bool]:
+    """Metadata of a dataclass field that is not written to JSON if it has its default."""
+    return {_OMITTED: True}
 
 
 def to_json(value: object) -> Any:
@@ -130,23 +136,25 @@ def _add_tagged(converter: Converter, base: type, tag: str, classes: Mapping[str
 def _dataclass_reader(cls: type, converter: Converter) -> Callable[[Any, type], Any]:
     from cattrs.gen import make_dict_structure_fn
 
-    read: Callable[[Any, type], Any] = make_dict_structure_fn(cls, converter, **_json_names(cls))
+    read: Callable[[Any, type], Any] = make_dict_structure_fn(cls, converter, **_overrides(cls))
     return lambda data, as_type: read(_require_object(data), as_type)
 
 
 def _dataclass_writer(cls: type, converter: Converter) -> Callable[[Any], dict[str, Any]]:
     from cattrs.gen import make_dict_unstructure_fn
 
-    return make_dict_unstructure_fn(cls, converter, **_json_names(cls))
+    return make_dict_unstructure_fn(cls, converter, **_overrides(cls))
 
 
-def _json_names(cls: Any) -> dict[str, Any]:
+def _overrides(cls: Any) -> dict[str, Any]:
     from cattrs.gen import override
 
     if not is_dataclass(cls):
         return {}
     return {
-        item.name: override(rename=item.metadata[_JSON_NAME]) for item in fields(cls) if _JSON_NAME in item.metadata
+        item.name: override(rename=item.metadata.get(_JSON_NAME), omit_if_default=_OMITTED in item.metadata)
+        for item in fields(cls)
+        if item.metadata.keys() & {_JSON_NAME, _OMITTED}
     }
 
 
@@ -237,7 +245,7 @@ def _first_problem(group: BaseException) -> tuple[str, str]:
     path = ""
     problem: BaseException = group
     while isinstance(problem, BaseValidationError) and problem.exceptions:
-        json_names = {name: item.rename for name, item in _json_names(problem.cl).items()}
+        json_names = {name: item.rename or name for name, item in _overrides(problem.cl).items()}
         problem = problem.exceptions[0]
         for note in getattr(problem, "__notes__", ()):
             name, index = getattr(note, "name", None), getattr(note, "index", None)

@@ -130,6 +130,7 @@ class Discriminator(nn.Module):
                 w_dim=features,
                 num_layers=config.mapping_layers,
                 num_ws=None,
+                label_encoding=config.label_encoding,
             )
         self.b4 = DiscriminatorHead(config, features)
         self._freeze(config.num_frozen)

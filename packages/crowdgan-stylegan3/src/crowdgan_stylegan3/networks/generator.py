@@ -35,6 +35,7 @@ class Generator(nn.Module):
             w_dim=config.w_dim,
             num_layers=config.mapping_layers,
             num_ws=self.synthesis.num_ws,
+            label_encoding=config.label_encoding,
         )
 
     def forward(

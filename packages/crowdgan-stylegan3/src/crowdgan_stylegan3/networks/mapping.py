@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_stylegan3.config import LabelEncoding
+from crowdgan_stylegan3.networks.label_features import label_features
 from crowdgan_stylegan3.networks.linear import Linear, normalise
 
 LR_MULTIPLIER = 0.01
@@ -26,7 +28,16 @@ class MappingNetwork(nn.Module):
 
     w_avg: Tensor
 
-    def __init__(self, *, z_dim: int, label_dim: int, w_dim: int, num_layers: int, num_ws: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        z_dim: int,
+        label_dim: int,
+        w_dim: int,
+        num_layers: int,
+        num_ws: int | None,
+        label_encoding: LabelEncoding | None = None,
+    ) -> None:
         """Initialise the layers with random weights.
 
         Args:
@@ -35,11 +46,13 @@ class MappingNetwork(nn.Module):
             w_dim: length of the result.
             num_layers: number of fully connected layers.
             num_ws: number of copies of the result, one per layer of the generator; None for a discriminator.
+            label_encoding: encoding of the labels; None for none.
         """
         super().__init__()
         self.z_dim, self.label_dim, self.num_layers, self.num_ws = z_dim, label_dim, num_layers, num_ws
+        self.label_encoding = label_encoding
         if label_dim:
-            self.embed = Linear(label_dim, w_dim)
+            self.embed = Linear(label_dim if label_encoding is None else label_encoding.num_features, w_dim)
         sizes = [z_dim + (w_dim if label_dim else 0), *[w_dim] * num_layers]
         for index, (in_features, out_features) in enumerate(pairwise(sizes)):
             layer = Linear(in_features, out_features, activation="lrelu", lr_multiplier=LR_MULTIPLIER)
@@ -61,7 +74,8 @@ class MappingNetwork(nn.Module):
         z, c = self._validate("z", z, self.z_dim), self._validate("c", c, self.label_dim)
         inputs = [] if z is None else [normalise(z.float())]
         if c is not None:
-            inputs.append(normalise(self.embed(c.float())))
+            features = c.float() if self.label_encoding is None else label_features(c.float(), self.label_encoding)
+            inputs.append(normalise(self.embed(features)))
         x = torch.cat(inputs, dim=1)
         for index in range(self.num_layers):
             x = self.get_submodule(f"fc{index}")(x)

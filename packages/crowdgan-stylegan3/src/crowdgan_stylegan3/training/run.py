@@ -74,8 +74,13 @@ class TrainingRun:
             ConfigError: the run has finished.
             DatasetError: the folder cannot be created.
         """
-        matching_runs = (run for run in runs_in(outdir) if not new and _stored_config(run) == config)
-        folder = next(matching_runs, None) or create_run_folder(outdir, config, description)
+        for folder in runs_in(outdir):
+            stored = _stored_config(folder)
+            if new or stored is None:
+                continue
+            if stored == config.with_label_encoding(stored.generator.label_encoding):
+                return cls.resume(folder, options, stored, micro_batch=micro_batch)
+        folder = create_run_folder(outdir, config, description)
         return cls.resume(folder, options, config, micro_batch=micro_batch)
 
     @classmethod
@@ -207,9 +212,12 @@ def config_for(options: TrainOptions, data: TrainingData, resumed: RunFolder | N
     Raises:
         ConfigError: options that do not define networks, or that differ from the config of the resumed run.
     """
-    config = resolve_config(options, resolution=data.resolution, label_dim=data.labels.dim)
+    config = resolve_config(
+        options, resolution=data.resolution, label_dim=data.labels.dim, label_encoding=data.labels.encoding()
+    )
     if resumed is not None:
         stored = replace(read_checkpoint(resumed.checkpoint_path).config, data=config.data)  # the data may have moved
+        config = config.with_label_encoding(stored.generator.label_encoding)  # runs of earlier versions have none
         if changed := diff_configs(stored, config):
             raise ConfigError(f"{resumed.path}: a resumed run keeps its config; changed: {'; '.join(changed)}")
     return config

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,9 +150,10 @@ def _find_compiler() -> tuple[str, ...]:
         if path := shutil.which(name):
             return (path,)
     if preferred:
-        program, *arguments = shlex.split(preferred)
-        if path := shutil.which(program):
-            return (path, *arguments)
+        with suppress(ValueError):  # quotes that are not closed
+            program, *arguments = shlex.split(preferred)
+            if path := shutil.which(program):
+                return (path, *arguments)
     tried = preferred or ", ".join(COMPILERS)
     raise BuildError(f"no C++ compiler was found for the native ops (tried {tried}); install g++, or set CXX to one")
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crowdgan_stylegan3.config import DiscriminatorConfig, GeneratorConfig, StyleGan3Config, Variant, generator_config
+from crowdgan_stylegan3.config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    LabelEncoding,
+    StyleGan3Config,
+    Variant,
+    generator_config,
+)
 from crowdgan_stylegan3.training.config.options import TrainOptions
 from crowdgan_stylegan3.training.config.training_config import (
     AdaConfig,
@@ -47,16 +54,24 @@ def auto_gamma(variant: Variant, resolution: int, batch: int) -> float:
     return 2 * (resolution / 256) ** 2 * (32 / batch)
 
 
-def resolve_config(options: TrainOptions, *, resolution: int, label_dim: int) -> TrainingConfig:
-    """The complete config of a run on images of `resolution` px with labels of length `label_dim`.
+def resolve_config(
+    options: TrainOptions, *, resolution: int, label_dim: int, label_encoding: LabelEncoding | None = None
+) -> TrainingConfig:
+    """The complete config of a run.
+
+    Args:
+        options: options of the run.
+        resolution: side of the images in pixels.
+        label_dim: length of the labels.
+        label_encoding: encoding of continuous labels; None for other labels.
 
     Raises:
         ConfigError: options that do not define a network, or contradict one another.
     """
     return TrainingConfig(
         variant=options.variant,
-        generator=_generator(options, resolution, label_dim),
-        discriminator=_discriminator(options, resolution, label_dim),
+        generator=replace(_generator(options, resolution, label_dim), label_encoding=label_encoding),
+        discriminator=replace(_discriminator(options, resolution, label_dim), label_encoding=label_encoding),
         data=str(options.data),
         mirror=options.mirror,
         batch=options.batch_or_auto,

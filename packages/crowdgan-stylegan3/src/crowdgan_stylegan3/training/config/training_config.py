@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from crowdgan_core.errors import ConfigError
@@ -12,6 +12,7 @@ from crowdgan_stylegan3.config import (
     VARIANTS,
     DiscriminatorConfig,
     GeneratorConfig,
+    LabelEncoding,
     Variant,
     check_at_least,
     check_positive,
@@ -131,6 +132,14 @@ class TrainingConfig:
             raise ConfigError(f"cfg is {self.variant}; it must be one of {', '.join(VARIANTS)}")
         check_at_least(self, "batch", 1)
         check_at_least(self, "seed", 0)
+
+    def with_label_encoding(self, encoding: LabelEncoding | None) -> TrainingConfig:
+        """The config with another encoding of continuous labels in both networks."""
+        return replace(
+            self,
+            generator=replace(self.generator, label_encoding=encoding),
+            discriminator=replace(self.discriminator, label_encoding=encoding),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready values."""

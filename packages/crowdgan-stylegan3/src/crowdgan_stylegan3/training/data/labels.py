@@ -13,12 +13,16 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import LabelKind
 from crowdgan_core.utils.arrays import IndexArray, LabelArray
 from crowdgan_core.utils.formatting import join_limited
+from crowdgan_stylegan3.config import LabelEncoding
 
 MAX_LISTED_CLASSES = 12
 """Maximum number of classes in the description."""
 
 SAMPLE_QUANTILES = (0.05, 0.275, 0.5, 0.725, 0.95)
 """Quantiles of continuous labels that sample grids show, one row each."""
+
+LOG_RATIO = 10
+"""Ratio of the largest to the smallest label above which a logarithmic scale is used."""
 
 WEIGHT_DECIMALS = 6
 """Decimals to which weights of a principal direction are compared: equal ones differ by rounding errors."""
@@ -47,6 +51,24 @@ class TrainingLabels:
     def dim(self) -> int:
         """Length of a label vector."""
         return int(self.vectors.shape[1])
+
+    def encoding(self) -> LabelEncoding | None:
+        """Encoding of continuous labels for the networks; None for other labels.
+
+        Numbers that are positive and vary by more than `LOG_RATIO` are standardised on a logarithmic scale.
+        """
+        if self.kind != "value" or not len(self.vectors):
+            return None
+        values = self.vectors.astype(float)
+        low, high = values.min(axis=0), values.max(axis=0)
+        is_log = (low > 0) & (high > LOG_RATIO * low)
+        values = np.where(is_log, np.log(np.where(is_log, values, 1)), values)
+        std = values.std(axis=0)
+        return LabelEncoding(
+            mean=tuple(values.mean(axis=0).tolist()),
+            std=tuple(np.where(std > 0, std, 1).tolist()),
+            is_log=tuple(is_log.tolist()),
+        )
 
     def sample_rows(self) -> tuple[list[str], LabelArray]:
         """Names and label vectors `[num_rows, label_dim]` of the rows of a sample grid; no rows without labels.

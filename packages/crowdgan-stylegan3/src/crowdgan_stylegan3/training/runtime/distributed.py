@@ -83,8 +83,17 @@ class DistributedContext:
 
 
 def torchrun_world_size() -> int | None:
-    """Number of ranks that torchrun started; None if it did not start this process."""
-    return int(os.environ[WORLD_SIZE_ENV_VAR]) if WORLD_SIZE_ENV_VAR in os.environ else None
+    """Number of ranks that torchrun started; None if it did not start this process.
+
+    Raises:
+        ConfigError: the environment variable is not a number of ranks.
+    """
+    if WORLD_SIZE_ENV_VAR not in os.environ:
+        return None
+    text = os.environ[WORLD_SIZE_ENV_VAR]
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise ConfigError(f"{WORLD_SIZE_ENV_VAR} is {text!r:.80}; it must be the number of processes, or unset")
+    return int(text)
 
 
 def torchrun_command(count: int, arguments: Sequence[str]) -> list[str]:
