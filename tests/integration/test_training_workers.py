@@ -100,6 +100,10 @@ def test_an_image_of_another_size_is_named_before_training_starts(dataset: Path)
     assert (code, len(lines)) == (1, 1)
     assert "00000/img00000007.png is 32x32 px and 00000/img00000000.png is 16x16 px" in lines[0]
     assert not outdir.exists()
+    inspection = [sys.executable, "-m", "crowdgan_core", "inspect", str(dataset)]
+    output = subprocess.run(inspection, capture_output=True, text=True, check=True, timeout=TIMEOUT_S).stdout
+    assert "100 images, 16x16 px" in output
+    assert "00000/img00000007.png is 32x32 px; training requires images of one size" in output
 
 
 def has_mount_namespaces() -> bool:

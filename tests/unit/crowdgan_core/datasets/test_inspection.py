@@ -12,7 +12,9 @@ from crowdgan_core.datasets.contact_sheet import contact_sheet
 from crowdgan_core.datasets.inspection import ClassBoundary, class_boundaries, inspect_dataset
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.datasets.zip_folder import FolderFormat
 from crowdgan_core.density.class_bounds import ClassBounds
+from crowdgan_core.io.images import encode_png_uncompressed
 from crowdgan_core.io.stored_images import ArrayImage
 from crowdgan_core.utils.arrays import ImageArray
 
@@ -49,6 +51,19 @@ def memory_dataset(labelled: bool = True) -> DatasetReader:
     kind, classes = ("class", ("low", "high", "none")) if labelled else (None, ())
     estimator = "x" if labelled else None
     return MemoryReader(DatasetMetadata(label_kind=kind, classes=classes, estimator=estimator, images=records))
+
+
+def test_images_of_another_size_are_reported(tmp_path: Path) -> None:
+    with FolderFormat().create(tmp_path / "mixed", overwrite=False) as writer:
+        records = []
+        for height, width in [(32, 32), (16, 16), (16, 16), (16, 24)]:
+            encoded = encode_png_uncompressed(np.zeros((height, width, 3), np.uint8))
+            records.append(ImageRecord(name=writer.add(encoded, (height, width))))
+        writer.finish(DatasetMetadata(images=tuple(records)))
+    with FolderFormat().open(tmp_path / "mixed") as reader:
+        report = inspect_dataset(reader)
+    assert report.size == (16, 16)
+    assert report.other_sizes == {"00000/img00000000.png": (32, 32), "00000/img00000003.png": (16, 24)}
 
 
 def test_the_report_has_counts_ranges_and_class_boundaries() -> None:

@@ -243,6 +243,7 @@ IMAGES = [
         (["a/c", "273,c"], ["a/c.jpg", "273,cd"]),
         (["b"], ["a/b.jpg"]),
         (["x"], ["x.y"]),
+        (["a\\b"], ["a/b.jpg"]),
     ],
 )
 def test_images_are_selected_by_name_or_unique_prefix(ids: list[str], selected: list[str]) -> None:

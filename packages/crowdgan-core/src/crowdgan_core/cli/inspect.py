@@ -21,8 +21,8 @@ from crowdgan_core.models.card import MODEL_SUFFIX
 from crowdgan_core.models.file_kind import EXPLANATIONS, check_local, identify_file
 from crowdgan_core.utils.flags import format_size
 
-MAX_AMBIGUOUS_NAMES = 10
-"""Ambiguous images that are listed by name."""
+MAX_LISTED_NAMES = 10
+"""Ambiguous images, and images of another size, that are listed by name."""
 
 HISTOGRAM_WIDTH = 40
 """Length of the longest bar of the class histogram, in characters."""
@@ -82,6 +82,10 @@ def _inspect_dataset(dataset: Path, as_json: bool, sheet: Path | None, overwrite
 def _print(report: DatasetReport, metadata: DatasetMetadata, dataset: Path) -> None:
     size = f"{format_size(report.size)} px" if report.size is not None else "empty"
     _echo(f"{dataset}: {report.image_count} images, {size}")
+    for name, other_size in list(report.other_sizes.items())[:MAX_LISTED_NAMES]:
+        _echo(f"  {'other size':12} {name} is {format_size(other_size)} px; training requires images of one size")
+    if len(report.other_sizes) > MAX_LISTED_NAMES:
+        _echo(f"  {'other size':12} {len(report.other_sizes)} images in all")
     facts = {
         "source": metadata.source,
         "transform": metadata.transform,
@@ -109,7 +113,7 @@ def _print(report: DatasetReport, metadata: DatasetMetadata, dataset: Path) -> N
     _print_boundaries(report, metadata)
     if report.ambiguous:
         _echo(f"{len(report.ambiguous)} ambiguous images near a class boundary; the nearest:")
-    for record in report.ambiguous[:MAX_AMBIGUOUS_NAMES]:
+    for record in report.ambiguous[:MAX_LISTED_NAMES]:
         _echo(f"  {record.name}  {record.density:.4g}  ({record.source})")
 
 

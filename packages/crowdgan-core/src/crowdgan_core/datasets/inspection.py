@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,10 @@ class DatasetReport:
     """Statistics of a dataset, as shown by `crowdgan inspect`."""
 
     size: tuple[int, int] | None
-    """`(height, width)` of the images; None for an empty dataset."""
+    """`(height, width)` of most images; None for an empty dataset."""
+
+    other_sizes: dict[str, tuple[int, int]]
+    """`(height, width)` of the images of another size, by name; training requires images of one size."""
 
     image_count: int
     """Number of images."""
@@ -67,14 +71,23 @@ class DatasetReport:
 
 
 def inspect_dataset(reader: DatasetReader) -> DatasetReport:
-    """Statistics of an open dataset; reads one image for its size."""
+    """Statistics of an open dataset; reads the sizes of all images from their headers.
+
+    Raises:
+        DatasetError: the header of an image is damaged.
+    """
+    sizes = [reader.image_size(index) for index in range(len(reader))]
+    common_size = Counter(sizes).most_common(1)[0][0] if sizes else None
     metadata = reader.metadata
     densities = [record.density for record in metadata.images if record.density is not None]
     counts = [record.person_count for record in metadata.images if record.person_count is not None]
     boundaries = class_boundaries(metadata)
     has_densities = metadata.estimator is not None
     return DatasetReport(
-        size=reader.image(0).shape[:2] if len(reader) else None,
+        size=common_size,
+        other_sizes={
+            record.name: size for record, size in zip(metadata.images, sizes, strict=True) if size != common_size
+        },
         image_count=len(reader),
         class_counts=class_counts(metadata),
         density_range=(min(densities), statistics.median(densities), max(densities)) if densities else None,

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
 from crowdgan_core.io.atomic import atomic_writer, check_overwrite
 from crowdgan_core.io.images import IMAGE_SUFFIXES, to_upright_rgb
+from crowdgan_core.io.names import canonical_name
 from crowdgan_core.pipeline.image_job import UNUSABLE, SkippedImage, load_full_scene, load_scene
 from crowdgan_core.pipeline.reading import ReadConfig, check_skipped, check_source_problems, require_annotations
 from crowdgan_core.scenes.scene import Scene
@@ -106,7 +108,7 @@ def plot_scenes(
     paths = figure_paths([image.source_name for image in selected], outdir, file_format)
     for path in paths:
         check_overwrite(path, overwrite=overwrite)
-    fitted = estimator.fit(_iterate_scenes(images, read, progress))
+    fitted = fit_estimator(estimator, _iterate_scenes(images, read, progress))
     progress.start("plotting", len(selected))
     written = []
     draw = partial(_draw, fitted, file_format)
@@ -140,9 +142,11 @@ def select_images(images: Sequence[AnnotatedImage], ids: Sequence[str], sample: 
     if not ids:
         return evenly_spaced(images, sample)
     selected = []
+    named = [(canonical_name(item.source_name), item) for item in images]
     for name in ids:
-        exact = [item for item in images if name in (item.source_name, Path(item.source_name).stem)]
-        matches = exact or [item for item in images if item.source_name.startswith(name)]
+        wanted = canonical_name(name)
+        exact = [item for image_name, item in named if wanted in (image_name, Path(image_name).stem)]
+        matches = exact or [item for image_name, item in named if image_name.startswith(wanted)]
         if len(matches) != 1:
             candidates = join_limited((item.source_name for item in matches or images), MAX_LISTED_NAMES)
             problem = f"{len(matches)} images start with it" if matches else f"no such image among {len(images)}"

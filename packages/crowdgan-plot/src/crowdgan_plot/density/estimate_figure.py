@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
+from crowdgan_core.density.checked_calls import estimate_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.layers import Layer, layer_coordinates
 from crowdgan_core.errors import DensityError
@@ -94,7 +95,7 @@ def explain_image(
     """
     layers: Sequence[Layer] = ()
     try:
-        estimate = estimate if estimate is not None else estimator.estimate(scene)
+        estimate = estimate if estimate is not None else estimate_scene(estimator, scene)
         layers = estimator.explain(scene)
     except DensityError as error:
         estimate = estimate or DensityEstimate.unknown(estimator.unit, str(error))
