@@ -95,7 +95,7 @@ def test_a_killed_run_resumes_bit_for_bit_and_its_model_generates_images(dataset
     assert_equal_checkpoints(checkpoint_in(tmp_path / "uninterrupted"), checkpoint_in(tmp_path / "killed"))
     kimg = [line["Progress/kimg"]["mean"] for line in read_stats_lines(tmp_path / "killed")]
     assert kimg == pytest.approx([STEP_KIMG * step for step in range(1, 31)])
-    (model,) = (tmp_path / "killed").glob("*/network-snapshot-*.safetensors")
+    model = max((tmp_path / "killed").glob("*/network-snapshot-*.safetensors"))
     crowdgan = [sys.executable, "-m", "crowdgan_core", "generate", "--network", str(model), "--seeds", "0-3"]
     subprocess.run([*crowdgan, "--density", "dense", "--outdir", str(tmp_path / "out")], check=True, timeout=TIMEOUT_S)
     with Image.open(tmp_path / "out" / "seed0003.png") as image:

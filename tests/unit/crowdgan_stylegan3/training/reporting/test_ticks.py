@@ -165,7 +165,7 @@ def test_file_names_equal_those_of_the_official_trainer(tmp_path: Path) -> None:
     assert [
         run.fakes_path(None).name,
         run.fakes_path(100.0).name,
-        run.snapshot_path(25_000.5).name,
+        run.snapshot_path(25_000.0).name,
         run.reals_path.name,
     ] == [
         "fakes_init.png",
