@@ -31,7 +31,10 @@ PACKAGE_TEST_TOOLS = {
     ],
 }
 DEFAULT_TESTS = ["-n", "auto", "-m", "not slow and not gpu"]  # one process per core
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # of each test process
+TEST_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",  # of each test process
+    "PYTHONDONTWRITEBYTECODE": "",  # the commands that tests start are compiled once
+}
 PLUGINS = ["tests/plugins/crowdgan-density-nearest", "tests/plugins/crowdgan-blobs"]
 
 
@@ -63,7 +66,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests with all packages installed."""
     install_packages(session, PACKAGES, editable=True)
     install_test_tools(session, PACKAGES)
-    session.run("pytest", *(session.posargs or DEFAULT_TESTS), env=ONE_THREAD)
+    session.run("pytest", *(session.posargs or DEFAULT_TESTS), env=TEST_ENVIRONMENT)
 
 
 def add_package_session(package: str) -> None:
@@ -74,7 +77,7 @@ def add_package_session(package: str) -> None:
         install_packages(session, sorted({CORE, package}), editable=True)
         install_test_tools(session, [package])
         folder = f"tests/unit/{import_name(package)}"
-        session.run("pytest", *(session.posargs or [*DEFAULT_TESTS, folder]), env=ONE_THREAD)
+        session.run("pytest", *(session.posargs or [*DEFAULT_TESTS, folder]), env=TEST_ENVIRONMENT)
 
 
 for name in PACKAGES:

@@ -83,7 +83,7 @@ def read_stats_lines(outdir: Path) -> list[dict[str, Any]]:
 
 
 def test_a_killed_run_resumes_bit_for_bit_and_its_model_generates_images(dataset: Path, tmp_path: Path) -> None:
-    options = ["--data", dataset, *SMALL_RUN, "--kimg", 30 * STEP_KIMG, "--snap", 2]
+    options = ["--data", dataset, *SMALL_RUN, "--kimg", 30 * STEP_KIMG, "--snap", 5]
     train("--outdir", tmp_path / "uninterrupted", *options)
     process = start_training("--outdir", tmp_path / "killed", *options)
     wait_for(process, tmp_path / "killed", "checkpoint.safetensors")

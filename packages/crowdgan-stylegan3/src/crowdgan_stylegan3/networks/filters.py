@@ -1,10 +1,11 @@
-"""Low-pass filters: the Kaiser-windowed sinc, its radially symmetric form, and the binomial filter of StyleGAN2."""
+"""Low-pass filters: the Kaiser-windowed sinc, its radially symmetric form, and the binomial filter of StyleGAN2.
+
+scipy is imported only when a filter is designed, because importing `scipy.signal` takes about a second.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-import scipy.signal
-import scipy.special
 import torch
 from torch import Tensor
 
@@ -32,6 +33,8 @@ def lowpass_filter(taps: int, *, cutoff: float, width: float, rate: float, radia
     if radial:
         values = _radial_filter(taps, cutoff, width, rate)
     else:
+        import scipy.signal
+
         values = scipy.signal.firwin(taps, cutoff, width=width, fs=rate)
     return torch.from_numpy(values.astype(np.float32))
 
@@ -45,6 +48,9 @@ def binomial_filter() -> Tensor:
 
 def _radial_filter(taps: int, cutoff: float, width: float, rate: float) -> FloatArray:
     """The ideal radial low-pass filter (a jinc) times the outer product of the Kaiser window, `[taps, taps]`."""
+    import scipy.signal
+    import scipy.special
+
     positions = (np.arange(taps) - (taps - 1) / 2) / rate
     radius = np.hypot(*np.meshgrid(positions, positions))
     jinc = scipy.special.j1(2 * np.pi * cutoff * radius) / (np.pi * radius)  # taps is even: every radius is above 0

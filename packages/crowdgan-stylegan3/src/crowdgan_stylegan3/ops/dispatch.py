@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 from crowdgan_core.errors import BuildError, ConfigError
@@ -67,9 +66,12 @@ def is_accelerated(x: Tensor, *filters: Tensor) -> bool:
     return _is_device_accelerated(x.device.type) and torch_ops.unsupported_reason(x, *filters) is None
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _is_device_accelerated(device_type: str) -> bool:
     return implementation_for(device_type, ops_preference()).name != "plain PyTorch"
+
+
+# The mark of torch.compiler.assume_constant_result, whose call would import torch._dynamo, which takes two seconds.
+_is_device_accelerated._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _cpu_implementation(preference: OpsPreference) -> OpImplementation:
