@@ -28,7 +28,7 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:012345678
 FOREIGN_FILES: dict[str, tuple[bytes, str]] = {
     "web page": (b"<!DOCTYPE html><html><title>Sign in</title></html>", "a web page (HTML), not the file itself; open"),
     "Git LFS pointer": (LFS_POINTER, "a Git LFS pointer, not the file itself; run git lfs pull"),
-    "gzip": (gzip.compress(b"model"), "compressed by gzip; decompress it first"),
+    "gzip": (gzip.compress(b"model", mtime=0), "compressed by gzip; decompress it first"),
     "torch.save": (_torch_archive(), "a file of torch.save, for example a .pt file of another StyleGAN implementation"),
     "torch.save before 1.6": (
         b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
