@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -150,15 +150,15 @@ class ZipFolderReader(DatasetReader):
 
     def __init__(self, store: Store) -> None:
         self.path = store.path
-        root = find_dataset(store)
-        if root is None:
+        found = _find_dataset(store)
+        if found is None:
             raise DatasetError(_missing_index(store))
-        self._store = root
-        names = root.names()
+        self._store, names = found
         nested = nested_datasets(names)
         names = [name for name in names if not name.startswith(nested)]
         self._stored_names = {canonical_name(name): name for name in names if is_image_name(name)}
-        self.metadata = _metadata(_read_index(root), names, root.where(INDEX_NAME))
+        index, where = _read_index(self._store), self._store.where(INDEX_NAME)
+        self.metadata = _metadata(index, names, self._stored_names, where)
 
     def image(self, index: int) -> ImageArray:
         """Pixels of one image, `[height, width, 3]` uint8."""
@@ -203,6 +203,12 @@ def find_dataset(store: Store) -> Store | None:
 
     Documents next to the top folder, such as a README, are ignored.
     """
+    found = _find_dataset(store)
+    return None if found is None else found[0]
+
+
+def _find_dataset(store: Store) -> tuple[Store, list[str]] | None:
+    """The store of `find_dataset`, and the names of its files."""
     names = store.names()
     while INDEX_NAME not in names:
         names = [name for name in names if "/" in name or Path(name).suffix.lower() not in DOCUMENT_SUFFIXES]
@@ -212,7 +218,7 @@ def find_dataset(store: Store) -> Store | None:
         top_name = top_names.pop()
         store = store.subfolder(top_name)
         names = [name.partition("/")[2] for name in names]
-    return store
+    return store, names
 
 
 def nested_datasets(names: Iterable[str]) -> tuple[str, ...]:
@@ -250,13 +256,12 @@ def _read_index(store: Store) -> dict[str, Any]:
     return index
 
 
-def _metadata(index: dict[str, Any], names: list[str], where: str) -> DatasetMetadata:
+def _metadata(index: dict[str, Any], names: list[str], stored_names: Container[str], where: str) -> DatasetMetadata:
     """The metadata of a crowdgan dataset; for a dataset of the official tool, metadata derived from its labels."""
     if index.get("crowdgan") is None:
         return _official_metadata(index.get("labels"), names, where)
     metadata = DatasetMetadata.from_json(index["crowdgan"], where)
-    stored = {canonical_name(name) for name in names if is_image_name(name)}
-    missing = [record.name for record in metadata.images if canonical_name(record.name) not in stored]
+    missing = [record.name for record in metadata.images if canonical_name(record.name) not in stored_names]
     if missing:
         raise DatasetError(f"{where}: missing images: {len(missing)}, the first is {min(missing)}")
     return metadata

@@ -50,8 +50,8 @@ TRANSPOSITIONS = {
 }
 """Transposition that makes an image upright, by EXIF orientation (EXIF 2.32, tag 0x0112); 1 is upright."""
 
-MIN_ROTATED_ORIENTATION = 5
-"""Smallest EXIF orientation with width and height exchanged."""
+TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
 
 FOCAL_LENGTH_35MM_TAG = 0xA405
 """EXIF tag `FocalLengthIn35mmFilm`."""
@@ -86,7 +86,7 @@ def read_size(file: IO[bytes], where: str) -> tuple[int, int]:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """`(height, width)` in pixels of a stored image, after its rotation by EXIF orientation."""
-    return image.size if orientation(image) >= MIN_ROTATED_ORIENTATION else (image.height, image.width)
+    return image.size if orientation(image) in TRANSPOSED_ORIENTATIONS else (image.height, image.width)
 
 
 def orientation(image: Image.Image) -> int:

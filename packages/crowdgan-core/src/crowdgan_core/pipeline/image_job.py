@@ -14,7 +14,7 @@ from crowdgan_core.density.checked_calls import estimate_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import CrowdganError, DensityError, PluginError
 from crowdgan_core.hookspecs import ScenePlotter
-from crowdgan_core.io.images import focal_length_35mm, orientation, to_upright_rgb
+from crowdgan_core.io.images import TRANSPOSED_ORIENTATIONS, focal_length_35mm, orientation, to_upright_rgb
 from crowdgan_core.scenes.camera import focal_length_px
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import CropGeometry, ImageTransform, rotate_annotations
@@ -29,9 +29,6 @@ SkipCategory = Literal["unreadable or unsuitable images", "density cannot be est
 
 UNUSABLE: SkipCategory = "unreadable or unsuitable images"
 UNKNOWN_DENSITY: SkipCategory = "density cannot be estimated"
-
-TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
-"""EXIF orientations that swap width and height."""
 
 FLOAT_MODE = "F"
 """Pillow's mode of floating-point samples, whose range is not defined."""
