@@ -30,11 +30,10 @@ from crowdgan_core.pipeline.summary import BuildSummary
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import ImageTransform, TransformName
+from crowdgan_core.sources import detection
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, SourceReader
-from crowdgan_core.sources.detection import find_source
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.cpus import available_cpus
-from crowdgan_core.utils.plugin_calls import plugin_call
 
 PathLike = Path | str
 
@@ -92,11 +91,8 @@ def open_source(*paths: PathLike, annotations: PathLike | None = None, kind: str
     if not files:
         raise ConfigError("open_source needs at least one path")
     annotation_file = None if annotations is None else Path(annotations)
-    source = find_source(files, annotation_file, kind, installed_plugins().scene_sources)
-    names = ", ".join(path.resolve().name for path in files)
-    with plugin_call("scene source", source, names):
-        reader = source.open(files, annotation_file)
-    return NamedSource(f"{source.name}: {names}", reader)
+    reader, name = detection.open_source(files, annotation_file, kind, installed_plugins().scene_sources)
+    return NamedSource(name, reader)
 
 
 def read_scenes(

@@ -7,7 +7,30 @@ from pathlib import Path
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import check_complete
-from crowdgan_core.sources.base import SceneSource
+from crowdgan_core.sources.base import SceneSource, SourceReader
+from crowdgan_core.utils.plugin_calls import plugin_call
+
+
+def open_source(
+    paths: Sequence[Path], annotations: Path | None, kind: str | None, sources: Mapping[str, SceneSource]
+) -> tuple[SourceReader, str]:
+    """The indexed source, and its name for messages and metadata, for example `crowdhuman: CrowdHuman`.
+
+    Args:
+        paths: paths of the images.
+        annotations: annotation file, if it is not stored with the images.
+        kind: name of the source; None: the source that matches the paths.
+        sources: installed sources by name.
+
+    Raises:
+        ConfigError: no such source, or not exactly one source matches the paths.
+        DatasetError: a path does not exist, or the source is damaged.
+        PluginError: another exception in the code of the source.
+    """
+    source = find_source(paths, annotations, kind, sources)
+    names = ", ".join(path.resolve().name for path in paths)
+    with plugin_call("scene source", source, names):
+        return source.open(paths, annotations), f"{source.name}: {names}"
 
 
 def find_source(

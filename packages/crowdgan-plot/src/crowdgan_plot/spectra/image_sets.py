@@ -19,7 +19,7 @@ from crowdgan_core.models.card import MODEL_SUFFIX, ModelCard
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector, one_hot
 from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
 from crowdgan_core.plugins.discovery import installed_plugins
-from crowdgan_core.sources.detection import find_source
+from crowdgan_core.sources.detection import open_source
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.progress import Progress
 from crowdgan_core.utils.sampling import evenly_spaced
@@ -52,7 +52,7 @@ class StoredImages:
         Raises:
             DatasetError: the dataset cannot be read, or is empty.
         """
-        source = find_source([self.path], None, None, installed_plugins().scene_sources).open([self.path], None)
+        source, _ = open_source([self.path], None, None, installed_plugins().scene_sources)
         selected = set(evenly_spaced(range(len(source)), max_images))
         if not selected:
             raise DatasetError(f"{self.path}: contains no images")

@@ -9,9 +9,8 @@ from pathlib import Path
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.plugins.registry import PluginRegistry
 from crowdgan_core.sources.base import SourceReader
-from crowdgan_core.sources.detection import find_source
+from crowdgan_core.sources.detection import open_source
 from crowdgan_core.utils.flags import flag
-from crowdgan_core.utils.plugin_calls import plugin_call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +40,7 @@ class SourceOptions:
         if len(self.annotations) > 1:
             raise ConfigError(f"--annotations is given {len(self.annotations)} times; use one annotation file per run")
         annotations = self.annotations[0] if self.annotations else None
-        source = find_source(self.paths, annotations, self.source_kind, plugins.scene_sources)
-        names = ", ".join(path.resolve().name for path in self.paths)
-        with plugin_call("scene source", source, names):
-            reader = source.open(self.paths, annotations)
-        return reader, f"{source.name}: {names}"
+        return open_source(self.paths, annotations, self.source_kind, plugins.scene_sources)
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
