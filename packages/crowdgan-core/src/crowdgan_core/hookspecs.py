@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from crowdgan_core.datasets.protocols import DatasetFormat
     from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+    from crowdgan_core.metrics.extractor import FeatureExtractor
+    from crowdgan_core.metrics.metric import Metric
+    from crowdgan_core.metrics.predictor import DensityPredictor
     from crowdgan_core.models.backend import ModelBackend
     from crowdgan_core.scenes.scene import Scene
     from crowdgan_core.sources.base import SceneSource
@@ -130,4 +133,22 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
 @hookspec
 def crowdgan_register_scene_plotters() -> Sequence[ScenePlotter]:
     """Plotters of the density overlays of `crowdgan label --plot`."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_feature_extractors() -> Sequence[type[FeatureExtractor]]:
+    """Classes of networks that compute image features for metrics."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_density_predictors() -> Sequence[type[DensityPredictor]]:
+    """Classes that predict the density of an image from its pixels, for density fidelity."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_metrics() -> Sequence[Metric]:
+    """Quality metrics of generated images."""
     raise AssertionError("a hook specification is never called")

@@ -131,6 +131,13 @@ def test_a_valid_plugin_is_loaded(write_plugin: Write) -> None:
         ("scene_sources", "name description is_fallback matches open", "scene_sources"),
         ("dataset_formats", "name suffixes matches encode create open", "dataset_formats"),
         ("scene_plotters", "name draw", "scene_plotters"),
+        (
+            "feature_extractors",
+            "name description weights_file unavailable_reason load features",
+            "feature_extractors",
+        ),
+        ("density_predictors", "name description unavailable_reason fit predict", "density_predictors"),
+        ("metrics", "name description unavailable_reason compute", "metrics"),
     ],
 )
 def test_returned_objects_are_registered_by_name(write_plugin: Write, hook: str, attributes: str, kind: str) -> None:

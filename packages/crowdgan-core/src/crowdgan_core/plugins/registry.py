@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from crowdgan_core.datasets.protocols import DatasetFormat
     from crowdgan_core.density.estimator import DensityEstimator
     from crowdgan_core.hookspecs import CommandSpec, ScenePlotter
+    from crowdgan_core.metrics.extractor import FeatureExtractor
+    from crowdgan_core.metrics.metric import Metric
+    from crowdgan_core.metrics.predictor import DensityPredictor
     from crowdgan_core.models.backend import ModelBackend
     from crowdgan_core.sources.base import SceneSource
 
@@ -134,6 +137,21 @@ class PluginRegistry:
     def scene_plotters(self) -> dict[str, ScenePlotter]:
         """Scene plotters by name."""
         return self._by_name("scene plotter")
+
+    @property
+    def feature_extractors(self) -> dict[str, type[FeatureExtractor]]:
+        """Feature extractor classes by name."""
+        return self._by_name("feature extractor")
+
+    @property
+    def density_predictors(self) -> dict[str, type[DensityPredictor]]:
+        """Density predictor classes by name."""
+        return self._by_name("density predictor")
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Quality metrics by name."""
+        return self._by_name("metric")
 
     def provider(self, kind: str, name: str) -> LoadedPlugin:
         """The plugin that provides `name`."""

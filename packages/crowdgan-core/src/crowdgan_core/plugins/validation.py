@@ -18,6 +18,9 @@ KIND_BY_HOOK = {
     "crowdgan_register_model_backends": "model backend",
     "crowdgan_register_commands": "command",
     "crowdgan_register_scene_plotters": "scene plotter",
+    "crowdgan_register_feature_extractors": "feature extractor",
+    "crowdgan_register_density_predictors": "density predictor",
+    "crowdgan_register_metrics": "metric",
 }
 """Kind of object that each hook registers, for messages."""
 
@@ -28,8 +31,14 @@ REQUIRED_ATTRIBUTES = {
     "model backend": ("name", "train_command", "can_load", "load_generator"),
     "command": ("group", "command"),
     "scene plotter": ("name", "draw"),
+    "feature extractor": ("name", "description", "weights_file", "unavailable_reason", "load", "features"),
+    "density predictor": ("name", "description", "unavailable_reason", "fit", "predict"),
+    "metric": ("name", "description", "unavailable_reason", "compute"),
 }
 """Attributes that the contract of each kind requires."""
+
+PATTERN_KINDS = ("density estimator", "model backend", "feature extractor", "density predictor")
+"""Kinds whose names follow `PLUGIN_NAME_PATTERN`."""
 
 TRAIN_GROUP = "train"
 """Group of the training commands, one per model backend."""
@@ -109,7 +118,7 @@ def _checked_name(hook: str, kind: str, provided: Any) -> str:
     name = provided.command.name if kind == "command" else provided.name
     if not isinstance(name, str) or not name.strip():
         raise PluginError(f"{hook} returned a {kind} named {name!r:.80}; the name must be a non-empty string")
-    if kind in ("density estimator", "model backend") and not PLUGIN_NAME_PATTERN.fullmatch(name):
+    if kind in PATTERN_KINDS and not PLUGIN_NAME_PATTERN.fullmatch(name):
         raise PluginError(
             f"{hook} returned a {kind} named {name}; the name may contain lower-case letters, digits and hyphens"
         )

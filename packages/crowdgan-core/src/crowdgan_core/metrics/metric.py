@@ -1,0 +1,95 @@
+"""The contract of quality metrics: what they receive and return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor
+from crowdgan_core.metrics.image_sets import ImageSet
+from crowdgan_core.models.backend import ImageGenerator
+from crowdgan_core.utils.progress import Progress
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """One number of a metric."""
+
+    value: float
+    standard_error: float | None = None
+    """Standard error of the value; None if it is not estimated."""
+
+
+class MetricInputs(Protocol):
+    """The inputs of a metric. Extractors are loaded and features are computed once for all metrics."""
+
+    @property
+    def real(self) -> ImageSet | None:
+        """Real images; None if none were given."""
+        ...
+
+    @property
+    def generated(self) -> ImageSet | None:
+        """Generated images, or the images that are compared with the real ones."""
+        ...
+
+    @property
+    def dataset(self) -> DatasetReader | None:
+        """The dataset of the real images, with labels and densities; None for images without them."""
+        ...
+
+    @property
+    def generator(self) -> ImageGenerator | None:
+        """The generator; None when two sets of images are compared."""
+        ...
+
+    @property
+    def num_images(self) -> int:
+        """Number of images that a metric generates or evaluates."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """`auto`, `cpu` or `cuda`."""
+        ...
+
+    def unavailable_extractor(self, name: str) -> str | None:
+        """The reason why the feature extractor `name` cannot be used, with what the user can do; None if it can be."""
+        ...
+
+    def extractor(self, name: str) -> FeatureExtractor:
+        """The loaded feature extractor `name`."""
+        ...
+
+    def features(self, images: ImageSet, extractor: str, progress: Progress) -> FeatureArray:
+        """Features `[num_images, num_features]` of a set; those of real images are cached on disk."""
+        ...
+
+
+class Metric(Protocol):
+    """A quality metric of a generator, or of one set of images relative to another."""
+
+    @property
+    def name(self) -> str:
+        """Name in `--metrics`."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """The measured property in one line, which states whether higher or lower is better."""
+        ...
+
+    def unavailable_reason(self, inputs: MetricInputs) -> str | None:
+        """The reason why it cannot be computed from these inputs, with what the user can do; None if it can be."""
+        ...
+
+    def compute(self, inputs: MetricInputs, progress: Progress) -> Mapping[str, MetricValue]:
+        """Values by key; the key of a metric with one value is its name."""
+        ...
