@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.metrics.extractor import FeatureExtractor
 from crowdgan_core.metrics.image_sets import ImageSet
 from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_core.utils.progress import Progress
@@ -34,13 +36,22 @@ class DensityPredictor(ABC):
     @classmethod
     @abstractmethod
     def fit(
-        cls, images: ImageSet, targets: FloatArray, *, seed: int, device: str, progress: Progress
+        cls,
+        images: ImageSet,
+        targets: FloatArray,
+        *,
+        load_extractor: Callable[[str], FeatureExtractor],
+        seed: int,
+        device: str,
+        progress: Progress,
     ) -> DensityPredictor:
         """Fits a predictor.
 
         Args:
             images: training images.
             targets: one number per image, `[num_images]`, for example the logarithm of the density.
+            load_extractor: the feature extractor of a name; each is loaded once, and the features of an image are
+                computed once for all predictors.
             seed: seed of everything random.
             device: `auto`, `cpu` or `cuda`.
             progress: receives progress reports.
