@@ -14,9 +14,10 @@ import pytest
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.hookspecs import PROJECT
 from crowdgan_core.plugins.discovery import load_plugins
+from crowdgan_core.utils.cache import CACHE_ENV_VAR
 from crowdgan_core.utils.openmp import WAIT_VARIABLES, set_openmp_defaults
 from crowdgan_stylegan3.ops.dispatch import OPS_ENV_VAR, ops_preference
-from crowdgan_stylegan3.ops.native.build import CACHE_ENV_VAR, build_library, plan_build
+from crowdgan_stylegan3.ops.native.build import build_library, plan_build
 from crowdgan_stylegan3.training.runtime.distributed import WORLD_SIZE_ENV_VAR, torchrun_world_size
 
 CASES_PER_VARIABLE = 60

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from crowdgan_core.errors import BuildError
+from crowdgan_core.utils.cache import CACHE_ENV_VAR
 from crowdgan_stylegan3.cli import build, doctor
-from crowdgan_stylegan3.ops.native.build import CACHE_ENV_VAR, LIBRARY_NAME, plan_build
+from crowdgan_stylegan3.ops.native.build import LIBRARY_NAME, plan_build
 
 
 def test_build_prints_the_path_of_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from crowdgan_core.errors import BuildError, ConfigError
+from crowdgan_core.utils.cache import CACHE_ENV_VAR
 from crowdgan_stylegan3.ops.dispatch import implementation_for, ops_preference
 from crowdgan_stylegan3.ops.native import build
 
@@ -25,7 +26,7 @@ print(filtered_lrelu(torch.ones(1, 1, 4, 4), torch.ones(12), torch.ones(12), up=
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder for builds."""
-    monkeypatch.setenv(build.CACHE_ENV_VAR, str(tmp_path))
+    monkeypatch.setenv(CACHE_ENV_VAR, str(tmp_path))
     return tmp_path / "native"
 
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ninja
-import platformdirs
 
 from crowdgan_core.errors import BuildError
+from crowdgan_core.utils import cache
 from crowdgan_stylegan3.io.locks import lock_file
 
 SOURCES = ("resample.cpp", "winograd.cpp", "bias_act.cpp")
@@ -32,9 +32,6 @@ COMPILERS = ("c++", "g++", "clang++")
 """Compilers in order of preference; the environment variable CXX overrides them."""
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC", "-Wall")
-
-CACHE_ENV_VAR = "CROWDGAN_CACHE"
-"""Environment variable: folder of compiled libraries, instead of the user's cache folder."""
 
 LIBRARY_NAME = "libcrowdgan_ops.so"
 LOG_NAME = "build.log"
@@ -80,8 +77,7 @@ def plan_build() -> Build:
 
 def cache_folder() -> Path:
     """The folder of all builds of this user."""
-    folder = os.environ.get(CACHE_ENV_VAR)
-    return (Path(folder) if folder else Path(platformdirs.user_cache_dir("crowdgan"))) / "native"
+    return cache.cache_folder() / "native"
 
 
 def build_library(*, retry: bool = False) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from crowdgan_core.datasets.label_vectors import label_vectors
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import LabelKind
@@ -147,11 +148,6 @@ def training_labels(metadata: DatasetMetadata, dataset: str, *, conditional: boo
         return TrainingLabels(vectors=np.zeros((len(records), 0), np.float32))
     values = {"estimator": metadata.estimator, "options": dict(metadata.options), "region": metadata.region}
     labelling = {name: value for name, value in values.items() if value}
-    labels = [record.label for record in records]
-    if kind == "value":
-        vectors = np.array(labels, np.float32)
-        return TrainingLabels(vectors=vectors, kind="value", unit=metadata.unit, labelling=labelling)
-    vectors = np.eye(len(metadata.classes), dtype=np.float32)[np.array(labels, int)]
-    return TrainingLabels(
-        vectors=vectors, kind="class", classes=metadata.classes, unit=metadata.unit, labelling=labelling
-    )
+    classes = metadata.classes if kind == "class" else ()
+    vectors = label_vectors(metadata)
+    return TrainingLabels(vectors=vectors, kind=kind, classes=classes, unit=metadata.unit, labelling=labelling)

@@ -1,0 +1,90 @@
+"""A small feature extractor without weights, and datasets and inputs of metrics for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor, WeightsFile
+
+CLASSES = ("sparse", "medium", "dense")
+
+
+class GridColours(FeatureExtractor):
+    """Mean colours of 2x2 parts of an image, and their squares."""
+
+    name: ClassVar[str] = "grid-colours"
+    description: ClassVar[str] = "mean colours of four parts; no weights"
+
+    num_images: ClassVar[int] = 0
+    """Number of images whose features were computed."""
+
+    @classmethod
+    def load(cls, weights: Path | None = None, device: str = "auto") -> GridColours:
+        return cls()
+
+    @property
+    def fingerprint(self) -> str:
+        return "grid-colours 1"
+
+    def features(self, images: npt.NDArray[np.uint8]) -> FeatureArray:
+        type(self).num_images += len(images)
+        rows = np.array_split(images.astype(np.float32) / 255, 2, axis=1)
+        parts = [part.mean(axis=(1, 2)) for row in rows for part in np.array_split(row, 2, axis=2)]
+        colours = np.concatenate(parts, axis=1)
+        return np.concatenate([colours, colours**2], axis=1).astype(np.float32)
+
+
+WEIGHTS = b"weights"
+
+
+class WeightedColours(GridColours):
+    """The same features, with a file of weights that the user provides."""
+
+    name = "weighted-colours"
+    weights_file = WeightsFile(
+        name="colours.pt", sha256=(hashlib.sha256(WEIGHTS).hexdigest(),), source="https://example.org/colours.pt"
+    )
+
+
+def write_dataset(
+    path: Path,
+    images: Sequence[npt.NDArray[np.uint8]],
+    labels: Sequence[Any] | None = None,
+    *,
+    classes: Sequence[str] = CLASSES,
+    densities: Sequence[float] | None = None,
+) -> Path:
+    """Writes a ZIP dataset of images `[height, width, 3]` and their labels, class indices or vectors."""
+    dataset_format = ZipFormat()
+    is_class = labels is not None and isinstance(labels[0], int)
+    with dataset_format.create(path, overwrite=False) as writer:
+        records = [
+            ImageRecord(
+                name=writer.add(dataset_format.encode(pixels), pixels.shape[:2]),
+                label=None if labels is None else labels[index],
+                density=None if densities is None else densities[index],
+            )
+            for index, pixels in enumerate(images)
+        ]
+        metadata = DatasetMetadata(
+            label_kind=None if labels is None else "class" if is_class else "value",
+            classes=tuple(classes) if is_class else (),
+            unit=None if densities is None else "persons",
+        )
+        writer.finish(metadata.with_images(records))
+    return path
+
+
+def random_images(num_images: int, size: tuple[int, int] = (16, 16), seed: int = 0) -> npt.NDArray[np.uint8]:
+    """Smooth random images `[num_images, height, width, 3]`."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (num_images, 2, 2, 3), np.uint8)
+    return coarse.repeat(size[0] // 2, axis=1).repeat(size[1] // 2, axis=2)
