@@ -12,6 +12,7 @@ from crowdgan_core.hookspecs import CommandSpec, hookimpl
 
 if TYPE_CHECKING:
     from crowdgan_core.density.estimator import DensityEstimator
+    from crowdgan_core.metrics.predictor import DensityPredictor
     from crowdgan_core.sources.base import SceneSource
 
 
@@ -67,3 +68,11 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
     )
     evaluate = LazyCommand("evaluate", "Compare estimates with ground truth", "crowdgan_density.cli.evaluate:command")
     return [CommandSpec("", calibrate), CommandSpec("density", evaluate)]
+
+
+@hookimpl
+def crowdgan_register_density_predictors() -> Sequence[type[DensityPredictor]]:
+    """Ridge regression on features of a network that was trained on other images."""
+    from crowdgan_density.fidelity.ridge_predictor import RidgePredictor
+
+    return [RidgePredictor]

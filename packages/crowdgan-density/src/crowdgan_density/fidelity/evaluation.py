@@ -1,0 +1,324 @@
+"""Density fidelity: requested against measured density, with held-out real images as the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from crowdgan_core.datasets.metadata import ImageRecord
+from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor
+from crowdgan_core.metrics.fidelity_report import (
+    FidelityReport,
+    IntraClassDistance,
+    MeasuredImage,
+    PredictorAgreement,
+    PredictorReport,
+)
+from crowdgan_core.metrics.predictor import DensityPredictor
+from crowdgan_core.utils.arrays import FloatArray, IndexArray
+from crowdgan_core.utils.flags import format_size
+from crowdgan_core.utils.progress import NullProgress, Progress
+from crowdgan_core.utils.sampling import evenly_spaced
+from crowdgan_density.fidelity.density_scale import (
+    DensityScale,
+    annotated_indices,
+    check_annotated,
+    fit_scale,
+    record_densities,
+)
+from crowdgan_density.fidelity.image_sets import DatasetSubset, RememberedFeatures, RequestedImages, Requests
+from crowdgan_density.fidelity.intra_class import intra_class_distances
+from crowdgan_density.fidelity.judgement import compare_predictors, judge_predictor
+from crowdgan_density.fidelity.scores import Measurements
+from crowdgan_density.fidelity.sensitivity import measure_sensitivity
+from crowdgan_density.fidelity.split import quantile_bounds, split_held_out, stratified_sample
+
+MAX_ANNOTATED_IMAGES = 5000
+"""Annotated images that are used at most; more give hardly better predictors and take hours on a CPU."""
+
+MIN_ANNOTATED_IMAGES = 20
+"""Minimum number of annotated images."""
+
+MAX_SENSITIVITY_IMAGES = 100
+"""Held-out images that are blurred."""
+
+NUM_STRATA = 10
+"""Density quantiles by which continuous labels are split."""
+
+BATCH_SIZE = 16
+"""Images measured at a time."""
+
+LoadExtractor = Callable[[str], FeatureExtractor]
+
+
+class Batches(Protocol):
+    """Images that are read or generated in batches."""
+
+    @property
+    def description(self) -> str:
+        """Text for messages."""
+        ...
+
+    def batches(self, batch_size: int) -> Iterator[npt.NDArray[np.uint8]]:
+        """Images `[batch_size, height, width, 3]`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AnnotatedImages:
+    """The annotated images of a dataset: a part to fit predictors to, and a held-out part to test them on."""
+
+    scale: DensityScale
+    training: DatasetSubset
+    held_out: DatasetSubset
+    training_densities: FloatArray
+    training_classes: IndexArray
+    held_out_requests: Requests
+    """Labels of the held-out images."""
+    name: str
+    notes: tuple[str, ...]
+
+
+def split_dataset(reader: DatasetReader, *, seed: int = 0) -> AnnotatedImages:
+    """The annotated images of a dataset, 20 % of them held out, stratified by class or density.
+
+    Raises:
+        DatasetError: no labels, labels that are vectors, too few annotated images, or a class without images.
+    """
+    metadata, where = reader.metadata, str(reader.path)
+    check_annotated(metadata, where)
+    known = annotated_indices(metadata)
+    if len(known) < MIN_ANNOTATED_IMAGES:
+        raise DatasetError(f"{where}: {len(known)} images with a density; at least {MIN_ANNOTATED_IMAGES} are needed")
+    used = known[stratified_sample(_strata(reader, known), MAX_ANNOTATED_IMAGES, seed=seed)]
+    training, held_out = (used[part] for part in split_held_out(_strata(reader, used), seed=seed))
+    training_records, held_out_records = _records(reader, training), _records(reader, held_out)
+    scale = fit_scale(metadata, training_records)
+    classes = scale.record_classes(held_out_records)
+    missing = [name for index, name in enumerate(scale.classes) if index not in classes]
+    if missing:
+        raise DatasetError(f"{where}: fewer than 2 images of class {', '.join(missing)}; no class may be empty")
+    return AnnotatedImages(
+        scale=scale,
+        training=DatasetSubset(reader, training),
+        held_out=DatasetSubset(reader, held_out),
+        training_densities=record_densities(training_records),
+        training_classes=scale.record_classes(training_records),
+        held_out_requests=Requests(
+            latents=np.arange(len(held_out)),
+            densities=record_densities(held_out_records),
+            classes=classes,
+            names=tuple(record.name for record in held_out_records),
+        ),
+        name=reader.path.name,
+        notes=(f"{len(used)} of {len(known)} annotated images were used",) if len(used) < len(known) else (),
+    )
+
+
+def evaluate_fidelity(
+    annotated: AnnotatedImages,
+    images: RequestedImages,
+    predictors: Mapping[str, type[DensityPredictor]],
+    *,
+    load_extractor: LoadExtractor,
+    intra_class_extractor: str | None = None,
+    unavailable: tuple[str, ...] = (),
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> FidelityReport:
+    """The report of density fidelity.
+
+    Args:
+        annotated: annotated images, from `split_dataset`.
+        images: images with requested labels.
+        predictors: density predictor classes by name, at least one.
+        load_extractor: the feature extractor of a name.
+        intra_class_extractor: feature extractor of the distances within classes; None for no distances.
+        unavailable: predictors that cannot be used, with the reason, for the report.
+        seed: seed of everything random.
+        device: `auto`, `cpu` or `cuda`.
+        progress: receives progress reports.
+
+    Raises:
+        ConfigError: no predictors, or images of another size than the annotated ones.
+    """
+    if not predictors:
+        raise ConfigError(f"no density predictor is available: {'; '.join(unavailable) or 'none is installed'}")
+    if images.size != annotated.training.size:
+        sizes = format_size(images.size), format_size(annotated.training.size)
+        raise ConfigError(f"{images.description}: images of {sizes[0]} px; those of the dataset are {sizes[1]} px")
+    evaluation = _Evaluation(annotated, load_extractor, seed=seed, device=device, progress=progress or NullProgress())
+    evaluation.fit(predictors)
+    return evaluation.report(images, intra_class_extractor, unavailable)
+
+
+class _Evaluation:
+    """Fitted predictors, and features that are computed once for all of them."""
+
+    def __init__(
+        self, annotated: AnnotatedImages, load_extractor: LoadExtractor, *, seed: int, device: str, progress: Progress
+    ) -> None:
+        self._annotated, self._scale = annotated, annotated.scale
+        self._seed, self._device, self._progress = seed, device, progress
+        self._load_extractor = load_extractor
+        self._extractors: dict[str, RememberedFeatures] = {}
+        self._predictors: dict[str, DensityPredictor] = {}
+
+    def extractor(self, name: str) -> RememberedFeatures:
+        """The feature extractor of a name."""
+        if name not in self._extractors:
+            self._extractors[name] = RememberedFeatures(self._load_extractor(name))
+        return self._extractors[name]
+
+    def fit(self, predictors: Mapping[str, type[DensityPredictor]]) -> None:
+        """Fits the predictors to the logarithmic densities of the training part."""
+        targets = self._scale.log(self._annotated.training_densities)
+        for name, predictor in predictors.items():
+            self._predictors[name] = predictor.fit(
+                self._annotated.training,
+                targets,
+                load_extractor=self.extractor,
+                seed=self._seed,
+                device=self._device,
+                progress=self._progress,
+            )
+
+    def report(
+        self, images: RequestedImages, intra_class_extractor: str | None, unavailable: tuple[str, ...]
+    ) -> FidelityReport:
+        """The report of images with requested labels."""
+        annotated, scale, labels = self._annotated, self._scale, self._annotated.held_out_requests
+        real_logs, held_out_features = self._measure(annotated.held_out, len(labels.names), intra_class_extractor)
+        logs, features = self._measure(images, len(images.requests.names), intra_class_extractor)
+        real = {name: self._measurements(labels, values) for name, values in real_logs.items()}
+        generated = {name: self._measurements(images.requests, values) for name, values in logs.items()}
+        reports = tuple(self._judge(name, real[name], generated[name]) for name in self._predictors)
+        return FidelityReport(
+            data=annotated.name,
+            images=images.description,
+            label_kind=scale.label_kind,
+            unit=scale.unit,
+            classes=scale.classes,
+            class_bounds=scale.bounds.values,
+            log_offset=scale.offset,
+            seed=self._seed,
+            truncation_psi=images.truncation_psi,
+            num_training=len(annotated.training),
+            num_held_out=len(annotated.held_out),
+            predictors=reports,
+            unavailable=unavailable,
+            agreement=_agreement(reports, generated, real),
+            intra_class_extractor=intra_class_extractor,
+            intra_class=self._intra_class(intra_class_extractor, held_out_features, features, images.requests.classes),
+            measured=_measured_images(images.requests, scale, generated),
+            held_out=_measured_images(labels, scale, real),
+            notes=annotated.notes,
+        )
+
+    def _measure(
+        self, images: Batches, count: int, extractor_name: str | None
+    ) -> tuple[dict[str, FloatArray], FeatureArray | None]:
+        """Predicted logarithms of each predictor, and features, of images that are read or generated once."""
+        extractor = None if extractor_name is None else self.extractor(extractor_name)
+        logs: dict[str, list[FloatArray]] = {name: [] for name in self._predictors}
+        features: list[FeatureArray] = []
+        self._progress.start(f"measuring {images.description}", count)
+        for batch in images.batches(BATCH_SIZE):
+            for name, predictor in self._predictors.items():
+                logs[name].append(predictor.predict(batch))
+            if extractor is not None:
+                features.append(extractor.features(batch))
+            for _ in batch:
+                self._progress.advance()
+        predictions = {name: np.concatenate(values) for name, values in logs.items()}
+        return predictions, np.concatenate(features) if features else None
+
+    def _measurements(self, requests: Requests, logs: FloatArray) -> Measurements:
+        scale, densities = self._scale, self._scale.density(logs)
+        return Measurements(
+            latents=requests.latents,
+            requested_classes=requests.classes,
+            measured_classes=scale.class_indices(densities),
+            requested=requests.labels(scale),
+            measured=scale.labels(densities),
+            densities=densities,
+            num_classes=len(scale.classes),
+        )
+
+    def _judge(self, name: str, held_out: Measurements, generated: Measurements) -> PredictorReport:
+        predictor, subset = self._predictors[name], self._annotated.held_out
+        images = DatasetSubset(subset.reader, np.array(evenly_spaced(subset.indices.tolist(), MAX_SENSITIVITY_IMAGES)))
+        sensitivity = measure_sensitivity(
+            np.concatenate(list(images.batches(BATCH_SIZE))),
+            lambda batch: self._scale.class_position(predictor.predict(batch)),
+            seed=self._seed,
+        )
+        return judge_predictor(name, predictor.description, held_out, generated, sensitivity, seed=self._seed)
+
+    def _intra_class(
+        self,
+        extractor_name: str | None,
+        held_out: FeatureArray | None,
+        generated: FeatureArray | None,
+        requested_classes: IndexArray,
+    ) -> tuple[IntraClassDistance, ...]:
+        """Distances within classes between all annotated images and the generated ones."""
+        if extractor_name is None or held_out is None or generated is None:
+            return ()
+        annotated, extractor = self._annotated, self.extractor(extractor_name)
+        self._progress.start(f"features of {annotated.name}", len(annotated.training))
+        rows = [held_out]
+        for batch in annotated.training.batches(BATCH_SIZE):
+            rows.append(extractor.features(batch))
+            for _ in batch:
+                self._progress.advance()
+        classes = np.concatenate([annotated.held_out_requests.classes, annotated.training_classes])
+        return intra_class_distances(
+            np.concatenate(rows), classes, generated, requested_classes, self._scale.classes, seed=self._seed
+        )
+
+
+def _agreement(
+    reports: tuple[PredictorReport, ...], generated: Mapping[str, Measurements], held_out: Mapping[str, Measurements]
+) -> PredictorAgreement | None:
+    """Agreement of the first two valid predictors; None with fewer."""
+    valid = [report for report in reports if not report.is_void]
+    if len(valid) < 2:
+        return None
+    first, second = valid[:2]
+    return compare_predictors(
+        (first, second),
+        (generated[first.name], generated[second.name]),
+        (held_out[first.name], held_out[second.name]),
+    )
+
+
+def _measured_images(
+    requests: Requests, scale: DensityScale, measurements: Mapping[str, Measurements]
+) -> tuple[MeasuredImage, ...]:
+    densities = np.stack([item.densities for item in measurements.values()], axis=1)
+    columns = (requests.names, requests.classes.tolist(), requests.labels(scale).tolist(), densities.tolist())
+    return tuple(
+        MeasuredImage(name=name, requested_class=index, requested=label, measured=tuple(measured))
+        for name, index, label, measured in zip(*columns, strict=True)
+    )
+
+
+def _records(reader: DatasetReader, indices: IndexArray) -> list[ImageRecord]:
+    return [reader.metadata.images[index] for index in indices]
+
+
+def _strata(reader: DatasetReader, indices: IndexArray) -> IndexArray:
+    """Class of each image, or the quantile of its density for continuous labels."""
+    records = _records(reader, indices)
+    if reader.metadata.label_kind == "class":
+        return np.array([record.label for record in records], np.intp)
+    densities = record_densities(records)
+    return np.searchsorted(quantile_bounds(densities, NUM_STRATA), densities, side="right")
