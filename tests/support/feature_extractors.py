@@ -1,4 +1,4 @@
-"""A small feature extractor without weights, and datasets and inputs of metrics for tests."""
+"""Feature extractors without a network, and small datasets, for tests of metrics."""
 
 from __future__ import annotations
 
@@ -9,43 +9,30 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from crowdgan_blobs.features import GridColours
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.zip_folder import ZipFormat
-from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor, WeightsFile
+from crowdgan_core.metrics.extractor import FeatureArray, WeightsFile
 
 CLASSES = ("sparse", "medium", "dense")
 
 
-class GridColours(FeatureExtractor):
-    """Mean colours of 2x2 parts of an image, and their squares."""
-
-    name: ClassVar[str] = "grid-colours"
-    description: ClassVar[str] = "mean colours of four parts; no weights"
+class CountedColours(GridColours):
+    """The extractor of the example plugin, which counts images."""
 
     num_images: ClassVar[int] = 0
     """Number of images whose features were computed."""
 
-    @classmethod
-    def load(cls, weights: Path | None = None, device: str = "auto") -> GridColours:
-        return cls()
-
-    @property
-    def fingerprint(self) -> str:
-        return "grid-colours 1"
-
     def features(self, images: npt.NDArray[np.uint8]) -> FeatureArray:
-        type(self).num_images += len(images)
-        rows = np.array_split(images.astype(np.float32) / 255, 2, axis=1)
-        parts = [part.mean(axis=(1, 2)) for row in rows for part in np.array_split(row, 2, axis=2)]
-        colours = np.concatenate(parts, axis=1)
-        return np.concatenate([colours, colours**2], axis=1).astype(np.float32)
+        CountedColours.num_images += len(images)
+        return super().features(images)
 
 
 WEIGHTS = b"weights"
 
 
-class WeightedColours(GridColours):
+class WeightedColours(CountedColours):
     """The same features, with a file of weights that the user provides."""
 
     name = "weighted-colours"

@@ -17,9 +17,9 @@ from crowdgan_core.metrics.feature_cache import FeatureCache
 from crowdgan_core.metrics.inputs import EvaluationInputs
 from crowdgan_core.metrics.stored_images import DatasetImages
 from crowdgan_core.utils.progress import NullProgress
-from tests.support.feature_extractors import WEIGHTS, GridColours, WeightedColours, random_images, write_dataset
+from tests.support.feature_extractors import WEIGHTS, CountedColours, WeightedColours, random_images, write_dataset
 
-EXTRACTORS: dict[str, Any] = {item.name: item for item in (GridColours, WeightedColours)}
+EXTRACTORS: dict[str, Any] = {item.name: item for item in (CountedColours, WeightedColours)}
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def make_inputs(tmp_path: Path, **changes: Any) -> EvaluationInputs:
 
 
 def test_features_are_computed_once_and_cached_on_disk(tmp_path: Path, images: DatasetImages) -> None:
-    inputs, before = make_inputs(tmp_path, real=images), GridColours.num_images
+    inputs, before = make_inputs(tmp_path, real=images), CountedColours.num_images
     features = inputs.features(images, "grid-colours", NullProgress())
-    assert features.shape == (10, 24)
+    assert features.shape == (10, 96)
     assert inputs.with_num_images(3).features(images, "grid-colours", NullProgress()) is features
-    assert GridColours.num_images == before + 10
+    assert CountedColours.num_images == before + 10
     other = make_inputs(tmp_path, real=images)
     assert np.array_equal(other.features(images, "grid-colours", NullProgress()), features)
-    assert GridColours.num_images == before + 10, "read from disk"
+    assert CountedColours.num_images == before + 10, "read from disk"
     (file,) = (tmp_path / "cache").iterdir()
     assert file.name.startswith("grid-colours-")
     assert np.array_equal(np.load(file, allow_pickle=False), features)
@@ -88,10 +88,10 @@ def test_generated_images_have_the_requested_number_and_labels_of_the_dataset(
     fewer = inputs.with_num_images(2)
     assert fewer.generated is not None
     assert len(fewer.generated) == 2
-    before = GridColours.num_images
+    before = CountedColours.num_images
     features = inputs.features(inputs.generated, "grid-colours", NullProgress())
     assert np.array_equal(fewer.features(fewer.generated, "grid-colours", NullProgress()), features[:2])
-    assert GridColours.num_images == before + 8
+    assert CountedColours.num_images == before + 8
     assert not (tmp_path / "cache").exists(), "features of generated images are not cached on disk"
 
 
@@ -119,9 +119,9 @@ def test_unavailable_extractors_are_explained(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (lambda valid: valid.astype(float), "returned float64 [4, 24]; it must return float32 [4, num_features]"),
-        (lambda valid: valid[1:], "images 0 to 3: features returned float32 [3, 24]; it must"),
-        (lambda valid: valid[:, None], "returned float32 [4, 1, 24]; it must"),
+        (lambda valid: valid.astype(float), "returned float64 [4, 96]; it must return float32 [4, num_features]"),
+        (lambda valid: valid[1:], "images 0 to 3: features returned float32 [3, 96]; it must"),
+        (lambda valid: valid[:, None], "returned float32 [4, 1, 96]; it must"),
         (lambda valid: valid[:, :0], "returned float32 [4, 0]; it must"),
         (lambda valid: valid.tolist(), "returned list; it must"),
         (lambda valid: valid[:, : len(valid)], "the number of features is 2; it was 4 for other images of the same"),
@@ -132,7 +132,7 @@ def test_unavailable_extractors_are_explained(tmp_path: Path) -> None:
 def test_features_that_violate_the_contract_are_an_error_that_names_the_extractor(
     tmp_path: Path, images: DatasetImages, result: Callable[[Any], Any], message: str
 ) -> None:
-    class Invalid(GridColours):
+    class Invalid(CountedColours):
         def features(self, images: Any) -> Any:
             return result(super().features(images))
 

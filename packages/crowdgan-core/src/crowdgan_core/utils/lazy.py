@@ -11,7 +11,8 @@ from typing import Any
 def attach(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package whose public names are defined in its modules.
 
-    `__version__` is the version of the installed distribution, whose name is the package's with hyphens.
+    `__version__` of a top-level package is the version of the installed distribution, whose name is the package's with
+    hyphens.
 
     Args:
         package: `__name__` of the package.
@@ -19,8 +20,10 @@ def attach(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any]
             `{"Scene": "scenes.scene"}`.
     """
 
+    has_version = "." not in package
+
     def __getattr__(name: str) -> Any:
-        if name == "__version__":
+        if name == "__version__" and has_version:
             from importlib.metadata import version  # takes 35 ms
 
             value: Any = version(package.replace("_", "-"))
@@ -32,6 +35,6 @@ def attach(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any]
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *names, "__version__"})
+        return sorted({*vars(sys.modules[package]), *names, *(["__version__"] if has_version else [])})
 
     return __getattr__, __dir__

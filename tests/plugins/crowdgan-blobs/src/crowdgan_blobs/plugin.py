@@ -1,10 +1,10 @@
-"""Hook implementation: the backend `blobs`."""
+"""Hook implementations: the backend `blobs`, and the feature extractor `grid-colours`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,6 +12,9 @@ from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.hookspecs import hookimpl
 from crowdgan_core.models.backend import ImageGenerator, ModelBackend
 from crowdgan_core.models.card import read_card
+
+if TYPE_CHECKING:
+    from crowdgan_core.metrics.extractor import FeatureExtractor
 
 LABELS = ("class", "value", "none")
 
@@ -58,3 +61,11 @@ def train(dest: Path, labels: Literal["class", "value", "none"], size: int) -> N
 def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
     """The backend `blobs`."""
     return [BlobsBackend()]
+
+
+@hookimpl
+def crowdgan_register_feature_extractors() -> Sequence[type[FeatureExtractor]]:
+    """The extractor `grid-colours`."""
+    from crowdgan_blobs.features import GridColours
+
+    return [GridColours]
