@@ -28,6 +28,7 @@ PACKAGE_TEST_TOOLS = {
     "crowdgan-stylegan3": [
         'triton; sys_platform == "linux"',  # its interpreter runs GPU kernels without a GPU
         'tensorboard; python_version >= "3.11"',
+        "torchmetrics",
     ],
 }
 DEFAULT_TESTS = ["-n", "auto", "-m", "not slow and not gpu"]  # one process per core
@@ -161,7 +162,7 @@ def cli_reference(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks: speed as ratios within one run, and memory."""
     install_packages(session, PACKAGES)
-    install(session, "psutil")
+    install(session, "psutil", "torchmetrics")
     for script in sorted((ROOT / "bench").glob("bench_*.py")):
         session.run("python", str(script), *session.posargs)
 
