@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crowdgan_core.api import (
         build_dataset,
         estimate_densities,
+        evaluate_metrics,
         generate_images,
         get_estimator,
         load_generator,
@@ -46,6 +47,7 @@ _MODULES = {
     "Scene": "scenes.scene",
     "build_dataset": "api",
     "estimate_densities": "api",
+    "evaluate_metrics": "api",
     "generate_images": "api",
     "get_estimator": "api",
     "hookimpl": "hookspecs",
@@ -73,6 +75,7 @@ __all__ = [
     "Scene",
     "build_dataset",
     "estimate_densities",
+    "evaluate_metrics",
     "generate_images",
     "get_estimator",
     "hookimpl",

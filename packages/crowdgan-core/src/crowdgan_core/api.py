@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.metrics.options import DEFAULT_EXTRACTOR, Device, EvaluationOptions
 from crowdgan_core.models import loading
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
@@ -34,6 +35,10 @@ from crowdgan_core.sources import detection
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, SourceReader
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.cpus import available_cpus
+from crowdgan_core.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from crowdgan_core.metrics.evaluation import EvaluationReport
 
 PathLike = Path | str
 
@@ -273,6 +278,66 @@ def sweep_images(
     vectors = [step.vector for step in sweep_steps(generator.card, SweepRange(steps=steps, first=first, last=last))]
     options = GenerationOptions(truncation_psi=truncation_psi)
     return np.stack(list(generation.generate_images(generator, [seed] * len(vectors), vectors, options)))
+
+
+def evaluate_metrics(
+    network: PathLike | ImageGenerator | None = None,
+    data: PathLike | None = None,
+    *,
+    against: PathLike | None = None,
+    metrics: Sequence[str] | None = None,
+    num_images: int | None = None,
+    features: str = DEFAULT_EXTRACTOR,
+    weights: Mapping[str, PathLike] | None = None,
+    mirror: bool = False,
+    seed: int = 0,
+    batch_size: int = 16,
+    device: Device = "auto",
+    progress: Progress | None = None,
+) -> EvaluationReport:
+    """Quality metrics of a model, or of one set of images relative to another.
+
+    Args:
+        network: the model file, or a loaded generator; None to compare two sets of images.
+        data: real images: a dataset, or a folder or ZIP file of images.
+        against: images to compare with `data` instead of generated ones.
+        metrics: names of metrics; None for the distances with `features`, and density fidelity.
+        num_images: number of generated images; None for that in the definition of each metric, or 1,000.
+        features: feature extractor of the default metrics.
+        weights: weights files by name of the feature extractor.
+        mirror: whether mirrored copies of the real images are added.
+        seed: random seed.
+        batch_size: images generated and evaluated at a time.
+        device: `auto`, `cpu` or `cuda`.
+        progress: receives one step per image.
+
+    Raises:
+        ConfigError: a metric cannot be computed, or the model has other labels than the dataset.
+        CheckpointError: the model or a weights file is damaged.
+        DatasetError: images are damaged or have different sizes.
+        PluginError: a metric or feature extractor failed.
+    """
+    from crowdgan_core.metrics import evaluation, opening
+
+    options = EvaluationOptions(
+        network=Path(network) if isinstance(network, (str, Path)) else None,
+        data=None if data is None else Path(data),
+        against=None if against is None else Path(against),
+        num_images=num_images,
+        weights=tuple(f"{name}={path}" for name, path in (weights or {}).items()),
+        mirror=mirror,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+    )
+    plugins = installed_plugins()
+    generator = None if isinstance(network, (str, Path)) else network
+    with opening.open_inputs(options, plugins, generator) as inputs:
+        if metrics is None:
+            selection = evaluation.default_metrics(inputs, plugins.metrics, features, num_images)
+        else:
+            selection = evaluation.select_metrics(metrics, plugins.metrics)
+        return evaluation.compute_metrics(inputs, selection, num_images=num_images, progress=progress)
 
 
 def tile_images(images: ImageArray, columns: int) -> ImageArray:

@@ -29,7 +29,7 @@ class EvaluationInputs:
     """An implementation of `MetricInputs`.
 
     Raises:
-        ConfigError: the model has other labels than the dataset, or a number is below 1.
+        ConfigError: a generator and a second set of images are given, or a number is below 1.
     """
 
     real: ImageSet | None = None
@@ -40,6 +40,9 @@ class EvaluationInputs:
 
     generator: ImageGenerator | None = None
     """The generator; None when two sets of images are compared."""
+
+    generator_name: str = "generated images"
+    """Description of the generated images for messages and tables, for example the path of the model."""
 
     compared: ImageSet | None = None
     """Images that are compared with the real ones instead of generated images."""
@@ -70,6 +73,8 @@ class EvaluationInputs:
     _features: dict[tuple[int, str], tuple[ImageSet, FeatureArray]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        if self.generator is not None and self.compared is not None:
+            raise ConfigError("a generator and a second set of images are both given; compare the real images with one")
         for name in ("num_images", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
@@ -91,7 +96,9 @@ class EvaluationInputs:
             return self.compared
         if self.num_images not in self._generated:
             labels = sample_labels(self.dataset, self.generator.card, self.num_images, self.seed)
-            self._generated[self.num_images] = GeneratedImages(self.generator, labels, seed=self.seed)
+            self._generated[self.num_images] = GeneratedImages(
+                self.generator, labels, seed=self.seed, description=self.generator_name
+            )
         return self._generated[self.num_images]
 
     def unavailable_extractor(self, name: str) -> str | None:

@@ -60,6 +60,11 @@ class MetricInputs(Protocol):
         """`auto`, `cpu` or `cuda`."""
         ...
 
+    @property
+    def batch_size(self) -> int:
+        """Number of images that a metric generates or evaluates at a time; values do not depend on it."""
+        ...
+
     def unavailable_extractor(self, name: str) -> str | None:
         """The reason why the feature extractor `name` cannot be used, with what the user can do; None if it can be."""
         ...
@@ -74,7 +79,12 @@ class MetricInputs(Protocol):
 
 
 class Metric(Protocol):
-    """A quality metric of a generator, or of one set of images relative to another."""
+    """A quality metric of a generator, or of one set of images relative to another.
+
+    Optional attributes: `num_images`, the number of generated images in its definition, instead of the default;
+    `uses_real_images`, False if it does not compare with real images; and `notes(inputs)`, which returns remarks on the
+    values, as texts, and is called after `compute`.
+    """
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from crowdgan_core.plugins.discovery import installed_plugins
 
 if TYPE_CHECKING:
     from crowdgan_core.datasets.protocols import DatasetFormat
+    from crowdgan_core.metrics.metric import Metric
     from crowdgan_core.sources.base import SceneSource
 
 
@@ -41,6 +42,7 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
     """The top-level commands."""
     from crowdgan_core.cli.common.lazy_command import LazyCommand
     from crowdgan_core.cli.density import command as density
+    from crowdgan_core.cli.metrics import command as metrics
 
     commands = [
         LazyCommand("synth", "Render synthetic crowds with ground truth", "crowdgan_core.cli.synth:command"),
@@ -50,9 +52,18 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
         LazyCommand("generate", "Generate images with a trained model", "crowdgan_core.cli.generate:command"),
         LazyCommand("sweep", "Generate one seed at increasing density", "crowdgan_core.cli.sweep:command"),
         density,
+        metrics,
         LazyCommand("plugins", "List installed plugins", "crowdgan_core.cli.plugins:command"),
     ]
     return [CommandSpec("", command) for command in commands]
+
+
+@hookimpl
+def crowdgan_register_metrics() -> Sequence[Metric]:
+    """Distances between features of every installed extractor, and the official metrics that compare images."""
+    from crowdgan_core.metrics.feature_metrics import extractor_metrics, official_metrics
+
+    return [*extractor_metrics(installed_plugins().feature_extractors), *official_metrics()]
 
 
 def _installed_formats() -> Iterable[DatasetFormat]:

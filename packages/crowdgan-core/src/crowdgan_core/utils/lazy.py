@@ -19,7 +19,6 @@ def attach(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any]
         names: public name to the module that defines it, relative to the package, for example
             `{"Scene": "scenes.scene"}`.
     """
-
     has_version = "." not in package
 
     def __getattr__(name: str) -> Any:
