@@ -9,6 +9,7 @@ from crowdgan_core.hookspecs import CommandSpec, hookimpl
 from crowdgan_stylegan3.backend_name import BACKEND_NAME
 
 if TYPE_CHECKING:
+    from crowdgan_core.metrics.predictor import DensityPredictor
     from crowdgan_core.models.backend import ModelBackend
 
 
@@ -34,3 +35,11 @@ def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
     from crowdgan_stylegan3.backend import StyleGan3Backend
 
     return [StyleGan3Backend()]
+
+
+@hookimpl
+def crowdgan_register_density_predictors() -> Sequence[type[DensityPredictor]]:
+    """A small convolutional network that is trained on the annotated images."""
+    from crowdgan_stylegan3.metrics.cnn_predictor import CnnPredictor
+
+    return [CnnPredictor]
