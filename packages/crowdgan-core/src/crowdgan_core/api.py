@@ -324,6 +324,7 @@ def evaluate_metrics(
         data=None if data is None else Path(data),
         against=None if against is None else Path(against),
         num_images=num_images,
+        features=features,
         weights=tuple(f"{name}={path}" for name, path in (weights or {}).items()),
         mirror=mirror,
         seed=seed,

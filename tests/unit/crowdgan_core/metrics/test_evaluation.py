@@ -229,11 +229,17 @@ def test_an_extractor_without_probabilities_has_no_inception_score(
 
 def test_weights_are_named_by_extractor_or_file_name() -> None:
     extractors: dict[str, Any] = {item.name: item for item in (GridColours, WeightedColours)}
-    assert match_weights(["weighted-colours=a=b.pt"], extractors) == {"weighted-colours": Path("a=b.pt")}
-    assert match_weights(["folder/colours.pt"], extractors) == {"weighted-colours": Path("folder/colours.pt")}
-    message = r"--weights other.pt: write NAME=FILE with .* \(weighted-colours: colours.pt\)"
-    with pytest.raises(ConfigError, match=message):
-        match_weights(["other.pt"], extractors)
+    assert match_weights(["weighted-colours=a=b.pt"], "lite0", extractors) == {"weighted-colours": Path("a=b.pt")}
+    path = "folder/colours.pt"
+    assert match_weights([path], "lite0", extractors) == {"weighted-colours": Path(path)}
+    assert match_weights(["a=b.pt"], "weighted-colours", extractors) == {"weighted-colours": Path("a=b.pt")}
+    for text in ("other.pt", "grid-colours=colours.pt", "weighted-colours="):
+        message = (
+            f"--weights {text}: write NAME=FILE, NAME an extractor that needs weights (weighted-colours: colours.pt)"
+        )
+        with pytest.raises(ConfigError) as error:
+            match_weights([text], "lite0", extractors)
+        assert str(error.value) == message
 
 
 def test_damaged_weights_are_an_error_before_anything_is_computed(
@@ -264,6 +270,9 @@ def test_images_of_another_size_than_those_of_the_model_are_compared_with_a_note
     large = write_dataset(tmp_path / "large.zip", random_images(6, (32, 32)), [0, 1, 2] * 2)
     arguments = ("--network", model, "--data", large, "--metrics", "kid_grid-colours", "--num-images", "4")
     assert "note: real images are 32x32 px, the others 16x16 px: each is resized" in run(*arguments).stdout
+    small = write_dataset(tmp_path / "small.zip", random_images(6, (8, 8)))
+    report = evaluate_metrics(data=large, against=small, metrics=["kid_grid-colours"])
+    assert report.notes[0].startswith("real images are 32x32 px, the others 8x8 px")
 
 
 def test_a_model_with_other_classes_than_the_dataset_is_an_error(model: Path, tmp_path: Path) -> None:

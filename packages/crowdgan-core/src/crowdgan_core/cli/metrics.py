@@ -11,7 +11,7 @@ from crowdgan_core.cli.app import OrderedGroup
 from crowdgan_core.cli.common.dataclass_options import options_from
 from crowdgan_core.cli.common.output import print_table, printable
 from crowdgan_core.cli.common.progress_bars import progress_bar
-from crowdgan_core.metrics.options import DEFAULT_EXTRACTOR, EvaluationOptions
+from crowdgan_core.metrics.options import EvaluationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ STDOUT = Path("-")
 @options_from(EvaluationOptions)
 @click.option("--metrics", "names", metavar="A,B,…", help="Metrics to compute; --list shows them.")
 @click.option(
-    "--features",
-    metavar="NAME",
-    default=DEFAULT_EXTRACTOR,
-    show_default=True,
-    help="Feature extractor of the default metrics.",
-)
-@click.option(
     "--json", "dest", type=click.Path(path_type=Path), help="Write the report to this JSON file (- for stdout)."
 )
 @click.option("--overwrite", is_flag=True, help="Overwrite the JSON file if it exists.")
@@ -43,7 +36,6 @@ def command(
     ctx: click.Context,
     options: EvaluationOptions,
     names: str | None,
-    features: str,
     dest: Path | None,
     overwrite: bool,
     is_list: bool,
@@ -71,12 +63,10 @@ def command(
         return
     if options.network is None and options.data is None:
         raise click.UsageError("Missing option '--network' or '--data'. For the metrics: crowdgan metrics --list")
-    _evaluate(options, names, features, dest, overwrite=overwrite)
+    _evaluate(options, names, dest, overwrite=overwrite)
 
 
-def _evaluate(
-    options: EvaluationOptions, names: str | None, features: str, dest: Path | None, *, overwrite: bool
-) -> None:
+def _evaluate(options: EvaluationOptions, names: str | None, dest: Path | None, *, overwrite: bool) -> None:
     from crowdgan_core.io.atomic import check_overwrite, write_bytes
     from crowdgan_core.metrics import evaluation
     from crowdgan_core.metrics.opening import open_inputs
@@ -86,7 +76,7 @@ def _evaluate(
     plugins = installed_plugins()
     with open_inputs(options, plugins) as inputs:
         if names is None:
-            selection = evaluation.default_metrics(inputs, plugins.metrics, features, options.num_images)
+            selection = evaluation.default_metrics(inputs, plugins.metrics, options.features, options.num_images)
         else:
             selection = evaluation.select_metrics(_split(names), plugins.metrics)
         evaluation.check_available(inputs, selection.metrics, options.num_images)

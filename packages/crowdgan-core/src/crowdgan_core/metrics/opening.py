@@ -39,7 +39,7 @@ def open_inputs(
         DatasetError: a dataset is missing, damaged or empty.
     """
     extractors = plugins.feature_extractors
-    weights = match_weights(options.weights, extractors)
+    weights = match_weights(options.weights, options.features, extractors)
     with ExitStack() as stack:
         real = against = dataset = None
         if options.data is not None:
@@ -65,31 +65,31 @@ def open_inputs(
         )
 
 
-def match_weights(texts: Sequence[str], extractors: Mapping[str, type[FeatureExtractor]]) -> dict[str, Path]:
+def match_weights(
+    texts: Sequence[str], features: str, extractors: Mapping[str, type[FeatureExtractor]]
+) -> dict[str, Path]:
     """Weights files by the name of their extractor.
 
     Args:
-        texts: `NAME=FILE`, or `FILE` with the file name that an extractor states.
+        texts: `NAME=FILE`; or `FILE` with the file name that an extractor states, or for the extractor `features`.
+        features: name of the extractor of the default metrics.
         extractors: feature extractor classes by name.
 
     Raises:
-        ConfigError: no such extractor, or the file has another name than those that the extractors state.
+        ConfigError: no such extractor, or a file without name that no extractor states.
     """
-    needed = {name: cls.weights_file for name, cls in extractors.items() if cls.weights_file is not None}
-    files = "; ".join(f"{name}: {file.name}" for name, file in needed.items()) or "none"
+    needed = {name: cls.weights_file.name for name, cls in extractors.items() if cls.weights_file is not None}
     weights: dict[str, Path] = {}
     for text in texts:
-        name, separator, path = text.partition("=")
-        if not separator or name not in extractors:
-            path = text
-            matching = [key for key, file in needed.items() if file.name == Path(text).name]
-            if len(matching) != 1:
-                raise ConfigError(
-                    f"--weights {text}: write NAME=FILE with the name of a feature extractor that needs weights "
-                    f"({files})"
-                )
-            name = matching[0]
-        weights[name] = Path(path)
+        name, _, file = text.partition("=")
+        if name not in extractors:
+            file = text
+            candidates = [key for key, value in needed.items() if value == Path(text).name]
+            name = candidates[0] if len(candidates) == 1 else features
+        if name not in needed or not file:
+            files = "; ".join(f"{key}: {value}" for key, value in needed.items()) or "none is installed"
+            raise ConfigError(f"--weights {text}: write NAME=FILE, NAME an extractor that needs weights ({files})")
+        weights[name] = Path(file)
     return weights
 
 

@@ -49,10 +49,14 @@ class EvaluationOptions:
     )
     """None: the number in the definition of each metric, or `DEFAULT_NUM_IMAGES`."""
 
+    features: str = flag(
+        "--features", default=DEFAULT_EXTRACTOR, metavar="NAME", help="Feature extractor of the default metrics."
+    )
+
     weights: tuple[str, ...] = flag(
         "--weights", default=(), metavar="[NAME=]FILE", help="Weights of feature extractor NAME (repeatable)."
     )
-    """Without a name: the extractor whose weights file has this name."""
+    """Without a name: the extractor whose weights file has this name, or that of `features`."""
 
     mirror: bool = flag(
         "--mirror", default=False, switch=True, help="Add mirrored copies of the real images (x-flips)."
