@@ -16,6 +16,9 @@ from click.testing import CliRunner
 from crowdgan_core.cli.app import build_tree
 from crowdgan_core.cli.common.lazy_command import load_command
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_stylegan3.config import generator_config
+from crowdgan_stylegan3.inference.random_init import random_card, random_generator
+from crowdgan_stylegan3.io.safetensors_files import save_network
 
 PACKAGES = Path(__file__).parents[2] / "packages"
 PLUGIN_PACKAGES = {path.name.replace("-", "_") for path in PACKAGES.iterdir() if path.name != "crowdgan-core"}
@@ -155,6 +158,20 @@ def test_light_commands_import_no_heavy_library(arguments: str, libraries: set[s
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stderr.strip() == "[]"
+
+
+def test_generating_images_imports_neither_a_compiler_nor_filter_design(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    config = generator_config("stylegan3-t", resolution=16, channel_base=64, channel_max=4)
+    save_network(random_generator(config), random_card(config, (), 0), path)
+    program = (
+        "import sys\n"
+        "from crowdgan_core.api import generate_images, load_generator\n"
+        "generate_images(load_generator(sys.argv[1]), [0])\n"
+        "print({'torch._dynamo', 'scipy.signal', 'scipy.stats', 'sympy'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
 
 
 def all_commands() -> Iterator[tuple[str, click.Command]]:

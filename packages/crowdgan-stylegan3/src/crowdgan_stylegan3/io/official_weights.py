@@ -16,6 +16,7 @@ from crowdgan_core.utils.formatting import join_limited
 from crowdgan_stylegan3.config import DiscriminatorConfig, GeneratorConfig, StyleGan2Config, StyleGan3Config
 from crowdgan_stylegan3.networks.discriminator import Discriminator
 from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.uninitialised import UninitialisedWeights
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """Parameters and buffers by their published names."""
@@ -86,7 +87,7 @@ def generator_from_official(config: Mapping[str, Any], state: Arrays) -> Generat
     Raises:
         CheckpointError: unsupported settings, or arrays that are missing, unknown or of another shape.
     """
-    with torch.device("meta"):  # allocates no weights, since they are loaded below
+    with UninitialisedWeights():
         generator = Generator(generator_config_from_official(config, state))
     return load_state(generator, state)
 
@@ -97,7 +98,7 @@ def discriminator_from_official(config: Mapping[str, Any], state: Arrays) -> Dis
     Raises:
         CheckpointError: unsupported settings, or arrays that are missing, unknown or of another shape.
     """
-    with torch.device("meta"):
+    with UninitialisedWeights():
         discriminator = Discriminator(discriminator_config_from_official(config))
     return load_state(discriminator, state)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from crowdgan_core.errors import CheckpointError, ConfigError, DatasetError
@@ -24,6 +23,7 @@ from crowdgan_stylegan3.config import DiscriminatorConfig, GeneratorConfig
 from crowdgan_stylegan3.io.official_weights import validate_state_dict
 from crowdgan_stylegan3.networks.discriminator import Discriminator
 from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.uninitialised import UninitialisedWeights
 
 DISCRIMINATOR_KEY = "crowdgan-discriminator"
 """Key of the safetensors metadata that holds a discriminator's config as JSON."""
@@ -103,7 +103,7 @@ def load_network(path: Path | str) -> tuple[Generator, ModelCard]:
         raise CheckpointError(f"{path}: a model of the backend {card.backend}; it must be of {BACKEND_NAME}")
     try:
         config = _config_in(card)
-        with torch.device("meta"):  # allocates no weights, since they are loaded below
+        with UninitialisedWeights():
             generator = Generator(config)
         _check_card(card, config)
         generator.load_state_dict(validate_state_dict(generator, _load_tensors(path)), assign=True)
@@ -125,7 +125,7 @@ def load_discriminator(path: Path | str) -> Discriminator:
         if text is None:
             raise CheckpointError("a safetensors file, but not a crowdgan discriminator")
         config = codec.from_json(DiscriminatorConfig, json.loads(text), "settings", CheckpointError)
-        with torch.device("meta"):
+        with UninitialisedWeights():
             discriminator = Discriminator(config)
         discriminator.load_state_dict(validate_state_dict(discriminator, _load_tensors(path)), assign=True)
     except (safetensors.SafetensorError, OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.library import custom_op
+from torch.library import register_autograd
 from torch.nn.grad import conv2d_weight
 
 from crowdgan_stylegan3.ops import winograd
@@ -27,6 +27,7 @@ from crowdgan_stylegan3.ops.arguments import (
     image_size,
 )
 from crowdgan_stylegan3.ops.native import library as native
+from crowdgan_stylegan3.ops.registration import operator, register_fake
 
 Ints = Sequence[int]
 
@@ -77,7 +78,7 @@ def _empty_image(x: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=image_memory_format(x))
 
 
-@custom_op("crowdgan::upfirdn2d", mutates_args=(), device_types=DEVICES)
+@operator(*DEVICES)
 def upfirdn2d(x: Tensor, f: Tensor, up: Ints, down: Ints, padding: Ints, flip_filter: bool, gain: float) -> Tensor:
     """As `reference.upfirdn2d`, with the fields of the resampling as separate arguments."""
     resampling = _pack_resampling(up, down, padding, flip_filter, gain)
@@ -85,7 +86,7 @@ def upfirdn2d(x: Tensor, f: Tensor, up: Ints, down: Ints, padding: Ints, flip_fi
     return y
 
 
-@upfirdn2d.register_fake
+@register_fake(upfirdn2d)
 def _(x: Tensor, f: Tensor, *resampling: Any) -> Tensor:
     return _empty_image(x, _pack_resampling(*resampling).out_size(image_size(x), filter_size(f)))
 
@@ -101,21 +102,21 @@ def _backward_upfirdn2d(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     return upfirdn2d(dy, f, *unpack_resampling(ctx.transposed)), None, None, None, None, None, None
 
 
-upfirdn2d.register_autograd(_backward_upfirdn2d, setup_context=_setup_upfirdn2d)
+register_autograd(upfirdn2d, _backward_upfirdn2d, setup_context=_setup_upfirdn2d)
 
 
-@custom_op("crowdgan::bias_act", mutates_args=(), device_types=DEVICES)
+@operator(*DEVICES)
 def bias_act(x: Tensor, b: Tensor | None, dim: int, above: float, below: float, clamp: float | None) -> Tensor:
     """`x` plus a bias along `dim`, times the slope `above` or `below` 0, clamped."""
     return _bias_act(None, x, b, dim, above, below, clamp)
 
 
-@bias_act.register_fake
+@register_fake(bias_act)
 def _(x: Tensor, *_: Any) -> Tensor:
     return _empty_dense(x)
 
 
-@custom_op("crowdgan::bias_act_linear", mutates_args=(), device_types=DEVICES)
+@operator(*DEVICES)
 def bias_act_linear(
     v: Tensor, x: Tensor, b: Tensor | None, dim: int, above: float, below: float, clamp: float | None
 ) -> Tensor:
@@ -134,7 +135,7 @@ def _bias_act(
     return triton.bias_act(v, x, b, dim, "lrelu", alpha, above, clamp, 0 if v is None else 1)
 
 
-@bias_act_linear.register_fake
+@register_fake(bias_act_linear)
 def _(v: Tensor, x: Tensor, *_: Any) -> Tensor:
     return _empty_dense(x)
 
@@ -158,7 +159,7 @@ def _backward_bias_act(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     return dx, db, None, None, None, None
 
 
-bias_act.register_autograd(_backward_bias_act, setup_context=_setup_bias_act)
+register_autograd(bias_act, _backward_bias_act, setup_context=_setup_bias_act)
 
 
 def _setup_bias_act_linear(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -172,7 +173,7 @@ def _backward_bias_act_linear(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]
     return bias_act_linear(dy, x, b, *ctx.rest), None, None, None, None, None, None
 
 
-bias_act_linear.register_autograd(_backward_bias_act_linear, setup_context=_setup_bias_act_linear)
+register_autograd(bias_act_linear, _backward_bias_act_linear, setup_context=_setup_bias_act_linear)
 
 
 def _sum_over_other_dims(x: Tensor, dim: int) -> Tensor:
@@ -180,7 +181,7 @@ def _sum_over_other_dims(x: Tensor, dim: int) -> Tensor:
     return x.sum([axis for axis in range(x.ndim) if axis != dim])
 
 
-@custom_op("crowdgan::filtered_lrelu", mutates_args=(), device_types=DEVICES)
+@operator(*DEVICES)
 def filtered_lrelu(
     x: Tensor,
     fu: Tensor,
@@ -200,12 +201,12 @@ def filtered_lrelu(
     return y
 
 
-@filtered_lrelu.register_fake
+@register_fake(filtered_lrelu)
 def _(x: Tensor, fu: Tensor, fd: Tensor, b: Tensor | None, *rest: Any) -> Tensor:
     return _empty_image(x, _pack_filtered_lrelu(fu, fd, *rest).out_size(image_size(x)))
 
 
-@custom_op("crowdgan::filtered_lrelu_linear", mutates_args=(), device_types=DEVICES)
+@operator(*DEVICES)
 def filtered_lrelu_linear(
     v: Tensor,
     x: Tensor,
@@ -227,7 +228,7 @@ def filtered_lrelu_linear(
     return y
 
 
-@filtered_lrelu_linear.register_fake
+@register_fake(filtered_lrelu_linear)
 def _(v: Tensor, x: Tensor, fu: Tensor, fd: Tensor, b: Tensor | None, *rest: Any) -> Tensor:
     if rest[-1]:
         return _empty_image(x, image_size(x))
@@ -270,7 +271,7 @@ def _backward_filtered_lrelu(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     return dx, None, None, db, *[None] * 7
 
 
-filtered_lrelu.register_autograd(_backward_filtered_lrelu, setup_context=_setup_filtered_lrelu)
+register_autograd(filtered_lrelu, _backward_filtered_lrelu, setup_context=_setup_filtered_lrelu)
 
 
 def _setup_filtered_lrelu_linear(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -284,16 +285,16 @@ def _backward_filtered_lrelu_linear(ctx: Any, dy: Tensor) -> tuple[Tensor | None
     return filtered_lrelu_linear(dy, x, fu, fd, b, *ctx.rest, not ctx.transposed), *[None] * 12
 
 
-filtered_lrelu_linear.register_autograd(_backward_filtered_lrelu_linear, setup_context=_setup_filtered_lrelu_linear)
+register_autograd(filtered_lrelu_linear, _backward_filtered_lrelu_linear, setup_context=_setup_filtered_lrelu_linear)
 
 
-@custom_op("crowdgan::conv3x3", mutates_args=(), device_types="cpu")
+@operator("cpu")
 def conv3x3(x: Tensor, weight: Tensor, padding: int) -> Tensor:
     """`x` `[N, C, H, W]` cross-correlated with `weight` `[K, C, 3, 3]`, channels last in memory."""
     return winograd.convolve(x, weight, padding)
 
 
-@conv3x3.register_fake
+@register_fake(conv3x3)
 def _(x: Tensor, weight: Tensor, padding: int) -> Tensor:
     shape = winograd.out_shape(x, weight, padding)
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
@@ -313,4 +314,4 @@ def _backward_conv3x3(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     return dx, dw, None
 
 
-conv3x3.register_autograd(_backward_conv3x3, setup_context=_setup_conv3x3)
+register_autograd(conv3x3, _backward_conv3x3, setup_context=_setup_conv3x3)

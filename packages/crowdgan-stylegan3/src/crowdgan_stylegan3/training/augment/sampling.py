@@ -12,13 +12,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.library import custom_op
+from torch.library import register_autograd
+
+from crowdgan_stylegan3.ops.registration import ALL_DEVICES, operator, register_fake
 
 BILINEAR, ZEROS = 0, 0
 """PyTorch's enumeration values of the interpolation and padding modes."""
 
 
-@custom_op("crowdgan::sample", mutates_args=())
+@operator(ALL_DEVICES)
 def sample(images: Tensor, grid: Tensor) -> Tensor:
     """Samples `[N, C, height, width]` of images `[N, C, H, W]`, which are 0 outside.
 
@@ -29,12 +31,12 @@ def sample(images: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-@sample.register_fake
+@register_fake(sample)
 def _(images: Tensor, grid: Tensor) -> Tensor:
     return images.new_empty((*images.shape[:2], *grid.shape[1:3]))
 
 
-@custom_op("crowdgan::spread", mutates_args=())
+@operator(ALL_DEVICES)
 def spread(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
     """Transpose of `sample`: images `[N, C, H, W]` onto which values `[N, C, height, width]` are added.
 
@@ -48,7 +50,7 @@ def spread(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
     return images
 
 
-@spread.register_fake
+@register_fake(spread)
 def _(values: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
     return values.new_empty((*values.shape[:2], height, width))
 
@@ -80,7 +82,7 @@ def _backward_sample(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     return spread(dy, grid, *ctx.size), None
 
 
-sample.register_autograd(_backward_sample, setup_context=_setup_sample)
+register_autograd(sample, _backward_sample, setup_context=_setup_sample)
 
 
 def _setup_spread(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -92,7 +94,7 @@ def _backward_spread(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     return sample(dy, grid), None, None, None
 
 
-spread.register_autograd(_backward_spread, setup_context=_setup_spread)
+register_autograd(spread, _backward_spread, setup_context=_setup_spread)
 
 
 def reflect_pad(images: Tensor, margins: Sequence[int]) -> Tensor:

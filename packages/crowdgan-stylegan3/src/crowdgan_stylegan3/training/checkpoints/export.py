@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from crowdgan_core.errors import CheckpointError
 from crowdgan_core.io.atomic import check_overwrite
 from crowdgan_core.io.run_folder import RunFolder
@@ -15,6 +13,7 @@ from crowdgan_stylegan3.io.official_weights import validate_state_dict
 from crowdgan_stylegan3.io.safetensors_files import save_discriminator, save_network
 from crowdgan_stylegan3.networks.discriminator import Discriminator
 from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.uninitialised import UninitialisedWeights
 from crowdgan_stylegan3.training.checkpoints.training_state import NETWORK_ATTRIBUTES, read_checkpoint
 
 NetworkName = Literal["G_ema", "G", "D"]
@@ -41,7 +40,7 @@ def export_network(
     checkpoint = read_checkpoint(RunFolder(path).checkpoint_path if path.is_dir() else path)
     if which not in NETWORK_ATTRIBUTES:
         raise CheckpointError(f"{path}: no network {which}; choose from {', '.join(NETWORK_ATTRIBUTES)}")
-    with torch.device("meta"):
+    with UninitialisedWeights():
         config = checkpoint.config
         network = Discriminator(config.discriminator) if which == "D" else Generator(config.generator)
     try:
