@@ -95,6 +95,19 @@ def test_generated_images_have_the_requested_number_and_labels_of_the_dataset(
     assert not (tmp_path / "cache").exists(), "features of generated images are not cached on disk"
 
 
+def test_another_generator_shares_the_features_of_real_images(tmp_path: Path, images: DatasetImages) -> None:
+    first, second = (BlobGenerator(example_model(None, (16, 16), seed=seed)) for seed in (0, 1))
+    inputs = make_inputs(tmp_path, real=images, generator=first)
+    assert inputs.generated is not None
+    real = inputs.features(images, "grid-colours", NullProgress())
+    generated = inputs.features(inputs.generated, "grid-colours", NullProgress())
+    other = inputs.with_generator(second)
+    assert other.generated is not None
+    assert other.features(images, "grid-colours", NullProgress()) is real
+    assert not np.array_equal(other.features(other.generated, "grid-colours", NullProgress()), generated)
+    assert inputs.features(inputs.generated, "grid-colours", NullProgress()) is generated
+
+
 def test_unavailable_extractors_are_explained(tmp_path: Path) -> None:
     inputs = make_inputs(tmp_path)
     assert inputs.unavailable_extractor("grid-colours") is None

@@ -62,7 +62,7 @@ class FeatureMetric:
         """The reason why it cannot be computed from these inputs, with what the user can do; None if it can be."""
         return (
             inputs.unavailable_extractor(self.extractor)
-            or _missing(inputs.real, "--data", self.min_images)
+            or _missing(inputs.real, "--data, and --network or --against", self.min_images)
             or _missing(inputs.generated, "--network or --against", self.min_images)
         )
 

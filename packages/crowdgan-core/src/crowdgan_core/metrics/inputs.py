@@ -85,6 +85,13 @@ class EvaluationInputs:
         other.num_images = num_images
         return other
 
+    def with_generator(self, generator: ImageGenerator) -> EvaluationInputs:
+        """The same inputs with another generator; both share extractors and the features of the real images."""
+        other = copy.copy(self)
+        other.generator, other._generated = generator, {}
+        other._features = {key: entry for key, entry in self._features.items() if entry[0] is self.real}
+        return other
+
     @property
     def generated(self) -> ImageSet | None:
         """Generated images, or the images that are compared with the real ones.
