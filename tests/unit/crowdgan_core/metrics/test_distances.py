@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.metrics import FeatureStatistics, feature_arrays, frechet_distance, kernel_distance
+from crowdgan_core.metrics import FeatureStatistics, distances, feature_arrays, frechet_distance, kernel_distance
 
 Array = npt.NDArray[Any]
 
@@ -128,6 +128,7 @@ def test_results_do_not_depend_on_the_size_of_blocks(monkeypatch: pytest.MonkeyP
     real, generated = random_features(100, 20, 1), random_features(130, 20, 2, mean=0.2)
     expected = frechet_distance(real, generated), kernel_distance(real, generated)
     monkeypatch.setattr(feature_arrays, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(distances, "KERNEL_BLOCK_ROWS", 16)
     assert frechet_distance(real, generated) == pytest.approx(expected[0], rel=1e-9)
     assert kernel_distance(real, generated) == pytest.approx(expected[1], rel=1e-4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,9 @@ MIN_IMAGES = 2
 
 MIN_RELATIVE_VARIANCE = 2.0**-52
 """Unit of the relative variance below which a direction is rounding noise; multiplied by the number of features."""
+
+KERNEL_BLOCK_ROWS = 256
+"""Number of rows of a block of a kernel matrix, which fits into the cache of a core: 512 KiB in float64."""
 
 
 class FeatureStatistics:
@@ -141,9 +145,18 @@ def _normal_distribution(features: npt.ArrayLike | FeatureStatistics, name: str)
 
 
 def _covariance_root(covariance: FloatArray) -> FloatArray:
-    """A matrix `[rank, num_features]` whose product `root.T @ root` is the covariance."""
+    """A matrix `[rank, num_features]` whose product `root.T @ root` is the covariance.
+
+    The Cholesky factor, which takes a tenth of the time of eigenvectors, if the covariance is not nearly singular.
+    """
+    min_relative_variance = len(covariance) * MIN_RELATIVE_VARIANCE
+    with contextlib.suppress(np.linalg.LinAlgError):  # not positive definite
+        factor = np.linalg.cholesky(covariance)
+        pivots = np.diag(factor) ** 2
+        if pivots.min() > min_relative_variance * pivots.max():
+            return np.ascontiguousarray(factor.T)
     variances, directions = np.linalg.eigh(covariance)
-    significant = variances > len(variances) * MIN_RELATIVE_VARIANCE * variances[-1]
+    significant = variances > min_relative_variance * variances[-1]
     root: FloatArray = (directions[:, significant] * np.sqrt(variances[significant])).T
     return root
 
@@ -234,8 +247,8 @@ def _discrepancy(real: Features, generated: Features) -> tuple[float, float, flo
 def _sums_over_kernel(features: Features) -> FloatArray:
     """Sum of the kernel of each image and all others, `[num_images]`; each pair of blocks is computed once."""
     sums = np.zeros(len(features))
-    for rows in row_blocks(len(features)):
-        for columns in row_blocks(rows.stop):
+    for rows in row_blocks(len(features), KERNEL_BLOCK_ROWS):
+        for columns in row_blocks(rows.stop, KERNEL_BLOCK_ROWS):
             kernel = _kernel(features[rows], features[columns])
             if rows == columns:
                 np.fill_diagonal(kernel, 0)
@@ -248,8 +261,8 @@ def _sums_over_kernel(features: Features) -> FloatArray:
 def _sums_over_cross_kernel(real: Features, generated: Features) -> tuple[FloatArray, FloatArray]:
     """Sums of the kernel of each real and all generated images, and of each generated and all real images."""
     real_sums, generated_sums = np.zeros(len(real)), np.zeros(len(generated))
-    for rows in row_blocks(len(real)):
-        for columns in row_blocks(len(generated)):
+    for rows in row_blocks(len(real), KERNEL_BLOCK_ROWS):
+        for columns in row_blocks(len(generated), KERNEL_BLOCK_ROWS):
             kernel = _kernel(real[rows], generated[columns])
             real_sums[rows] += kernel.sum(axis=1)
             generated_sums[columns] += kernel.sum(axis=0)

@@ -20,10 +20,11 @@ MAX_MAGNITUDE = 1e15
 """Maximum absolute value of a feature; squared distances of larger ones could exceed the range of float32."""
 
 
-def row_blocks(num_rows: int) -> Iterator[slice]:
-    """Consecutive slices of at most `BLOCK_ROWS` rows."""
-    for start in range(0, num_rows, BLOCK_ROWS):
-        yield slice(start, min(start + BLOCK_ROWS, num_rows))
+def row_blocks(num_rows: int, block_rows: int | None = None) -> Iterator[slice]:
+    """Consecutive slices of at most `block_rows` rows, by default `BLOCK_ROWS`."""
+    step = block_rows or BLOCK_ROWS
+    for start in range(0, num_rows, step):
+        yield slice(start, min(start + step, num_rows))
 
 
 def check_features(features: npt.ArrayLike, name: str, min_rows: int = 1) -> Features:
