@@ -1,4 +1,4 @@
-"""Hook implementations: the commands of `crowdgan stylegan3`, and the model backend. Importing this loads no torch."""
+"""Hook implementations: commands, the model backend, and metrics. Importing this loads no torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from crowdgan_core.hookspecs import CommandSpec, hookimpl
 from crowdgan_stylegan3.backend_name import BACKEND_NAME
 
 if TYPE_CHECKING:
+    from crowdgan_core.metrics.metric import Metric
     from crowdgan_core.metrics.predictor import DensityPredictor
     from crowdgan_core.models.backend import ModelBackend
 
@@ -43,3 +44,11 @@ def crowdgan_register_density_predictors() -> Sequence[type[DensityPredictor]]:
     from crowdgan_stylegan3.metrics.cnn_predictor import CnnPredictor
 
     return [CnnPredictor]
+
+
+@hookimpl
+def crowdgan_register_metrics() -> Sequence[Metric]:
+    """Perceptual path length, and equivariance to translation and rotation."""
+    from crowdgan_stylegan3.metrics.generator_metrics import GENERATOR_METRICS
+
+    return GENERATOR_METRICS

@@ -17,6 +17,7 @@ from crowdgan_core.utils.arrays import LabelArray
 from crowdgan_core.utils.flags import format_size
 from crowdgan_stylegan3.device import resolve_device
 from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.synthesis_stylegan2 import StyleGan2Synthesis
 from crowdgan_stylegan3.networks.synthesis_stylegan3 import StyleGan3Synthesis
 
 
@@ -46,6 +47,11 @@ class StyleGanImageGenerator:
     def card(self) -> ModelCard:
         """The model card: backend, image size, labels and their meaning."""
         return self._card
+
+    @property
+    def synthesis(self) -> StyleGan2Synthesis | StyleGan3Synthesis:
+        """The synthesis network, which maps intermediate latents to images."""
+        return self._generator.synthesis
 
     @property
     def supports_transform(self) -> bool:
