@@ -283,6 +283,16 @@ def test_a_model_with_other_classes_than_the_dataset_is_an_error(model: Path, tm
     assert "no labels, but the model has" in refusal("--network", model, "--data", unlabelled)
 
 
+def test_a_generator_with_other_classes_than_the_dataset_is_an_error(
+    generator: BlobGenerator, data: Path, tmp_path: Path
+) -> None:
+    other = write_dataset(tmp_path / "other.zip", random_images(6, SIZE), [0, 1] * 3, classes=["few", "many"])
+    with pytest.raises(ConfigError, match="the classes few, many, but the model has the classes sparse, medium, dense"):
+        evaluate_metrics(generator, other, metrics=["kid_grid-colours"])
+    with pytest.raises(ConfigError, match="a generator and a second set of images are both given"):
+        evaluate_metrics(generator, data, against=data, metrics=["kid_grid-colours"])
+
+
 def test_an_empty_class_of_the_dataset_is_never_generated(model: Path, tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "two.zip", random_images(6, SIZE), [0, 2] * 3)
     report = evaluate_metrics(model, data, metrics=["kid_grid-colours"], num_images=6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from crowdgan_core.datasets.format_lookup import open_dataset
@@ -47,8 +48,9 @@ def open_inputs(
         if options.against is not None:
             against, _ = _open_images(options.against, plugins, stack, mirror=False)
         if options.network is not None:
-            generator = load_generator(options.network, plugins.model_backends, options.device)
-        if generator is not None and dataset is not None:
+            check = None if dataset is None else partial(check_labels, dataset)
+            generator = load_generator(options.network, plugins.model_backends, options.device, check=check)
+        elif generator is not None and dataset is not None:
             check_labels(dataset, generator.card)
         yield EvaluationInputs(
             real=real,
