@@ -33,7 +33,7 @@ def test_the_examples_in_the_python_guide_run(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr(sys, "argv", shlex.split(command))
         main()
     examples = fenced_blocks("python")
-    assert len(examples) == 5
+    assert len(examples) == 6
     names: dict[str, object] = {}
     for number, example in enumerate(examples):
         exec(compile(example, f"docs/python.md, example {number}", "exec"), names)
