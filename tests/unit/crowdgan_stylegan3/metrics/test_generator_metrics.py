@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.metrics.evaluation import images_of
 from crowdgan_core.metrics.extractor import FeatureExtractor
 from crowdgan_core.metrics.inputs import EvaluationInputs
 from crowdgan_core.models.backend import ImageGenerator
@@ -173,3 +174,8 @@ def test_reasons_why_metrics_are_unavailable(name: str) -> None:
         METRICS["eqr50k"].compute(inputs(foreign), NullProgress())
     labelled = random_model("stylegan2", resolution=16, classes=("sparse", "dense"))
     assert "no labels, but the model has the classes sparse, dense" in str(metric.unavailable_reason(inputs(labelled)))
+
+
+def test_metrics_with_official_names_have_the_official_number_of_images() -> None:
+    assert {images_of(metric, None) for metric in GENERATOR_METRICS} == {50_000}
+    assert {images_of(metric, 8) for metric in GENERATOR_METRICS} == {8}

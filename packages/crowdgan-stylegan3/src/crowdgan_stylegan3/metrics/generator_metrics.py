@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
     from crowdgan_stylegan3.metrics.generator_equivariance import Movement
 
+OFFICIAL_NUM_IMAGES = 50_000
+"""Number of generated images, or of pairs, in the definitions of the official StyleGAN3 code."""
+
 PERCEPTUAL_EXTRACTOR = "vgg16"
 """Name of the feature extractor of perceptual distances."""
 
@@ -27,6 +30,8 @@ class EquivarianceMetric:
     name: str
     description: str
     movement: Movement
+    num_images: int = OFFICIAL_NUM_IMAGES
+    uses_real_images: bool = False
 
     def unavailable_reason(self, inputs: MetricInputs) -> str | None:
         """The reason why it cannot be computed: no generator, one of another backend, or labels without a dataset."""
@@ -48,6 +53,8 @@ class PerceptualPathLengthMetric:
 
     name: str = "ppl2_wend"
     description: str = "perceptual path length in W, with LPIPS distances of VGG16; lower is better"
+    num_images: int = OFFICIAL_NUM_IMAGES
+    uses_real_images: bool = False
 
     def unavailable_reason(self, inputs: MetricInputs) -> str | None:
         """The reason why it cannot be computed, as for equivariance, or the missing weights of VGG16."""
