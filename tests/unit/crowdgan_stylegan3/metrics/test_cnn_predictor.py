@@ -12,7 +12,8 @@ import torch
 from crowdgan_core.metrics.extractor import FeatureExtractor
 from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_core.utils.progress import NullProgress
-from crowdgan_stylegan3.metrics.cnn_predictor import MAX_SIDE_PX, CnnPredictor, reduce_images
+from crowdgan_stylegan3.metrics.cnn_predictor import CnnPredictor
+from crowdgan_stylegan3.metrics.pixel_regression import MAX_SIDE_PX, reduce_images
 from tests.support.fidelity import squares_image
 
 
