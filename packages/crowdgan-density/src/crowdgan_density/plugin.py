@@ -12,6 +12,7 @@ from crowdgan_core.hookspecs import CommandSpec, hookimpl
 
 if TYPE_CHECKING:
     from crowdgan_core.density.estimator import DensityEstimator
+    from crowdgan_core.metrics.metric import Metric
     from crowdgan_core.metrics.predictor import DensityPredictor
     from crowdgan_core.sources.base import SceneSource
 
@@ -60,14 +61,17 @@ def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """`crowdgan calibrate` and `crowdgan density evaluate`."""
+    """`crowdgan calibrate`, `crowdgan density evaluate` and `crowdgan metrics density`."""
     from crowdgan_core.cli.common.lazy_command import LazyCommand
 
     calibrate = LazyCommand(
         "calibrate", "Calibrate cameras and report persons/m²", "crowdgan_density.cli.calibrate:command"
     )
     evaluate = LazyCommand("evaluate", "Compare estimates with ground truth", "crowdgan_density.cli.evaluate:command")
-    return [CommandSpec("", calibrate), CommandSpec("density", evaluate)]
+    fidelity = LazyCommand(
+        "density", "Compare requested with measured density", "crowdgan_density.cli.fidelity:command"
+    )
+    return [CommandSpec("", calibrate), CommandSpec("density", evaluate), CommandSpec("metrics", fidelity)]
 
 
 @hookimpl
@@ -76,3 +80,11 @@ def crowdgan_register_density_predictors() -> Sequence[type[DensityPredictor]]:
     from crowdgan_density.fidelity.ridge_predictor import RidgePredictor
 
     return [RidgePredictor]
+
+
+@hookimpl
+def crowdgan_register_metrics() -> Sequence[Metric]:
+    """Requested against measured density."""
+    from crowdgan_density.fidelity.metric import DensityFidelityMetric
+
+    return [DensityFidelityMetric()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crowdgan_core.metrics import kernel_distance
 from crowdgan_core.metrics.extractor import FeatureArray
 from crowdgan_core.metrics.fidelity_report import IntraClassDistance
 from crowdgan_core.metrics.metric import MetricValue
@@ -45,8 +46,6 @@ def intra_class_distances(
 
 
 def _distance(name: str, real: FeatureArray, generated: FeatureArray, seed: int) -> IntraClassDistance:
-    from crowdgan_core.metrics import kernel_distance
-
     distance, reason = None, None
     if min(len(real), len(generated)) < MIN_IMAGES:
         reason = f"{len(real)} real and {len(generated)} generated images; at least {MIN_IMAGES} of each are needed"
