@@ -20,12 +20,15 @@ ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 CORE = "crowdgan-core"
 DEMO_PACKAGES = [CORE, "crowdgan-density", "crowdgan-stylegan3"]
+EXTRAS = {"crowdgan-stylegan3": "[metrics]"}
+"""Extras that are installed with a package."""
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", 'pandas; python_version >= "3.11"']
 PACKAGE_TEST_TOOLS = {
     "crowdgan-density": ['pedpy; python_version >= "3.11"'],  # releases for older Python do not support numpy 2
     "crowdgan-stylegan3": [
+        "efficientnet-lite-pytorch",  # the network whose features those of lite0 must equal
         'triton; sys_platform == "linux"',  # its interpreter runs GPU kernels without a GPU
         'tensorboard; python_version >= "3.11"',
         "torchmetrics",
@@ -48,7 +51,8 @@ def install_packages(session: nox.Session, names: list[str], *, editable: bool =
     """Installs packages of this repository in one call, so that pip resolves their dependencies on each other."""
     arguments: list[str] = []
     for name in names:
-        arguments += ["--editable", f"packages/{name}"] if editable else [f"./packages/{name}"]
+        path = f"./packages/{name}{EXTRAS.get(name, '')}"
+        arguments += ["--editable", path] if editable else [path]
     install(session, *arguments)
 
 

@@ -9,6 +9,7 @@ from crowdgan_core.hookspecs import CommandSpec, hookimpl
 from crowdgan_stylegan3.backend_name import BACKEND_NAME
 
 if TYPE_CHECKING:
+    from crowdgan_core.metrics.extractor import FeatureExtractor
     from crowdgan_core.metrics.metric import Metric
     from crowdgan_core.metrics.predictor import DensityPredictor
     from crowdgan_core.models.backend import ModelBackend
@@ -52,3 +53,14 @@ def crowdgan_register_metrics() -> Sequence[Metric]:
     from crowdgan_stylegan3.metrics.generator_metrics import GENERATOR_METRICS
 
     return GENERATOR_METRICS
+
+
+@hookimpl
+def crowdgan_register_feature_extractors() -> Sequence[type[FeatureExtractor]]:
+    """Offline networks, and networks in files of the user."""
+    from crowdgan_stylegan3.metrics.inception import InceptionExtractor
+    from crowdgan_stylegan3.metrics.lite0 import Lite0Extractor
+    from crowdgan_stylegan3.metrics.mobilenet import MobileNetExtractor
+    from crowdgan_stylegan3.metrics.vgg16 import Vgg16Extractor
+
+    return [Lite0Extractor, MobileNetExtractor, InceptionExtractor, Vgg16Extractor]
