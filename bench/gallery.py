@@ -47,6 +47,7 @@ README_IMAGES = {
     "density-voronoi.webp": "voronoi/*.png",
     "labels.webp": "labels.png",
     "spectra.webp": "spectra.png",
+    "fidelity.webp": "fidelity.png",
 }
 """Images of the README by file name, with the output file of the command as a glob pattern."""
 

@@ -9,6 +9,7 @@ from crowdgan_core.utils.lazy import attach
 if TYPE_CHECKING:
     from crowdgan_plot.density.batch import plot_scenes
     from crowdgan_plot.density.estimate_figure import plot_estimate
+    from crowdgan_plot.fidelity.fidelity_figure import plot_fidelity
     from crowdgan_plot.labels.labels_figure import plot_labels
     from crowdgan_plot.report.page import write_run_report
     from crowdgan_plot.spectra.spectra_figure import plot_spectra
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "plot_estimate",
+    "plot_fidelity",
     "plot_labels",
     "plot_losses",
     "plot_scenes",
@@ -36,6 +38,7 @@ __getattr__, __dir__ = attach(
     __name__,
     {
         "plot_estimate": "density.estimate_figure",
+        "plot_fidelity": "fidelity.fidelity_figure",
         "plot_labels": "labels.labels_figure",
         "plot_losses": "training.loss_curves",
         "plot_scenes": "density.batch",

@@ -25,6 +25,7 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
         LazyCommand("density", "Plot density estimates over images", "crowdgan_plot.cli.density:command"),
         LazyCommand("labels", "Plot class balance and density distribution", "crowdgan_plot.cli.labels:command"),
         LazyCommand("spectra", "Plot average power spectra", "crowdgan_plot.cli.spectra:command"),
+        LazyCommand("fidelity", "Plot requested against measured density", "crowdgan_plot.cli.fidelity:command"),
     ]
     return [CommandSpec("plot", command) for command in commands]
 

@@ -1,0 +1,1 @@
+"""Figure of density fidelity: requested against measured density."""
