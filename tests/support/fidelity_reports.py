@@ -86,7 +86,7 @@ def example_predictor(name: str, accuracy: float, *, void: bool) -> PredictorRep
         excess_accuracy=MetricValue(accuracy - 0.9, 0.06),
         control_accuracy=0.333,
         chance_accuracy=1 / 3,
-        held_out_control_accuracy=0.5,
+        held_out_control_spearman=0.3,
         sensitivity=Sensitivity(blur_sigma_px=0.5, blur_change=0.1, noise_sigma=8.0, noise_change=0.2),
         void_reasons=("the predictor does not measure density",) if void else (),
         warnings=(),

@@ -67,7 +67,7 @@ def test_permuted_requests_fall_to_chance(dataset: Path) -> None:
     (ridge,) = evaluate(dataset, SquaresGenerator()).predictors
     assert ridge.control_accuracy == pytest.approx(1 / 3, abs=0.02)
     assert ridge.chance_accuracy == pytest.approx(1 / 3)
-    assert 0.4 < ridge.held_out_control_accuracy < 0.7
+    assert 0.2 < ridge.held_out_control_spearman < 0.6
 
 
 def test_scores_of_a_predictor_that_does_not_measure_density_are_void(dataset: Path) -> None:

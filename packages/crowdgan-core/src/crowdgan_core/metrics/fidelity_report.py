@@ -94,8 +94,8 @@ class PredictorReport:
     chance_accuracy: float
     """Accuracy of a generator that ignores the request: 1 / number of requested classes."""
 
-    held_out_control_accuracy: float
-    """99th percentile of the accuracy on real images after random permutations of their labels."""
+    held_out_control_spearman: float
+    """99th percentile of the rank correlation on real images after random permutations of their labels."""
 
     sensitivity: Sensitivity
 

@@ -53,7 +53,7 @@ class DatasetSubset:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Requests:
-    """What was requested of each image, `[num_images]` each."""
+    """Requested label and latent of each image, `[num_images]` each."""
 
     latents: IndexArray
     """Index of the latent."""

@@ -9,14 +9,19 @@ import numpy as np
 from crowdgan_core.metrics.fidelity_report import PredictorAgreement, PredictorReport, Sensitivity
 from crowdgan_core.metrics.metric import MetricValue
 from crowdgan_density.evaluation.metrics import spearman
-from crowdgan_density.fidelity.scores import Measurements, permuted_accuracies, score_measurements
+from crowdgan_density.fidelity.scores import (
+    Measurements,
+    permuted_accuracies,
+    permuted_correlations,
+    score_measurements,
+)
 from crowdgan_density.fidelity.sensitivity import MAX_CHANGE
 
 CONTROL_TOLERANCE = 0.05
 """Largest difference between chance and the mean accuracy after permutations of the requests."""
 
 CONTROL_QUANTILE = 0.99
-"""Quantile of the accuracies after permutations that the accuracy on real images must exceed."""
+"""Quantile of the rank correlations after permutations that the one on real images must exceed."""
 
 MAX_EXCESS_DIFFERENCE, MAX_STANDARD_ERRORS = 0.1, 2.0
 """Predictors agree if their excesses differ by at most this, or by at most this many standard errors."""
@@ -34,7 +39,8 @@ def judge_predictor(
     """The report of one predictor: scores, floor, controls, and reasons why the scores have no meaning."""
     floor, scores = score_measurements(held_out, seed=seed), score_measurements(generated, seed=seed)
     control = float(permuted_accuracies(generated, seed=seed).mean())
-    floor_control = float(np.quantile(permuted_accuracies(held_out, seed=seed), CONTROL_QUANTILE))
+    floor_control = float(np.quantile(permuted_correlations(held_out, seed=seed), CONTROL_QUANTILE))
+    floor_correlation = 0.0 if floor.spearman is None else floor.spearman.value
     chance = 1 / len(np.unique(generated.requested_classes))
     return PredictorReport(
         name=name,
@@ -44,9 +50,9 @@ def judge_predictor(
         excess_accuracy=difference(scores.accuracy, floor.accuracy),
         control_accuracy=control,
         chance_accuracy=chance,
-        held_out_control_accuracy=floor_control,
+        held_out_control_spearman=floor_control,
         sensitivity=sensitivity,
-        void_reasons=tuple(void_reasons(floor.accuracy.value, floor_control, control, chance)),
+        void_reasons=tuple(void_reasons(floor_correlation, floor_control, control, chance)),
         warnings=tuple(_warnings(sensitivity)),
     )
 
@@ -62,16 +68,16 @@ def void_reasons(floor: float, floor_control: float, control: float, chance: flo
     """Reasons why the scores of a predictor have no meaning; empty if they are valid.
 
     Args:
-        floor: accuracy on held-out real images.
-        floor_control: high quantile of this accuracy after permutations of the labels.
+        floor: rank correlation on held-out real images.
+        floor_control: high quantile of this correlation after permutations of the labels.
         control: mean accuracy on generated images after permutations of the requests.
         chance: 1 / number of requested classes.
     """
     reasons = []
     if floor <= floor_control:
         reasons.append(
-            f"the predictor does not measure density: its accuracy on held-out real images is {floor:.0%}, "
-            f"and up to {floor_control:.0%} with permuted labels"
+            f"the predictor does not measure density: its rank correlation on held-out real images is {floor:.2f}, "
+            f"and up to {floor_control:.2f} with permuted labels"
         )
     if control > chance + CONTROL_TOLERANCE:
         reasons.append(f"with permuted requests the accuracy is {control:.0%}; it must fall to chance, {chance:.0%}")

@@ -163,6 +163,14 @@ def permuted_accuracies(measurements: Measurements, *, seed: int = 0) -> FloatAr
     return np.array([balanced_accuracy(item) for item in permuted])
 
 
+def permuted_correlations(measurements: Measurements, *, seed: int = 0) -> FloatArray:
+    """Rank correlations after random permutations of the requests, `[NUM_PERMUTATIONS]`; 0 where undefined."""
+    rng = np.random.default_rng(seed)
+    requested = measurements.requested
+    permuted = [replace(measurements, requested=rng.permutation(requested)) for _ in range(NUM_PERMUTATIONS)]
+    return np.array([rank_correlation(item) or 0.0 for item in permuted])
+
+
 def _with_error(measurements: Measurements, statistic: Callable[[Measurements], float], seed: int) -> MetricValue:
     return MetricValue(statistic(measurements), bootstrap_standard_error(statistic, measurements, seed=seed))
 
