@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.testing import check_feature_extractor
+from crowdgan_stylegan3.metrics.fid_inception import BLOCKS, STEM, Branch, resize
 from crowdgan_stylegan3.metrics.inception import InceptionExtractor
 from crowdgan_stylegan3.metrics.lite0 import Lite0Extractor
 from crowdgan_stylegan3.metrics.mobile_extractor import MobileExtractor
@@ -231,5 +232,57 @@ def test_files_that_are_not_torchscript_are_refused(
     path.write_bytes(b"not a network")
     digest = hashlib.sha256(b"not a network").hexdigest()
     monkeypatch.setattr(extractor, "weights_file", replace(extractor.weights_file, sha256=(digest,)))
-    with pytest.raises(CheckpointError, match="not a TorchScript file"):
+    with pytest.raises(CheckpointError, match="a TorchScript file"):
         extractor.load(path, "cpu")
+
+
+def averaging_state() -> dict[str, Tensor]:
+    """A state dict of Inception-v3 with one channel per convolution, each the mean of its input channels."""
+    state = {"fc.weight": torch.eye(6)[:3], "fc.bias": torch.tensor([0.0, 0.0, 9.0])}
+
+    def add_branch(prefix: str, branch: Branch, channels: int) -> int:
+        """Adds the convolutions of a branch; returns its number of output channels."""
+        for layer in branch:
+            names = [] if "pooling" in layer else layer.split("|")
+            for name in names:
+                size = 3 if "/" in name else 1
+                weight = torch.zeros(1, channels, size, size)
+                weight[..., size // 2, size // 2] = 1 / channels
+                name = prefix + name.partition("/")[0]
+                state[f"{name}.conv.weight"] = weight
+                state[f"{name}.bn.running_var"] = torch.full((1,), 1 - 1e-3)
+                state[f"{name}.bn.weight"] = torch.ones(1)
+                state[f"{name}.bn.bias"] = state[f"{name}.bn.running_mean"] = torch.zeros(1)
+            channels = len(names) or channels
+        return channels
+
+    channels = add_branch("", STEM, 3)
+    for block, branches in BLOCKS.items():
+        channels = sum(add_branch(f"{block}.", branch, channels) for branch in branches)
+    return state
+
+
+def test_inception_loads_a_state_dict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights.pth"
+
+    def load(state: dict[str, Tensor]) -> InceptionExtractor:
+        torch.save(state, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        monkeypatch.setattr(
+            InceptionExtractor, "weights_file", replace(InceptionExtractor.weights_file, sha256=(digest,))
+        )
+        return InceptionExtractor.load(path, "cpu")
+
+    extractor = load(averaging_state())
+    images = np.full((2, 40, 60, 3), 192, np.uint8)
+    np.testing.assert_allclose(extractor.features(images), np.full((2, 6), (192 - 128) / 128), rtol=1e-5)
+    np.testing.assert_allclose(extractor.probabilities(images), np.full((2, 3), 1 / 3), rtol=1e-5)
+    with pytest.raises(CheckpointError, match="nor the state dict of Inception-v3: 'Conv2d_1a_3x3.bn.weight'"):
+        load({"fc.weight": torch.zeros(2, 2)})
+
+
+@pytest.mark.parametrize("size", [5, 299, 400])
+def test_inception_resizes_as_tensorflow_1(size: int) -> None:
+    ramp = torch.arange(size, dtype=torch.float32).expand(1, 1, 2, size)
+    expected = (torch.arange(299) * (size / 299)).clamp(max=size - 1)
+    assert torch.allclose(resize(ramp, 3)[0, 0, 0], expected, atol=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -43,7 +44,11 @@ class TorchScriptExtractor(FeatureExtractor):
 
         torch_device = resolve_device(device)
         path = checked_path(weights, cls.weights_file)
-        return cls(load_network(path).to(torch_device), torch_device, file_sha256(path))
+        return cls(cls._load_network(path).to(torch_device), torch_device, file_sha256(path))
+
+    @classmethod
+    def _load_network(cls, path: Path) -> torch.nn.Module:
+        return load_network(path)
 
     @property
     def fingerprint(self) -> str:
@@ -67,3 +72,11 @@ def load_network(path: Path) -> torch.nn.Module:
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"{path}: not a TorchScript file: {reason}") from error
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is a TorchScript archive, rather than one of arrays or in another format."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())
