@@ -35,8 +35,8 @@ def integer_translation(x: Tensor, tx: float, ty: float) -> MovedImages:
 
     Args:
         x: images `[N, C, H, W]`.
-        tx: translation to the right in image widths, rounded to pixels.
-        ty: translation down in image heights, rounded to pixels.
+        tx: translation to the right in image widths, rounded to pixels, -1 to 1.
+        ty: translation down in image heights, rounded to pixels, -1 to 1.
     """
     height, width = x.shape[2:]
     shift_x, shift_y = round(tx * width), round(ty * height)
