@@ -19,7 +19,6 @@ nox.options.error_on_missing_interpreters = False  # missing Python versions are
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 CORE = "crowdgan-core"
-DEMO_PACKAGES = [CORE, "crowdgan-density", "crowdgan-stylegan3"]
 EXTRAS = {"crowdgan-stylegan3": "[metrics]"}
 """Extras that are installed with a package."""
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
@@ -143,8 +142,8 @@ def third_party(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Run the demo: label synthetic crowds, train, generate images of each class and estimate their densities."""
-    install_packages(session, DEMO_PACKAGES)
+    """Run the demo: label synthetic crowds, train, generate images of each class and measure their densities."""
+    install_packages(session, PACKAGES)
     session.run("python", "examples/demo.py", "demo")
 
 

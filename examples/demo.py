@@ -1,7 +1,7 @@
 """Demo: render synthetic crowds, label them, train a model, generate images of each density class, and check them.
 
-Run it with `nox -s demo`; on two cores it takes about eight minutes. All steps but the last are crowdgan commands. The
-last one predicts the density of generated images from their pixels, to check that it increases from class to class.
+Run it with `nox -s demo`; on two cores it takes about nine minutes. All steps are crowdgan commands. The last one
+measures the density of generated images, to check that it increases from class to class.
 """
 
 from __future__ import annotations
@@ -9,25 +9,24 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from crowdgan_core.api import load_generator, open_dataset
-from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.api import load_generator
+from crowdgan_core.metrics.fidelity_report import REPORT_NAME, FidelityReport, MeasuredImage, read_report
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.conditioning import class_names
 from crowdgan_core.models.generation.strips import add_captions, image_strip
-from crowdgan_core.utils.arrays import FloatArray, ImageArray, IndexArray
+from crowdgan_core.utils.arrays import ImageArray
 
 SYNTH_OPTIONS = ["--images", "600"]
 LABEL_OPTIONS = [
-    *("--density", "grid", "--set", "medium_from=16", "--set", "dense_from=50"),
+    *("--density", "grid", "--set", "medium_from=2.6", "--set", "dense_from=4.6"),
     *("--resolution", "32x32"),
 ]
-"""Classes by the maximum person count of a grid cell, which does not depend on the distance to the camera."""
+"""Classes by the person count of the fullest cells of a grid, with about equal numbers of images."""
 
 NETWORK_OPTIONS = ["--cfg", "stylegan2", "--cbase", "1024", "--cmax", "64"]
 """StyleGAN2, since StyleGAN3 needs longer than a demo to generate recognisable people."""
@@ -39,14 +38,8 @@ TRAINING_OPTIONS = [
 
 TRUNCATION_PSI = 0.8
 
-NUM_SHEET_IMAGES, NUM_CHECKED_IMAGES = 8, 64
-"""Images per class on the image sheet, and for the check."""
-
-NUM_FOLDS = 5
-"""Folds of the cross-validation."""
-
-RIDGE_PENALTY = 100.0
-"""Weight of the squared coefficients in the ridge regression."""
+NUM_SHEET_IMAGES, NUM_MEASURED_IMAGES = 8, 96
+"""Images per class on the image sheet, and measured images of all classes."""
 
 
 def main() -> None:
@@ -63,8 +56,11 @@ def main() -> None:
     crowdgan("sweep", "--network", model, "--seed", "3", "--trunc", TRUNCATION_PSI, "--outdir", out, "--overwrite")
     generator = load_generator(model)
     Image.fromarray(image_sheet(generator)).save(out / "generated.png")
-    print_predicted_densities(dataset, generator)
+    measured = ("--num-images", NUM_MEASURED_IMAGES, "--trunc", TRUNCATION_PSI, "--outdir", out / "fidelity")
+    crowdgan("metrics", "density", "--network", model, "--data", dataset, *measured, "--overwrite")
+    print_measured_densities(read_report(out / "fidelity" / REPORT_NAME))
     print(f"{out / 'labelled.png'}: images of the dataset, one row per density class")
+    print(f"{out / 'fidelity'}: requested against measured density, and the best and worst images")
     print(f"{out / 'generated.png'}: generated images, one row per class and one seed per column")
     print(f"{model}: the model, for crowdgan generate --network")
 
@@ -90,76 +86,25 @@ def image_sheet(generator: ImageGenerator) -> ImageArray:
     return np.concatenate(rows)
 
 
-def print_predicted_densities(dataset: Path, generator: ImageGenerator) -> None:
-    """Prints the mean predicted person count of each class, for the dataset and for generated images."""
-    reader = open_dataset(dataset)
-    regression, rank_correlation = DensityRegression.fit_dataset(reader)
-    print(f"\nPredicted person count of the fullest grid cell (rank correlation {rank_correlation:.2f}):")
-    labels = np.array([record.label for record in reader.metadata.images])
-    means = []
-    for class_index, name in enumerate(class_names(generator.card)):
-        real = regression.predict_counts(read_images(reader, np.flatnonzero(labels == class_index)))
-        generated = regression.predict_counts(generate_class(generator, class_index, NUM_CHECKED_IMAGES))
-        means.append(generated.mean())
-        print(f"  {name:8} dataset {real.mean():5.1f}   generated {means[-1]:5.1f}")
-    result = "increases" if (np.diff(means) > 0).all() else "does NOT increase"
+def print_measured_densities(report: FidelityReport) -> None:
+    """Prints the median measured density of each class, for real and generated images, by each valid predictor."""
+    print(f"\nMedian measured density ({report.unit}):")
+    increases = []
+    for index, predictor in enumerate(report.predictors):
+        real, generated = class_medians(report, report.held_out, index), class_medians(report, report.measured, index)
+        for name, real_median, median in zip(report.classes, real, generated, strict=True):
+            print(f"  {predictor.name:6} {name:8} dataset {real_median:5.1f}   generated {median:5.1f}")
+        if not predictor.is_void:
+            increases.append(bool((np.diff(generated) > 0).all()))
+    result = "increases" if increases and all(increases) else "does NOT increase"
     print(f"The density of generated images {result} from class to class.\n")
 
 
-@dataclass(frozen=True)
-class DensityRegression:
-    """Ridge regression of the logarithmic person count on image features."""
-
-    mean: FloatArray
-    scale: FloatArray
-    weights: FloatArray
-    offset: float
-
-    @classmethod
-    def fit_dataset(cls, reader: DatasetReader) -> tuple[DensityRegression, float]:
-        """A regression fitted to a dataset, and the rank correlation of its cross-validated predictions."""
-        features = image_features(read_images(reader, np.arange(len(reader))))
-        log_counts = np.log([record.density or 1 for record in reader.metadata.images])
-        fold = np.arange(len(log_counts)) % NUM_FOLDS
-        predictions = np.empty(len(log_counts))
-        for held_out in range(NUM_FOLDS):
-            regression = cls.fit(features[fold != held_out], log_counts[fold != held_out])
-            predictions[fold == held_out] = regression.predict_log_counts(features[fold == held_out])
-        ranks = [np.argsort(np.argsort(values)) for values in (predictions, log_counts)]
-        return cls.fit(features, log_counts), float(np.corrcoef(ranks)[0, 1])
-
-    @classmethod
-    def fit(cls, features: FloatArray, log_counts: FloatArray) -> DensityRegression:
-        """A regression fitted to features `[N, num_features]` and logarithmic person counts `[N]`."""
-        mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
-        x = (features - mean) / scale
-        penalty = RIDGE_PENALTY * np.eye(x.shape[1])
-        weights = np.linalg.solve(x.T @ x + penalty, x.T @ (log_counts - log_counts.mean()))
-        return cls(mean, scale, weights, float(log_counts.mean()))
-
-    def predict_log_counts(self, features: FloatArray) -> FloatArray:
-        """Logarithmic person counts `[N]` of features `[N, num_features]`."""
-        return (features - self.mean) / self.scale @ self.weights + self.offset
-
-    def predict_counts(self, images: ImageArray) -> FloatArray:
-        """Person counts `[N]` of the fullest grid cell of images `[N, H, W, 3]`."""
-        return np.exp(self.predict_log_counts(image_features(images)))
-
-
-def image_features(images: ImageArray) -> FloatArray:
-    """Features `[N, num_features]` of images `[N, H, W, 3]`: colour, saturation and edges, averaged over 4x4 cells."""
-    colours = images / 255
-    grey = colours.mean(axis=3, keepdims=True)
-    edges = [np.abs(np.diff(grey, axis=axis, append=grey.take([-1], axis))) for axis in (1, 2)]
-    channels = np.concatenate([colours, grey**2, colours.std(axis=3, keepdims=True), *edges], axis=3)
-    count, height, width, num_channels = channels.shape
-    cells = channels.reshape(count, 4, height // 4, 4, width // 4, num_channels)
-    return cells.mean(axis=(2, 4)).reshape(count, -1)
-
-
-def read_images(reader: DatasetReader, indices: IndexArray) -> ImageArray:
-    """Images `[N, H, W, 3]` of a dataset."""
-    return np.stack([reader.image(int(index)) for index in indices])
+def class_medians(report: FidelityReport, images: tuple[MeasuredImage, ...], predictor: int) -> list[float]:
+    """Median density of each class that one of the predictors measured."""
+    classes = range(len(report.classes))
+    values = [[item.measured[predictor] for item in images if item.requested_class == index] for index in classes]
+    return [float(np.median(densities)) for densities in values]
 
 
 if __name__ == "__main__":
