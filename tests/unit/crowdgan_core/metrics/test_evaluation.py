@@ -344,7 +344,7 @@ def test_a_folder_of_images_is_compared(data: Path, tmp_path: Path) -> None:
 class InvalidMetric:
     """A metric with any result."""
 
-    name, description = "invalid", "an invalid result"
+    name, description, higher_is_better = "invalid", "an invalid result", True
 
     def __init__(self, result: Any) -> None:
         self._result = result

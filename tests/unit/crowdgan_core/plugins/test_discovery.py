@@ -138,7 +138,7 @@ def test_a_valid_plugin_is_loaded(write_plugin: Write) -> None:
             "feature_extractors",
         ),
         ("density_predictors", "name description unavailable_reason fit predict", "density_predictors"),
-        ("metrics", "name description unavailable_reason compute", "metrics"),
+        ("metrics", "name description higher_is_better unavailable_reason compute", "metrics"),
     ],
 )
 def test_returned_objects_are_registered_by_name(write_plugin: Write, hook: str, attributes: str, kind: str) -> None:

@@ -26,6 +26,8 @@ MAX_OPTIONS_BYTES = 2**20
 """Maximum size of `training_options.json` in bytes."""
 
 _RUN_NAME = re.compile(r"(\d{5,})-.*")
+_METRIC_NAME = re.compile(r"metric-(.+)\.jsonl")
+_SNAPSHOT_NAME = re.compile(r"network-snapshot-(\d+)(?:_(\d{3}))?\.\w+")
 _FAKES_NAME = re.compile(r"fakes(\d+)(?:_(\d{3}))?\.png")
 
 
@@ -73,6 +75,22 @@ class RunFolder:
         """Network snapshot after `kimg` thousand real images."""
         return self.path / f"network-snapshot-{format_kimg(kimg)}.safetensors"
 
+    def metric_path(self, name: str) -> Path:
+        """Values of a metric, one JSON object per snapshot."""
+        return self.path / f"metric-{name}.jsonl"
+
+    def metric_paths(self) -> dict[str, Path]:
+        """Existing files of values of metrics, by name of the metric, in alphabetical order."""
+        return {
+            match[1]: path
+            for path in sorted(self.path.glob("metric-*.jsonl"))
+            if (match := _METRIC_NAME.fullmatch(path.name))
+        }
+
+    def best_path(self, name: str) -> Path:
+        """Copy of the snapshot with the best value of a metric."""
+        return self.path / f"best-{name}.safetensors"
+
     def options(self) -> dict[str, Any]:
         """The contents of `training_options.json`, written by crowdgan or the official trainer; empty without the file.
 
@@ -93,7 +111,7 @@ class RunFolder:
     def sample_grids(self) -> list[tuple[float | None, Path]]:
         """Length of training in kimg (None before training) and path of each sample grid, in order of training."""
         numbered = [
-            (int(match[1]) + int(match[2] or 0) / 1000, path)
+            (_kimg_of(match), path)
             for path in self.path.glob("fakes*.png")
             if (match := _FAKES_NAME.fullmatch(path.name))
         ]
@@ -118,6 +136,16 @@ def format_kimg(kimg: float) -> str:
     """
     images = round(kimg * 1000)
     return f"{images // 1000:06d}" + (f"_{images % 1000:03d}" if images % 1000 else "")
+
+
+def snapshot_kimg(name: str) -> float | None:
+    """Thousands of real images at a snapshot, from its file name, ours or the official one; None for other files."""
+    match = _SNAPSHOT_NAME.fullmatch(name)
+    return None if match is None else _kimg_of(match)
+
+
+def _kimg_of(match: re.Match[str]) -> float:
+    return int(match[1]) + int(match[2] or 0) / 1000
 
 
 def runs_in(outdir: Path) -> list[RunFolder]:

@@ -49,6 +49,8 @@ class FeatureMetric:
     extractor: str
     """Name of the feature extractor."""
     compare: Comparison
+    higher_is_better: bool = False
+    """Whether a higher value is better."""
     min_images: int
     """Minimum number of images of each set."""
     num_images: int | None = None
@@ -94,6 +96,8 @@ class InceptionScoreMetric:
 
     name: str = "is50k"
     description: str = "inception score: recognisable and diverse classes of ImageNet; higher is better (official)"
+    higher_is_better: bool = True
+    ranking_key: str = "is50k_mean"
     extractor: str = "inception"
     num_images: int = OFFICIAL_NUM_IMAGES
     uses_real_images: bool = False
@@ -154,6 +158,7 @@ def official_metrics() -> list[Metric]:
             description="precision (quality) and recall (diversity); higher is better (official)",
             extractor="vgg16",
             compare=_precision_recall,
+            higher_is_better=True,
             min_images=PRECISION_RECALL_K + 1,
             max_real=PRECISION_RECALL_MAX_REAL,
             num_images=OFFICIAL_NUM_IMAGES,
@@ -185,6 +190,7 @@ def _metrics_of(extractor: str) -> list[Metric]:
             description=f"precision (quality) and recall (diversity) {with_features}; higher is better",
             extractor=extractor,
             compare=_precision_recall,
+            higher_is_better=True,
             min_images=PRECISION_RECALL_K + 1,
         ),
     ]

@@ -82,8 +82,9 @@ class Metric(Protocol):
     """A quality metric of a generator, or of one set of images relative to another.
 
     Optional attributes: `num_images`, the number of generated images in its definition, instead of the default;
-    `uses_real_images`, False if it does not compare with real images; and `notes(inputs)`, which returns remarks on the
-    values, as texts, and is called after `compute`.
+    `uses_real_images`, False if it does not compare with real images; `ranking_key`, the key of the value by which
+    models are ranked, instead of its name; and `notes(inputs)`, which returns remarks on the values, as texts, and is
+    called after `compute`.
     """
 
     @property
@@ -96,6 +97,11 @@ class Metric(Protocol):
         """The measured property in one line, which states whether higher or lower is better."""
         ...
 
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a model with a higher value is better."""
+        ...
+
     def unavailable_reason(self, inputs: MetricInputs) -> str | None:
         """The reason why it cannot be computed from these inputs, with what the user can do; None if it can be."""
         ...
@@ -103,3 +109,9 @@ class Metric(Protocol):
     def compute(self, inputs: MetricInputs, progress: Progress) -> Mapping[str, MetricValue]:
         """Values by key; the key of a metric with one value is its name."""
         ...
+
+
+def ranking_key(metric: Metric) -> str:
+    """Key of the value by which models are ranked; a metric without this value, such as `pr_NAME`, ranks none."""
+    key: str = getattr(metric, "ranking_key", metric.name)
+    return key

@@ -33,7 +33,7 @@ REQUIRED_ATTRIBUTES = {
     "scene plotter": ("name", "draw"),
     "feature extractor": ("name", "description", "weights_file", "unavailable_reason", "load", "features"),
     "density predictor": ("name", "description", "unavailable_reason", "fit", "predict"),
-    "metric": ("name", "description", "unavailable_reason", "compute"),
+    "metric": ("name", "description", "higher_is_better", "unavailable_reason", "compute"),
 }
 """Attributes that the contract of each kind requires."""
 

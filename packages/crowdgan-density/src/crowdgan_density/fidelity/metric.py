@@ -24,6 +24,8 @@ class DensityFidelityMetric:
     description = (
         "requested against measured density, beside the score of real images (floor); higher accuracy is better"
     )
+    higher_is_better = True
+    ranking_key = "density_fidelity_accuracy_excess"
 
     def unavailable_reason(self, inputs: MetricInputs) -> str | None:
         """The reason why it cannot be computed; None if it can be."""

@@ -30,6 +30,7 @@ class EquivarianceMetric:
     name: str
     description: str
     movement: Movement
+    higher_is_better: bool = True
     num_images: int = OFFICIAL_NUM_IMAGES
     uses_real_images: bool = False
 
@@ -53,6 +54,7 @@ class PerceptualPathLengthMetric:
 
     name: str = "ppl2_wend"
     description: str = "perceptual path length in W, with LPIPS distances of VGG16; lower is better"
+    higher_is_better: bool = False
     num_images: int = OFFICIAL_NUM_IMAGES
     uses_real_images: bool = False
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from crowdgan_core.utils.progress import Progress
+from crowdgan_core.utils.progress import LineProgress, Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
-
-PLAIN_INTERVAL_S = 10.0
-"""Seconds between plain progress lines."""
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A progress display, shown within the context."""
     if not sys.stderr.isatty():
-        yield PlainProgress()
+        yield LineProgress(lambda line: click.echo(line, err=True))
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -52,28 +48,3 @@ class BarProgress:
         assert self._task is not None, "start must be called before advance"
         speed = self._bars.tasks[self._task].speed
         self._bars.update(self._task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
-
-
-class PlainProgress:
-    """A line every `PLAIN_INTERVAL_S` seconds, for logs."""
-
-    def __init__(self) -> None:
-        self._description = ""
-        self._total = self._done = 0
-        self._started = self._printed = time.monotonic()
-
-    def start(self, description: str, total: int) -> None:
-        """Starts a new phase."""
-        self._description, self._total, self._done = description, total, 0
-        self._started = self._printed = time.monotonic()
-
-    def advance(self) -> None:
-        """Completes one step."""
-        self._done += 1
-        now = time.monotonic()
-        if now - self._printed < PLAIN_INTERVAL_S:
-            return
-        self._printed = now
-        rate = self._done / (now - self._started)
-        eta_s = (self._total - self._done) / rate
-        click.echo(f"{self._description}: {self._done}/{self._total}, {rate:.1f}/s, ETA {eta_s:.0f} s", err=True)
