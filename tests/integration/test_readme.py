@@ -26,6 +26,7 @@ PYTHON_README = ROOT / "packages" / "crowdgan-stylegan3" / "README.md"
 """A page with a program that uses the output of its commands."""
 
 EXTRA_OPTIONS = {
+    ("synth", "others"): ["--images", "40", "--resolution", "64x64", "--workers", "1"],  # enough for density fidelity
     ("synth",): ["--images", "6", "--resolution", "64x64", "--workers", "1"],
     ("train", "stylegan3"): ["--kimg", "0.001", "--cbase", "256", "--cmax", "4", "--workers", "0", "--batch-gpu", "4"],
 }

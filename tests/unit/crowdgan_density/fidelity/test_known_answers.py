@@ -11,6 +11,7 @@ import pytest
 from crowdgan_core.api import open_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.metrics.fidelity_report import FidelityReport
+from crowdgan_density.fidelity.contact_sheet import best_worst_sheet
 from crowdgan_density.fidelity.evaluation import evaluate_fidelity, split_dataset
 from crowdgan_density.fidelity.image_sets import ConditionedImages, LabelledImages
 from crowdgan_density.fidelity.ridge_predictor import RidgePredictor
@@ -153,3 +154,13 @@ def test_no_predictor_is_an_error_with_the_reasons(dataset: Path) -> None:
 
 def test_results_are_repeatable(dataset: Path) -> None:
     assert evaluate(dataset, SquaresGenerator(0.7), 60) == evaluate(dataset, SquaresGenerator(0.7), 60)
+
+
+def test_the_contact_sheet_has_a_row_per_class_with_images(dataset: Path, tmp_path: Path) -> None:
+    other = write_squares(tmp_path / "other.zip", 3, classes=(0, 0, 2))
+    with open_dataset(dataset) as reader, open_dataset(other) as second:
+        annotated = split_dataset(reader)
+        images = LabelledImages(second, annotated.scale)
+        report = evaluate_fidelity(annotated, images, {"ridge": RidgePredictor}, load_extractor=lambda _: Brightness())
+        sheet = best_worst_sheet(report, images, annotated.scale)
+    assert 2 * 128 < sheet.height < 3 * 128 + 100

@@ -29,8 +29,8 @@ def best_worst_sheet(report: FidelityReport, images: RequestedImages, scale: Den
     for index, name in enumerate(report.classes):
         members = [position for position, item in enumerate(report.measured) if item.requested_class == index]
         ranked = sorted(members, key=lambda position: errors[position])
-        if len(ranked) >= 2:
-            count = min(NUM_COLUMNS, len(ranked) // 2)
+        if ranked:
+            count = min(NUM_COLUMNS, max(1, len(ranked) // 2))
             best, worst = ranked[:count], ranked[::-1][:count]
             rows.append(
                 _title(f"{name}: best", f"{name}: worst", _strip(report, images, best), _strip(report, images, worst))
