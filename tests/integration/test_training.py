@@ -17,6 +17,7 @@ from PIL import Image
 
 from crowdgan_stylegan3.training.checkpoints.training_state import Checkpoint, read_checkpoint
 from crowdgan_stylegan3.training.runtime.distributed import torchrun_command
+from tests.support.forked_commands import Command, run_command, start_command
 from tests.support.training import write_dataset
 
 if sys.platform == "win32":
@@ -40,21 +41,17 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(*arguments: str | Path | float, code: int = 0) -> str:
     """Runs the command, checks its exit code, and returns stderr."""
-    command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=TIMEOUT_S)
+    run = run_command("train", "stylegan3", *arguments, timeout=TIMEOUT_S)
     assert run.returncode == code, run.stderr
     return run.stderr
 
 
-def start_training(*arguments: str | Path | float) -> subprocess.Popen[str]:
+def start_training(*arguments: str | Path | float) -> Command:
     """Starts the command in its own process group."""
-    command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True
-    )
+    return start_command("train", "stylegan3", *arguments, start_new_session=True)
 
 
-def wait_for(process: subprocess.Popen[str], outdir: Path, pattern: str) -> Path:
+def wait_for(process: Command, outdir: Path, pattern: str) -> Path:
     """Waits until a run below `outdir` has a file with this name, and returns its path."""
     deadline = time.monotonic() + TIMEOUT_S
     while not (paths := list(outdir.glob(f"*/{pattern}"))):
@@ -83,21 +80,21 @@ def read_stats_lines(outdir: Path) -> list[dict[str, Any]]:
 
 
 def test_a_killed_run_resumes_bit_for_bit_and_its_model_generates_images(dataset: Path, tmp_path: Path) -> None:
-    options = ["--data", dataset, *SMALL_RUN, "--kimg", 30 * STEP_KIMG, "--snap", 5]
+    options = ["--data", dataset, *SMALL_RUN, "--kimg", 16 * STEP_KIMG, "--snap", 4]
     train("--outdir", tmp_path / "uninterrupted", *options)
     process = start_training("--outdir", tmp_path / "killed", *options)
     wait_for(process, tmp_path / "killed", "checkpoint.safetensors")
     process.kill()
     process.communicate()
-    assert 12 <= checkpoint_in(tmp_path / "killed").nimg < 120
+    assert 16 <= checkpoint_in(tmp_path / "killed").nimg < 64
     stderr = train("--outdir", tmp_path / "killed", *options)
     assert "resuming from checkpoint.safetensors at 0.0" in stderr
     assert_equal_checkpoints(checkpoint_in(tmp_path / "uninterrupted"), checkpoint_in(tmp_path / "killed"))
     kimg = [line["Progress/kimg"]["mean"] for line in read_stats_lines(tmp_path / "killed")]
-    assert kimg == pytest.approx([STEP_KIMG * step for step in range(1, 31)])
+    assert kimg == pytest.approx([STEP_KIMG * step for step in range(1, 17)])
     model = max((tmp_path / "killed").glob("*/network-snapshot-*.safetensors"))
-    crowdgan = [sys.executable, "-m", "crowdgan_core", "generate", "--network", str(model), "--seeds", "0-3"]
-    subprocess.run([*crowdgan, "--density", "dense", "--outdir", str(tmp_path / "out")], check=True, timeout=TIMEOUT_S)
+    generation = ["--network", model, "--seeds", "0-3", "--density", "dense", "--outdir", tmp_path / "out"]
+    assert run_command("generate", *generation, timeout=TIMEOUT_S).returncode == 0
     with Image.open(tmp_path / "out" / "seed0003.png") as image:
         assert image.size == (16, 16)
 
@@ -141,9 +138,9 @@ def test_a_finished_run_is_plotted(dataset: Path, tmp_path: Path) -> None:
     train("--outdir", tmp_path / "runs", "--data", dataset, *SMALL_RUN, "--kimg", 4 * STEP_KIMG, "--snap", 2)
     (run,) = (tmp_path / "runs").iterdir()
     page, figure = tmp_path / "run.html", tmp_path / "loss.png"
-    crowdgan = [sys.executable, "-m", "crowdgan_core", "plot"]
-    for command in (["run", str(run), "--out", str(page)], ["loss", str(run), "--out", str(figure)]):
-        plot = subprocess.run([*crowdgan, *command], capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+    for command in (["run", run, "--out", page], ["loss", run, "--out", figure]):
+        plot = run_command("plot", *command, timeout=TIMEOUT_S)
+        assert plot.returncode == 0, plot.stderr
         assert "wrote" in plot.stderr + plot.stdout
     text = page.read_text()
     assert "Rows from top to bottom: sparse, medium, dense." in text
@@ -154,15 +151,9 @@ def test_a_finished_run_is_plotted(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_a_dry_run_prints_the_config_and_time_estimates(dataset: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "crowdgan_core", "train", "stylegan3", "--outdir", str(tmp_path / "runs")]
-    run = subprocess.run(
-        [*command, "--data", str(dataset), *SMALL_RUN, "--kimg", "20", "-n"],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        timeout=TIMEOUT_S,
-        check=True,
-    )
+    options = ["--outdir", tmp_path / "runs", "--data", dataset, *SMALL_RUN, "--kimg", "20", "-n"]
+    run = run_command("train", "stylegan3", *options, timeout=TIMEOUT_S)
+    assert run.returncode == 0, run.stderr
     config = json.loads(run.stdout)
     assert config["training"]["loss"]["r1_gamma"] == pytest.approx(2 / 256 * 8)
     assert config["schedule"]["total_kimg"] == 20

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forked_commands import Command, run_command, start_command
 from tests.support.training import write_dataset
 
 if sys.platform == "win32":
@@ -47,13 +48,20 @@ def run_crowdgan(*arguments: object, shared_memory: str | None = None) -> tuple[
         arguments: arguments of `crowdgan`.
         shared_memory: size of the shared memory of the process, for example `8k`; None for that of the system.
     """
-    command = [sys.executable, "-m", "crowdgan_core", *map(str, arguments)]
-    if shared_memory is not None:
+    process: Command | subprocess.Popen[str]
+    if shared_memory is None:
+        process = start_command(*arguments, start_new_session=True)
+    else:
         mount = f'mount -t tmpfs -o size={shared_memory} tmpfs /dev/shm && exec "$@"'
-        command = ["unshare", "--mount", "sh", "-c", mount, "sh", *command]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True
-    )
+        command = ["unshare", "--mount", "sh", "-c", mount, "sh", sys.executable, "-m", "crowdgan_core"]
+        process = subprocess.Popen(
+            [*command, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            start_new_session=True,
+        )
     try:
         _, stderr = process.communicate(timeout=TIMEOUT_S)
         deadline = time.monotonic() + EXIT_TIMEOUT_S
@@ -63,6 +71,7 @@ def run_crowdgan(*arguments: object, shared_memory: str | None = None) -> tuple[
     finally:
         if _has_members(process.pid):
             os.killpg(process.pid, 9)
+    assert process.returncode is not None
     return process.returncode, stderr.splitlines()
 
 
@@ -100,8 +109,7 @@ def test_an_image_of_another_size_is_named_before_training_starts(dataset: Path)
     assert (code, len(lines)) == (1, 1)
     assert "00000/img00000007.png is 32x32 px and 00000/img00000000.png is 16x16 px" in lines[0]
     assert not outdir.exists()
-    inspection = [sys.executable, "-m", "crowdgan_core", "inspect", str(dataset)]
-    output = subprocess.run(inspection, capture_output=True, text=True, check=True, timeout=TIMEOUT_S).stdout
+    output = run_command("inspect", dataset, timeout=TIMEOUT_S).stdout
     assert "100 images, 16x16 px" in output
     assert "00000/img00000007.png is 32x32 px; training requires images of one size" in output
 
