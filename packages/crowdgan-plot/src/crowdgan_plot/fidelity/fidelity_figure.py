@@ -194,7 +194,7 @@ def _row_fractions(confusion: tuple[tuple[int, ...], ...]) -> npt.NDArray[np.flo
 
 
 def _draw_scores(axes: Axes, predictor: PredictorReport) -> None:
-    """Draws accuracy, ordering and rank correlation as bars, the floor as a line, chance as a dotted line."""
+    """Draws scores as bars, the floor as a line with a band of one standard error, and chance as a dotted line."""
     scores: list[tuple[str, MetricValue | None, MetricValue | None, float]] = [
         ("accuracy", predictor.generated.accuracy, predictor.held_out.accuracy, predictor.chance_accuracy),
         ("ordered\npairs", predictor.generated.ordering, predictor.held_out.ordering, 0.5),
@@ -211,6 +211,9 @@ def _draw_scores(axes: Axes, predictor: PredictorReport) -> None:
         if floor is not None:
             label = "real images (floor)" if index == 0 else None
             axes.plot(ends, [floor.value] * 2, color=REAL_COLOUR, linewidth=3.2, label=label)
+            error = floor.standard_error or 0
+            band: dict[str, Any] = {"color": REAL_COLOUR, "alpha": 0.25, "linewidth": 0, "zorder": 1.5}
+            axes.fill_between(ends, floor.value - error, min(floor.value + error, 1.0), **band)
         label = "chance" if index == 0 else None
         axes.plot(ends, [chance] * 2, color="#333333", linestyle=":", linewidth=2.2, label=label)
     lowest = min([0.0, *(item[1].value - (item[1].standard_error or 0) for item in shown if item[1] is not None)])
