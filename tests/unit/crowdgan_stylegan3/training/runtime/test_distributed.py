@@ -12,12 +12,14 @@ import torch
 from safetensors.torch import load_file
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_stylegan3.config import Variant
 from crowdgan_stylegan3.training.runtime.distributed import (
     DistributedContext,
     check_gpus,
     init_distributed,
     torchrun_world_size,
 )
+from tests.support.step_gradients import VARIANTS, save_gradients
 
 ROOT = Path(__file__).parents[5]
 
@@ -26,19 +28,22 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 
-@pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan3-r"])
-def test_gradients_of_two_processes_equal_those_of_one(variant: str, tmp_path: Path) -> None:
-    for name, launcher in (("single", []), ("distributed", TORCHRUN)):
-        command = [
-            sys.executable,
-            *launcher,
-            str(ROOT / "tests" / "support" / "step_gradients.py"),
-            str(tmp_path / name),
-            variant,
-        ]
-        run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=240)
-        assert run.returncode == 0, run.stderr
-    single, distributed = load_file(tmp_path / "single"), load_file(tmp_path / "distributed")
+@pytest.fixture(scope="module")
+def distributed_gradients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the gradients of each variant, from a step of two processes."""
+    folder = tmp_path_factory.mktemp("distributed")
+    command = [sys.executable, *TORCHRUN, str(ROOT / "tests" / "support" / "step_gradients.py"), str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=240)
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradients_of_two_processes_equal_those_of_one(
+    variant: Variant, distributed_gradients: Path, tmp_path: Path
+) -> None:
+    save_gradients(tmp_path / variant, variant, DistributedContext())
+    single, distributed = load_file(tmp_path / variant), load_file(distributed_gradients / variant)
     assert single.keys() == distributed.keys()
     assert sum(name.startswith(("Generator/", "Discriminator/")) for name in single) > 50
     for name, tensor in single.items():
