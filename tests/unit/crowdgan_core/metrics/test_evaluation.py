@@ -135,12 +135,13 @@ def test_the_command_prints_a_table_and_writes_the_report(model: Path, data: Pat
 
 
 def test_the_list_states_what_each_metric_requires(data: Path) -> None:
-    lines = run("--list", "--data", data, "--against", data).stdout.splitlines()
-    (available,) = (line for line in lines if "fd_grid-colours" in line)
-    assert available.split()[-1] == "available"
-    assert "Fréchet distance of grid-colours features; lower is better" in available
-    (missing,) = (line for line in run("--list").stdout.splitlines() if "fd_grid-colours" in line)
-    assert "needs images: give --data" in missing
+    available, _, others = run("--list", "--data", data, "--against", data).stdout.partition("\n\n")
+    assert available.startswith("Available:\n")
+    assert "  fd_grid-colours   Fréchet distance of grid-colours features; lower is better" in available
+    assert "fd_grid-colours" not in others
+    available, _, others = run("--list").stdout.partition("\n\n")
+    assert "fd_grid-colours" not in available
+    assert "Not available: needs images: give --data" in others
 
 
 def test_all_refusals_are_one_error_before_anything_is_computed(data: Path, tmp_path: Path) -> None:

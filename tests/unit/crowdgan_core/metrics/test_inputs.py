@@ -116,8 +116,8 @@ def test_unavailable_extractors_are_explained(tmp_path: Path) -> None:
     )
     sha256 = WeightedColours.weights_file.sha256[0]
     reason = (
-        f"weighted-colours needs the file colours.pt (SHA-256 {sha256}; https://example.org/colours.pt): "
-        "pass it by --weights weighted-colours=FILE"
+        "weighted-colours needs the file colours.pt, passed by --weights weighted-colours=FILE "
+        f"(SHA-256 {sha256}; source: https://example.org/colours.pt)"
     )
     assert inputs.unavailable_extractor("weighted-colours") == reason
     with pytest.raises(ConfigError) as error:

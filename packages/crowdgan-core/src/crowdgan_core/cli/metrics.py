@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
@@ -59,7 +60,7 @@ def command(
     if ctx.invoked_subcommand is not None:
         return
     if is_list:
-        _list_metrics(options)
+        _list_metrics(ctx, options)
         return
     if options.network is None and options.data is None:
         raise click.UsageError("Missing option '--network' or '--data'. For the metrics: crowdgan metrics --list")
@@ -131,14 +132,21 @@ def _error_text(value: MetricValue) -> str:
     return "" if value.standard_error is None else f"{value.standard_error:.2g}"
 
 
-def _list_metrics(options: EvaluationOptions) -> None:
+def _list_metrics(ctx: click.Context, options: EvaluationOptions) -> None:
+    """Prints the metrics with their descriptions: those that are available, and the others by the reason."""
     from crowdgan_core.metrics.evaluation import unavailable_reason
     from crowdgan_core.metrics.opening import open_inputs
 
-    plugins = installed_plugins()
-    with open_inputs(options, plugins) as inputs:
-        rows = [
-            (name, metric.description, unavailable_reason(metric, inputs) or "available")
-            for name, metric in plugins.metrics.items()
-        ]
-    print_table(("metric", "description", "requires"), rows, left=("metric", "description", "requires"))
+    metrics = installed_plugins().metrics
+    by_reason: dict[str | None, list[tuple[str, str]]] = {None: []}
+    with open_inputs(options, installed_plugins()) as inputs:
+        for name, metric in metrics.items():
+            by_reason.setdefault(unavailable_reason(metric, inputs), []).append((name, metric.description))
+    formatter = ctx.make_formatter()
+    for reason, rows in by_reason.items():
+        heading = "Available:" if reason is None else f"Not available: {reason}"
+        formatter.write(fill(heading, formatter.width, break_long_words=False, break_on_hyphens=False) + "\n")
+        with formatter.indentation():
+            formatter.write_dl(rows or [("none", "")])
+        formatter.write_paragraph()
+    click.echo(formatter.getvalue().rstrip())

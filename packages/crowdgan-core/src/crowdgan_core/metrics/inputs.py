@@ -178,7 +178,7 @@ class EvaluationInputs:
 def describe_weights(name: str, file: WeightsFile) -> str:
     """The weights file of an extractor, its SHA-256, its source, and the option that passes it."""
     digests = " or ".join(file.sha256)
-    return f"the file {file.name} (SHA-256 {digests}; {file.source}): pass it by --weights {name}=FILE"
+    return f"the file {file.name}, passed by --weights {name}=FILE (SHA-256 {digests}; source: {file.source})"
 
 
 def checked_features(
