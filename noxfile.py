@@ -33,7 +33,7 @@ PACKAGE_TEST_TOOLS = {
         "torchmetrics",
     ],
 }
-DEFAULT_TESTS = ["-n", "auto", "-m", "not slow and not gpu"]  # one process per core
+DEFAULT_TESTS = ["-n", "auto", "--dist", "worksteal", "-m", "not slow and not gpu"]  # one process per core
 TEST_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # of each test process
     "PYTHONDONTWRITEBYTECODE": "",  # the commands that tests start are compiled once

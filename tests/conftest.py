@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,12 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 @pytest.fixture(scope="session", autouse=True)
 def _separate_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Uses a temporary cache instead of the user's; native ops are built once per test session."""
+    """Uses a temporary cache instead of the user's; native ops are built once for all processes of a test run."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # shared by the worker processes of pytest-xdist
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CROWDGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("CROWDGAN_CACHE", str(folder / "cache"))
         yield
 
 
