@@ -168,7 +168,7 @@ def test_a_dry_run_prints_the_config_and_time_estimates(dataset: Path, tmp_path:
     [
         (["--batch", "30", "--batch-gpu", "4"], "--batch 30 is not a multiple of --batch-gpu 4; use 28 or 32"),
         (["--gpus", "4", "--device", "cpu"], "--gpus 4: training on a CPU uses one process; use --gpus 1"),
-        (["--metrics", "fid50k_full"], "--metrics fid50k_full: no such metric; choose from none"),
+        (["--metrics", "fid50k_full"], "fid50k_full: inception needs the file inception-2015-12-05.pt"),
         (["--aug", "fixed"], "--aug fixed needs --p"),
         (["--data", "no.zip"], "no.zip: no such file or folder"),
         (["--resume", "no.pkl"], "no.pkl: no such run folder or model"),

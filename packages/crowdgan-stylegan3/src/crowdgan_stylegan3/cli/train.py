@@ -40,12 +40,6 @@ REQUIRED = "a new run needs --outdir and --data; use --resume RUN to resume a ru
 @click.option("--resume", type=click.Path(path_type=Path), help="Run folder to resume, or model to initialise from.")
 @click.option("--desc", help="Suffix of the run folder name.")
 @click.option(
-    "--metrics",
-    default="none",
-    show_default=True,
-    help="Metrics computed at each snapshot, comma-separated, or none.",
-)
-@click.option(
     "--device",
     type=click.Choice(DEVICES),
     default="auto",
@@ -61,7 +55,6 @@ def command(
     outdir: Path | None,
     resume: Path | None,
     desc: str | None,
-    metrics: str,
     device: str,
     new: bool,
     dry_run: bool,
@@ -82,12 +75,14 @@ def command(
       crowdgan train stylegan3 --resume runs/00000-stylegan3-t-crowds-batch32-gamma2 --kimg 30000
       crowdgan train stylegan3 --outdir runs --data crowds.zip --dry-run
     """
+    import torch
+
     from crowdgan_stylegan3.training.api import run_training
     from crowdgan_stylegan3.training.data.dataset import open_training_data
-    from crowdgan_stylegan3.training.run import config_for, metrics_by_name
+    from crowdgan_stylegan3.training.reporting.snapshot_metrics import SnapshotMetrics
+    from crowdgan_stylegan3.training.run import config_for
     from crowdgan_stylegan3.training.runtime.distributed import check_gpus, torchrun_world_size
 
-    selected_metrics = metrics_by_name(metrics)
     run, options = _run_and_options(ctx, resume, values)
     if run is None and outdir is None:
         raise click.UsageError(REQUIRED, ctx)
@@ -96,7 +91,9 @@ def command(
     if torchrun_world_size() is None:
         check_gpus(options.gpus, device)
         with open_training_data(options.data, conditional=options.conditional) as data:
-            config_for(options, data, run)  # errors before any process is started
+            config = config_for(options, data, run)  # errors before any process is started
+            if options.metrics is not None:
+                SnapshotMetrics.select(options, data, config, torch.device("cpu"))
     if dry_run:
         _print_dry_run(options, run, device)
         return
@@ -109,7 +106,6 @@ def command(
         description=desc,
         new=new,
         device=device,
-        metrics=selected_metrics,
         reporting=_echo_main_rank,
     )
     if signal_number:
@@ -124,6 +120,7 @@ def _run_and_options(
     Raises:
         ConfigError: options that contradict one another, or a run that cannot be resumed.
     """
+    from crowdgan_stylegan3.training.reporting.snapshot_metrics import absolute_weights
     from crowdgan_stylegan3.training.run import options_of
     from crowdgan_stylegan3.training.runtime.distributed import torchrun_world_size
 
@@ -135,6 +132,8 @@ def _run_and_options(
     for options in (values, given):
         if options.get("data") is not None:
             options["data"] = options["data"].resolve()
+        if options.get("weights"):
+            options["weights"] = absolute_weights(options["weights"])
     if (world_size := torchrun_world_size()) is not None:
         values["gpus"] = given["gpus"] = world_size
     if resume is not None and resume.is_dir():

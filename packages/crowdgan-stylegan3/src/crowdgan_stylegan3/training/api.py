@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +15,7 @@ from crowdgan_stylegan3.training.config.options import TrainOptions
 from crowdgan_stylegan3.training.data.dataset import open_training_data
 from crowdgan_stylegan3.training.reporting.resources import ResourceEstimate, choose_micro_batch
 from crowdgan_stylegan3.training.reporting.resources import estimate_resources as estimate_for
-from crowdgan_stylegan3.training.reporting.snapshots import Metric
+from crowdgan_stylegan3.training.reporting.snapshot_metrics import SnapshotMetrics
 from crowdgan_stylegan3.training.run import TrainingRun, config_for, options_of, run_on_main
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext, init_distributed
 
@@ -23,14 +23,7 @@ Reporting = Callable[[DistributedContext], AbstractContextManager[object]]
 """Context around training on one rank, for example one that prints the log messages of the main rank."""
 
 
-def train(
-    options: TrainOptions,
-    outdir: Path | str,
-    *,
-    new: bool = False,
-    device: str = "auto",
-    metrics: Sequence[Metric] = (),
-) -> RunFolder:
+def train(options: TrainOptions, outdir: Path | str, *, new: bool = False, device: str = "auto") -> RunFolder:
     """Trains a model; resumes the newest run in `outdir` with the same config, if there is one.
 
     Args:
@@ -38,19 +31,16 @@ def train(
         outdir: parent of run folders.
         new: start a new run even if one could be resumed.
         device: `auto`, `cpu` or `cuda`.
-        metrics: metrics computed at each snapshot.
 
     Raises:
-        ConfigError: options that contradict one another, or a run that has finished.
+        ConfigError: options that contradict one another, a metric that cannot be computed, or a run that has finished.
         DatasetError: the dataset cannot be read, or the run folder cannot be written.
         TrainingError: a loss is not finite.
     """
-    return run_training(options, outdir=Path(outdir), new=new, device=device, metrics=metrics)[0]
+    return run_training(options, outdir=Path(outdir), new=new, device=device)[0]
 
 
-def resume(
-    run: RunFolder | Path | str, *, device: str = "auto", metrics: Sequence[Metric] = (), **changed: Any
-) -> RunFolder:
+def resume(run: RunFolder | Path | str, *, device: str = "auto", **changed: Any) -> RunFolder:
     """Resumes a run exactly where it stopped, with changed options such as `total_kimg=8000`.
 
     Raises:
@@ -62,7 +52,7 @@ def resume(
     for name in changed:
         if name not in known:
             raise ConfigError(f"no such option {name}; choose from {', '.join(known)}")
-    return run_training(options_of(folder, changed), resumed=folder, device=device, metrics=metrics)[0]
+    return run_training(options_of(folder, changed), resumed=folder, device=device)[0]
 
 
 def estimate_resources(options: TrainOptions, *, device: str = "auto") -> ResourceEstimate:
@@ -87,7 +77,6 @@ def run_training(
     description: str | None = None,
     new: bool = False,
     device: str = "auto",
-    metrics: Sequence[Metric] = (),
     reporting: Reporting = lambda _: nullcontext(),
 ) -> tuple[RunFolder, int]:
     """Trains on this rank; returns the run folder, and the number of the signal that stopped the run or 0.
@@ -99,7 +88,6 @@ def run_training(
         description: suffix of the name of a new folder.
         new: start a new run even if one could be resumed.
         device: `auto`, `cpu` or `cuda`.
-        metrics: metrics computed at each snapshot.
         reporting: context around training.
     """
     with open_training_data(options.data, conditional=options.conditional) as data:
@@ -107,7 +95,11 @@ def run_training(
         with init_distributed(device) as context, reporting(context):
             micro_batch = choose_micro_batch(config, options.micro_batch_candidates, context)
 
+            metrics: SnapshotMetrics | None = None
+
             def create() -> TrainingRun:
+                nonlocal metrics
+                metrics = SnapshotMetrics.select(options, data, config, context.device)  # errors before any output
                 if resumed is not None:
                     return TrainingRun.resume(resumed, options, config, micro_batch=micro_batch)
                 assert outdir is not None, "a run is either resumed or has a parent folder"

@@ -65,17 +65,24 @@ class Loop:
                     self._save()  # before slower outputs
                 is_last = self.trainer.nimg >= self.schedule.total_img or bool(stopped)
                 if is_last or self._clock.is_due(self.schedule.tick_kimg):
-                    self._end_tick(is_last=is_last, stopped=bool(stopped))
+                    self._end_tick(is_last=is_last, stopped=stopped != 0, stop=stop)
                 if is_last:
                     return stopped
 
-    def _end_tick(self, *, is_last: bool, stopped: bool) -> None:
-        """Writes the status line, and a snapshot if it is due."""
+    def _end_tick(self, *, is_last: bool, stopped: bool, stop: StopRequest) -> None:
+        """Writes the status line, and a snapshot if it is due.
+
+        Args:
+            is_last: whether training ends.
+            stopped: whether a signal to any rank has stopped it.
+            stop: further signals, which end the computation of metrics.
+        """
         tick = self._clock.end()
         self._check_finite(tick)
         if self.snapshots is not None and self._recorder is not None:
             is_snapshot = is_last or (tick.number > 0 and tick.number % self.schedule.snapshot_ticks == 0)
-            self._recorder.write(tick, self.snapshots.write(with_metrics=not stopped) if is_snapshot else {})
+            values = self.snapshots.write(lambda: stopped or stop.signal != 0) if is_snapshot else {}
+            self._recorder.write(tick, values)
             if is_snapshot:
                 self._save()
         self.trainer.context.barrier()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +22,8 @@ from crowdgan_stylegan3.training.config.training_config import TrainingConfig, d
 from crowdgan_stylegan3.training.data.dataset import ImageDataset, TrainingData, load_batches
 from crowdgan_stylegan3.training.data.sampler import ImageSampler
 from crowdgan_stylegan3.training.loop import Loop
-from crowdgan_stylegan3.training.reporting.snapshots import METRICS, Metric, SnapshotWriter
+from crowdgan_stylegan3.training.reporting.snapshot_metrics import SnapshotMetrics, truncate_metrics
+from crowdgan_stylegan3.training.reporting.snapshots import SnapshotWriter
 from crowdgan_stylegan3.training.run_writer import (
     create_run_folder,
     read_options,
@@ -108,8 +109,13 @@ class TrainingRun:
                 schedule = replace(schedule, batch_gpu=stored)
         return cls(folder=folder, options=options, config=config, schedule=schedule, checkpoint=checkpoint)
 
-    def train(self, data: TrainingData, context: DistributedContext, metrics: Sequence[Metric] = ()) -> int:
+    def train(self, data: TrainingData, context: DistributedContext, metrics: SnapshotMetrics | None = None) -> int:
         """Trains; returns the number of the signal that stopped the run, or 0 if it finished.
+
+        Args:
+            data: the dataset.
+            context: the ranks.
+            metrics: metrics of the snapshots, on the main rank; None for none.
 
         Raises:
             CheckpointError: a checkpoint or model that cannot be used.
@@ -117,6 +123,7 @@ class TrainingRun:
             TrainingError: a loss is not finite, with `--nan stop`.
         """
         with _lock_and_log(self.folder, context), cudnn_flags(benchmark=self.schedule.benchmark):
+            metrics = metrics or SnapshotMetrics()
             if context.is_main:
                 write_options(
                     self.folder,
@@ -125,6 +132,7 @@ class TrainingRun:
                     schedule=asdict(self.schedule),
                 )
                 self._log_start(data, context)
+                logger.info(metrics.description)
             checkpoint = None if self.checkpoint is None else read_checkpoint(self.checkpoint)
             trainer = self._create_trainer(data, context, checkpoint)
             snapshots = None
@@ -170,11 +178,16 @@ class TrainingRun:
     def _prepare_outputs(self, snapshots: SnapshotWriter, checkpoint: Checkpoint | None) -> None:
         """Removes statistics after the checkpoint; for a new run, writes the initial sample grids."""
         if checkpoint is None:
-            truncate_stats(self.folder, -1)
+            self._truncate_outputs(-1)
             snapshots.write_initial()
             return
-        truncate_stats(self.folder, checkpoint.nimg)
+        self._truncate_outputs(checkpoint.nimg)
         logger.info(f"resuming from {checkpoint.path.name} at {checkpoint.nimg / 1000:g} kimg")
+
+    def _truncate_outputs(self, nimg: int) -> None:
+        """Removes statistics and metrics after `nimg` images."""
+        truncate_stats(self.folder, nimg)
+        truncate_metrics(self.folder, nimg)
 
     def _log_start(self, data: TrainingData, context: DistributedContext) -> None:
         config, schedule = self.config, self.schedule
@@ -232,19 +245,6 @@ def options_of(run: RunFolder, changed: Mapping[str, Any]) -> TrainOptions:
     if not run.checkpoint_path.exists():
         raise ConfigError(f"{run.path}: no {run.checkpoint_path.name}; there is nothing to resume")
     return TrainOptions.from_json(read_options(run)["options"], changed)
-
-
-def metrics_by_name(names: str) -> Sequence[Metric]:
-    """The metrics of a text `A,B`; empty for `none`.
-
-    Raises:
-        ConfigError: an unknown metric.
-    """
-    selected = [name.strip() for name in names.split(",")]
-    for name in selected:
-        if name != "none" and name not in METRICS:
-            raise ConfigError(f"--metrics {name}: no such metric; choose from {', '.join(['none', *METRICS])}")
-    return [METRICS[name] for name in selected if name != "none"]
 
 
 def run_on_main(context: DistributedContext, create: Callable[[], TrainingRun]) -> TrainingRun:

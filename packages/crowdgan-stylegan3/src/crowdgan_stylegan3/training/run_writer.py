@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -94,24 +94,40 @@ def read_options(run: RunFolder) -> dict[str, Any]:
 
 def append_stats(run: RunFolder, line: Mapping[str, Any]) -> None:
     """Appends a line to `stats.jsonl`."""
-    with wrap_os_errors(run.stats_path), run.stats_path.open("a", encoding="utf-8") as file:
+    append_line(run.stats_path, line)
+
+
+def append_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Appends a line of JSON to a file."""
+    with wrap_os_errors(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, allow_nan=False) + "\n")
 
 
 def truncate_stats(run: RunFolder, nimg: int) -> None:
     """Removes lines of `stats.jsonl` after `nimg` images, which the resumed run writes again, and incomplete lines."""
-    path = run.stats_path
+    truncate_lines(run.stats_path, nimg, _kimg_of)
+
+
+def truncate_lines(path: Path, nimg: int, kimg_of: Callable[[str], float]) -> bool:
+    """Removes lines of a file after `nimg` images; returns whether there were any.
+
+    Args:
+        path: the file; it need not exist.
+        nimg: number of real images shown.
+        kimg_of: thousands of real images at a line; infinite for an incomplete line.
+    """
     if not path.exists():
-        return
+        return False
     with wrap_os_errors(path):
         lines = path.read_text("utf-8").splitlines(keepends=True)
-    remaining = "".join(line for line in lines if _nimg_of(line) <= nimg)
-    write_bytes(path, remaining.encode(), overwrite=True)
+    remaining = [line for line in lines if kimg_of(line) * 1000 <= nimg + 0.5]
+    write_bytes(path, "".join(remaining).encode(), overwrite=True)
+    return len(remaining) < len(lines)
 
 
-def _nimg_of(line: str) -> float:
-    """Images seen at a line of `stats.jsonl`; infinite for an incomplete line."""
+def _kimg_of(line: str) -> float:
+    """Thousands of images seen at a line of `stats.jsonl`; infinite for an incomplete line."""
     try:
-        return round(float(json.loads(line)[KIMG_KEY]["mean"]) * 1000)
+        return float(json.loads(line)[KIMG_KEY]["mean"])
     except (ValueError, KeyError, TypeError):
         return math.inf

@@ -19,7 +19,7 @@ from crowdgan_stylegan3.training.checkpoints.training_state import (
     save_checkpoint,
 )
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
-from crowdgan_stylegan3.training.reporting.snapshots import training_card
+from crowdgan_stylegan3.training.reporting.model_card import training_card
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
 from tests.support.training import CLASS_LABELS, CLASSES, SIDE_PX, small_config

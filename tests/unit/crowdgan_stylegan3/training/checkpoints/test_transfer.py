@@ -14,7 +14,7 @@ from crowdgan_core.errors import CheckpointError
 from crowdgan_stylegan3.io.safetensors_files import generator_card, save_network
 from crowdgan_stylegan3.training.checkpoints.training_state import save_checkpoint
 from crowdgan_stylegan3.training.checkpoints.transfer import read_weights, transfer_weights
-from crowdgan_stylegan3.training.reporting.snapshots import training_card
+from crowdgan_stylegan3.training.reporting.model_card import training_card
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
 from tests.support.official_snapshots import Discriminator, Generator, build_network, snapshot, write_snapshot

@@ -27,6 +27,9 @@ AUTO_BATCH = 32
 MAX_GROUP_SIZE = 4
 """Group size of the minibatch standard deviation, unless the batch size does not allow it."""
 
+NO_METRICS = "none"
+"""Value of `--metrics` without metrics."""
+
 MAX_WORKERS = 3
 """Data-loading processes, unless there are fewer cores."""
 
@@ -96,6 +99,26 @@ class TrainOptions:
     )
     on_non_finite: OnNonFinite = flag("--nan", default="stop", help="On a non-finite loss: stop, or skip the update.")
     checkpoint_minutes: float = flag("--save-minutes", default=15.0, help="Maximum minutes between checkpoints.")
+    metrics: str | None = flag(
+        "--metrics",
+        default=None,
+        metavar="NAME,...",
+        shown_default="kid_lite0 on a GPU, else none",
+        help="Metrics computed at each snapshot, or none; crowdgan metrics --list shows them.",
+    )
+    num_images: int | None = flag(
+        "--num-images",
+        default=None,
+        min=1,
+        shown_default="1000, official metrics 50000",
+        help="Number of generated images per metric.",
+    )
+    weights: tuple[str, ...] = flag(
+        "--weights",
+        default=(),
+        metavar="[NAME=]FILE",
+        help="Weights of feature extractor NAME, for metrics (repeatable).",
+    )
     source: Path | None = None
     """Model from which the weights are initialised (`--resume MODEL`)."""
 
@@ -109,6 +132,8 @@ class TrainOptions:
             raise ConfigError(f"--target requires --aug ada; remove it with --aug {self.augment}")
         if self.num_frozen and self.source is None:
             raise ConfigError("--freezed freezes layers of a trained model: it needs --resume MODEL")
+        if self.num_images is not None and self.num_images < 1:
+            raise ConfigError(f"--num-images is {self.num_images}; it must be at least 1")
         self.schedule(batch_gpu=1)  # validates its numbers
 
     @property

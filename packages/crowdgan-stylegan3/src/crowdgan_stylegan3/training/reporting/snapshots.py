@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
-from typing import Protocol
 
 from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.io.atomic import write_bytes
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_core.models.card import ModelCard
 from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
-from crowdgan_stylegan3.io.safetensors_files import generator_card, save_network
-from crowdgan_stylegan3.training.config.training_config import TrainingConfig
+from crowdgan_stylegan3.io.safetensors_files import save_network
 from crowdgan_stylegan3.training.data.labels import TrainingLabels
 from crowdgan_stylegan3.training.reporting.diversity import DiversityMonitor
+from crowdgan_stylegan3.training.reporting.model_card import training_card
 from crowdgan_stylegan3.training.reporting.sample_grid import SampleGrid
+from crowdgan_stylegan3.training.reporting.snapshot_metrics import SnapshotMetrics
 from crowdgan_stylegan3.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-
-
-class Metric(Protocol):
-    """A quality metric of generated images, computed at snapshots."""
-
-    @property
-    def name(self) -> str:
-        """Name in `--metrics` and in `stats.jsonl`."""
-        ...
-
-    def measure(self, generator: StyleGanImageGenerator, data: DatasetReader) -> Mapping[str, float]:
-        """Values of the metric by key of `stats.jsonl`."""
-        ...
-
-
-METRICS: dict[str, Metric] = {}
-"""Metrics available to `--metrics`, by name."""
 
 
 class SnapshotWriter:
     """Writes the snapshots of a trainer to its run folder; used by the main rank."""
 
     def __init__(
-        self, run: RunFolder, trainer: Trainer, reader: DatasetReader, labels: TrainingLabels, metrics: Sequence[Metric]
+        self, run: RunFolder, trainer: Trainer, reader: DatasetReader, labels: TrainingLabels, metrics: SnapshotMetrics
     ) -> None:
-        self._run, self._trainer, self._reader, self._metrics = run, trainer, reader, tuple(metrics)
+        self._run, self._trainer, self._metrics = run, trainer, metrics
         self._grid = SampleGrid.for_labels(labels, trainer.config.generator.resolution)
         self._initial_card = training_card(trainer.config, labels)
         self._real = self._grid.read_images(reader, labels)
@@ -67,11 +48,11 @@ class SnapshotWriter:
         generated = self._grid.generate_images(self._image_generator())
         write_bytes(self._run.fakes_path(None), self._grid.encode(generated), overwrite=True)
 
-    def write(self, *, with_metrics: bool = True) -> dict[str, float]:
+    def write(self, is_stopping: Callable[[], bool]) -> dict[str, float]:
         """Writes a sample grid and a network snapshot; returns diversities and metrics by key of `stats.jsonl`.
 
         Args:
-            with_metrics: whether to compute the quality metrics, which take longer.
+            is_stopping: whether the run is being stopped; metrics, which take longer, are then not computed.
         """
         kimg = self._trainer.nimg / 1000
         generator = self._image_generator()
@@ -83,29 +64,8 @@ class SnapshotWriter:
         values = self._monitor.measure(generated)
         for warning in self._monitor.warnings(values):
             logger.warning(warning)
-        for metric in self._metrics if with_metrics else ():
-            logger.info(f"computing metric {metric.name}")
-            values |= metric.measure(generator, self._reader)
-        return values
+        return values | self._metrics.compute(self._run, kimg, generator, is_stopping)
 
     def _image_generator(self) -> StyleGanImageGenerator:
         device = self._trainer.context.device.type
         return StyleGanImageGenerator(self._trainer.generator_ema, self._initial_card, device)
-
-
-def training_card(config: TrainingConfig, labels: TrainingLabels) -> ModelCard:
-    """Model card of a run's generator before training."""
-    provenance = {
-        "data": Path(config.data).name,
-        "cfg": config.variant,
-        "batch": config.batch,
-        "gamma": config.loss.r1_gamma,
-        "software": f"crowdgan-stylegan3 {version('crowdgan-stylegan3')}",
-        **({} if config.source is None else {"started from": Path(config.source).name}),
-    }
-    return replace(
-        generator_card(config.generator, labels.classes, provenance),
-        label_kind=labels.kind,
-        unit=labels.unit,
-        labelling=labels.labelling,
-    )

@@ -23,8 +23,11 @@ from crowdgan_stylegan3.device import resolve_device
 WORLD_SIZE_ENV_VAR, LOCAL_RANK_ENV_VAR = "WORLD_SIZE", "LOCAL_RANK"
 """Environment variables that torchrun sets."""
 
-BARRIER_TIMEOUT = timedelta(days=1)
-"""Maximum time for which ranks wait at a barrier, for example while the main rank writes files."""
+BARRIER_TIMEOUT = timedelta(days=20)
+"""Maximum time for which ranks wait at a barrier, while the main rank writes files and computes metrics.
+
+Below 2^31 ms, about 24.9 days. If the main rank ends, the others end at once.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
