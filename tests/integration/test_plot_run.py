@@ -112,7 +112,7 @@ def test_a_browser_shows_every_image_and_chart_without_errors(tmp_path: Path, br
     assert observed["first"] == ["200 kimg"]
     assert observed["frames"] == ["before training", "0 kimg", "100 kimg", "200 kimg"]
     assert observed["played"] == ["200 kimg"]
-    assert observed["charts"] == [True] * 7
+    assert observed["charts"] == [True] * 9
     assert not observed["overflow"]
     assert len(set(observed["backgrounds"])) == 2
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from crowdgan_core.io.metric_records import MetricRecord
+from crowdgan_core.io.run_folder import RunFolder
 from tests.support.sources import image_bytes
 
 CLASSES = ("sparse", "medium", "dense")
@@ -78,9 +80,39 @@ def write_options(folder: Path, *, resolution: int) -> None:
     (folder / "training_options.json").write_text(json.dumps(options, indent=2), encoding="utf-8")
 
 
+def write_metrics(folder: Path, snapshots: Sequence[int]) -> None:
+    """Writes the values of two metrics at snapshots: an improving distance, and precision and recall."""
+    for kimg in snapshots:
+        distance, recall = 0.02 + 0.2 * 0.99**kimg, min(0.6, kimg / 400)
+        pairs = {"precision": 0.7 - recall / 4, "recall": recall}
+        write_metric(folder, "kid_lite0", kimg, {"kid_lite0": distance}, {"kid_lite0": 0.01})
+        write_metric(folder, "pr_lite0", kimg, {f"pr_lite0_{name}": value for name, value in pairs.items()})
+
+
+def write_metric(
+    folder: Path, name: str, kimg: float, results: Mapping[str, float], errors: Mapping[str, float] | None = None
+) -> None:
+    """Appends the values of a metric at a snapshot."""
+    run = RunFolder(folder)
+    record = MetricRecord(
+        metric=name,
+        results=results,
+        standard_errors=errors or {},
+        kimg=kimg,
+        num_images=1000,
+        seconds=60,
+        num_gpus=1,
+        snapshot=run.snapshot_path(kimg).name,
+        timestamp=1.7e9,
+    )
+    with run.metric_path(name).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record.to_json()) + "\n")
+
+
 def write_run(folder: Path, *, lines: int = 60, snapshots: Sequence[int] = (0, 100, 200), tiles: int = 4) -> Path:
-    """Writes a run folder: statistics, options, log, and sample grids of `tiles` x `tiles` images of 32 px."""
+    """Writes a run folder: statistics, metrics, options, log, and grids of `tiles` x `tiles` images of 32 px."""
     write_stats(folder, stats_lines(lines))
+    write_metrics(folder, snapshots)
     write_options(folder, resolution=32)
     (folder / "log.txt").write_text("tick 0\n", encoding="utf-8")
     for name, seed in {"reals": 1, "fakes_init": 2, **{f"fakes{kimg:06d}": kimg + 3 for kimg in snapshots}}.items():

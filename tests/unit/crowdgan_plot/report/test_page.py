@@ -63,8 +63,10 @@ def test_a_report_is_complete_and_self_contained(run: Path) -> None:
     report = render_report(run)
     page = PageParser(report.page)
     assert report.notes == ()
-    titles = [spec.title for spec in CHARTS]
+    metrics = ["Kernel distance (lower is better)", "Precision and recall (0–1, higher is better)"]
+    titles = [*metrics, *(spec.title for spec in CHARTS)]
     assert [text for text in page.texts if text in titles] == titles
+    assert "pr_lite0_recall" in page.charts[metrics[1]].decode()
     assert list(page.charts) == titles
     assert list(page.images) == ["real images", "before training", "0 kimg", "100 kimg", "200 kimg"]
     assert all(url.startswith("data:") for url in page.urls)

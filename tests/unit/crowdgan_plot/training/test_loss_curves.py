@@ -172,6 +172,11 @@ def test_options_out_of_range_are_errors(options: dict[str, Any], message: str) 
 def test_an_unknown_key_is_its_own_name_and_axis_label() -> None:
     assert quantity_of("My/key").name == quantity_of("My/key").axis == "My/key"
     assert quantity_of("Collapse/spread/dense").name == "dense"
+    assert quantity_of("Metrics/kid_lite0").name == "kid_lite0"
+    assert quantity_of("Metrics/kid50k_full").axis == quantity_of("Metrics/kid_lite0").axis
+    assert quantity_of("Metrics/fid50k_full").axis != quantity_of("Metrics/fd_lite0").axis
+    assert quantity_of("Metrics/density_fidelity_mae_floor").axis.startswith("density fidelity: mean error")
+    assert quantity_of("Metrics/mine").name == quantity_of("Metrics/mine").axis == "mine"
 
 
 def test_the_figure_equals_the_baseline_image(figure: Figure, compare_with_baseline: Any) -> None:

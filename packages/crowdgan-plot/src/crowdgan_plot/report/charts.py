@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from crowdgan_plot.style import add_legend_above, encode_figure, format_thousands, new_figure, plot_style
 from crowdgan_plot.training.loss_curves import LOSS_KEYS, draw_curves
@@ -74,15 +74,21 @@ def draw_chart(spec: ChartSpec, stats: RunStats, smooth_kimg: float) -> bytes:
     keys = spec.available_keys(stats)
     if not keys:
         return b""
+    runs = concatenate_runs([stats], 0)
+    return encode_chart(lambda axes: draw_curves(axes, runs, keys, smooth_kimg=smooth_kimg))
+
+
+def encode_chart(draw: Callable[[Axes], None]) -> bytes:
+    """A chart over the training progress as an SVG file with transparent background.
+
+    Args:
+        draw: draws the curves and sets the label of the y axis.
+    """
     with plot_style(**CHART_STYLE):
-        return encode_figure(_draw_figure(stats, keys, smooth_kimg), "svg")
-
-
-def _draw_figure(stats: RunStats, keys: Sequence[str], smooth_kimg: float) -> Figure:
-    figure = new_figure(CHART_IN)
-    axes = figure.subplots()
-    draw_curves(axes, concatenate_runs([stats], 0), keys, smooth_kimg=smooth_kimg)
-    axes.set_xlabel("kimg (thousands of real images)")
-    format_thousands(axes.xaxis)
-    add_legend_above(figure, axes)
-    return figure
+        figure = new_figure(CHART_IN)
+        axes = figure.subplots()
+        draw(axes)
+        axes.set_xlabel("kimg (thousands of real images)")
+        format_thousands(axes.xaxis)
+        add_legend_above(figure, axes)
+        return encode_figure(figure, "svg")

@@ -20,6 +20,7 @@ from crowdgan_core.utils.formatting import format_duration
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
 from crowdgan_plot.report.charts import CHARTS, ChartSpec, draw_chart
+from crowdgan_plot.report.metric_charts import draw_metric_charts
 from crowdgan_plot.report.previews import (
     GridPreview,
     SampleGridFile,
@@ -122,7 +123,8 @@ def render_report(
     real_previews = _read_previews(reals, image_size, notes, progress)
     fake_previews = _read_previews(shown_fakes, image_size, notes, progress)
     window_kimg = _default_window(stats) if smooth_kimg is None else smooth_kimg
-    charts = [(spec, draw_chart(spec, stats, window_kimg)) for spec in CHARTS]
+    charts = draw_metric_charts(folder)
+    charts += [(spec, draw_chart(spec, stats, window_kimg)) for spec in CHARTS]
     notes += [f"no chart of {spec.title.lower()}: no such values in stats.jsonl" for spec, svg in charts if not svg]
     page = Template(files("crowdgan_plot.report").joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(stats.name),

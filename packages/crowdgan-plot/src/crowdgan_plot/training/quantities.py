@@ -28,12 +28,28 @@ QUANTITIES_BY_KEY = {
 }
 """Name of the curve and axis label with unit, by key."""
 
+METRIC_PREFIX = "Metrics/"
+"""Prefix of quality metrics, which are computed at snapshots."""
+
 QUANTITIES_BY_PREFIX = {
     "Loss/scores/real/": ("real, {}", SCORE_AXIS),
     "Loss/scores/fake/": ("generated, {}", SCORE_AXIS),
     "Collapse/spread/": ("{}", "RMS difference of two images (0–1)"),
+    "Metrics/fid": ("fid{}", "Fréchet inception distance (lower is better)"),
+    "Metrics/fd_": ("fd_{}", "Fréchet distance of features (lower is better)"),
+    "Metrics/kid": ("kid{}", "kernel distance (lower is better)"),
+    "Metrics/pr": ("pr{}", "precision and recall (0–1, higher is better)"),
+    "Metrics/is50k": ("is50k{}", "inception score (higher is better)"),
+    "Metrics/ppl": ("ppl{}", "perceptual path length (lower is better)"),
+    "Metrics/eq": ("eq{}", "equivariance (dB, higher is better)"),
+    "Metrics/density_fidelity_accuracy": ("accuracy{}", "density fidelity: accuracy (higher is better)"),
+    "Metrics/density_fidelity_mae": ("mae{}", "density fidelity: mean error (lower is better)"),
+    "Metrics/density_fidelity_spearman": ("spearman{}", "density fidelity: rank correlation"),
+    "Metrics/density_fidelity_ordering": ("ordering{}", "density fidelity: ordered pairs (0–1)"),
+    "Metrics/density_fidelity_agreement": ("agreement{}", "density fidelity: agreement of predictors (0–1)"),
+    METRIC_PREFIX: ("{}", "{}"),
 }
-"""The same by prefix, for keys that end in a class name, which replaces `{}`."""
+"""The same by prefix, the first that matches; the rest of the key, for example a class name, replaces `{}`."""
 
 AXES_BY_SUFFIX = {"_sec": "time (s)", "_hours": "time (h)", "_days": "time (days)", "_gb": "memory (GB)"}
 """Axis labels by suffix, for keys that end in a unit."""
@@ -55,7 +71,8 @@ def quantity_of(key: str) -> Quantity:
         return Quantity(*QUANTITIES_BY_KEY[key])
     for prefix, (name, axis) in QUANTITIES_BY_PREFIX.items():
         if key.startswith(prefix):
-            return Quantity(name.format(key.removeprefix(prefix)), axis)
+            rest = key.removeprefix(prefix)
+            return Quantity(name.format(rest), axis.format(rest))
     for suffix, axis in AXES_BY_SUFFIX.items():
         if key.endswith(suffix):
             return Quantity(key, axis)
