@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from types import MappingProxyType
 from typing import Any
 
 from crowdgan_core.utils.cpus import available_cpus
@@ -39,6 +40,7 @@ def flag(
     help: str,
     default: Any = MISSING,
     default_factory: Any = MISSING,
+    metadata: Mapping[str, Any] = MappingProxyType({}),
     **settings: Any,
 ) -> Any:
     """A dataclass field that is also a command-line option.
@@ -51,6 +53,7 @@ def flag(
         help: help text, one sentence.
         default: value without the option; without a default the option is required.
         default_factory: function that computes the default; describe its result in `shown_default`.
+        metadata: further metadata of the field, for example `crowdgan_core.io.codec.omitted_default()`.
         settings: further fields of `Flag`:
             `auto`: the text `auto` stands for None, which is then the default;
             `switch`: a bool without a value, such as `--overwrite`; other bools take one, such as `--mirror 1`;
@@ -64,9 +67,10 @@ def flag(
     spec = Flag(names=names, help=help, **settings)
     if spec.auto and default is MISSING:
         default = None
+    all_metadata = {**metadata, _METADATA_KEY: spec}
     if default_factory is not MISSING:
-        return field(default_factory=default_factory, metadata={_METADATA_KEY: spec})
-    return field(default=default, metadata={_METADATA_KEY: spec})
+        return field(default_factory=default_factory, metadata=all_metadata)
+    return field(default=default, metadata=all_metadata)
 
 
 def flags_of(cls: type) -> dict[str, tuple[Field[Any], Flag]]:

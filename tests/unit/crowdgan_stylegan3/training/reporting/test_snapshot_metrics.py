@@ -293,11 +293,10 @@ def test_the_default_metric_is_computed_on_a_gpu_if_its_extractor_is_installed(
     )
 
 
-def test_a_run_recorded_without_options_of_metrics_is_resumed(dataset: Path, tmp_path: Path) -> None:
-    run = train(tmp_path, dataset, "none", steps=1)
-    recorded = json.loads(run.options_path.read_text())
-    for name in ("metrics", "num_images", "weights"):
-        del recorded["options"][name]
-    run.options_path.write_text(json.dumps(recorded))
-    resume(run, total_kimg=2 * STEP_KIMG, device="cpu")
-    assert "metrics: none, by default on a CPU" in run.log_path.read_text()
+def test_options_of_metrics_are_recorded_if_they_are_given(dataset: Path, tmp_path: Path) -> None:
+    run = train(tmp_path, dataset, None, steps=1)
+    recorded = json.loads(run.options_path.read_text())["options"]
+    assert {"metrics", "num_images", "weights"}.isdisjoint(recorded)  # as in runs of earlier versions
+    resume(run, total_kimg=2 * STEP_KIMG, metrics="kid_grid-colours", num_images=8, device="cpu")
+    resume(run, total_kimg=3 * STEP_KIMG, device="cpu")
+    assert [record.num_images for record in read_metric_records(run.metric_path("kid_grid-colours"))] == [8, 8]

@@ -102,6 +102,7 @@ class TrainOptions:
     metrics: str | None = flag(
         "--metrics",
         default=None,
+        metadata=codec.omitted_default(),
         metavar="NAME,...",
         shown_default="kid_lite0 on a GPU, else none",
         help="Metrics computed at each snapshot, or none; crowdgan metrics --list shows them.",
@@ -109,6 +110,7 @@ class TrainOptions:
     num_images: int | None = flag(
         "--num-images",
         default=None,
+        metadata=codec.omitted_default(),
         min=1,
         shown_default="1000, official metrics 50000",
         help="Number of generated images per metric.",
@@ -116,6 +118,7 @@ class TrainOptions:
     weights: tuple[str, ...] = flag(
         "--weights",
         default=(),
+        metadata=codec.omitted_default(),
         metavar="[NAME=]FILE",
         help="Weights of feature extractor NAME, for metrics (repeatable).",
     )
