@@ -32,6 +32,7 @@ from crowdgan_stylegan3.training.checkpoints.training_state import read_checkpoi
 from crowdgan_stylegan3.training.data.dataset import open_training_data
 from crowdgan_stylegan3.training.data.labels import TrainingLabels
 from crowdgan_stylegan3.training.loop import Loop
+from crowdgan_stylegan3.training.reporting import sample_grid
 from crowdgan_stylegan3.training.run import TrainingRun, config_for, options_of
 from crowdgan_stylegan3.training.run_writer import create_run_folder
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
@@ -39,6 +40,19 @@ from tests.support.training import CLASSES, small_config, small_options, write_d
 
 STEP_KIMG = 0.004
 """Thousands of images in a step with batch size 4."""
+
+
+@pytest.fixture
+def full_grids() -> None:
+    """Sample grids of the published width, instead of the small ones of the other tests."""
+
+
+@pytest.fixture(autouse=True)
+def _small_grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reduces sample grids to two columns, since images of a grid take longer than the steps of these tests."""
+    if "full_grids" not in request.fixturenames:
+        monkeypatch.setattr(sample_grid, "MIN_COLUMNS", 2)
+        monkeypatch.setattr(sample_grid, "MAX_COLUMNS", 2)
 
 
 def train_run(outdir: Path, data: Path, *, resume: Path | None = None, **changes: Any) -> TrainingRun:
@@ -71,6 +85,7 @@ def read_stats(training: TrainingRun) -> list[dict[str, Any]]:
         ("values.h5", "stylegan2", "class"),
     ],
 )
+@pytest.mark.usefixtures("full_grids")
 def test_a_run_writes_all_files(tmp_path: Path, name: str, variant: str, labels: str | None) -> None:
     data = write_dataset(tmp_path / name, labels=labels)
     training = train_run(tmp_path / "runs", data, variant=variant, snapshot_ticks=2)
@@ -101,6 +116,7 @@ def test_a_run_writes_all_files(tmp_path: Path, name: str, variant: str, labels:
     assert f"done, 0.016 kimg: {training.folder.snapshot_path(4 * STEP_KIMG)}" in text
 
 
+@pytest.mark.usefixtures("full_grids")
 def test_sample_grids_have_a_row_per_class_and_a_column_per_seed(dataset: Path, tmp_path: Path) -> None:
     training = train_run(tmp_path, dataset)
     assert read_png_metadata(training.folder.reals_path)["rows"] == list(CLASSES)
