@@ -10,6 +10,7 @@ import pytest
 
 from crowdgan_core.api import open_dataset
 from crowdgan_core.metrics.inputs import EvaluationInputs
+from crowdgan_core.metrics.metric import ranking_key
 from crowdgan_density.fidelity.image_sets import RememberedFeatures
 from crowdgan_density.fidelity.intra_class import intra_class_distances
 from crowdgan_density.fidelity.metric import DensityFidelityMetric, metric_values
@@ -40,6 +41,11 @@ def test_void_scores_have_no_other_value() -> None:
     report = example_report(void=True)
     values = metric_values(replace(report, predictors=report.predictors[:1]))
     assert {name: value.value for name, value in values.items()} == {"density_fidelity_void": 1.0}
+
+
+def test_models_are_ranked_by_the_accuracy_relative_to_the_floor_if_it_is_not_void() -> None:
+    assert metric_values(example_report())[ranking_key(DensityFidelityMetric())].value == pytest.approx(-0.2)
+    assert DensityFidelityMetric.higher_is_better
 
 
 def test_it_needs_a_model_and_a_labelled_dataset(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from crowdgan_plot.style import legend_label, line_style, wrap_text
 from crowdgan_plot.training.loss_curves import AXIS_LABEL_CHARACTERS
 from crowdgan_plot.training.quantities import METRIC_PREFIX, quantity_of
 
-DESCRIPTION = "Quality metric of the snapshots; bars are standard errors."
+DESCRIPTION = "Quality metric of the snapshots, with standard errors where they are estimated."
 
 HIDDEN_KEYS = ("density_fidelity_void",)
 """Keys of values that are not scores."""
