@@ -76,6 +76,18 @@ def write_squares(
     return path
 
 
+def write_images(path: Path, images: Sequence[ImageArray], densities: Sequence[float]) -> Path:
+    """Writes a dataset of images with densities, which are also the continuous labels."""
+    dataset_format = ZipFormat()
+    records = []
+    with dataset_format.create(path, overwrite=True) as writer:
+        for image, density in zip(images, densities, strict=True):
+            name = writer.add(dataset_format.encode(image), image.shape[:2])
+            records.append(ImageRecord(name=name, label=(density,), density=density))
+        writer.finish(DatasetMetadata(label_kind="value").with_images(records))
+    return path
+
+
 class SquaresGenerator:
     """A generator of images with squares, whose class is the requested one with a given probability.
 

@@ -57,9 +57,10 @@ def test_a_predictor_that_reacts_to_blur_is_reported() -> None:
 
 def test_the_sensitivity_is_the_mean_change_of_the_predictions() -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
-    constant = measure_sensitivity(images, lambda batch: np.zeros(len(batch)))
+    constant = measure_sensitivity([images], lambda batch: np.zeros(len(batch)))
     assert (constant.blur_change, constant.noise_change) == (0, 0)
-    contrast = measure_sensitivity(images, lambda batch: batch.std(axis=(1, 2, 3)))
+    contrast = measure_sensitivity([images], lambda batch: batch.std(axis=(1, 2, 3)))
+    assert measure_sensitivity([images[:4], images[4:]], lambda batch: batch.std(axis=(1, 2, 3))) == contrast
     assert contrast.blur_change > 10 > contrast.noise_change > 0
 
 

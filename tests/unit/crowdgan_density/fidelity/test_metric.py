@@ -14,7 +14,7 @@ from crowdgan_core.metrics.metric import ranking_key
 from crowdgan_density.fidelity.image_sets import RememberedFeatures
 from crowdgan_density.fidelity.intra_class import intra_class_distances
 from crowdgan_density.fidelity.metric import DensityFidelityMetric, metric_values
-from tests.support.fidelity import Brightness, SquaresGenerator, write_squares
+from tests.support.fidelity import Brightness, SquaresGenerator, write_images, write_squares
 from tests.support.fidelity_reports import example_report
 
 
@@ -60,6 +60,18 @@ def test_it_needs_a_model_and_a_labelled_dataset(tmp_path: Path) -> None:
         assert "no labels; add them with `crowdgan label`" in reason or "needs a density predictor" in reason
         reason = metric.unavailable_reason(EvaluationInputs(dataset=reader, num_images=6))
         assert reason == "needs a model; to compare two labelled datasets: crowdgan metrics density --against"
+
+
+def test_a_model_of_another_size_than_the_dataset_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    images = [np.full((16, 16, 3), index, np.uint8) for index in range(30)]
+    with open_dataset(write_images(tmp_path / "a.zip", images, [float(index) for index in range(30)])) as reader:
+        inputs = EvaluationInputs(dataset=reader, generator=SquaresGenerator(label_kind="value"), num_images=8)
+        reason = DensityFidelityMetric().unavailable_reason(inputs)
+    assert reason is not None
+    assert (
+        reason.startswith("generated images: images of 32x32 px; those of the dataset a.zip are 16x16 px")
+        or "needs a density predictor" in reason
+    )
 
 
 def test_distances_within_classes_grow_with_a_shift_and_small_classes_state_a_reason() -> None:

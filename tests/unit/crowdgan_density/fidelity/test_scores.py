@@ -14,6 +14,7 @@ from crowdgan_density.fidelity.scores import (
     bootstrap_standard_error,
     permuted_accuracies,
     score_measurements,
+    score_ordering,
 )
 
 
@@ -59,6 +60,18 @@ def test_pairs_of_real_images_are_all_pairs_with_different_labels() -> None:
     scores = score_measurements(measurements([0, 0, 1], [0, 2, 1]))
     assert scores.ordering is not None
     assert scores.ordering.value == 0.5
+
+
+def test_the_standard_error_of_the_ordering_of_real_images_is_the_deviation_between_samples() -> None:
+    orderings = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        requested = rng.integers(0, 3, 60)
+        measured = (requested + rng.integers(-2, 3, 60)).clip(0, 2)
+        orderings.append(score_ordering(measurements(requested.tolist(), measured.tolist())))
+    assert None not in orderings
+    values, errors = zip(*((item.value, item.standard_error) for item in orderings if item is not None), strict=True)
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.2)
 
 
 def test_scores_of_one_label_have_no_slope_correlation_or_ordering() -> None:

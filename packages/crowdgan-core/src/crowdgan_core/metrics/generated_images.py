@@ -41,8 +41,7 @@ class GeneratedImages:
             raise ConfigError("0 generated images; the number of images must be at least 1")
         self.description = description
         self.generator, self.labels = generator, labels
-        first = int(np.random.default_rng(seed).integers(MAX_SEED + 1))
-        self.seeds: list[int] = ((first + np.arange(len(labels))) % (MAX_SEED + 1)).tolist()
+        self.seeds = image_seeds(seed, len(labels))
         shape = (len(labels), *self.size, 3)
         self._kept = np.zeros(shape, np.uint8) if np.prod(shape, dtype=float) <= MAX_KEPT_BYTES else None
         self._num_kept = 0
@@ -81,6 +80,13 @@ class GeneratedImages:
         labels = [tuple(row) if row else None for row in self.labels[start:stop].tolist()]
         options = GenerationOptions(batch_size=stop - start)
         return np.stack(list(generate_images(self.generator, self.seeds[start:stop], labels, options)))
+
+
+def image_seeds(seed: int, num_images: int) -> list[int]:
+    """Distinct seeds of images, which differ from those of other values of `seed`; fewer are the first ones of more."""
+    first = int(np.random.default_rng(seed).integers(MAX_SEED + 1))
+    seeds: list[int] = ((first + np.arange(num_images)) % (MAX_SEED + 1)).tolist()
+    return seeds
 
 
 def sample_labels(dataset: DatasetReader | None, card: ModelCard, num_images: int, seed: int) -> LabelArray:

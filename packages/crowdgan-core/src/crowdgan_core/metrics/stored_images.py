@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -99,18 +99,19 @@ class DatasetImages(StoredImages):
 
     Args:
         reader: reader of the dataset, which must stay open.
+        indices: indices of the images in the dataset; None for all images.
         mirror: whether copies mirrored left to right are appended.
     """
 
-    def __init__(self, reader: DatasetReader, *, mirror: bool = False) -> None:
-        self._reader = reader
-        super().__init__(str(reader.path), len(reader), mirror=mirror)
+    def __init__(self, reader: DatasetReader, indices: Sequence[int] | None = None, *, mirror: bool = False) -> None:
+        self.reader, self.indices = reader, range(len(reader)) if indices is None else indices
+        super().__init__(str(reader.path), len(self.indices), mirror=mirror)
 
     def _read(self, index: int) -> ImageArray:
-        return self._reader.image(index)
+        return self.reader.image(self.indices[index])
 
     def _where(self, index: int) -> str:
-        return f"{self._reader.path}:{self._reader.metadata.images[index].name}"
+        return f"{self.reader.path}:{self.reader.metadata.images[self.indices[index]].name}"
 
 
 class SourceImages(StoredImages):

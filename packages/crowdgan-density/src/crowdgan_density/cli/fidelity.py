@@ -79,8 +79,8 @@ def command(options: EvaluationOptions, generation: GenerationOptions, outdir: P
     figure = installed_plugins().commands.get(PLOT_COMMAND)
     for name in (REPORT_NAME, SHEET_NAME, *([FIGURE_NAME] if figure is not None else [])):
         check_overwrite(outdir / name, overwrite=overwrite)
-    report, sheet = _evaluate(options, generation)
-    with atomic_writer(outdir) as write:
+    with atomic_writer(outdir) as write:  # a folder that cannot be created is an error before the computation
+        report, sheet = _evaluate(options, generation)
         write(REPORT_NAME, encode_report(report), overwrite=overwrite)
         write(SHEET_NAME, sheet, overwrite=overwrite)
     _print(report)

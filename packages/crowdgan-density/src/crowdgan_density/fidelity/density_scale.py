@@ -108,8 +108,12 @@ def record_densities(records: Sequence[ImageRecord]) -> FloatArray:
 
 
 def annotated_indices(metadata: DatasetMetadata) -> IndexArray:
-    """Indices of the images with a known density."""
-    known = [index for index, record in enumerate(metadata.images) if label_density(record) is not None]
+    """Indices of the images with a known density; of all images if a dataset with classes has no densities."""
+    records = metadata.images
+    if metadata.label_kind == "class" and any(record.density is not None for record in records):
+        known = [index for index, record in enumerate(records) if record.density is not None]
+    else:
+        known = [index for index, record in enumerate(records) if label_density(record) is not None]
     return np.array(known, np.intp)
 
 

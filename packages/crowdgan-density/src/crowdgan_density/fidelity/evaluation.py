@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,10 @@ from crowdgan_core.metrics.fidelity_report import (
     PredictorReport,
 )
 from crowdgan_core.metrics.predictor import DensityPredictor
+from crowdgan_core.metrics.stored_images import DatasetImages
 from crowdgan_core.utils.arrays import FloatArray, IndexArray
 from crowdgan_core.utils.flags import format_size
+from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
 from crowdgan_density.fidelity.density_scale import (
@@ -32,7 +35,7 @@ from crowdgan_density.fidelity.density_scale import (
     fit_scale,
     record_densities,
 )
-from crowdgan_density.fidelity.image_sets import DatasetSubset, RememberedFeatures, RequestedImages, Requests
+from crowdgan_density.fidelity.image_sets import RememberedFeatures, RequestedImages, Requests
 from crowdgan_density.fidelity.intra_class import intra_class_distances
 from crowdgan_density.fidelity.judgement import compare_predictors, judge_predictor
 from crowdgan_density.fidelity.scores import Measurements
@@ -54,20 +57,9 @@ NUM_STRATA = 10
 BATCH_SIZE = 16
 """Images measured at a time."""
 
+KIND = "density predictor"
+
 LoadExtractor = Callable[[str], FeatureExtractor]
-
-
-class Batches(Protocol):
-    """Images that are read or generated in batches."""
-
-    @property
-    def description(self) -> str:
-        """Text for messages."""
-        ...
-
-    def batches(self, batch_size: int) -> Iterator[npt.NDArray[np.uint8]]:
-        """Images `[batch_size, height, width, 3]`."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,8 +67,8 @@ class AnnotatedImages:
     """The annotated images of a dataset: a part to fit predictors to, and a held-out part to test them on."""
 
     scale: DensityScale
-    training: DatasetSubset
-    held_out: DatasetSubset
+    training: DatasetImages
+    held_out: DatasetImages
     training_densities: FloatArray
     training_classes: IndexArray
     held_out_requests: Requests
@@ -99,15 +91,20 @@ def split_dataset(reader: DatasetReader, *, seed: int = 0) -> AnnotatedImages:
     used = known[stratified_sample(_strata(reader, known), MAX_ANNOTATED_IMAGES, seed=seed)]
     training, held_out = (used[part] for part in split_held_out(_strata(reader, used), seed=seed))
     training_records, held_out_records = _records(reader, training), _records(reader, held_out)
+    single_class = f"{where}: nearly all densities are equal or of a single class; at least 2 classes are needed"
+    if len(np.unique(record_densities(training_records))) < 2:
+        raise DatasetError(single_class)
     scale = fit_scale(metadata, training_records)
+    if min(len(scale.classes), len(scale.requests)) < 2:
+        raise DatasetError(single_class)
     classes = scale.record_classes(held_out_records)
     missing = [name for index, name in enumerate(scale.classes) if index not in classes]
     if missing:
         raise DatasetError(f"{where}: fewer than 2 images of class {', '.join(missing)}; no class may be empty")
     return AnnotatedImages(
         scale=scale,
-        training=DatasetSubset(reader, training),
-        held_out=DatasetSubset(reader, held_out),
+        training=DatasetImages(reader, training.tolist()),
+        held_out=DatasetImages(reader, held_out.tolist()),
         training_densities=record_densities(training_records),
         training_classes=scale.record_classes(training_records),
         held_out_requests=Requests(
@@ -148,15 +145,74 @@ def evaluate_fidelity(
 
     Raises:
         ConfigError: no predictors, or images of another size than the annotated ones.
+        DatasetError: an image is damaged, or the images of a dataset have several sizes.
+        PluginError: a predictor or an extractor failed, or returned invalid values.
     """
     if not predictors:
         raise ConfigError(f"no density predictor is available: {'; '.join(unavailable) or 'none is installed'}")
-    if images.size != annotated.training.size:
-        sizes = format_size(images.size), format_size(annotated.training.size)
-        raise ConfigError(f"{images.description}: images of {sizes[0]} px; those of the dataset are {sizes[1]} px")
+    check_size(annotated, images)
+    annotated = remove_copies(annotated)
     evaluation = _Evaluation(annotated, load_extractor, seed=seed, device=device, progress=progress or NullProgress())
     evaluation.fit(predictors)
     return evaluation.report(images, intra_class_extractor, unavailable)
+
+
+def check_size(annotated: AnnotatedImages, images: RequestedImages) -> None:
+    """Checks that requested images have the size of the annotated ones, which predictors are fitted to.
+
+    Raises:
+        ConfigError: the sizes differ.
+    """
+    if images.size != annotated.training.size:
+        sizes = format_size(images.size), format_size(annotated.training.size)
+        raise ConfigError(
+            f"{images.description}: images of {sizes[0]} px; those of the dataset {annotated.name} are {sizes[1]} px; "
+            "density fidelity needs equal sizes: crowdgan convert --resolution"
+        )
+
+
+def remove_copies(annotated: AnnotatedImages) -> AnnotatedImages:
+    """The annotated images without training images that are equal to a held-out image, or to its mirror image.
+
+    A predictor that was fitted to them would score too high on held-out images.
+
+    Raises:
+        DatasetError: the other training images have the same density.
+    """
+    held_out = set(_pixel_hashes(annotated.held_out))
+    is_kept = np.array([key not in held_out for key in _pixel_hashes(annotated.training)])
+    if is_kept.all():
+        return annotated
+    densities, num_copies = annotated.training_densities[is_kept], int(np.count_nonzero(~is_kept))
+    if len(np.unique(densities)) < 2:
+        raise DatasetError(f"{annotated.name}: nearly all images are copies of each other; remove the copies")
+    indices = np.array(annotated.training.indices)[is_kept]
+    return replace(
+        annotated,
+        training=DatasetImages(annotated.training.reader, indices.tolist()),
+        training_densities=densities,
+        training_classes=annotated.training_classes[is_kept],
+        notes=(*annotated.notes, f"{num_copies} training images are copies of held-out images and were not used"),
+    )
+
+
+def _pixel_hashes(images: DatasetImages) -> list[bytes]:
+    """A hash of the pixels of each image, the same for its mirror image."""
+    pairs = ((image.tobytes(), image[:, ::-1].tobytes()) for batch in images.batches(BATCH_SIZE) for image in batch)
+    return [hashlib.sha256(min(pair)).digest() for pair in pairs]
+
+
+def predict_logs(predictor: DensityPredictor, images: npt.NDArray[np.uint8]) -> FloatArray:
+    """Predicted logarithms `[num_images]` of a batch, after checks of their shape and values.
+
+    Raises:
+        PluginError: the predictor failed, or did not return one finite number per image.
+    """
+    with plugin_call(KIND, predictor, "predicting densities"):
+        logs: Any = predictor.predict(images)  # a plugin's types are not checked statically
+    is_valid = isinstance(logs, np.ndarray) and logs.shape == (len(images),) and np.isfinite(logs).all()
+    require_result(bool(is_valid), KIND, predictor, "predict", "it must return one finite number per image")
+    return np.asarray(logs, float)
 
 
 class _Evaluation:
@@ -181,14 +237,15 @@ class _Evaluation:
         """Fits the predictors to the logarithmic densities of the training part."""
         targets = self._scale.log(self._annotated.training_densities)
         for name, predictor in predictors.items():
-            self._predictors[name] = predictor.fit(
-                self._annotated.training,
-                targets,
-                load_extractor=self.extractor,
-                seed=self._seed,
-                device=self._device,
-                progress=self._progress,
-            )
+            with plugin_call(KIND, predictor, "fitting it"):
+                self._predictors[name] = predictor.fit(
+                    self._annotated.training,
+                    targets,
+                    load_extractor=self.extractor,
+                    seed=self._seed,
+                    device=self._device,
+                    progress=self._progress,
+                )
 
     def report(
         self, images: RequestedImages, intra_class_extractor: str | None, unavailable: tuple[str, ...]
@@ -223,7 +280,7 @@ class _Evaluation:
         )
 
     def _measure(
-        self, images: Batches, count: int, extractor_name: str | None
+        self, images: DatasetImages | RequestedImages, count: int, extractor_name: str | None
     ) -> tuple[dict[str, FloatArray], FeatureArray | None]:
         """Predicted logarithms of each predictor, and features, of images that are read or generated once."""
         extractor = None if extractor_name is None else self.extractor(extractor_name)
@@ -232,7 +289,7 @@ class _Evaluation:
         self._progress.start(f"measuring {images.description}", count)
         for batch in images.batches(BATCH_SIZE):
             for name, predictor in self._predictors.items():
-                logs[name].append(predictor.predict(batch))
+                logs[name].append(predict_logs(predictor, batch))
             if extractor is not None:
                 features.append(extractor.features(batch))
             for _ in batch:
@@ -254,10 +311,10 @@ class _Evaluation:
 
     def _judge(self, name: str, held_out: Measurements, generated: Measurements) -> PredictorReport:
         predictor, subset = self._predictors[name], self._annotated.held_out
-        images = DatasetSubset(subset.reader, np.array(evenly_spaced(subset.indices.tolist(), MAX_SENSITIVITY_IMAGES)))
+        images = DatasetImages(subset.reader, evenly_spaced(subset.indices, MAX_SENSITIVITY_IMAGES))
         sensitivity = measure_sensitivity(
-            np.concatenate(list(images.batches(BATCH_SIZE))),
-            lambda batch: self._scale.class_position(predictor.predict(batch)),
+            images.batches(BATCH_SIZE),
+            lambda batch: self._scale.class_position(predict_logs(predictor, batch)),
             seed=self._seed,
         )
         return judge_predictor(name, predictor.description, held_out, generated, sensitivity, seed=self._seed)

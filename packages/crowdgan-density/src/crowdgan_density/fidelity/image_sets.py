@@ -1,4 +1,4 @@
-"""Sets of images that are measured: images of a dataset, and requested images."""
+"""Images with requested densities: generated ones, or those of a dataset; and features that are computed once."""
 
 from __future__ import annotations
 
@@ -13,42 +13,17 @@ import numpy.typing as npt
 from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor
+from crowdgan_core.metrics.generated_images import image_seeds
+from crowdgan_core.metrics.inputs import checked_features
+from crowdgan_core.metrics.stored_images import DatasetImages
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.conditioning import one_hot
 from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
-from crowdgan_core.models.generation.parsing import MAX_SEED
 from crowdgan_core.utils.arrays import FloatArray, ImageArray, IndexArray
 from crowdgan_density.fidelity.density_scale import DensityScale, annotated_indices, record_densities
 
-
-class DatasetSubset:
-    """Some images of a dataset, read when they are needed: an `ImageSet`."""
-
-    def __init__(self, reader: DatasetReader, indices: IndexArray) -> None:
-        self.reader, self.indices = reader, indices
-
-    @property
-    def description(self) -> str:
-        """Name of the dataset."""
-        return self.reader.path.name
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """`(height, width)` in pixels."""
-        return self.reader.image_size(int(self.indices[0]))
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.indices)
-
-    def batches(self, batch_size: int) -> Iterator[npt.NDArray[np.uint8]]:
-        """Images `[batch_size, height, width, 3]` in order; the last batch may be smaller."""
-        for start in range(0, len(self.indices), batch_size):
-            yield np.stack([self.reader.image(int(index)) for index in self.indices[start : start + batch_size]])
-
-    def content_hash(self) -> str | None:
-        """None: features of a subset are not cached on disk."""
-        return None
+MAX_ROWS = 50_000
+"""Images, or tiles of images, whose features are kept: 250 MB with 1280 features."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,7 +108,8 @@ class ConditionedImages:
         latents, labels = np.meshgrid(np.arange(num_images // len(vectors)), np.arange(len(vectors)), indexing="ij")
         order = np.random.default_rng(seed).permutation(latents.size)
         latents, labels = latents.ravel()[order], labels.ravel()[order]
-        self._seeds = [(seed + int(latent)) % (MAX_SEED + 1) for latent in latents]
+        seeds = image_seeds(seed, num_images // len(vectors))
+        self._seeds = [seeds[latent] for latent in latents]
         self._vectors = [vectors[label] for label in labels]
         self.requests = Requests(
             latents=latents,
@@ -178,8 +154,8 @@ class LabelledImages:
             expected = f"classes {', '.join(scale.classes)}" if scale.label_kind == "class" else "continuous labels"
             raise ConfigError(f"{reader.path}: {found}; the first dataset has {expected}")
         self.description = reader.path.name
-        self._subset = DatasetSubset(reader, annotated_indices(metadata))
-        records = [metadata.images[index] for index in self._subset.indices]
+        self._images = DatasetImages(reader, annotated_indices(metadata).tolist())
+        records = [metadata.images[index] for index in self._images.indices]
         self.requests = Requests(
             latents=np.arange(len(records)),
             densities=record_densities(records),
@@ -190,7 +166,7 @@ class LabelledImages:
     @property
     def size(self) -> tuple[int, int]:
         """`(height, width)` of the images in pixels."""
-        return self._subset.size
+        return self._images.size
 
     @property
     def truncation_psi(self) -> None:
@@ -199,15 +175,18 @@ class LabelledImages:
 
     def batches(self, batch_size: int) -> Iterator[npt.NDArray[np.uint8]]:
         """Images in the order of the requests."""
-        return self._subset.batches(batch_size)
+        return self._images.batches(batch_size)
 
     def image(self, index: int) -> ImageArray:
         """One image."""
-        return self._subset.reader.image(int(self._subset.indices[index]))
+        return self._images.reader.image(self._images.indices[index])
 
 
 class RememberedFeatures(FeatureExtractor):
-    """A feature extractor that computes the features of each image once."""
+    """A feature extractor that computes the features of each image once, and checks them.
+
+    The features of the latest `MAX_ROWS` images are kept.
+    """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
         self._extractor = extractor
@@ -224,10 +203,17 @@ class RememberedFeatures(FeatureExtractor):
         return self._extractor.fingerprint
 
     def features(self, images: npt.NDArray[np.uint8]) -> FeatureArray:
-        """Features `[num_images, num_features]` of images `[num_images, height, width, 3]`."""
+        """Features `[num_images, num_features]` of images `[num_images, height, width, 3]`.
+
+        Raises:
+            PluginError: the extractor failed, or its features violate its contract.
+        """
         keys = [hashlib.sha256(image.tobytes() + repr(image.shape).encode()).digest() for image in images]
         missing = [index for index, key in enumerate(keys) if key not in self._rows]
         if missing:
-            for index, row in zip(missing, self._extractor.features(images[missing]), strict=True):
+            for index, row in zip(missing, checked_features(self._extractor, images[missing], 0, "batch"), strict=True):
                 self._rows[keys[index]] = row
-        return np.stack([self._rows[key] for key in keys])
+        features = np.stack([self._rows[key] for key in keys])
+        for key in list(self._rows)[:-MAX_ROWS]:
+            del self._rows[key]
+        return features

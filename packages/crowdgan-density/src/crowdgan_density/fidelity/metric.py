@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.errors import ConfigError, CrowdganError
 from crowdgan_core.metrics.fidelity_report import FidelityReport
 from crowdgan_core.metrics.metric import MetricInputs, MetricValue
+from crowdgan_core.models.backend import ImageGenerator
+from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.progress import Progress
-from crowdgan_density.fidelity.evaluation import evaluate_fidelity, split_dataset
+from crowdgan_density.fidelity.evaluation import AnnotatedImages, check_size, evaluate_fidelity, split_dataset
 from crowdgan_density.fidelity.image_sets import ConditionedImages
 from crowdgan_density.fidelity.predictors import available_predictors
 
@@ -37,8 +40,7 @@ class DensityFidelityMetric:
         if not predictors:
             return f"needs a density predictor: {'; '.join(unavailable) or 'none is installed'}"
         try:
-            annotated = split_dataset(inputs.dataset, seed=inputs.seed)
-            ConditionedImages(inputs.generator, "", annotated.scale, num_images=inputs.num_images, seed=inputs.seed)
+            check_size(*_images(inputs, inputs.dataset, inputs.generator))
         except CrowdganError as error:
             return str(error)
         return None
@@ -48,10 +50,7 @@ class DensityFidelityMetric:
         if inputs.dataset is None or inputs.generator is None:
             raise ConfigError(f"{self.name}: {self.unavailable_reason(inputs)}")
         predictors, unavailable = available_predictors(installed_plugins())
-        annotated = split_dataset(inputs.dataset, seed=inputs.seed)
-        images = ConditionedImages(
-            inputs.generator, "generated images", annotated.scale, num_images=inputs.num_images, seed=inputs.seed
-        )
+        annotated, images = _images(inputs, inputs.dataset, inputs.generator)
         report = evaluate_fidelity(
             annotated,
             images,
@@ -63,6 +62,17 @@ class DensityFidelityMetric:
             progress=progress,
         )
         return metric_values(report)
+
+
+def _images(
+    inputs: MetricInputs, dataset: DatasetReader, generator: ImageGenerator
+) -> tuple[AnnotatedImages, ConditionedImages]:
+    """The annotated images of the dataset, and the images of the generator."""
+    annotated = split_dataset(dataset, seed=inputs.seed)
+    options = GenerationOptions(batch_size=inputs.batch_size)
+    return annotated, ConditionedImages(
+        generator, "generated images", annotated.scale, num_images=inputs.num_images, seed=inputs.seed, options=options
+    )
 
 
 def metric_values(report: FidelityReport) -> dict[str, MetricValue]:

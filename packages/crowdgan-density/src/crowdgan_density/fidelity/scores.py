@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.metrics.feature_arrays import row_blocks
 from crowdgan_core.metrics.fidelity_report import FidelityScores
 from crowdgan_core.metrics.metric import MetricValue
 from crowdgan_core.utils.arrays import FloatArray, IndexArray
@@ -18,6 +19,9 @@ NUM_BOOTSTRAP_SAMPLES = 200
 
 NUM_PERMUTATIONS = 200
 """Permutations of the control."""
+
+PAIR_BLOCK_ROWS = 256
+"""Images whose pairs with all images are compared at once."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +70,7 @@ def score_measurements(measurements: Measurements, *, seed: int = 0) -> Fidelity
         slope=regression_slope(measurements.requested, measurements.measured),
         bias=class_bias(measurements),
         spearman=_optional(measurements, rank_correlation, seed),
-        ordering=_ordering(measurements, seed),
+        ordering=score_ordering(measurements),
     )
 
 
@@ -119,21 +123,27 @@ def class_bias(measurements: Measurements) -> tuple[float | None, ...]:
     return tuple(float(errors[mask].mean()) if mask.any() else None for mask in members)
 
 
-def ordered_fraction(requested: FloatArray, densities: FloatArray) -> tuple[float, int]:
-    """Number of correctly ordered pairs of images with different requests, ties count as a half; and of all pairs."""
-    higher = requested[:, None] > requested[None, :]
-    difference = densities[:, None] - densities[None, :]
-    correct = np.count_nonzero(higher & (difference > 0)) + np.count_nonzero(higher & (difference == 0)) / 2
-    return float(correct), int(np.count_nonzero(higher))
-
-
 def latent_ordering(measurements: Measurements) -> FloatArray:
     """Correct pairs and pairs of each latent, `[num_latents, 2]`; a latent with one request has none."""
     order = np.argsort(measurements.latents, kind="stable")
     starts = np.flatnonzero(np.diff(measurements.latents[order])) + 1
     groups = np.split(order, starts)
-    pairs = [ordered_fraction(measurements.requested[group], measurements.densities[group]) for group in groups]
-    return np.array(pairs, float)
+    requested, densities = measurements.requested, measurements.densities
+    return np.array([image_ordering(requested[group], densities[group]).sum(axis=0) / 2 for group in groups])
+
+
+def image_ordering(requested: FloatArray, densities: FloatArray) -> FloatArray:
+    """Correctly ordered pairs and pairs that contain each image, `[num_images, 2]`.
+
+    Pairs have different requests; ties of the densities count as a half. Each pair counts for both of its images.
+    """
+    ordering = np.zeros((len(requested), 2))
+    for rows in row_blocks(len(requested), PAIR_BLOCK_ROWS):
+        order = np.sign(requested[rows, None] - requested)
+        agreement = order * np.sign(densities[rows, None] - densities)  # 0 for ties
+        num_pairs = np.count_nonzero(order, axis=1)
+        ordering[rows] = np.stack([(num_pairs + agreement.sum(axis=1)) / 2, num_pairs], axis=1)
+    return ordering
 
 
 def bootstrap_standard_error(
@@ -184,21 +194,20 @@ def _optional(
     return MetricValue(value, bootstrap_standard_error(statistic, measurements, seed=seed))
 
 
-def _ordering(measurements: Measurements, seed: int) -> MetricValue | None:
-    """Ordering within latents; between all images if every image has its own latent, as real images have."""
+def score_ordering(measurements: Measurements) -> MetricValue | None:
+    """Fraction of correctly ordered pairs within latents, with its standard error; None without pairs.
+
+    The pairs are those of all images if every image has its own latent, as real images have.
+    """
     if len(np.unique(measurements.latents)) == len(measurements.latents):
-        return _optional(measurements, _ordering_of_images, seed)
-    pairs = latent_ordering(measurements)
+        pairs, repetitions = image_ordering(measurements.requested, measurements.densities), 2
+    else:
+        pairs, repetitions = latent_ordering(measurements), 1
     total = pairs[:, 1].sum()
     if not total:
         return None
     fraction = float(pairs[:, 0].sum() / total)
-    residuals = pairs[:, 0] - fraction * pairs[:, 1]  # of the ratio of two sums over latents
+    residuals = pairs[:, 0] - fraction * pairs[:, 1]  # influence on the ratio of the sums
     count = len(pairs)
-    error = float(np.sqrt(count / (count - 1) * (residuals**2).sum()) / total) if count > 1 else None
+    error = repetitions * float(np.sqrt(count / (count - 1) * (residuals**2).sum()) / total) if count > 1 else None
     return MetricValue(fraction, error)
-
-
-def _ordering_of_images(measurements: Measurements) -> float | None:
-    correct, total = ordered_fraction(measurements.requested, measurements.densities)
-    return correct / total if total else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -35,22 +35,28 @@ def add_noise(images: npt.NDArray[np.uint8], sigma: float, rng: np.random.Genera
 
 
 def measure_sensitivity(
-    images: npt.NDArray[np.uint8], class_positions: Callable[[npt.NDArray[np.uint8]], FloatArray], *, seed: int = 0
+    batches: Iterable[npt.NDArray[np.uint8]],
+    class_positions: Callable[[npt.NDArray[np.uint8]], FloatArray],
+    *,
+    seed: int = 0,
 ) -> Sensitivity:
     """Mean absolute change of the predictions of real images, in classes.
 
     Args:
-        images: `[num_images, height, width, 3]`.
+        batches: images `[batch_size, height, width, 3]` of one size, at least one.
         class_positions: predicted class as a real number, `[num_images]`, of images.
         seed: seed of the noise.
     """
-    blur_sigma_px = max(MIN_BLUR_PX, BLUR_FRACTION * min(images.shape[1:3]))
-    before = class_positions(images)
-    blurred = class_positions(blur_images(images, blur_sigma_px))
-    noisy = class_positions(add_noise(images, NOISE_SIGMA, np.random.default_rng(seed)))
+    rng = np.random.default_rng(seed)
+    blur_changes, noise_changes, blur_sigma_px = [], [], MIN_BLUR_PX
+    for images in batches:
+        blur_sigma_px = max(MIN_BLUR_PX, BLUR_FRACTION * min(images.shape[1:3]))
+        before = class_positions(images)
+        blur_changes.append(np.abs(class_positions(blur_images(images, blur_sigma_px)) - before))
+        noise_changes.append(np.abs(class_positions(add_noise(images, NOISE_SIGMA, rng)) - before))
     return Sensitivity(
         blur_sigma_px=blur_sigma_px,
-        blur_change=float(np.abs(blurred - before).mean()),
+        blur_change=float(np.concatenate(blur_changes).mean()),
         noise_sigma=NOISE_SIGMA,
-        noise_change=float(np.abs(noisy - before).mean()),
+        noise_change=float(np.concatenate(noise_changes).mean()),
     )
