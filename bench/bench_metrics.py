@@ -3,7 +3,8 @@
 FID and KID: torchmetrics with a module that returns its input. Precision and recall, which torchmetrics does not have:
 `torch.cdist` and `torch.kthvalue` on blocks of rows. Each case runs in a separate process, so that its peak memory is
 measured separately; ratios are between cases of the same run. Prints the values too, which must agree. The square root
-of the product of covariances takes torchmetrics several minutes with 2,048 features on two cores.
+of the product of covariances takes torchmetrics several minutes with 2,048 features on two cores. Then it
+prints images per second of the feature extractors whose weights are installed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.metrics import density_coverage, frechet_distance, kernel_distance, precision_recall
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.cpus import available_cpus
 
 NUM_IMAGES = 50_000
@@ -29,6 +32,7 @@ NUM_NEIGHBOUR_IMAGES = 10_000
 NUM_FEATURES = 2048
 BATCH = 500
 NUM_NEIGHBOURS = 3
+NUM_EXTRACTED_IMAGES, EXTRACTED_SIZE, NUM_ROUNDS = 128, (256, 256), 3
 
 Features = npt.NDArray[np.float32]
 Values = dict[str, float]
@@ -61,6 +65,23 @@ def main() -> None:
                 f"  {implementation:12} {result['seconds']:8.1f} s, {ratio:6.2f} x, "
                 f"peak memory {result['peak_mib']:6.0f} MiB ({result['features_mib']:.0f} MiB of features); {values}"
             )
+    print_extractor_rates()  # last: child processes inherit the peak memory of this process
+
+
+def print_extractor_rates() -> None:
+    """Prints images per second of each extractor on all cores, by the median of some rounds."""
+    images = np.random.default_rng(0).integers(0, 256, (NUM_EXTRACTED_IMAGES, *EXTRACTED_SIZE, 3), dtype=np.uint8)
+    for name, extractor_class in installed_plugins().feature_extractors.items():
+        if extractor_class.weights_file is not None or extractor_class.unavailable_reason() is not None:
+            continue
+        extractor = extractor_class.load(device="cpu")
+        seconds = []
+        for _ in range(NUM_ROUNDS + 1):  # the first round starts threads
+            start = time.perf_counter()
+            extractor.features(images)
+            seconds.append(time.perf_counter() - start)
+        rate = len(images) / statistics.median(seconds[1:])
+        print(f"{name:12} {rate:6.1f} images/s on {available_cpus()} cores")
 
 
 def num_images(options: argparse.Namespace, name: str) -> int:
