@@ -81,6 +81,15 @@ def test_leftovers_of_a_killed_process_are_removed_by_the_next_write(tmp_path: P
     assert names(tmp_path) == sorted([other.name, "a.bin"])
 
 
+def test_a_folder_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "image.png").write_bytes(b"1")
+    with pytest.raises(DatasetError, match="folder: is a folder; choose a file name"):
+        write_bytes(tmp_path / "folder", b"2", overwrite=True)
+    assert (tmp_path / "folder" / "image.png").read_bytes() == b"1"
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+
 def test_a_destination_with_the_longest_possible_name_is_overwritten_and_cleaned_up(tmp_path: Path) -> None:
     dest = tmp_path / ("ä" * 123 + ".zip")
     with pytest.raises(KeyboardInterrupt), atomic_path(dest, overwrite=False) as partial:

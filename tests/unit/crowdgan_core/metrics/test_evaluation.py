@@ -14,7 +14,7 @@ from crowdgan_blobs.features import GridColours
 from crowdgan_blobs.generator import BlobGenerator
 from crowdgan_blobs.model import example_model, write_model
 
-from crowdgan_core.api import evaluate_metrics
+from crowdgan_core.api import evaluate_metrics, open_dataset
 from crowdgan_core.cli.metrics import command
 from crowdgan_core.errors import CheckpointError, ConfigError, CrowdganError, DatasetError, PluginError
 from crowdgan_core.metrics import evaluation, frechet_distance, kernel_distance, precision_recall
@@ -22,6 +22,7 @@ from crowdgan_core.metrics.feature_metrics import InceptionScoreMetric, extracto
 from crowdgan_core.metrics.inputs import EvaluationInputs
 from crowdgan_core.metrics.metric import Metric, MetricValue
 from crowdgan_core.metrics.opening import match_weights
+from crowdgan_core.metrics.stored_images import DatasetImages
 from crowdgan_core.plugins.discovery import installed_plugins
 from tests.support.blob_plugins import installed_blobs
 from tests.support.feature_extractors import WEIGHTS, CountedColours, WeightedColours, random_images, write_dataset
@@ -129,6 +130,8 @@ def test_the_command_prints_a_table_and_writes_the_report(model: Path, data: Pat
     values = written["results"][0]["values"]["kid_grid-colours"]
     assert rows[0][1:3] == [f"{values['value']:.6g}", f"{values['standard_error']:.2g}"]
     assert refusal(*arguments) == f"{dest}: already exists; choose another destination or add --overwrite"
+    folder = (*arguments[:-1], tmp_path, "--overwrite")
+    assert refusal(*folder) == f"{tmp_path}: is a folder; choose a file name"
     printed = run(*arguments[:-2], "--json", "-")
     printed_report = json.loads(printed.stdout)
     assert printed_report["results"][0]["values"]["kid_grid-colours"] == pytest.approx(values)
@@ -189,9 +192,6 @@ class OfficialColours(CountedColours):
 
 
 def make_inputs(data: Path, tmp_path: Path, generator: BlobGenerator, extractor: Any) -> EvaluationInputs:
-    from crowdgan_core.api import open_dataset
-    from crowdgan_core.metrics.stored_images import DatasetImages
-
     reader = open_dataset(data)
     return EvaluationInputs(
         real=DatasetImages(reader),
@@ -215,6 +215,11 @@ def test_official_metrics_with_another_number_of_images_are_marked(
     assert report.values.keys() == {"fid50k_full", "kid50k_full", "is50k_mean", "is50k_std"}
     assert report.values["is50k_mean"] >= 1
     assert report.results[2].num_real is None, "the inception score does not use real images"
+
+    inputs.real = DatasetImages(open_dataset(data), mirror=True)
+    mirrored = evaluation.compute_metrics(inputs, selection, num_images=20)
+    note = "not the official definition: it has no mirrored copies of real images; remove --mirror"
+    assert [note in result.notes for result in mirrored.results] == [True, True, False]
 
 
 def test_an_extractor_without_probabilities_has_no_inception_score(

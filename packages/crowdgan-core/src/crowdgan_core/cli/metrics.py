@@ -68,12 +68,12 @@ def command(
 
 
 def _evaluate(options: EvaluationOptions, names: str | None, dest: Path | None, *, overwrite: bool) -> None:
-    from crowdgan_core.io.atomic import check_overwrite, write_bytes
+    from crowdgan_core.io.atomic import check_file_overwrite, write_bytes
     from crowdgan_core.metrics import evaluation
     from crowdgan_core.metrics.opening import open_inputs
 
     if dest is not None and dest != STDOUT:
-        check_overwrite(dest, overwrite=overwrite)
+        check_file_overwrite(dest, overwrite=overwrite)
     plugins = installed_plugins()
     with open_inputs(options, plugins) as inputs:
         if names is None:

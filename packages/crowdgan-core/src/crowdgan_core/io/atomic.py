@@ -60,8 +60,9 @@ def write_bytes(dest: Path, data: bytes, *, overwrite: bool) -> None:
     """Writes one file.
 
     Raises:
-        DatasetError: as `atomic_path`.
+        DatasetError: as `atomic_path`, or `dest` is a folder.
     """
+    check_file_overwrite(dest, overwrite=overwrite)
     with atomic_path(dest, overwrite=overwrite) as partial, wrap_os_errors(dest):
         partial.write_bytes(data)
 
@@ -111,6 +112,17 @@ def check_overwrite(dest: Path, *, overwrite: bool) -> None:
     """
     if not overwrite and os.path.lexists(dest):
         raise DatasetError(f"{dest}: already exists; choose another destination or add --overwrite")
+
+
+def check_file_overwrite(dest: Path, *, overwrite: bool) -> None:
+    """Checks that a file may be written to `dest`; a folder is never replaced by a file.
+
+    Raises:
+        DatasetError: `dest` is a folder, or exists and `overwrite` is False.
+    """
+    if dest.is_dir():
+        raise DatasetError(f"{dest}: is a folder; choose a file name")
+    check_overwrite(dest, overwrite=overwrite)
 
 
 @contextmanager

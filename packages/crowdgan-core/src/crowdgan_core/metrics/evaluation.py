@@ -235,6 +235,8 @@ def _definition_notes(metric: Metric, inputs: EvaluationInputs) -> tuple[str, ..
         notes.append(f"not the official definition: it compares with {defined} generated images")
     elif defined is not None and defined != inputs.num_images:
         notes.append(f"not the official definition: {inputs.num_images} generated images instead of {defined}")
+    if defined is not None and getattr(metric, "uses_real_images", True) and getattr(inputs.real, "mirror", False):
+        notes.append("not the official definition: it has no mirrored copies of real images; remove --mirror")
     if hasattr(metric, "notes"):
         with plugin_call(KIND, metric, "notes"):
             notes += metric.notes(inputs)

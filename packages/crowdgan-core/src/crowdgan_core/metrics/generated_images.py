@@ -113,13 +113,14 @@ def check_labels(dataset: DatasetReader | None, card: ModelCard) -> None:
     """
     if card.label_kind is None:
         return
-    metadata = DatasetMetadata() if dataset is None else dataset.metadata
-    name = "the images" if dataset is None else str(dataset.path)
+    if dataset is None:
+        raise ConfigError(f"the model has {_describe_model(card)}; give a dataset with these labels by --data")
+    metadata = dataset.metadata
     has_same_length = label_vectors(metadata).shape[1] == card.label_dim
     has_same_names = not card.classes or tuple(card.classes) == tuple(metadata.classes)
     if metadata.label_kind != card.label_kind or not has_same_length or not has_same_names:
         raise ConfigError(
-            f"{name}: {_describe_dataset(metadata)}, but the model has {_describe_model(card)}; the labels of "
+            f"{dataset.path}: {_describe_dataset(metadata)}, but the model has {_describe_model(card)}; the labels of "
             "generated images are drawn from the dataset, so they must be the same"
         )
 

@@ -33,7 +33,7 @@ class StoredImages(ABC):
     def __init__(self, description: str, count: int, *, mirror: bool) -> None:
         if count == 0:
             raise DatasetError(f"{description}: contains no images")
-        self._description, self._count, self._mirror = description, count, mirror
+        self._description, self._count, self.mirror = description, count, mirror
         height, width, _ = self._read(0).shape
         self._size = (height, width)
         self._hash: str | None = None
@@ -41,7 +41,7 @@ class StoredImages(ABC):
     @property
     def description(self) -> str:
         """Text for messages and tables, for example `crowds.zip with mirrored copies`."""
-        return f"{self._description} with mirrored copies" if self._mirror else self._description
+        return f"{self._description} with mirrored copies" if self.mirror else self._description
 
     @property
     def size(self) -> tuple[int, int]:
@@ -50,7 +50,7 @@ class StoredImages(ABC):
 
     def __len__(self) -> int:
         """Number of images, including mirrored copies."""
-        return self._count * (2 if self._mirror else 1)
+        return self._count * (2 if self.mirror else 1)
 
     def batches(self, batch_size: int) -> Iterator[npt.NDArray[np.uint8]]:
         """Images `[batch_size, height, width, 3]` in order; the last batch may be smaller.
@@ -68,7 +68,7 @@ class StoredImages(ABC):
             DatasetError: as for `batches`.
         """
         if self._hash is None:
-            digest = hashlib.sha256(f"{format_size(self.size)} mirror={self._mirror}".encode())
+            digest = hashlib.sha256(f"{format_size(self.size)} mirror={self.mirror}".encode())
             for index in range(self._count):
                 digest.update(np.ascontiguousarray(self._image(index)).data)
             self._hash = digest.hexdigest()
