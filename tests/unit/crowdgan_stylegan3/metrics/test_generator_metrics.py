@@ -22,7 +22,7 @@ from crowdgan_core.utils.progress import NullProgress
 from crowdgan_stylegan3.config import Variant, generator_config
 from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
 from crowdgan_stylegan3.inference.random_init import random_card, random_generator
-from crowdgan_stylegan3.metrics import perceptual_path_length
+from crowdgan_stylegan3.metrics import generator_equivariance, perceptual_path_length
 from crowdgan_stylegan3.metrics.generator_equivariance import PooledError, equivariance_db
 from crowdgan_stylegan3.metrics.generator_metrics import GENERATOR_METRICS
 from crowdgan_stylegan3.metrics.perceptual_path_length import path_lengths, trimmed_mean
@@ -116,6 +116,14 @@ def test_equivariance_metrics_are_repeatable(stylegan2: StyleGanImageGenerator, 
     assert values != metric.compute(inputs(stylegan2, seed=1), NullProgress())
 
 
+def test_equivariance_without_movement_is_an_error(
+    stylegan2: StyleGanImageGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator_equivariance, "MAX_TRANSLATION", 0.0)
+    with pytest.raises(ConfigError, match="eqt50k_int: undefined for 2 images: no image changes when it is moved"):
+        METRICS["eqt50k_int"].compute(inputs(stylegan2), NullProgress())
+
+
 class FlattenedPixels(FeatureExtractor):
     """Pixels as perceptual features."""
 
@@ -173,7 +181,7 @@ def test_reasons_why_metrics_are_unavailable(name: str) -> None:
     with pytest.raises(ConfigError, match="this is a model of blobs"):
         METRICS["eqr50k"].compute(inputs(foreign), NullProgress())
     labelled = random_model("stylegan2", resolution=16, classes=("sparse", "dense"))
-    assert "no labels, but the model has the classes sparse, dense" in str(metric.unavailable_reason(inputs(labelled)))
+    assert "the model has the classes sparse, dense; give a dataset" in str(metric.unavailable_reason(inputs(labelled)))
 
 
 def test_metrics_with_official_names_have_the_official_number_of_images() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,12 +40,21 @@ class EquivarianceMetric:
         return _generator_reason(inputs)
 
     def compute(self, inputs: MetricInputs, progress: Progress) -> Mapping[str, MetricValue]:
-        """The equivariance in decibels."""
+        """The equivariance in decibels.
+
+        Raises:
+            ConfigError: it is infinite, since all movements are 0 or all images have one colour.
+        """
         from crowdgan_stylegan3.metrics.generator_equivariance import equivariance_db
 
         generator, seeds, labels = _samples(inputs, inputs.num_images)
         progress.start(self.name, len(seeds))
         value = equivariance_db(generator, seeds, labels, self.movement, seed=inputs.seed, progress=progress)
+        if not math.isfinite(value):
+            raise ConfigError(
+                f"{self.name}: undefined for {len(seeds)} images: no image changes when it is moved; increase the "
+                "number of images, unless the model generates images of one colour"
+            )
         return {self.name: MetricValue(value)}
 
 
