@@ -100,6 +100,14 @@ def test_predictions_that_are_not_finite_are_an_error_that_names_the_predictor(t
         evaluate(write_squares(tmp_path / "squares.zip", 40), Broken)
 
 
+def test_the_requested_number_of_images_is_generated(tmp_path: Path) -> None:
+    with open_dataset(write_squares(tmp_path / "squares.zip", 40)) as reader:
+        scale = split_dataset(reader).scale
+    requests = ConditionedImages(SquaresGenerator(), "", scale, num_images=11, seed=0).requests
+    pairs = sorted(zip(requests.latents.tolist(), requests.classes.tolist(), strict=True))
+    assert pairs == [(number // 3, number % 3) for number in range(11)]
+
+
 def test_another_seed_gives_other_latents(tmp_path: Path) -> None:
     with open_dataset(write_squares(tmp_path / "squares.zip", 40)) as reader:
         scale = split_dataset(reader).scale

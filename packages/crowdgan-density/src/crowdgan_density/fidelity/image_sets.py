@@ -79,7 +79,8 @@ class RequestedImages(Protocol):
 
 
 class ConditionedImages:
-    """Images of a generator: every latent with every requested label, in random order.
+    """Images of a generator: every latent with every requested label, in random order; the last one with the first
+    labels if the number of images is not a multiple of that of labels.
 
     Raises:
         ConfigError: there are fewer images than labels.
@@ -105,10 +106,8 @@ class ConditionedImages:
         ]
         if num_images < len(vectors):
             raise ConfigError(f"{num_images} images; at least {len(vectors)} are needed, one per requested label")
-        latents, labels = np.meshgrid(np.arange(num_images // len(vectors)), np.arange(len(vectors)), indexing="ij")
-        order = np.random.default_rng(seed).permutation(latents.size)
-        latents, labels = latents.ravel()[order], labels.ravel()[order]
-        seeds = image_seeds(seed, num_images // len(vectors))
+        latents, labels = np.divmod(np.random.default_rng(seed).permutation(num_images), len(vectors))
+        seeds = image_seeds(seed, int(latents.max()) + 1)
         self._seeds = [seeds[latent] for latent in latents]
         self._vectors = [vectors[label] for label in labels]
         self.requests = Requests(
