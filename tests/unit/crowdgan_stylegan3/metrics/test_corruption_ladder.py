@@ -99,7 +99,7 @@ def assert_distances_rise(extractor: Lite0Extractor, images: list[ImageArray], n
 
 
 def test_distances_rise_on_synthetic_crowds(extractor: Lite0Extractor) -> None:
-    assert_distances_rise(extractor, synthetic_crowds(images_per_class=8), num_corrupted=8)
+    assert_distances_rise(extractor, synthetic_crowds(images_per_class=6), num_corrupted=6)
 
 
 @pytest.mark.slow
