@@ -47,7 +47,11 @@ def test_the_sources_are_complete():
 
 def test_the_commands_are_complete():
     commands = plugin.crowdgan_register_commands()
-    assert [(spec.group, spec.command.name) for spec in commands] == [("", "calibrate"), ("density", "evaluate")]
+    assert [(spec.group, spec.command.name) for spec in commands] == [
+        ("", "calibrate"),
+        ("density", "evaluate"),
+        ("metrics", "density"),
+    ]
 
 
 def test_the_module_is_an_entry_point():
