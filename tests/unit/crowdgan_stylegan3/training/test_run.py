@@ -32,7 +32,6 @@ from crowdgan_stylegan3.training.checkpoints.training_state import read_checkpoi
 from crowdgan_stylegan3.training.data.dataset import open_training_data
 from crowdgan_stylegan3.training.data.labels import TrainingLabels
 from crowdgan_stylegan3.training.loop import Loop
-from crowdgan_stylegan3.training.reporting import sample_grid
 from crowdgan_stylegan3.training.run import TrainingRun, config_for, options_of
 from crowdgan_stylegan3.training.run_writer import create_run_folder
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
@@ -40,19 +39,6 @@ from tests.support.training import CLASSES, small_config, small_options, write_d
 
 STEP_KIMG = 0.004
 """Thousands of images in a step with batch size 4."""
-
-
-@pytest.fixture
-def full_grids() -> None:
-    """Sample grids of the published width, instead of the small ones of the other tests."""
-
-
-@pytest.fixture(autouse=True)
-def _small_grids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reduces sample grids to two columns, since images of a grid take longer than the steps of these tests."""
-    if "full_grids" not in request.fixturenames:
-        monkeypatch.setattr(sample_grid, "MIN_COLUMNS", 2)
-        monkeypatch.setattr(sample_grid, "MAX_COLUMNS", 2)
 
 
 def train_run(outdir: Path, data: Path, *, resume: Path | None = None, **changes: Any) -> TrainingRun:
