@@ -334,10 +334,7 @@ def evaluate_metrics(
     plugins = installed_plugins()
     generator = None if isinstance(network, (str, Path)) else network
     with opening.open_inputs(options, plugins, generator) as inputs:
-        if metrics is None:
-            selection = evaluation.default_metrics(inputs, plugins.metrics, features, num_images)
-        else:
-            selection = evaluation.select_metrics(metrics, plugins.metrics)
+        selection = evaluation.choose_metrics(metrics, inputs, plugins.metrics, features, num_images)
         return evaluation.compute_metrics(inputs, selection, num_images=num_images, progress=progress)
 
 

@@ -76,10 +76,8 @@ def _evaluate(options: EvaluationOptions, names: str | None, dest: Path | None, 
         check_file_overwrite(dest, overwrite=overwrite)
     plugins = installed_plugins()
     with open_inputs(options, plugins) as inputs:
-        if names is None:
-            selection = evaluation.default_metrics(inputs, plugins.metrics, options.features, options.num_images)
-        else:
-            selection = evaluation.select_metrics(_split(names), plugins.metrics)
+        chosen = None if names is None else _split(names)
+        selection = evaluation.choose_metrics(chosen, inputs, plugins.metrics, options.features, options.num_images)
         evaluation.check_available(inputs, selection.metrics, options.num_images)
         _announce(inputs, selection, options)
         with progress_bar() as progress:

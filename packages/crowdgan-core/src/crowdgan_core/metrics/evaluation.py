@@ -90,6 +90,19 @@ class MetricSelection:
     """Default metrics that cannot be computed, with the reasons."""
 
 
+def choose_metrics(
+    names: Sequence[str] | None,
+    inputs: EvaluationInputs,
+    installed: Mapping[str, Metric],
+    extractor: str,
+    num_images: int | None = None,
+) -> MetricSelection:
+    """The metrics of these names, or the default metrics for None; arguments and errors as for these functions."""
+    if names is None:
+        return default_metrics(inputs, installed, extractor, num_images)
+    return select_metrics(names, installed)
+
+
 def default_metrics(
     inputs: EvaluationInputs, installed: Mapping[str, Metric], extractor: str, num_images: int | None = None
 ) -> MetricSelection:
