@@ -21,6 +21,7 @@ from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_stylegan3.training.config.options import TrainOptions
 from crowdgan_stylegan3.training.config.recipe import resolve_config
 from crowdgan_stylegan3.training.data.dataset import ImageDataset, TrainingData, load_batches, open_training_data
+from crowdgan_stylegan3.training.data.label_sampling import DatasetLabelSampler
 from crowdgan_stylegan3.training.data.sampler import ImageSampler
 from crowdgan_stylegan3.training.runtime.cudnn import cudnn_flags
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
@@ -60,8 +61,8 @@ def measure_training(case: TrainingCase, device: torch.device, num_steps: int) -
         open_training_data(path, conditional=True) as data,
         cudnn_flags(benchmark=True),
         load_batches(
-            ImageDataset(path, data.labels, mirror=False),
-            ImageSampler(num_images=NUM_IMAGES, batch=case.batch, seed=0),
+            ImageDataset(path, NUM_IMAGES),
+            ImageSampler(labels=DatasetLabelSampler(data.labels.vectors), mirror=False, batch=case.batch, seed=0),
             workers=case.workers,
             device=device,
         ) as batches,
@@ -116,8 +117,7 @@ def create_trainer(case: TrainingCase, path: Path, data: TrainingData, device: t
         Networks.random(config),
         DistributedContext(device=device),
         batch_gpu=case.batch_gpu,
-        labels=data.labels.vectors,
-        classes=data.labels.classes,
+        labels=data.labels,
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from crowdgan_stylegan3.config import Variant
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext, init_distributed
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
-from tests.support.training import CLASS_LABELS, CLASSES, SIDE_PX, small_config
+from tests.support.training import CLASS_LABELS, SIDE_PX, small_config
 
 BATCH = 8
 
@@ -35,8 +35,7 @@ def save_gradients(dest: Path, variant: Variant, context: DistributedContext) ->
         Networks.random(config),
         context,
         batch_gpu=BATCH // context.world_size,
-        labels=CLASS_LABELS.vectors,
-        classes=CLASSES,
+        labels=CLASS_LABELS,
     )
     trainer.step((images[context.rank :: context.world_size], labels[context.rank :: context.world_size]))
     if context.is_main:

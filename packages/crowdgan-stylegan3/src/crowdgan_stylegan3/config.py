@@ -98,6 +98,8 @@ class GeneratorConfig(NetworkConfig):
     """Length of the intermediate latent vector w."""
     mapping_layers: int = 2
     """Number of fully connected layers of the mapping network."""
+    label_transition: bool = field(default=False, metadata=codec.omitted_default())
+    """Whether training starts unconditionally and the influence of the labels rises (Shahbazi et al. 2022)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -169,6 +171,8 @@ class DiscriminatorConfig(NetworkConfig):
     """Group size of the minibatch standard deviation (official `--mbstd-group`)."""
     num_frozen: int = 0
     """Number of layers that are frozen, from the input (official `--freezed`)."""
+    unconditional_head: bool = field(default=False, metadata=codec.omitted_default())
+    """Whether an unconditional logit is computed beside the conditional one (Shahbazi et al. 2022)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

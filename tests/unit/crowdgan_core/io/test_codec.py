@@ -49,6 +49,7 @@ class AllTypes:
     count: int = 3
     flag: bool = False
     path: Path | None = None
+    span: tuple[float, float] | None = None
     shape: Shape = field(default_factory=Circle)
 
     def __post_init__(self) -> None:
@@ -61,6 +62,7 @@ VALUE = AllTypes(
     kind="class",
     options={"x": [1, {"y": None}]},
     path=Path("a/b"),
+    span=(0.5, 2.0),
     shape=Square(side=4.0),
 )
 

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from crowdgan_stylegan3.training.losses import (
+    combine_heads,
     gaussian_blur,
+    gradient_penalty,
+    lecam_penalty,
     logistic_loss_fake,
     logistic_loss_real,
     mix_styles,
     path_lengths,
-    r1_penalty,
 )
 
 
@@ -27,13 +29,13 @@ def test_r1_of_a_linear_discriminator_is_the_squared_norm_of_the_weights() -> No
     weights = torch.randn(3, 4, 4)
     images = torch.randn(5, 3, 4, 4, requires_grad=True)
     logits = (images * weights).sum(dim=(1, 2, 3))[:, None]
-    assert torch.allclose(r1_penalty(logits, images), weights.square().sum().expand(5), rtol=1e-5)
+    assert torch.allclose(gradient_penalty(logits, images), weights.square().sum().expand(5), rtol=1e-5)
 
 
 def test_r1_has_gradients_with_respect_to_the_weights() -> None:
     weight = torch.tensor(2.0, requires_grad=True)
     images = torch.ones(1, 1, 2, 2, requires_grad=True)
-    penalty = r1_penalty((weight * images.square()).sum(dim=(1, 2, 3))[:, None], images)
+    penalty = gradient_penalty((weight * images.square()).sum(dim=(1, 2, 3))[:, None], images)
     assert penalty.item() == pytest.approx(4 * 4**2)
     (gradient,) = torch.autograd.grad(penalty.sum(), weight)  # the penalty is 4 · (2 · weight)²
     assert gradient.item() == pytest.approx(32 * 2.0)
@@ -67,3 +69,15 @@ def test_a_blur_below_a_third_of_a_pixel_returns_the_images() -> None:
     images = torch.randn(1, 3, 8, 8)
     assert gaussian_blur(images, 0.3) is images
     assert gaussian_blur(images, 0.0) is images
+
+
+def test_two_heads_are_weighted_by_the_influence_of_the_labels() -> None:
+    values = torch.tensor([[1.0, 10.0], [2.0, 20.0]])
+    assert combine_heads(values, 0.5).tolist() == [[10.5], [21]]
+    assert torch.equal(combine_heads(values[:, :1], 0.5), values[:, :1])
+
+
+def test_the_lecam_penalty_is_of_logits_beyond_the_mean_of_the_other_kind() -> None:
+    logits, anchor = torch.tensor([[2.0], [-1.0]]), torch.tensor(0.5)
+    assert lecam_penalty(logits, anchor, real=True).tolist() == [[2.25], [0]]
+    assert lecam_penalty(logits, anchor, real=False).tolist() == [[0], [2.25]]

@@ -27,6 +27,7 @@ from crowdgan_stylegan3.backend import StyleGan3Backend
 from crowdgan_stylegan3.config import StyleGan2Config
 from crowdgan_stylegan3.io.safetensors_files import generator_card, load_discriminator, save_network
 from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.training import run as run_module
 from crowdgan_stylegan3.training.checkpoints.export import export_network
 from crowdgan_stylegan3.training.checkpoints.training_state import read_checkpoint
 from crowdgan_stylegan3.training.data.dataset import open_training_data
@@ -116,12 +117,20 @@ def test_sample_grids_have_a_row_per_class_and_a_column_per_seed(dataset: Path, 
     assert np.array_equal(cell, generator.generate([5], labels)[0])
 
 
-@pytest.mark.parametrize(("labels", "variant"), [("class", "stylegan3-t"), (None, "stylegan2")])
-def test_a_resumed_run_equals_an_uninterrupted_run(tmp_path: Path, labels: str | None, variant: str) -> None:
+@pytest.mark.parametrize(
+    ("labels", "options"),
+    [
+        ("class", {"variant": "stylegan3-t"}),
+        (None, {"variant": "stylegan2"}),
+        ("value", {"vicinity": "soft", "mirror": True, "adversarial": "relativistic"}),
+        ("class", {"balance_classes": True, "transition_kimg": (STEP_KIMG, 5 * STEP_KIMG), "lecam_weight": 0.1}),
+    ],
+)
+def test_a_resumed_run_equals_an_uninterrupted_run(tmp_path: Path, labels: str | None, options: dict[str, Any]) -> None:
     data = write_dataset(tmp_path / "crowds.zip", labels=labels)
-    single_run = train_run(tmp_path / "uninterrupted", data, total_kimg=6 * STEP_KIMG, variant=variant)
-    first = train_run(tmp_path / "resumed", data, total_kimg=3 * STEP_KIMG, variant=variant)
-    second = train_run(tmp_path / "resumed", data, total_kimg=6 * STEP_KIMG, variant=variant)
+    single_run = train_run(tmp_path / "uninterrupted", data, total_kimg=6 * STEP_KIMG, **options)
+    first = train_run(tmp_path / "resumed", data, total_kimg=3 * STEP_KIMG, **options)
+    second = train_run(tmp_path / "resumed", data, total_kimg=6 * STEP_KIMG, **options)
     assert second.folder.path == first.folder.path
     uninterrupted, resumed = (read_checkpoint(training.folder.checkpoint_path) for training in (single_run, second))
     assert uninterrupted.progress == resumed.progress
@@ -144,12 +153,13 @@ def test_the_same_options_resume_a_run_until_it_has_finished(dataset: Path, tmp_
     assert train_run(tmp_path, dataset, total_kimg=3 * STEP_KIMG, seed=1).folder.path != training.folder.path
 
 
-def test_a_run_on_continuous_labels_without_an_encoding_is_resumed(
+def test_a_run_on_continuous_labels_of_an_earlier_version_is_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = write_dataset(tmp_path / "values.zip", labels="value")
     with monkeypatch.context() as earlier_version:
         earlier_version.setattr(TrainingLabels, "encoding", lambda _: None)
+        earlier_version.setattr(run_module, "default_vicinity", lambda _: "none")
         training = train_run(tmp_path / "runs", data, total_kimg=2 * STEP_KIMG)
     by_options = train_run(tmp_path / "runs", data, total_kimg=3 * STEP_KIMG)
     by_folder = train_run(tmp_path / "runs", data, resume=training.folder.path, total_kimg=4 * STEP_KIMG)
@@ -157,6 +167,7 @@ def test_a_run_on_continuous_labels_without_an_encoding_is_resumed(
         assert (resumed.folder, resumed.config) == (training.folder, training.config)
     new = train_run(tmp_path / "other", data, total_kimg=STEP_KIMG)
     assert new.config.generator.label_encoding is not None
+    assert (new.config.conditioning.vicinity, training.config.conditioning.vicinity) == ("hard", "none")
 
 
 def test_a_run_resumed_by_its_folder_keeps_its_config(dataset: Path, tmp_path: Path) -> None:

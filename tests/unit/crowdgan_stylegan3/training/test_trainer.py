@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from crowdgan_stylegan3.networks.discriminator import Conv
 from crowdgan_stylegan3.networks.synthesis_stylegan3 import AliasFreeLayer, StyleGan3Synthesis
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
+from crowdgan_stylegan3.training.data.labels import TrainingLabels
 from crowdgan_stylegan3.training.ema import GeneratorStatistics, ema_decay, update_ema
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
@@ -24,13 +25,15 @@ LABELS = np.eye(3, dtype=np.float32)[np.arange(24) % 3]
 
 def create_trainer(config: TrainingConfig, batch_gpu: int | None = None, networks: Networks | None = None) -> Trainer:
     label_dim = config.generator.label_dim
+    labels = TrainingLabels(
+        vectors=LABELS[:, :label_dim], kind="class" if label_dim else None, classes=CLASSES[:label_dim]
+    )
     return Trainer(
         config,
         networks or Networks.random(config),
         DistributedContext(),
         batch_gpu=batch_gpu or config.batch,
-        labels=LABELS[:, :label_dim],
-        classes=CLASSES[:label_dim],
+        labels=labels,
     )
 
 
@@ -190,8 +193,7 @@ def test_labels_of_generated_images_are_sampled_from_the_dataset() -> None:
         Networks.random(config),
         DistributedContext(),
         batch_gpu=24,
-        labels=LABELS[[1, 1, 2]],
-        classes=CLASSES,
+        labels=TrainingLabels(vectors=LABELS[[1, 1, 2]], kind="class", classes=CLASSES),
     )
     trainer.step(random_batch(config))
     statistics = trainer.statistics.collect(trainer.context)
@@ -267,3 +269,76 @@ def test_styles_are_mixed_with_other_latents(monkeypatch: pytest.MonkeyPatch) ->
     assert len(pairs) == 3
     for first, second in pairs:
         assert (first - second).abs().amax(dim=(1, 2)).min() > 0.01
+
+
+def test_before_a_transition_the_labels_have_no_influence_and_after_it_the_full_one() -> None:
+    config = small_config(transition_kimg=(1.0, 2.0))
+    trainer = create_trainer(config)
+    z, labels = torch.randn(4, 512), torch.eye(3)
+    with torch.no_grad():
+        trainer.generator.mapping.embed.weight.mul_(50)  # as after training
+    for nimg, weight in ((0, 0.0), (1500, 0.5), (2500, 1.0)):
+        trainer.nimg = nimg
+        assert trainer.label_weight == weight
+        before = copy_state(trainer.discriminator.mapping)
+        trainer.step(random_batch(config))
+        changed = changed_keys(before, copy_state(trainer.discriminator.mapping))
+        assert bool(changed) == (weight > 0)
+        ws = [trainer.generator_ema.mapping(z[:1], label[None]) for label in labels]
+        assert torch.equal(ws[0], ws[1]) == (weight == 0)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_scores_of_two_heads_have_the_scale_of_one(heads: int) -> None:
+    trainer = create_trainer(small_config(transition_kimg=(0.0, 1.0) if heads == 2 else None))
+    trainer.nimg = 500
+    assert torch.allclose(trainer._scores(torch.full((2, heads), 3.0)), torch.full((2, 1), 3.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"adversarial": "relativistic"}, {"Loss/r1_penalty", "Loss/r2_penalty"}),
+        ({"r2_gamma": 0.5, "r1_gamma": 0.0}, {"Loss/r2_penalty"}),
+        ({"lecam_weight": 0.1}, {"Loss/r1_penalty"}),
+        ({"transition_kimg": (0.0, 0.001)}, {"Loss/r1_penalty"}),
+    ],
+)
+def test_options_of_the_loss_change_all_weights_and_report_their_penalties(
+    changes: dict[str, object], names: set[str]
+) -> None:
+    config = small_config(**changes)
+    trainer = create_trainer(config)
+    before = copy_state(trainer.generator), copy_state(trainer.discriminator)
+    for _ in range(2):
+        trainer.step(random_batch(config))
+    for network, state in zip((trainer.generator, trainer.discriminator), before, strict=True):
+        unchanged = {name for name, _ in network.named_parameters()} - changed_keys(state, copy_state(network))
+        assert unchanged <= {"b4.out.bias"}  # cancels out in a relativistic loss
+    statistics = trainer.statistics.collect(trainer.context)
+    assert {name for name in statistics if name.endswith("_penalty")} == names
+    assert statistics["Progress/skipped"].mean == 0
+
+
+def test_a_relativistic_loss_depends_on_differences_of_logits_only() -> None:
+    """A constant added to all logits changes the logistic loss, but not the relativistic one."""
+    losses = {}
+    for adversarial in ("logistic", "relativistic"):
+        config = small_config(adversarial=adversarial, augment="noaug")
+        for bias in (0.0, 5.0):
+            trainer = create_trainer(config)
+            trainer.discriminator.config = replace(trainer.discriminator.config, label_dim=0)
+            trainer.discriminator.register_forward_hook(lambda *_args, bias=bias: _args[-1][:, :1] + bias)
+            trainer.step(random_batch(config))
+            losses[adversarial, bias] = trainer.statistics.collect(trainer.context)["Loss/D/loss"].mean
+    assert losses["relativistic", 0] == pytest.approx(losses["relativistic", 5], rel=1e-4)
+    assert losses["logistic", 0] != pytest.approx(losses["logistic", 5], rel=0.1)
+
+
+def test_the_lecam_penalty_follows_the_moving_averages_of_the_logits() -> None:
+    config = small_config(lecam_weight=0.1)
+    trainer = create_trainer(config)
+    trainer.step(random_batch(config))
+    mean = trainer.statistics.collect(trainer.context)["Loss/scores/real"].mean
+    assert trainer.logit_means[0].item() == pytest.approx((1 - config.loss.lecam_decay) * mean, rel=1e-4)
+    assert trainer.logit_means[1].item() != 0

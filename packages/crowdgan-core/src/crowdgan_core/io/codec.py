@@ -202,10 +202,10 @@ def _tuple_reader(cls: Any, converter: Converter) -> Callable[[Any, type], tuple
 
 
 def _union_reader(cls: Any, converter: Converter) -> Callable[[Any, type], Any]:
-    """A reader of a union of a scalar and a tuple, and possibly None, distinguished by the JSON type."""
+    """A reader of a union of a tuple with a scalar, None or both, distinguished by the JSON type."""
     members = get_args(cls)
     tuples = next(item for item in members if get_origin(item) is tuple)
-    scalar = next(item for item in members if item in TYPE_NAMES)
+    scalar = next((item for item in members if item in TYPE_NAMES), tuples)
 
     def read(value: Any, _: type) -> Any:
         if value is None and type(None) in members:

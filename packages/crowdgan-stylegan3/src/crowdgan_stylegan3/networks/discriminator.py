@@ -132,11 +132,14 @@ class Discriminator(nn.Module):
                 num_ws=None,
                 label_encoding=config.label_encoding,
             )
-        self.b4 = DiscriminatorHead(config, features)
+        self.has_two_heads = bool(config.label_dim) and config.unconditional_head
+        self.b4 = DiscriminatorHead(config, features + self.has_two_heads)
         self._freeze(config.num_frozen)
 
     def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
         """Logits `[N, 1]`, high for images that are classified as real.
+
+        With an unconditional head `[N, 2]`: whether the image is real for its label, and whether it is real.
 
         Args:
             images: `[N, channels, resolution, resolution]`.
@@ -155,7 +158,9 @@ class Discriminator(nn.Module):
         if not self.config.label_dim:
             return features
         label: Tensor = self.mapping(None, c)
-        return (features * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1])
+        unconditional = features[:, label.shape[1] :]
+        conditional = (features[:, : label.shape[1]] * label).sum(dim=1, keepdim=True) / math.sqrt(label.shape[1])
+        return torch.cat([conditional, unconditional], dim=1) if self.has_two_heads else conditional
 
     def _freeze(self, count: int) -> None:
         """Exclude the first `count` layers, counted from the image, from training.

@@ -36,6 +36,7 @@ class Generator(nn.Module):
             num_layers=config.mapping_layers,
             num_ws=self.synthesis.num_ws,
             label_encoding=config.label_encoding,
+            label_transition=config.label_transition,
         )
 
     def forward(

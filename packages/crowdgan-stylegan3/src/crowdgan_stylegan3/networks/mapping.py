@@ -27,6 +27,8 @@ class MappingNetwork(nn.Module):
     """Maps latents, labels or both to `w`; a generator's network repeats `w` per layer and tracks its mean."""
 
     w_avg: Tensor
+    label_weight: Tensor | None
+    """Influence of the labels, 0 to 1; None for 1."""
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class MappingNetwork(nn.Module):
         num_layers: int,
         num_ws: int | None,
         label_encoding: LabelEncoding | None = None,
+        label_transition: bool = False,
     ) -> None:
         """Initialise the layers with random weights.
 
@@ -47,6 +50,7 @@ class MappingNetwork(nn.Module):
             num_layers: number of fully connected layers.
             num_ws: number of copies of the result, one per layer of the generator; None for a discriminator.
             label_encoding: encoding of the labels; None for none.
+            label_transition: whether the influence of the labels changes in training, which starts at 0.
         """
         super().__init__()
         self.z_dim, self.label_dim, self.num_layers, self.num_ws = z_dim, label_dim, num_layers, num_ws
@@ -59,6 +63,7 @@ class MappingNetwork(nn.Module):
             self.add_module(f"fc{index}", layer)
         if num_ws is not None:
             self.register_buffer("w_avg", torch.zeros(w_dim))
+        self.register_buffer("label_weight", torch.zeros(()) if label_transition else None)
 
     def forward(self, z: Tensor | None, c: Tensor | None, *, update_emas: bool = False) -> Tensor:
         """Intermediate latents `[N, num_ws, w_dim]`, or `[N, w_dim]` for a discriminator.
@@ -75,7 +80,8 @@ class MappingNetwork(nn.Module):
         inputs = [] if z is None else [normalise(z.float())]
         if c is not None:
             features = c.float() if self.label_encoding is None else label_features(c.float(), self.label_encoding)
-            inputs.append(normalise(self.embed(features)))
+            embedded = normalise(self.embed(features))
+            inputs.append(embedded if self.label_weight is None else embedded * self.label_weight)
         x = torch.cat(inputs, dim=1)
         for index in range(self.num_layers):
             x = self.get_submodule(f"fc{index}")(x)
@@ -84,6 +90,11 @@ class MappingNetwork(nn.Module):
         if update_emas:
             self.w_avg.copy_(x.detach().mean(dim=0).lerp(self.w_avg, W_AVG_DECAY))
         return x.unsqueeze(1).expand(-1, self.num_ws, -1)
+
+    def set_label_weight(self, weight: float) -> None:
+        """Sets the influence of the labels, 0 to 1; only for a network with `label_transition`."""
+        if self.label_weight is not None:
+            self.label_weight.fill_(weight)
 
     def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
         """`ws` interpolated from the mean w by the factor `psi`, in the first `cutoff` layers; None for all layers."""

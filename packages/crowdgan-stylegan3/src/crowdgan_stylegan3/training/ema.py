@@ -77,7 +77,8 @@ def _update_running_mean(running: Tensor, mean: Tensor, decay: float) -> None:
 
 
 def update_ema(generator_ema: Generator, generator: Generator, decay: float) -> None:
-    """Updates the EMA generator in place: θ_ema ← `decay` · θ_ema + (1 - `decay`) · θ; copies the running means.
+    """Updates the EMA generator in place: θ_ema ← `decay` · θ_ema + (1 - `decay`) · θ; copies the running
+    means and the influence of the labels.
 
     Other buffers, such as filters, are constant and are not written, so values cached for them remain valid.
     """
@@ -88,7 +89,8 @@ def update_ema(generator_ema: Generator, generator: Generator, decay: float) -> 
 
 def _running_means(generator: Generator) -> list[Tensor]:
     magnitudes = [module.magnitude_ema for module in generator.modules() if isinstance(module, AliasFreeLayer)]
-    return [generator.mapping.w_avg, *magnitudes]
+    label_weight = generator.mapping.label_weight
+    return [generator.mapping.w_avg, *magnitudes, *([] if label_weight is None else [label_weight])]
 
 
 def ema_decay(nimg: int, batch: int, half_life_kimg: float, rampup: float | None) -> float:

@@ -5,7 +5,9 @@ D denotes the discriminator's logits, G the generator, sigmoid(D) the probabilit
 Sources: Goodfellow et al., "Generative Adversarial Nets", 2014 (non-saturating logistic loss); Mescheder et al., "Which
 Training Methods for GANs do actually Converge?", 2018 (R1); Karras et al., "A Style-Based Generator Architecture for
 GANs", 2019 (style mixing), "Analyzing and Improving the Image Quality of StyleGAN", 2020 (path length regularisation)
-and "Alias-Free Generative Adversarial Networks", 2021 (blur).
+and "Alias-Free Generative Adversarial Networks", 2021 (blur); Huang et al., "The GAN is dead; long live the GAN!", 2024
+(relativistic pairing with R1 and R2); Tseng et al., "Regularizing Generative Adversarial Networks under Limited Data",
+2021 (LeCam); Shahbazi et al., "Collapse by Conditioning", 2022 (two heads of D).
 """
 
 from __future__ import annotations
@@ -37,10 +39,38 @@ def logistic_loss_fake(logits: Tensor) -> Tensor:
     return F.softplus(logits)
 
 
-def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Squared gradient norm ‖∇ₓD(x)‖² of each real image, `[N]`, differentiable.
+def combine_heads(values: Tensor, label_weight: float) -> Tensor:
+    """Unconditional plus `label_weight` · conditional value of each image, `[N, 1]`.
 
-    The regularisation term is R1 = γ/2 · E[‖∇ₓD(x)‖²] (Mescheder et al. 2018, equation 9).
+    Args:
+        values: losses or logits of both heads of D, `[N, 2]`, the conditional one first; those of D with a single head,
+            `[N, 1]`, are returned unchanged.
+        label_weight: influence λ of the labels, 0 to 1 (Shahbazi et al. 2022).
+    """
+    if values.shape[1] == 1:
+        return values
+    conditional, unconditional = values[:, :1], values[:, 1:]
+    return unconditional + label_weight * conditional
+
+
+def lecam_penalty(logits: Tensor, anchor: Tensor, *, real: bool) -> Tensor:
+    """LeCam penalty of each logit, in the shape of `logits`: relu(D(x) - a)² if real, relu(a - D(G(z)))² if generated.
+
+    The regularisation term is λ · (E[relu(D(x) - a_fake)²] + E[relu(a_real - D(G(z)))²]) (Tseng et al. 2021).
+
+    Args:
+        logits: D's logits.
+        anchor: moving average of the logits of the other kind of images, a scalar.
+        real: whether the images are real.
+    """
+    return F.relu(logits - anchor if real else anchor - logits).square()
+
+
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """Squared gradient norm ‖∇ₓD(x)‖² of each image, `[N]`, differentiable.
+
+    The regularisation term is R1 = γ/2 · E[‖∇ₓD(x)‖²] for real images (Mescheder et al. 2018, equation 9), and R2 the
+    same for generated images.
 
     Args:
         logits: D(x), `[N, 1]`, computed from `images`.

@@ -20,6 +20,11 @@ from crowdgan_stylegan3.training.config.recipe import resolve_config
 from crowdgan_stylegan3.training.config.schedule import ScheduleConfig
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig, diff_configs
 from crowdgan_stylegan3.training.data.dataset import ImageDataset, TrainingData, load_batches
+from crowdgan_stylegan3.training.data.label_sampling import (
+    check_conditioning,
+    default_vicinity,
+    describe_conditioning,
+)
 from crowdgan_stylegan3.training.data.sampler import ImageSampler
 from crowdgan_stylegan3.training.loop import Loop
 from crowdgan_stylegan3.training.reporting.snapshot_metrics import SnapshotMetrics, truncate_metrics
@@ -79,7 +84,7 @@ class TrainingRun:
             stored = _stored_config(folder)
             if new or stored is None:
                 continue
-            if stored == config.with_label_encoding(stored.generator.label_encoding):
+            if stored == keep_automatic_values(config, stored, options):
                 return cls.resume(folder, options, stored, micro_batch=micro_batch)
         folder = create_run_folder(outdir, config, description)
         return cls.resume(folder, options, config, micro_batch=micro_batch)
@@ -140,9 +145,10 @@ class TrainingRun:
                 snapshots = SnapshotWriter(self.folder, trainer, data.reader, data.labels, metrics)
                 self._prepare_outputs(snapshots, checkpoint)
             context.barrier()
-            images = ImageDataset(data.path, data.labels, mirror=self.config.mirror)
+            images = ImageDataset(data.path, len(data.reader))
             sampler = ImageSampler(
-                num_images=len(images),
+                labels=trainer.label_sampler,
+                mirror=self.config.mirror,
                 batch=self.config.batch,
                 seed=self.config.seed,
                 start_nimg=trainer.nimg,
@@ -168,8 +174,7 @@ class TrainingRun:
             networks,
             context,
             batch_gpu=self.schedule.batch_gpu,
-            labels=data.labels.vectors,
-            classes=data.labels.classes,
+            labels=data.labels,
         )
         if checkpoint is not None:
             restore_trainer(trainer, checkpoint)
@@ -194,6 +199,8 @@ class TrainingRun:
         logger.info(f"run: {self.folder.path}")
         logger.info(f"data: {data.path}, {len(data.reader)} images of {data.resolution}x{data.resolution} px")
         logger.info(data.labels.describe())
+        for line in describe_conditioning(data.labels, self.config.conditioning):
+            logger.info(line)
         for name in data.labels.empty_classes():
             logger.warning(f"the class {name} has no images: the model will not learn it")
         device = context.device.type
@@ -226,13 +233,33 @@ def config_for(options: TrainOptions, data: TrainingData, resumed: RunFolder | N
         ConfigError: options that do not define networks, or that differ from the config of the resumed run.
     """
     config = resolve_config(
-        options, resolution=data.resolution, label_dim=data.labels.dim, label_encoding=data.labels.encoding()
+        options,
+        resolution=data.resolution,
+        label_dim=data.labels.dim,
+        label_encoding=data.labels.encoding(),
+        vicinity=default_vicinity(data.labels),
     )
+    check_conditioning(config.conditioning, data.labels)
     if resumed is not None:
         stored = replace(read_checkpoint(resumed.checkpoint_path).config, data=config.data)  # the data may have moved
-        config = config.with_label_encoding(stored.generator.label_encoding)  # runs of earlier versions have none
+        config = keep_automatic_values(config, stored, options)
         if changed := diff_configs(stored, config):
             raise ConfigError(f"{resumed.path}: a resumed run keeps its config; changed: {'; '.join(changed)}")
+    return config
+
+
+def keep_automatic_values(config: TrainingConfig, stored: TrainingConfig, options: TrainOptions) -> TrainingConfig:
+    """The config with the stored values that no option names: runs of earlier versions may have others.
+
+    Args:
+        config: config from the options and the dataset.
+        stored: config of a run in a folder.
+        options: options of the run.
+    """
+    config = config.with_label_encoding(stored.generator.label_encoding)
+    if options.vicinity is None:
+        conditioning = replace(config.conditioning, vicinity=stored.conditioning.vicinity)
+        config = replace(config, conditioning=conditioning)
     return config
 
 

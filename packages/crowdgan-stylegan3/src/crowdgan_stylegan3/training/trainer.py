@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,14 +17,18 @@ from crowdgan_stylegan3.training.augment import AugmentPipe, augment_preset
 from crowdgan_stylegan3.training.augment.ada import IMAGES_PER_KIMG, AdaptiveProbability
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 from crowdgan_stylegan3.training.data.dataset import Batch
+from crowdgan_stylegan3.training.data.label_sampling import create_label_sampler
+from crowdgan_stylegan3.training.data.labels import TrainingLabels
 from crowdgan_stylegan3.training.ema import GeneratorStatistics, ema_decay, update_ema
 from crowdgan_stylegan3.training.losses import (
+    combine_heads,
     gaussian_blur,
+    gradient_penalty,
+    lecam_penalty,
     logistic_loss_fake,
     logistic_loss_real,
     mix_styles,
     path_lengths,
-    r1_penalty,
 )
 from crowdgan_stylegan3.training.optimizers import gradients_of, lazy_adam, step_if_finite, trainable
 from crowdgan_stylegan3.training.reporting.stats import Statistics
@@ -67,11 +69,13 @@ class MicroBatch:
     real: Tensor
     """Real images `[N, C, H, W]` in -1 to 1."""
     real_labels: Tensor
-    """Labels of the real images `[N, label_dim]`."""
+    """Labels for which D judges the real images `[N, label_dim]`."""
     z: Tensor
     """Latents `[N, z_dim]` of the images to generate."""
     labels: Tensor
     """Labels of the images to generate `[N, label_dim]`."""
+    judged_labels: Tensor
+    """Labels for which D judges the generated images `[N, label_dim]`."""
 
 
 class Trainer:
@@ -84,8 +88,7 @@ class Trainer:
         context: DistributedContext,
         *,
         batch_gpu: int,
-        labels: npt.NDArray[np.float32],
-        classes: Sequence[str],
+        labels: TrainingLabels,
     ) -> None:
         """Prepares training.
 
@@ -94,18 +97,19 @@ class Trainer:
             networks: networks to train; moved to the device of `context`.
             context: the ranks that train together.
             batch_gpu: micro-batch size; a divisor of the rank's part of the batch.
-            labels: `[num_images, label_dim]` labels of the dataset, from which labels of generated images are sampled.
-            classes: class names, for statistics; empty for other labels.
+            labels: labels of the dataset, from which labels of generated images are drawn.
         """
-        self.config, self.context, self.classes = config, context, tuple(classes)
+        self.config, self.context, self.classes = config, context, labels.classes
         self.generator = networks.generator.to(context.device)
         self.discriminator = networks.discriminator.to(context.device)
         self.generator_ema = networks.generator_ema.to(context.device)
         self.nimg = 0
         self.step_count = 0
         self.path_length_mean = torch.zeros((), device=context.device)
+        self.logit_means = torch.zeros(2, device=context.device)
         self.augmentation = AugmentPipe(augment_preset("bgc")).to(context.device)
         self.ada = AdaptiveProbability(config.augment, config.batch)
+        self._is_relativistic = config.loss.adversarial == "relativistic"
         self.generator_statistics = GeneratorStatistics(self.generator)
         self.statistics = Statistics()
         self.timer = PhaseTimer(context.device)
@@ -115,7 +119,7 @@ class Trainer:
         self.d_optimizer = lazy_adam(
             self.discriminator, config.optimizer.discriminator_lr, config.optimizer, d_interval
         )
-        self._labels = torch.from_numpy(labels)
+        self.label_sampler = create_label_sampler(labels, config.conditioning)
         self._num_micro_batches = config.batch // context.world_size // batch_gpu
         assert self._num_micro_batches * context.world_size * batch_gpu == config.batch, (
             "batch sizes divide one another"
@@ -127,11 +131,12 @@ class Trainer:
     def step(self, batch: Batch) -> None:
         """One training step on this rank's part of the batch, without waiting for the device."""
         images, labels = (to_device(part, self.context.device) for part in batch)
+        self.generator.mapping.set_label_weight(self.label_weight)
         real = images.float() / 127.5 - 1
         self._update("Gmain", self.g_optimizer, self._generator_loss, real, labels)
         self._update("Greg", self.g_optimizer, self._path_length_loss, real, labels)
         self._update("Dmain", self.d_optimizer, self._discriminator_losses, real, labels)
-        self._update("Dreg", self.d_optimizer, self._r1_loss, real, labels)
+        self._update("Dreg", self.d_optimizer, self._gradient_penalties, real, labels)
         self.generator_statistics.update(self.context)
         ema = self.config.ema
         decay = ema_decay(self.nimg, self.config.batch, ema.half_life_kimg, ema.rampup)
@@ -147,6 +152,11 @@ class Trainer:
         if not loss.blur_sigma_px:
             return 0.0
         return loss.blur_sigma_px * max(1 - self.nimg / (loss.blur_fade_kimg * IMAGES_PER_KIMG), 0.0)
+
+    @property
+    def label_weight(self) -> float:
+        """Influence λ of the labels, 0 to 1."""
+        return self.config.conditioning.label_weight(self.nimg)
 
     def _update(
         self,
@@ -182,7 +192,10 @@ class Trainer:
         update = list(self.update_intervals).index(name)
         random = rng_stream(self.config.seed, RngStream.PHASE, self.nimg, update)
         z = torch.randn(self.config.batch, self.config.generator.z_dim, generator=random)
-        sampled_labels = self._labels[torch.randint(len(self._labels), (self.config.batch,), generator=random)]
+        if name.startswith("D"):
+            sampled_labels, judged_labels = self.label_sampler.draw_label_pairs(self.config.batch, random)
+        else:
+            sampled_labels = judged_labels = self.label_sampler.draw_labels(self.config.batch, random)
         count = self._num_micro_batches * self.context.world_size
         for index in range(self._num_micro_batches):
             number = index * self.context.world_size + self.context.rank
@@ -192,14 +205,21 @@ class Trainer:
                 real_labels=labels[index :: self._num_micro_batches],
                 z=to_device(z[number::count], self.context.device),
                 labels=to_device(sampled_labels[number::count], self.context.device),
+                judged_labels=to_device(judged_labels[number::count], self.context.device),
             )
 
     def _generator_loss(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
-        """E[softplus(-D(G(z)))], the non-saturating logistic loss of G."""
+        """G's loss: softplus(-D(G(z))), the non-saturating logistic loss; or softplus(D(x) - D(G(z))), relativistic."""
+        if self._is_relativistic:
+            micro_batch = _with_real_labels(micro_batch)
         images, _ = self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)
-        logits = self._discriminate(images, micro_batch.labels, micro_batch)
-        self._report_scores("fake", logits, micro_batch.labels)
-        loss = logistic_loss_real(logits)
+        logits = self._discriminate(images, micro_batch.judged_labels, micro_batch)
+        self._report_scores("fake", logits, micro_batch.judged_labels)
+        if self._is_relativistic:
+            with torch.no_grad():
+                real_logits = self._discriminate(micro_batch.real, micro_batch.real_labels, micro_batch)
+            logits = logits - real_logits
+        loss = combine_heads(logistic_loss_real(logits), self.label_weight)
         self.statistics.report("Loss/G/loss", loss)
         yield loss.mean()
 
@@ -221,29 +241,70 @@ class Trainer:
         yield loss.mean()
 
     def _discriminator_losses(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
-        """E[softplus(D(G(z)))], then E[softplus(-D(x))]."""
-        with self.generator_statistics.record():
-            images, _ = self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)
+        """D's loss on generated images, softplus(D(G(z))), then on real images, softplus(-D(x))."""
+        if self._is_relativistic:
+            yield self._relativistic_discriminator_loss(_with_real_labels(micro_batch))
+            return
         random = self._random(RngStream.AUGMENTATION, micro_batch)
-        logits = self._discriminate(images, micro_batch.labels, micro_batch, random)
-        self._report_scores("fake", logits, micro_batch.labels)
-        loss_fake = logistic_loss_fake(logits)
-        yield loss_fake.mean()
+        logits = self._discriminate(self._synthesize_for_d(micro_batch), micro_batch.judged_labels, micro_batch, random)
+        self._report_scores("fake", logits, micro_batch.judged_labels)
+        loss_fake = combine_heads(logistic_loss_fake(logits), self.label_weight)
+        yield loss_fake.mean() + self._lecam_loss(logits, real=False)
         logits = self._discriminate(micro_batch.real, micro_batch.real_labels, micro_batch, random)
         self._report_scores("real", logits, micro_batch.real_labels)
-        self.ada.observe(logits)
-        loss_real = logistic_loss_real(logits)
+        self.ada.observe(self._scores(logits))
+        loss_real = combine_heads(logistic_loss_real(logits), self.label_weight)
         self.statistics.report("Loss/D/loss", loss_fake.detach() + loss_real)
-        yield loss_real.mean()
+        yield loss_real.mean() + self._lecam_loss(logits, real=True)
 
-    def _r1_loss(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
-        """γ/2 · E[‖∇D(x)‖²], the R1 penalty."""
-        real = micro_batch.real.detach().requires_grad_(True)
-        penalty = r1_penalty(self._discriminate(real, micro_batch.real_labels, micro_batch), real)
-        self.statistics.report("Loss/r1_penalty", penalty)
-        loss = penalty * (self.config.loss.r1_gamma / 2)
+    def _relativistic_discriminator_loss(self, micro_batch: MicroBatch) -> Tensor:
+        """E[softplus(D(G(z)) - D(x))], D's relativistic pairing loss; pairs have the same label."""
+        random = self._random(RngStream.AUGMENTATION, micro_batch)
+        fake = self._discriminate(self._synthesize_for_d(micro_batch), micro_batch.judged_labels, micro_batch, random)
+        real = self._discriminate(micro_batch.real, micro_batch.real_labels, micro_batch, random)
+        self._report_scores("fake", fake, micro_batch.judged_labels)
+        self._report_scores("real", real, micro_batch.real_labels)
+        self.ada.observe(self._scores(real - fake))
+        loss = combine_heads(logistic_loss_real(real - fake), self.label_weight)
+        self.statistics.report("Loss/D/loss", loss)
+        return loss.mean()
+
+    def _lecam_loss(self, logits: Tensor, *, real: bool) -> Tensor | float:
+        """Weight · E[LeCam penalty]; also updates the moving average of the logits of these images."""
+        loss = self.config.loss
+        if not loss.lecam_weight:
+            return 0.0
+        scores, own, other = self._scores(logits), int(not real), int(real)
+        penalty = loss.lecam_weight * lecam_penalty(scores, self.logit_means[other].clone(), real=real).mean()
+        mean = self.context.all_reduce_sum(scores.detach().mean()) / self.context.world_size
+        mean = torch.where(mean.isfinite(), mean, self.logit_means[own])
+        self.logit_means[own].lerp_(mean, (1 - loss.lecam_decay) / self._num_micro_batches)
+        return penalty
+
+    def _gradient_penalties(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
+        """γ/2 · E[‖∇D(x)‖²], the R1 penalty, then the R2 penalty, the same for generated images."""
+        loss = self.config.loss
+        if loss.r1_gamma:
+            yield self._gradient_penalty("r1", loss.r1_gamma, micro_batch.real, micro_batch.real_labels, micro_batch)
+        if loss.r2_gamma:
+            with torch.no_grad():
+                images, _ = self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)
+            yield self._gradient_penalty("r2", loss.r2_gamma, images, micro_batch.judged_labels, micro_batch)
+
+    def _gradient_penalty(
+        self, name: str, gamma: float, images: Tensor, labels: Tensor, micro_batch: MicroBatch
+    ) -> Tensor:
+        images = images.detach().requires_grad_(True)
+        penalty = gradient_penalty(self._scores(self._discriminate(images, labels, micro_batch)), images)
+        self.statistics.report(f"Loss/{name}_penalty", penalty)
+        loss = penalty * (gamma / 2)
         self.statistics.report("Loss/D/reg", loss)
-        yield loss.mean()
+        return loss.mean()
+
+    def _synthesize_for_d(self, micro_batch: MicroBatch) -> Tensor:
+        """Images for D's update; records the running means of G."""
+        with self.generator_statistics.record():
+            return self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)[0]
 
     def _synthesize(self, micro_batch: MicroBatch, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Images and their `ws`; for StyleGAN2 with style mixing and random noise."""
@@ -279,7 +340,12 @@ class Trainer:
         logits: Tensor = self.discriminator(images, labels)
         return logits
 
+    def _scores(self, logits: Tensor) -> Tensor:
+        """Logits `[N, 1]`: of two heads, their mean weighted by the influence of the labels."""
+        return combine_heads(logits, self.label_weight) / (1 if logits.shape[1] == 1 else 1 + self.label_weight)
+
     def _report_scores(self, name: str, logits: Tensor, labels: Tensor) -> None:
+        logits = self._scores(logits)
         self.statistics.report(f"Loss/scores/{name}", logits)
         self.statistics.report(f"Loss/signs/{name}", logits.detach().sign())
         if self.classes:
@@ -297,6 +363,11 @@ def _update_intervals(config: TrainingConfig) -> dict[str, int]:
         "Gmain": 1,
         "Greg": loss.path_length_interval if loss.path_length_weight else None,
         "Dmain": 1,
-        "Dreg": loss.r1_interval if loss.r1_gamma else None,
+        "Dreg": loss.r1_interval if loss.r1_gamma or loss.r2_gamma else None,
     }
     return {name: interval for name, interval in intervals.items() if interval is not None}
+
+
+def _with_real_labels(micro_batch: MicroBatch) -> MicroBatch:
+    """The micro-batch with the labels of the real images for the generated ones, for pairs."""
+    return replace(micro_batch, labels=micro_batch.real_labels, judged_labels=micro_batch.real_labels)

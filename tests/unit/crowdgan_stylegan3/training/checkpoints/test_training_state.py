@@ -22,7 +22,7 @@ from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 from crowdgan_stylegan3.training.reporting.model_card import training_card
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
-from tests.support.training import CLASS_LABELS, CLASSES, SIDE_PX, small_config
+from tests.support.training import CLASS_LABELS, SIDE_PX, small_config
 
 
 def create_trainer(config: TrainingConfig) -> Trainer:
@@ -31,8 +31,7 @@ def create_trainer(config: TrainingConfig) -> Trainer:
         Networks.random(config),
         DistributedContext(),
         batch_gpu=config.batch,
-        labels=CLASS_LABELS.vectors,
-        classes=CLASSES,
+        labels=CLASS_LABELS,
     )
 
 
@@ -74,7 +73,7 @@ def test_a_checkpoint_contains_config_card_and_clock(tmp_path: Path) -> None:
     path = save(trainer, tmp_path / "checkpoint.safetensors")
     checkpoint = read_checkpoint(path)
     assert (checkpoint.config, checkpoint.nimg, checkpoint.clock) == (trainer.config, 0, {"tick": 3, "seconds": 1.5})
-    assert checkpoint.card.classes == CLASSES
+    assert checkpoint.card.classes == CLASS_LABELS.classes
     assert checkpoint.weights("D").keys() == trainer.discriminator.state_dict().keys()
     assert is_checkpoint(path)
     with pytest.raises(CheckpointError, match="not a crowdgan model; the safetensors file has no model card"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -85,9 +84,7 @@ def test_a_model_initialises_both_generators_but_no_discriminator(tmp_path: Path
 
 def test_a_checkpoint_initialises_all_networks(tmp_path: Path) -> None:
     config = small_config(3, seed=1)
-    trainer = Trainer(
-        config, create_networks(3, 1), DistributedContext(), batch_gpu=4, labels=np.eye(3, dtype=np.float32), classes=()
-    )
+    trainer = Trainer(config, create_networks(3, 1), DistributedContext(), batch_gpu=4, labels=CLASS_LABELS)
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, trainer, training_card(config, CLASS_LABELS), {})
     reports = transfer_weights(read_weights(path), create_networks(3, 2))

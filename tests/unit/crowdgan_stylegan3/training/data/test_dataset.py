@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,39 +12,49 @@ import torch
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_stylegan3.training.data.dataset import ImageDataset, load_batches, open_training_data
+from crowdgan_stylegan3.training.data.label_sampling import DatasetLabelSampler
 from crowdgan_stylegan3.training.data.sampler import ImageSampler
 from tests.support.training import CLASSES, synthetic_image, write_dataset
 
 
+def create_sampler(num_images: int, *, mirror: bool = False, **settings: Any) -> ImageSampler:
+    labels = DatasetLabelSampler(np.arange(num_images, dtype=np.float32)[:, None])
+    return ImageSampler(labels=labels, mirror=mirror, **settings)
+
+
 def batch_indices(sampler: ImageSampler, steps: int) -> list[list[int]]:
-    return list(islice(sampler, steps))
+    """Indices of the images in each batch, whose labels are checked: they are equal to the indices."""
+    batches = list(islice(sampler, steps))
+    count = len(sampler.labels.vectors)
+    assert all(label.tolist() == [index % count] for batch in batches for index, label in batch)
+    return [[index for index, _ in batch] for batch in batches]
 
 
-def test_every_pass_contains_every_image_once() -> None:
-    order = [number for batch in batch_indices(ImageSampler(num_images=10, batch=4, seed=0), 5) for number in batch]
-    first, second = order[:10], order[10:]
-    assert sorted(first) == sorted(second) == list(range(10))
+@pytest.mark.parametrize("mirror", [False, True])
+def test_every_pass_contains_every_image_once(mirror: bool) -> None:
+    count = 20 if mirror else 10
+    sampler = create_sampler(10, mirror=mirror, batch=4, seed=0)
+    order = [number for batch in batch_indices(sampler, count // 2) for number in batch]
+    first, second = order[:count], order[count:]
+    assert sorted(first) == sorted(second) == list(range(count))
     assert first != second
 
 
 def test_the_order_depends_only_on_the_seed() -> None:
-    sampler = ImageSampler(num_images=10, batch=4, seed=0)
+    sampler = create_sampler(10, batch=4, seed=0)
     assert batch_indices(sampler, 5) == batch_indices(sampler, 5)
-    assert batch_indices(sampler, 5) != batch_indices(ImageSampler(num_images=10, batch=4, seed=1), 5)
+    assert batch_indices(sampler, 5) != batch_indices(create_sampler(10, batch=4, seed=1), 5)
 
 
 def test_a_resumed_run_reads_the_same_batches() -> None:
-    batches = batch_indices(ImageSampler(num_images=7, batch=4, seed=3), 6)
-    assert batch_indices(ImageSampler(num_images=7, batch=4, seed=3, start_nimg=12), 3) == batches[3:]
+    batches = batch_indices(create_sampler(7, batch=4, seed=3), 6)
+    assert batch_indices(create_sampler(7, batch=4, seed=3, start_nimg=12), 3) == batches[3:]
 
 
 @pytest.mark.parametrize("size", [2, 4])
 def test_ranks_divide_the_images_of_a_step(size: int) -> None:
-    batches = batch_indices(ImageSampler(num_images=11, batch=8, seed=0), 4)
-    parts = [
-        batch_indices(ImageSampler(num_images=11, batch=8, seed=0, rank=rank, world_size=size), 4)
-        for rank in range(size)
-    ]
+    batches = batch_indices(create_sampler(11, batch=8, seed=0), 4)
+    parts = [batch_indices(create_sampler(11, batch=8, seed=0, rank=rank, world_size=size), 4) for rank in range(size)]
     for batch, rank_batches in zip(batches, zip(*parts, strict=True), strict=True):
         assert [batch[rank::size] for rank in range(size)] == list(rank_batches)
 
@@ -53,23 +64,22 @@ def test_ranks_divide_the_images_of_a_step(size: int) -> None:
 def test_batches_contain_images_and_their_labels(tmp_path: Path, name: str, workers: int) -> None:
     path = write_dataset(tmp_path / name)
     with open_training_data(path, conditional=None) as data:
-        images = ImageDataset(path, data.labels, mirror=False)
-        sampler = ImageSampler(num_images=len(images), batch=5, seed=0)
+        images = ImageDataset(path, len(data.reader))
+        sampler = ImageSampler(labels=DatasetLabelSampler(data.labels.vectors), mirror=False, batch=5, seed=0)
         with load_batches(images, sampler, workers=workers, device=torch.device("cpu")) as loaded:
             batches = list(islice(loaded, 3))
-    for indices, (pixels, labels) in zip(batch_indices(sampler, 3), batches, strict=True):
+    for drawn, (pixels, labels) in zip(islice(sampler, 3), batches, strict=False):
+        indices = [index for index, _ in drawn]
         assert (pixels.dtype, pixels.shape, labels.dtype) == (torch.uint8, (5, 3, 16, 16), torch.float32)
         assert pixels[:, 0, 0, 0].tolist() == indices
         assert labels.argmax(dim=1).tolist() == [number % 3 for number in indices]
         assert torch.equal(pixels[0].permute(1, 2, 0), torch.from_numpy(synthetic_image(indices[0], indices[0] % 3)))
 
 
-def test_mirroring_appends_flipped_images(dataset: Path) -> None:
-    with open_training_data(dataset, conditional=None) as data:
-        images = ImageDataset(dataset, data.labels, mirror=True)
-    assert len(images) == 48
-    assert torch.equal(images[24 + 5][0], images[5][0].flip(2))
-    assert torch.equal(images[24 + 5][1], images[5][1])
+def test_indices_above_the_number_of_images_stand_for_flipped_images(dataset: Path) -> None:
+    images, label = ImageDataset(dataset, 24), np.array([0, 1], np.float32)
+    assert torch.equal(images[24 + 5, label][0], images[5, label][0].flip(2))
+    assert torch.equal(images[24 + 5, label][1], torch.from_numpy(label))
 
 
 def test_training_is_conditional_if_the_dataset_has_labels(dataset: Path) -> None:

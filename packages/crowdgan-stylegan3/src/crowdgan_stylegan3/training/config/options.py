@@ -19,7 +19,7 @@ from crowdgan_stylegan3.training.config.schedule import (
     default_snapshot_ticks,
     default_tick_kimg,
 )
-from crowdgan_stylegan3.training.config.training_config import AugmentMode
+from crowdgan_stylegan3.training.config.training_config import Adversarial, AugmentMode, Vicinity
 
 AUTO_BATCH = 32
 """Batch size without `--batch`, the published one."""
@@ -32,6 +32,19 @@ NO_METRICS = "none"
 
 MAX_WORKERS = 3
 """Data-loading processes, unless there are fewer cores."""
+
+
+def parse_transition(text: str) -> tuple[float, float]:
+    """Start and end in kimg of a text START,END.
+
+    Raises:
+        ValueError: the text has another form.
+    """
+    try:
+        start, end = map(float, text.split(","))
+    except ValueError:
+        raise ValueError(f"{text} is not START,END; write two numbers in kimg, for example 50,100") from None
+    return start, end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +65,61 @@ class TrainOptions:
     conditional: bool | None = flag(
         "--cond", default=None, shown_default="if the dataset has labels", help="Condition on labels."
     )
+    vicinity: Vicinity | None = flag(
+        "--vicinity",
+        default=None,
+        metadata=codec.omitted_default(),
+        shown_default="hard for densities as labels",
+        help="Vicinity from which D takes images for a density (CcGAN).",
+    )
+    balance_classes: bool = flag(
+        "--balance", default=False, metadata=codec.omitted_default(), help="Show all classes equally often."
+    )
+    transition_kimg: tuple[float, float] | None = flag(
+        "--transition",
+        default=None,
+        metadata=codec.omitted_default(),
+        parse=parse_transition,
+        metavar="START,END",
+        help="Start without labels; their influence rises from START to END (kimg).",
+    )
     mirror: bool = flag("--mirror", default=False, help="Augment the dataset with horizontal flips.")
     augment: AugmentMode = flag(
         "--aug", default="ada", help="Discriminator augmentation: none, adaptive (ADA) or fixed."
+    )
+    adversarial: Adversarial = flag(
+        "--loss",
+        default="logistic",
+        metadata=codec.omitted_default(),
+        help="Adversarial loss: non-saturating logistic, or relativistic pairing.",
+    )
+    r2_gamma: float | None = flag(
+        "--r2-gamma",
+        default=None,
+        metadata=codec.omitted_default(),
+        min=0,
+        shown_default="0; relativistic: --gamma",
+        help="R2 penalty weight.",
+    )
+    lecam_weight: float = flag(
+        "--lecam", default=0.0, metadata=codec.omitted_default(), min=0, help="LeCam penalty weight, for example 3e-7."
+    )
+    path_length_weight: float | None = flag(
+        "--pl-weight",
+        default=None,
+        metadata=codec.omitted_default(),
+        min=0,
+        shown_default="0; stylegan2: 2",
+        help="Path length penalty weight; 0 makes training faster.",
+    )
+    style_mixing: float | None = flag(
+        "--style-mixing",
+        default=None,
+        metadata=codec.omitted_default(),
+        min=0,
+        max=1,
+        shown_default="0; stylegan2: 0.9",
+        help="Probability of style mixing.",
     )
     num_frozen: int = flag(
         "--freezed", default=0, min=0, help="Number of discriminator layers to freeze, from the input."
@@ -76,6 +141,21 @@ class TrainOptions:
     discriminator_lr: float = flag("--dlr", default=0.002, help="Learning rate of D.")
     mapping_layers: int | None = flag(
         "--map-depth", default=None, shown_default="2; stylegan2: 8", help="Number of mapping layers."
+    )
+    latent_dim: int | None = flag(
+        "--latent-dim",
+        default=None,
+        metadata=codec.omitted_default(),
+        min=1,
+        shown_default="512",
+        help="Length of the latents z and w.",
+    )
+    ema_kimg: float | None = flag(
+        "--ema-kimg",
+        default=None,
+        metadata=codec.omitted_default(),
+        shown_default="10 for a batch of 32",
+        help="Half-life of the EMA generator in kimg.",
     )
     group_size: int | None = flag(
         "--mbstd-group", default=None, shown_default="4", help="Group size for minibatch standard deviation."

@@ -19,10 +19,12 @@ from crowdgan_stylegan3.config import (
 from crowdgan_stylegan3.training.config.options import TrainOptions
 from crowdgan_stylegan3.training.config.training_config import (
     AdaConfig,
+    ConditioningConfig,
     EmaConfig,
     LossConfig,
     OptimizerConfig,
     TrainingConfig,
+    Vicinity,
 )
 
 GENERATOR_LR = {"stylegan3-t": 0.0025, "stylegan3-r": 0.0025, "stylegan2": 0.002}
@@ -55,7 +57,12 @@ def auto_gamma(variant: Variant, resolution: int, batch: int) -> float:
 
 
 def resolve_config(
-    options: TrainOptions, *, resolution: int, label_dim: int, label_encoding: LabelEncoding | None = None
+    options: TrainOptions,
+    *,
+    resolution: int,
+    label_dim: int,
+    label_encoding: LabelEncoding | None = None,
+    vicinity: Vicinity = "none",
 ) -> TrainingConfig:
     """The complete config of a run.
 
@@ -64,6 +71,7 @@ def resolve_config(
         resolution: side of the images in pixels.
         label_dim: length of the labels.
         label_encoding: encoding of continuous labels; None for other labels.
+        vicinity: vicinity of the labels, if the options do not name one.
 
     Raises:
         ConfigError: options that do not define a network, or contradict one another.
@@ -81,17 +89,33 @@ def resolve_config(
         ema=_ema(options),
         augment=_augment(options),
         source=None if options.source is None else str(options.source),
+        conditioning=ConditioningConfig(
+            vicinity=options.vicinity or vicinity,
+            balance_classes=options.balance_classes,
+            transition_kimg=options.transition_kimg,
+        ),
     )
 
 
 def _loss(options: TrainOptions, resolution: int) -> LossConfig:
     variant, batch, gamma = options.variant, options.batch_or_auto, options.r1_gamma
-    loss = LossConfig(r1_gamma=auto_gamma(variant, resolution, batch) if gamma is None else gamma)
-    if variant == "stylegan2":
-        return replace(loss, path_length_weight=PATH_LENGTH_WEIGHT, style_mixing=STYLE_MIXING)
+    is_stylegan2 = variant == "stylegan2"
+    gamma = auto_gamma(variant, resolution, batch) if gamma is None else gamma
+    loss = LossConfig(
+        r1_gamma=gamma,
+        adversarial=options.adversarial,
+        r2_gamma=_or_default(options.r2_gamma, gamma if options.adversarial == "relativistic" else 0.0),
+        lecam_weight=options.lecam_weight,
+        path_length_weight=_or_default(options.path_length_weight, PATH_LENGTH_WEIGHT if is_stylegan2 else 0.0),
+        style_mixing=_or_default(options.style_mixing, STYLE_MIXING if is_stylegan2 else 0.0),
+    )
     if variant == "stylegan3-r" and options.source is None:
         return replace(loss, blur_sigma_px=BLUR_SIGMA_PX, blur_fade_kimg=batch * BLUR_KIMG_PER_IMAGE)
     return loss
+
+
+def _or_default(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _optimizer(options: TrainOptions) -> OptimizerConfig:
@@ -100,7 +124,7 @@ def _optimizer(options: TrainOptions) -> OptimizerConfig:
 
 
 def _ema(options: TrainOptions) -> EmaConfig:
-    ema = EmaConfig(half_life_kimg=options.batch_or_auto * EMA_KIMG_PER_IMAGE)
+    ema = EmaConfig(half_life_kimg=_or_default(options.ema_kimg, options.batch_or_auto * EMA_KIMG_PER_IMAGE))
     return ema if options.source is None else replace(ema, rampup=None)
 
 
@@ -123,6 +147,10 @@ def _generator(options: TrainOptions, resolution: int, label_dim: int) -> Genera
     )
     if options.mapping_layers is not None:
         config = replace(config, mapping_layers=options.mapping_layers)
+    if options.latent_dim is not None:
+        config = replace(config, z_dim=options.latent_dim, w_dim=options.latent_dim)
+    if options.transition_kimg is not None:
+        config = replace(config, label_transition=True)
     if options.fp32:
         config = replace(config, num_fp16_res=0, conv_clamp=None)
     if isinstance(config, StyleGan3Config):
@@ -138,5 +166,6 @@ def _discriminator(options: TrainOptions, resolution: int, label_dim: int) -> Di
         channel_max=options.channel_max,
         group_size=options.group,
         num_frozen=options.num_frozen,
+        unconditional_head=options.transition_kimg is not None,
     )
     return replace(config, num_fp16_res=0, conv_clamp=None) if options.fp32 else config

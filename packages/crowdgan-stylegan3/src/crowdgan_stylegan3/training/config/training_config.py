@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -22,6 +23,41 @@ AugmentMode = Literal["noaug", "ada", "fixed"]
 AUGMENT_MODES: tuple[AugmentMode, ...] = get_args(AugmentMode)
 
 
+Vicinity = Literal["none", "hard", "soft"]
+VICINITIES: tuple[Vicinity, ...] = get_args(Vicinity)
+
+Adversarial = Literal["logistic", "relativistic"]
+ADVERSARIAL: tuple[Adversarial, ...] = get_args(Adversarial)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditioningConfig:
+    """Use of the labels in training, beyond their input to both networks."""
+
+    vicinity: Vicinity = "none"
+    """Vicinity of densities (Ding et al. 2021): `hard`, `soft`, or `none` for labels as in the dataset."""
+    balance_classes: bool = False
+    """Whether all classes are equally frequent."""
+    transition_kimg: tuple[float, float] | None = None
+    """Start and end in kimg of the transition from unconditional to conditional training (Shahbazi et al. 2022)."""
+
+    def __post_init__(self) -> None:
+        if self.vicinity not in VICINITIES:
+            raise ConfigError(f"vicinity is {self.vicinity}; it must be one of {', '.join(VICINITIES)}")
+        if self.transition_kimg is not None and not 0 <= self.transition_kimg[0] < self.transition_kimg[1] < math.inf:
+            start, end = self.transition_kimg
+            raise ConfigError(
+                f"transition is {start:g},{end:g} kimg; it must start at 0 or later, and end after its start"
+            )
+
+    def label_weight(self, nimg: int) -> float:
+        """Influence λ of the labels after `nimg` images: 0 before the transition, 1 after it."""
+        if self.transition_kimg is None:
+            return 1.0
+        start, end = self.transition_kimg
+        return min(max((nimg / 1000 - start) / (end - start), 0.0), 1.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
     """Weights and intervals of the losses and of their regularisation."""
@@ -30,6 +66,14 @@ class LossConfig:
     """Weight γ of the R1 penalty; 0 turns it off."""
     r1_interval: int = 16
     """Training steps between R1 penalties (lazy regularisation, Karras et al. 2020)."""
+    adversarial: Adversarial = field(default="logistic", metadata=codec.omitted_default())
+    """Non-saturating logistic loss (Goodfellow et al. 2014), or relativistic pairing loss (Huang et al. 2024)."""
+    r2_gamma: float = field(default=0.0, metadata=codec.omitted_default())
+    """Weight γ of the R2 penalty, of the gradients at generated images; 0 turns it off."""
+    lecam_weight: float = field(default=0.0, metadata=codec.omitted_default())
+    """Weight of the LeCam penalty (Tseng et al. 2021); 0 turns it off."""
+    lecam_decay: float = field(default=0.99, metadata=codec.omitted_default())
+    """Decay per step of the moving averages of D's logits in the LeCam penalty."""
     path_length_weight: float = 0.0
     """Weight of the path length penalty, for StyleGAN2; 0 turns it off."""
     path_length_interval: int = 4
@@ -44,7 +88,12 @@ class LossConfig:
     """Length in kimg over which the blur fades to zero."""
 
     def __post_init__(self) -> None:
-        for name in ("r1_gamma", "path_length_weight", "style_mixing", "blur_sigma_px", "blur_fade_kimg"):
+        if self.adversarial not in ADVERSARIAL:
+            raise ConfigError(f"loss is {self.adversarial}; it must be one of {', '.join(ADVERSARIAL)}")
+        for name in (
+            *("r1_gamma", "r2_gamma", "lecam_weight"),
+            *("path_length_weight", "style_mixing", "blur_sigma_px", "blur_fade_kimg"),
+        ):
             check_at_least(self, name, 0)
         for name in ("r1_interval", "path_length_interval"):
             check_at_least(self, name, 1)
@@ -126,6 +175,8 @@ class TrainingConfig:
     augment: AdaConfig
     source: str | None = None
     """Model from which the weights are initialised; None for random weights."""
+    conditioning: ConditioningConfig = field(default=ConditioningConfig(), metadata=codec.omitted_default())
+    """Use of the labels."""
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:

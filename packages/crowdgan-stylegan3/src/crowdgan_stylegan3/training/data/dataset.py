@@ -24,7 +24,7 @@ from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
 from crowdgan_core.utils.parallel import WORKER_DIED_MESSAGE, explain_start_errors
 from crowdgan_stylegan3.config import MAX_RESOLUTION, MIN_RESOLUTION
 from crowdgan_stylegan3.training.data.labels import TrainingLabels, training_labels
-from crowdgan_stylegan3.training.data.sampler import ImageSampler
+from crowdgan_stylegan3.training.data.sampler import DrawnImage, ImageSampler
 
 Batch = tuple[Tensor, Tensor]
 """Images `[N, 3, H, W]` uint8 and labels `[N, label_dim]` float32."""
@@ -104,38 +104,34 @@ def _image_side_px(reader: DatasetReader, path: Path) -> int:
 
 
 class ImageDataset(Dataset[Batch]):
-    """Images `[3, H, W]` uint8 and labels `[label_dim]` by index; each process opens its own reader.
+    """Images `[3, H, W]` uint8 with the labels for which they were drawn; each process opens its own reader.
 
-    With `mirror` the dataset has twice the length: the second half repeats the first, flipped left to right.
+    Indices from the number of images on stand for the images flipped left to right.
     """
 
-    def __init__(self, path: Path, labels: TrainingLabels, *, mirror: bool) -> None:
-        self._path, self._mirror = path, mirror
-        self._vectors = torch.from_numpy(labels.vectors)
+    def __init__(self, path: Path, num_images: int) -> None:
+        self._path, self._num_images = path, num_images
         self._process_reader: tuple[int, DatasetReader] | None = None
 
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self._vectors) * (2 if self._mirror else 1)
-
-    def __getitem__(self, index: int) -> Batch:
-        """One image and its label.
+    def __getitem__(self, drawn: DrawnImage) -> Batch:
+        """One image and its label `[label_dim]`.
 
         Raises:
             DatasetError: the image is damaged.
         """
-        is_flipped, number = divmod(index, len(self._vectors))
+        index, label = drawn
+        is_flipped, number = divmod(index, self._num_images)
         pixels = self._reader().image(number)
         pixels = pixels[:, ::-1] if is_flipped else pixels
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))), self._vectors[number]
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))), torch.from_numpy(label)
 
-    def __getitems__(self, indices: list[int]) -> LoadedBatch:
+    def __getitems__(self, batch: list[DrawnImage]) -> LoadedBatch:
         """A batch of images and labels.
 
         The error of a damaged image is returned, because torch would replace it by one with a traceback as its message.
         """
         try:
-            samples = [self[index] for index in indices]
+            samples = [self[drawn] for drawn in batch]
         except CrowdganError as error:
             return error
         return tuple(_share(torch.stack(items)) for items in zip(*samples, strict=True))
@@ -159,7 +155,7 @@ def load_batches(
 
     Args:
         images: the dataset.
-        sampler: image indices of each batch.
+        sampler: images of each batch.
         workers: worker processes that load batches in advance; 0 loads them in this process.
         device: compute device; for a GPU, batches are in pinned memory.
 

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from crowdgan_stylegan3.training.data.label_sampling import LabelSampler
 from crowdgan_stylegan3.training.runtime.rng import RngStream, rng_stream
+
+DrawnImage = tuple[int, NDArray[np.float32]]
+"""Index of an image, and the label `[label_dim]` for which D judges it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSampler:
-    """Infinite batch sampler of one rank: lists of image indices, in a new random order for each pass.
+    """Infinite batch sampler of one rank: lists of images with their labels, by default in a new order for each pass.
 
-    Rank r of n receives every n-th image of a batch, starting with the r-th. The order depends only on `seed`.
+    Rank r of n receives every n-th image of a batch, starting with the r-th. Draws depend only on `seed` and the
+    position. With `mirror` the images have twice the number of indices: the second half stands for flipped images.
     """
 
-    num_images: int
-    """Images in the dataset."""
+    labels: LabelSampler
+    """Label sampler of the dataset."""
+    mirror: bool
+    """Whether images are also shown flipped left to right."""
     batch: int
     """Images per training step, over all ranks."""
     seed: int
@@ -31,20 +41,39 @@ class ImageSampler:
     world_size: int = 1
     """Number of ranks."""
 
-    def __iter__(self) -> Iterator[list[int]]:
-        """Yields the image indices of each training step, endlessly."""
-        order, order_pass = torch.empty(0), -1
-        start = self.start_nimg
-        while True:
-            indices = []
-            for position in range(start + self.rank, start + self.batch, self.world_size):
-                current_pass, offset = divmod(position, self.num_images)
-                if current_pass != order_pass:
-                    order, order_pass = self._order(current_pass), current_pass
-                indices.append(int(order[offset]))
-            yield indices
-            start += self.batch
+    def __iter__(self) -> Iterator[list[DrawnImage]]:
+        """Yields the images of each training step, endlessly."""
+        order = ShuffledOrder(len(self.labels.vectors) * (2 if self.mirror else 1), self.seed)
+        for start in count(self.start_nimg, self.batch):
+            random = rng_stream(self.seed, RngStream.IMAGES, start)
+            drawn = self.labels.draw_images(self.batch, random)
+            if drawn is None:
+                indices = order.indices(start, self.batch)
+                labels = self.labels.vectors[indices % len(self.labels.vectors)]
+            else:
+                indices, labels = drawn
+                if self.mirror:
+                    flips = torch.randint(2, (self.batch,), generator=random)
+                    indices = indices + flips * len(self.labels.vectors)
+            of_rank = slice(self.rank, None, self.world_size)
+            yield list(zip(indices[of_rank].tolist(), labels[of_rank].numpy(), strict=True))
 
-    def _order(self, pass_index: int) -> Tensor:
-        """Random order of all images in one pass through the dataset, `[num_images]`."""
-        return torch.randperm(self.num_images, generator=rng_stream(self.seed, RngStream.ORDER, pass_index))
+
+class ShuffledOrder:
+    """All images in random order, in a new one for each pass through the dataset; depends only on the seed."""
+
+    def __init__(self, num_images: int, seed: int) -> None:
+        self._num_images, self._seed = num_images, seed
+        self._pass_index, self._order = -1, torch.empty(0, dtype=torch.long)
+
+    def indices(self, start: int, number: int) -> Tensor:
+        """Indices `[number]` of the images from position `start`."""
+        return torch.tensor([self._index(position) for position in range(start, start + number)])
+
+    def _index(self, position: int) -> int:
+        pass_index, offset = divmod(position, self._num_images)
+        if pass_index != self._pass_index:
+            self._pass_index = pass_index
+            random = rng_stream(self._seed, RngStream.ORDER, pass_index)
+            self._order = torch.randperm(self._num_images, generator=random)
+        return int(self._order[offset])

@@ -129,9 +129,7 @@ def estimate_resources(
     group_size = config.discriminator.group_size
     batch = max(min(PROBE_BATCH, schedule.batch_gpu) // group_size, 1) * group_size
     probe = replace(config, batch=batch)
-    trainer = Trainer(
-        probe, Networks.random(probe), context, batch_gpu=batch, labels=labels.vectors, classes=labels.classes
-    )
+    trainer = Trainer(probe, Networks.random(probe), context, batch_gpu=batch, labels=labels)
     side = config.generator.resolution
     images = torch.zeros(batch, 3, side, side, dtype=torch.uint8)
     image_labels = torch.from_numpy(labels.vectors[:1].repeat(batch, 0))

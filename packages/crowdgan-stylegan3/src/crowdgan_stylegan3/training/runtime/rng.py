@@ -29,6 +29,8 @@ class RngStream(IntEnum):
     """Latents and crossover layers of style mixing, per training step and micro-batch."""
     PATH_LENGTH = 6
     """Image noise of the path length penalty, per training step and micro-batch."""
+    IMAGES = 7
+    """Images that are drawn by their labels, per training step."""
 
 
 def rng_stream(seed: int, *key: int, device: torch.device | str = "cpu") -> torch.Generator:
