@@ -164,3 +164,17 @@ def test_a_sweep_of_a_model_without_labels_is_an_error(blobs: Run, blob_models: 
     run = blobs(*network, "--outdir", tmp_path / "out", code=1)
     assert run.stderr.startswith("crowdgan: error: the model has no labels, so it cannot be swept;")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_pretrained_model_of_a_third_party_plugin_is_listed_and_used_by_name(blobs: Run, tmp_path: Path) -> None:
+    listed = blobs("plugins").stdout
+    assert "  pretrained models:   blobs32\n" in listed
+    assert "blobs32: blobs, 32x32 px, classes sparse, medium, dense\n" in listed
+    assert "blobs32.safetensors: model of 32x32 px images" in blobs("inspect", "blobs32").stdout
+    generate = ("generate", "--network", "blobs32", "--seeds", "1", "--density", "dense", "--outdir", tmp_path)
+    (path,) = [line.removeprefix("wrote ") for line in blobs(*generate).stdout.splitlines()]
+    assert pixels(Path(path)).shape == (32, 32, 3)
+    blobs("sweep", "--network", "blobs32", "--seed", "3", "--outdir", tmp_path)
+    assert (tmp_path / "sweep-seed0003.png").is_file()
+    typo = blobs("generate", "--network", "blobs23", "--seeds", "1", "--outdir", tmp_path / "no", code=1)
+    assert typo.stderr.startswith("crowdgan: error: blobs23: no such file; did you mean blobs32? pretrained models: ")

@@ -23,6 +23,7 @@ from crowdgan_core.models.generation import generation, samples
 from crowdgan_core.models.generation.conditioning import Conditioning, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.sweep_steps import SweepRange, sweep_steps
+from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.pipeline import build, estimation, reading
 from crowdgan_core.pipeline.build import BuildConfig
 from crowdgan_core.pipeline.image_job import Region
@@ -210,15 +211,17 @@ def load_generator(
     """The generator in a model file, loaded by the installed backend that the model card names.
 
     Args:
-        path: the model file.
+        path: the model file, or the name of a pretrained model; a path that exists takes precedence.
         device: `auto`, `cpu` or `cuda`.
         check: called with the model card before the weights are read; raises to refuse the model.
 
     Raises:
-        CheckpointError: no such file, not a model, a damaged file, or a backend that is not installed.
+        CheckpointError: no such file or pretrained model, not a model, a damaged file, or a backend that is not
+            installed.
         ConfigError: the device is not available.
     """
-    return loading.load_generator(Path(path), installed_plugins().model_backends, device, check=check)
+    plugins = installed_plugins()
+    return loading.load_generator(find_model(Path(path), plugins), plugins.model_backends, device, check=check)
 
 
 def generate_images(
@@ -298,7 +301,8 @@ def evaluate_metrics(
     """Quality metrics of a model, or of one set of images relative to another.
 
     Args:
-        network: the model file, or a loaded generator; None to compare two sets of images.
+        network: the model file, the name of a pretrained model, or a loaded generator; None to compare two sets of
+            images.
         data: real images: a dataset, or a folder or ZIP file of images.
         against: images to compare with `data` instead of generated ones.
         metrics: names of metrics; None for the distances with `features`, and density fidelity.

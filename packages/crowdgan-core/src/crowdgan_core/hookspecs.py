@@ -14,9 +14,11 @@ functions of that module with the names below, marked with `hookimpl`:
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pluggy
@@ -41,7 +43,7 @@ PROJECT = ENTRY_POINT_GROUP
 """Name of the pluggy project and of the entry-point group."""
 
 PLUGIN_NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-"""Names of estimators and backends, which users type, and datasets and models record."""
+"""Names of estimators, backends and pretrained models, which users type, and datasets and models record."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -78,6 +80,31 @@ class CommandSpec:
         import click
 
         return isinstance(self.command, click.Group)
+
+
+@dataclass(frozen=True)
+class PretrainedModel:
+    """A model file in an installed package.
+
+    Raises:
+        PluginError: the path is not absolute, or is not a file that can be read.
+    """
+
+    name: str
+    """Name for `--network NAME` and `load_generator(NAME)`: lower-case letters, digits and hyphens."""
+
+    path: Path
+    """The model file, an absolute path."""
+
+    description: str
+    """What the model generates, in one line, for `crowdgan plugins`."""
+
+    def __post_init__(self) -> None:
+        path: object = self.path  # a plugin's types are not checked statically
+        if not isinstance(path, Path) or not path.is_absolute():
+            raise PluginError(f"the path of the pretrained model {self.name} is {path!r}; it must be an absolute Path")
+        if not path.is_file() or not os.access(path, os.R_OK):
+            raise PluginError(f"the pretrained model {self.name} is {path}; it must be a file that can be read")
 
 
 class ScenePlotter(Protocol):
@@ -121,6 +148,12 @@ def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
 @hookspec
 def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
     """Model backends: a subcommand of `crowdgan train`, and a loader of generators."""
+    raise AssertionError("a hook specification is never called")
+
+
+@hookspec
+def crowdgan_register_pretrained_models() -> Sequence[PretrainedModel]:
+    """Model files in the package, which commands find by name: `--network NAME`."""
     raise AssertionError("a hook specification is never called")
 
 

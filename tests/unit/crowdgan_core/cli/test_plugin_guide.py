@@ -1,4 +1,4 @@
-"""The command and the feature extractor in the plugin guide work."""
+"""The command, the pretrained model and the feature extractor in the plugin guide work."""
 
 from __future__ import annotations
 
@@ -41,3 +41,14 @@ def test_the_feature_extractor_in_the_plugin_guide_fulfils_the_contract(monkeypa
     module = run_blocks(monkeypatch, "class MeanColours(")
     (extractor,) = module.crowdgan_register_feature_extractors()
     check_feature_extractor(extractor.load())
+
+
+def test_the_pretrained_model_in_the_plugin_guide_is_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = run_blocks(monkeypatch, "class Headcount(", "PretrainedModel(")
+    path = tmp_path / "my-crowds.safetensors"
+    path.touch()
+    module.__dict__["__file__"] = str(tmp_path / "guide.py")
+    (model,) = module.crowdgan_register_pretrained_models()
+    assert (model.name, model.path) == ("my-crowds", path)

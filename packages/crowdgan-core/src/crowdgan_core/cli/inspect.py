@@ -19,6 +19,8 @@ from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.atomic import write_bytes
 from crowdgan_core.models.card import MODEL_SUFFIX
 from crowdgan_core.models.file_kind import EXPLANATIONS, check_local, identify_file
+from crowdgan_core.models.pretrained import find_model
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.flags import format_size
 
 MAX_LISTED_NAMES = 10
@@ -41,7 +43,8 @@ HISTOGRAM_WIDTH = 40
 def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
     """Summarise a dataset (size, classes, ambiguous images) or a model file.
 
-    For a model (.safetensors), print its card: image size, labels, training data, and the backend that loads it.
+    For a model file (.safetensors) or the name of a pretrained model, print the model card: image size, labels,
+    training data, and the backend that loads it.
 
     \b
     Examples:
@@ -49,8 +52,11 @@ def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> N
       crowdgan inspect crowds.h5 --contact-sheet crowds.png
       crowdgan inspect crowds.zip --json
       crowdgan inspect model.safetensors
+      crowdgan inspect crowds64
     """
     check_local(path)
+    if path.suffix.lower() in ("", MODEL_SUFFIX):
+        path = find_model(path, installed_plugins(), expected="file or folder", accepts_folder=True)
     if path.suffix.lower() == MODEL_SUFFIX:
         if sheet is not None:
             raise ConfigError(f"--contact-sheet: {path} is a model, not a dataset; use crowdgan generate")

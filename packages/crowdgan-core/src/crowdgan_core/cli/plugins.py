@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from crowdgan_core.cli.common.output import printable
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.plugins.registry import PLUGINS_ENV_VAR, PluginRegistry
 
@@ -29,6 +30,8 @@ def command(as_json: bool) -> None:
         for kind, objects in plugin.provides.items():
             if objects:
                 click.echo(f"  {kind + 's:':20} {', '.join(objects)}")
+        for model in plugin.provides["pretrained model"].values():
+            click.echo(printable(f"  {'':20} {model.name}: {model.description}"))
     for failure in plugins.failures:
         click.echo(f"{failure.name}  ({failure.distribution})  FAILED TO LOAD: {failure.reason}")
     for conflict in plugins.conflicts:

@@ -17,6 +17,7 @@ from crowdgan_core.metrics.options import DEFAULT_NUM_IMAGES, EvaluationOptions
 from crowdgan_core.metrics.stored_images import DatasetImages, SourceImages, StoredImages
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.loading import load_generator
+from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.plugins.registry import PluginRegistry
 from crowdgan_core.sources.dataset import DatasetSource
 from crowdgan_core.sources.detection import find_source, open_source
@@ -49,7 +50,8 @@ def open_inputs(
             against, _ = _open_images(options.against, plugins, stack, mirror=False)
         if options.network is not None:
             check = None if dataset is None else partial(check_labels, dataset)
-            generator = load_generator(options.network, plugins.model_backends, options.device, check=check)
+            network = find_model(options.network, plugins)
+            generator = load_generator(network, plugins.model_backends, options.device, check=check)
         elif generator is not None and dataset is not None:
             check_labels(dataset, generator.card)
         yield EvaluationInputs(

@@ -30,7 +30,7 @@ class EvaluationOptions:
         ConfigError: both a model and a second set of images, or a number out of its range.
     """
 
-    network: Path | None = flag("--network", default=None, help="Model file (NAME.safetensors).")
+    network: Path | None = flag("--network", default=None, help="Model file (NAME.safetensors) or pretrained model.")
     """Its images are compared with the real ones."""
 
     data: Path | None = flag("--data", default=None, help="Real images: a dataset, or a folder or ZIP file of images.")

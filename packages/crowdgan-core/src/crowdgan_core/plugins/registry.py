@@ -12,7 +12,7 @@ from crowdgan_core.plugins.validation import KIND_BY_HOOK, PluginHooks, check_co
 if TYPE_CHECKING:
     from crowdgan_core.datasets.protocols import DatasetFormat
     from crowdgan_core.density.estimator import DensityEstimator
-    from crowdgan_core.hookspecs import CommandSpec, ScenePlotter
+    from crowdgan_core.hookspecs import CommandSpec, PretrainedModel, ScenePlotter
     from crowdgan_core.metrics.extractor import FeatureExtractor
     from crowdgan_core.metrics.metric import Metric
     from crowdgan_core.metrics.predictor import DensityPredictor
@@ -127,6 +127,11 @@ class PluginRegistry:
     def model_backends(self) -> dict[str, ModelBackend]:
         """Model backends by name."""
         return self._by_name("model backend")
+
+    @property
+    def pretrained_models(self) -> dict[str, PretrainedModel]:
+        """Pretrained models by name."""
+        return self._by_name("pretrained model")
 
     @property
     def commands(self) -> dict[str, CommandSpec]:

@@ -9,13 +9,14 @@ from typing import Any
 import pluggy
 
 from crowdgan_core.errors import PluginError
-from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN, PROJECT, CommandSpec
+from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN, PROJECT, CommandSpec, PretrainedModel
 
 KIND_BY_HOOK = {
     "crowdgan_register_scene_sources": "scene source",
     "crowdgan_register_density_estimators": "density estimator",
     "crowdgan_register_dataset_formats": "dataset format",
     "crowdgan_register_model_backends": "model backend",
+    "crowdgan_register_pretrained_models": "pretrained model",
     "crowdgan_register_commands": "command",
     "crowdgan_register_scene_plotters": "scene plotter",
     "crowdgan_register_feature_extractors": "feature extractor",
@@ -29,6 +30,7 @@ REQUIRED_ATTRIBUTES = {
     "density estimator": ("name", "unit", "classes", "fit", "estimate", "explain"),
     "dataset format": ("name", "suffixes", "matches", "encode", "create", "open"),
     "model backend": ("name", "train_command", "can_load", "load_generator"),
+    "pretrained model": ("name", "path", "description"),
     "command": ("group", "command"),
     "scene plotter": ("name", "draw"),
     "feature extractor": ("name", "description", "weights_file", "unavailable_reason", "load", "features"),
@@ -37,7 +39,7 @@ REQUIRED_ATTRIBUTES = {
 }
 """Attributes that the contract of each kind requires."""
 
-PATTERN_KINDS = ("density estimator", "model backend", "feature extractor", "density predictor")
+PATTERN_KINDS = ("density estimator", "model backend", "pretrained model", "feature extractor", "density predictor")
 """Kinds whose names follow `PLUGIN_NAME_PATTERN`."""
 
 TRAIN_GROUP = "train"
@@ -113,6 +115,8 @@ def _checked_name(hook: str, kind: str, provided: Any) -> str:
     """The name under which an object is registered, after checks of its type and name."""
     if kind == "command" and not isinstance(provided, CommandSpec):
         raise PluginError(f"{hook} returned {provided!r:.80}; it must return CommandSpec objects")
+    if kind == "pretrained model" and not isinstance(provided, PretrainedModel):  # its constructor checks the file
+        raise PluginError(f"{hook} returned {provided!r:.80}; it must return PretrainedModel objects")
     if kind == "density estimator" and not _is_frozen_dataclass(provided):
         raise PluginError(f"{hook} returned {provided!r:.80}; it must return frozen dataclasses")
     name = provided.command.name if kind == "command" else provided.name

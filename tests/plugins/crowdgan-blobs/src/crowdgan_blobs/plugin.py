@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from crowdgan_core.errors import CheckpointError, ConfigError
-from crowdgan_core.hookspecs import hookimpl
+from crowdgan_core.hookspecs import PretrainedModel, hookimpl
 from crowdgan_core.models.backend import ImageGenerator, ModelBackend
 from crowdgan_core.models.card import read_card
 
@@ -61,6 +61,13 @@ def train(dest: Path, labels: Literal["class", "value", "none"], size: int) -> N
 def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
     """The backend `blobs`."""
     return [BlobsBackend()]
+
+
+@hookimpl
+def crowdgan_register_pretrained_models() -> Sequence[PretrainedModel]:
+    """The model `blobs32`, a file in this package."""
+    path = Path(__file__).parent / "pretrained" / "blobs32.safetensors"
+    return [PretrainedModel("blobs32", path, "blobs, 32x32 px, classes sparse, medium, dense")]
 
 
 @hookimpl

@@ -17,7 +17,8 @@ AnyCommand = Callable[..., Any]
 def network_option(command: AnyCommand) -> AnyCommand:
     """Adds `--network`."""
     path = click.Path(path_type=Path)
-    return click.option("--network", type=path, required=True, help="Model file (NAME.safetensors).")(command)
+    text = "Model file (NAME.safetensors) or pretrained model."
+    return click.option("--network", type=path, required=True, help=text)(command)
 
 
 def device_option(command: AnyCommand) -> AnyCommand:
