@@ -8,6 +8,7 @@ import numpy as np
 
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.synthetic.annotations import annotate
+from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.render.renderer import RenderedScene, render_scene
 from crowdgan_core.synthetic.world.world import Light, SyntheticPerson, World, random_world
 
@@ -41,7 +42,7 @@ def example_world(*people: SyntheticPerson, distant_group: tuple[SyntheticPerson
 def small_random_world(index: int, size: tuple[int, int] = SIZE) -> World:
     """A random world; the density changes with the index."""
     density = DENSITIES_PER_M2[index % len(DENSITIES_PER_M2)]
-    return random_world(np.random.default_rng([8, index]), size=size, density=density, max_people=60)
+    return random_world(np.random.default_rng([8, index]), SyntheticConfig(images=1, size=size, max_people=60), density)
 
 
 def render(world: World) -> RenderedScene:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
-    """Estimators in the image plane, on the ground plane, and with the published tool's labels."""
+    """Estimators in the image plane, on the ground plane, from a file, and with the published tool's labels."""
+    from crowdgan_density.evaluation.ground_truth_estimator import GroundTruthEstimator
     from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
     from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
     from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
@@ -43,6 +44,7 @@ def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
         KernelDensityEstimator,
         GroundPlaneEstimator,
         VoronoiEstimator,
+        GroundTruthEstimator,
         Sg3ThresholdEstimator,
         Sg3NormalisedEstimator,
         Sg3EuclideanEstimator,

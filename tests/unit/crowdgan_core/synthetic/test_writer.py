@@ -209,6 +209,10 @@ def test_a_folder_with_other_files_is_never_overwritten(tmp_path: Path) -> None:
         ({"workers": 0}, "workers is 0; it must be at least 1"),
         ({"density": (0.1, 20.0)}, "density is 20.0; it must be from 0.01 to 6.0"),
         ({"density": (2.0, 1.0)}, "density is (2.0, 1.0); the first value must not exceed the second"),
+        ({"camera_height_m": (1.0, 2.0)}, "camera_height_m is 1.0; it must be from 1.5 to 30.0"),
+        ({"camera_pitch_deg": (10.0, 90.0)}, "camera_pitch_deg is 90.0; it must be from 0.0 to 60.0"),
+        ({"focal_length_mm": (50, 24)}, "focal_length_mm is (50, 24); the first value must not exceed the second"),
+        ({"crowd_region": "all"}, "crowd_region is all; it must be one of mixed, full"),
         ({"max_people": 0}, "max_people is 0; it must be from 1 to 5000"),
     ],
 )

@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 
 from crowdgan_core.metrics import kernel_distance
 from crowdgan_core.metrics.extractor import FeatureArray
+from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.world.world import random_world
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_stylegan3.metrics.lite0 import Lite0Extractor
@@ -52,8 +53,9 @@ def extractor() -> Lite0Extractor:
 
 def synthetic_crowds(images_per_class: int) -> list[ImageArray]:
     """Rendered images in order of density."""
+    config = SyntheticConfig(images=1, size=(120, 160), max_people=120)
     worlds = (
-        random_world(np.random.default_rng([7, index, image]), size=(120, 160), density=density, max_people=120)
+        random_world(np.random.default_rng([7, index, image]), config, density)
         for index, density in enumerate(DENSITIES_PER_M2)
         for image in range(images_per_class)
     )

@@ -37,6 +37,10 @@ def command(config: SyntheticConfig, out: Path, workers: int, overwrite: bool) -
     Examples:
       crowdgan synth crowds --images 60
       crowdgan synth crowds --images 300 --resolution 1280x720 --density 0.5 6 --max-people 400 --seed 7
+      crowdgan synth square --images 10000 --resolution 192x192 --camera-height 3.5 3.7 \\
+          --camera-pitch 38 40 --focal-length 40 40 --crowd-region full
+
+    The last example shows the images of a fixed surveillance camera.
     """
     from crowdgan_core.synthetic import write_synthetic_dataset  # imported late: it loads the renderer
 

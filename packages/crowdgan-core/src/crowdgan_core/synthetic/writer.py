@@ -117,7 +117,7 @@ def write_synthetic_dataset(
 def render_image(config: SyntheticConfig, index: int) -> RenderedImage:
     """Renders and annotates the image with this index; the result depends only on the config and the index."""
     rng = np.random.default_rng([config.seed, index])
-    world = random_world(rng, size=config.size, density=_image_density(config, index), max_people=config.max_people)
+    world = random_world(rng, config, _image_density(config, index))
     rendered = render_scene(rng, world)
     image_id = ID_PREFIX + hashlib.sha256(f"{config.seed}:{index}".encode()).hexdigest()[:16]
     record, ground_truth = annotate(rendered, world, image_id)

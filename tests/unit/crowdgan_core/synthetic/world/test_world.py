@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 
 from crowdgan_core.scenes.camera import polygon_area_m2
+from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.world.polygons import clip_half_plane, inside_mask
 from crowdgan_core.synthetic.world.world import STANDING_HEIGHT_RANGE_M, World, random_world
 from tests.support.synthetic_worlds import min_distance
@@ -14,7 +18,8 @@ def positions(world: World) -> np.ndarray:
 
 
 def create_world(density: float, index: int = 0, size: tuple[int, int] = (480, 640), max_people: int = 200) -> World:
-    return random_world(np.random.default_rng([5, index]), size=size, density=density, max_people=max_people)
+    config = SyntheticConfig(images=1, size=size, max_people=max_people)
+    return random_world(np.random.default_rng([5, index]), config, density)
 
 
 @pytest.mark.parametrize("density", [0.08, 0.5, 1.5, 4.0, 6.0])
@@ -74,3 +79,44 @@ def test_equal_seeds_give_equal_worlds() -> None:
 
 def test_a_crowd_has_at_most_the_maximum_number_of_people() -> None:
     assert all(len(create_world(4.0, index, max_people=12).people) <= 12 for index in range(10))
+
+
+def surveillance_config(**changes: Any) -> SyntheticConfig:
+    """A camera that looks down, so that its image shows only ground."""
+    ranges: dict[str, Any] = {
+        "camera_height_m": (3.5, 3.8),
+        "camera_pitch_deg": (38.0, 40.0),
+        "focal_length_mm": (40, 40),
+    }
+    return SyntheticConfig(images=1, **{**ranges, "crowd_region": "full", "max_people": 300, **changes})
+
+
+@pytest.mark.parametrize("density", [0.1, 1.0, 4.0])
+def test_cameras_are_within_their_ranges(density: float) -> None:
+    worlds = [random_world(np.random.default_rng(index), surveillance_config(), density) for index in range(20)]
+    assert all(3.5 <= world.camera.height_m <= 3.8 for world in worlds)
+    assert all(38 <= math.degrees(world.camera.pitch_rad) <= 40 for world in worlds)
+    assert {world.focal_35mm for world in worlds} == {40}
+    assert len({world.camera.height_m for world in worlds}) == 20
+
+
+def test_a_range_of_one_value_fixes_the_camera() -> None:
+    config = surveillance_config(camera_height_m=(5, 5), camera_pitch_deg=(20, 20), focal_length_mm=(33, 33))
+    cameras = {random_world(np.random.default_rng(index), config, 1.0).camera for index in range(5)}
+    assert len(cameras) == 1
+
+
+@pytest.mark.parametrize("density", [0.3, 4.0])
+def test_a_full_region_covers_the_visible_ground(density: float) -> None:
+    for index in range(10):
+        world = random_world(np.random.default_rng(index), surveillance_config(max_people=1000), density)
+        height, width = world.camera.size
+        columns, rows = np.meshgrid(np.linspace(0, width, 9), np.linspace(1, height, 9))
+        ground = world.camera.ground_from_pixels(np.column_stack([columns.ravel(), rows.ravel()]))
+        assert inside_mask(ground, world.region_m).all()
+
+
+def test_a_full_region_is_limited_by_the_number_of_people() -> None:
+    world = random_world(np.random.default_rng(0), surveillance_config(max_people=40), 4.0)
+    assert len(world.people) <= 40
+    assert world.density_per_m2 == pytest.approx(4, rel=0.05)

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera, focal_length_px, polygon_area_m2
+from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.world.polygons import clip_half_plane, ellipse_polygon, intersect_convex, random_points
 from crowdgan_core.utils.arrays import FloatArray, Points
 
-CAMERA_HEIGHT_RANGE_M = (2.0, 9.0)
-"""Camera heights in metres: from a raised arm to a second floor; ours."""
-
-PITCH_RANGE_DEG = (4.0, 28.0)
-"""Camera pitches below the horizontal in degrees; ours."""
-
 FOCAL_LENGTHS_35MM = (24, 28, 30, 35, 40, 45, 50)
-"""35 mm equivalents in mm, integers as in EXIF: wide-angle to normal lens."""
+"""Common 35 mm equivalents in mm, integers as in EXIF: wide-angle to normal lens."""
 
 MIN_PERSON_PX, MIN_PERSON_FRACTION = 18.0, 18 / 640
 """Minimum height of a mean person at the far end of the crowd: in pixels, or as a fraction of the image's longer side.
@@ -71,39 +66,54 @@ class CameraView:
     """Forward distance in metres at which the ground of crowds ends; scenery stands beyond."""
 
 
-def random_camera_view(rng: np.random.Generator, size: tuple[int, int], density: float, max_people: int) -> CameraView:
-    """A random camera and ground for a crowd of `density` persons/m² with at most `max_people` people.
+def random_camera_view(rng: np.random.Generator, config: SyntheticConfig, density: float) -> CameraView:
+    """A random camera and ground for a crowd of `density` persons/m² with at most `config.max_people` people.
 
     Cameras are drawn until one sees enough ground for the smallest crowd and no more than `max_people` fill. If none
     does, the last camera is used, with the largest permitted ground.
     """
+    is_full = config.crowd_region == "full"
     for _ in range(MAX_ATTEMPTS):
-        camera, focal_35mm = _random_camera(rng, size)
-        largest_m2 = min(max_people / density, polygon_area_m2(occupied_ground(camera, far_limit_m(camera))))
+        camera, focal_35mm = _random_camera(rng, config)
+        limit_m = visible_limit_m(camera) if is_full else far_limit_m(camera)
+        largest_m2 = min(config.max_people / density, polygon_area_m2(occupied_ground(camera, limit_m)))
         filling_m2 = polygon_area_m2(occupied_ground(camera, _filling_distance_m(camera)))
         smallest_m2 = max(MIN_AREA_M2, MIN_PEOPLE / density, filling_m2)
         if 0 < smallest_m2 <= largest_m2:
             break
-    area_m2 = min(largest_m2, smallest_m2 * max(1.0, largest_m2 / smallest_m2) ** rng.random())
-    if rng.random() < FULL_VIEW_PROBABILITY:
-        far_m = _distance_for_area(camera, area_m2)
+    area_m2 = largest_m2
+    if not is_full:
+        area_m2 = min(largest_m2, smallest_m2 * max(1.0, largest_m2 / smallest_m2) ** rng.random())
+    if is_full or rng.random() < FULL_VIEW_PROBABILITY:
+        far_m = _distance_for_area(camera, area_m2, limit_m)
         return CameraView(camera=camera, focal_35mm=focal_35mm, region_m=occupied_ground(camera, far_m), far_m=far_m)
-    far_m = _distance_for_area(camera, area_m2 * rng.uniform(1.3, 3))
+    far_m = _distance_for_area(camera, area_m2 * rng.uniform(1.3, 3), limit_m)
     region = _random_subregion(rng, occupied_ground(camera, far_m), area_m2)
     return CameraView(camera=camera, focal_35mm=focal_35mm, region_m=region, far_m=far_m)
 
 
-def _random_camera(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Camera, int]:
+def _random_camera(rng: np.random.Generator, config: SyntheticConfig) -> tuple[Camera, int]:
     """A camera with log-uniform height, and its 35 mm equivalent in mm."""
-    low, high = CAMERA_HEIGHT_RANGE_M
-    focal_35mm = int(rng.choice(FOCAL_LENGTHS_35MM))
+    low, high = config.camera_height_m
+    focal_35mm = int(rng.choice(_focal_lengths_35mm(*config.focal_length_mm)))
     camera = Camera(
         height_m=low * (high / low) ** rng.random(),
-        pitch_rad=math.radians(rng.uniform(*PITCH_RANGE_DEG)),
-        focal_length_px=focal_length_px(focal_35mm, size),
-        size=size,
+        pitch_rad=math.radians(rng.uniform(*config.camera_pitch_deg)),
+        focal_length_px=focal_length_px(focal_35mm, config.size),
+        size=config.size,
     )
     return camera, focal_35mm
+
+
+def _focal_lengths_35mm(low: int, high: int) -> Sequence[int]:
+    """Common focal lengths from `low` to `high` mm; all whole numbers if none is common."""
+    return [length for length in FOCAL_LENGTHS_35MM if low <= length <= high] or range(low, high + 1)
+
+
+def visible_limit_m(camera: Camera) -> float:
+    """Forward distance in metres of the ground at the top of the image; with the horizon in view, `far_limit_m`."""
+    top_m = _distance_at_row(camera, 0.0)
+    return max(min(FAR_LIMIT_M, top_m), near_limit_m(camera) + 2) if math.isfinite(top_m) else far_limit_m(camera)
 
 
 def far_limit_m(camera: Camera) -> float:
@@ -152,12 +162,12 @@ def occupied_ground(camera: Camera, far_m: float) -> Points:
     return np.stack([signs * half_m, distances], axis=1)
 
 
-def _distance_for_area(camera: Camera, area_m2: float) -> float:
-    """Forward distance in metres up to which the occupied ground has this area; at most the far limit."""
+def _distance_for_area(camera: Camera, area_m2: float, limit_m: float) -> float:
+    """Forward distance in metres up to which the occupied ground has this area; at most `limit_m`."""
     return _bisect(
         lambda far_m: polygon_area_m2(occupied_ground(camera, far_m)),
         near_limit_m(camera),
-        far_limit_m(camera),
+        limit_m,
         area_m2,
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera, polygon_area_m2
+from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.world.camera_sampling import FAR_LIMIT_M, random_camera_view
 from crowdgan_core.synthetic.world.polygons import ellipse_polygon, hard_core_points
 from crowdgan_core.utils.arrays import Points
@@ -115,17 +116,16 @@ class World:
         return len(self.people) / self.area_m2
 
 
-def random_world(rng: np.random.Generator, *, size: tuple[int, int], density: float, max_people: int) -> World:
+def random_world(rng: np.random.Generator, config: SyntheticConfig, density: float) -> World:
     """A random world with a crowd of `density` persons/m², up to rounding to an integer number of people.
 
     Args:
         rng: random generator.
-        size: (height, width) of the image in pixels.
+        config: image size, ranges of cameras, and maximum number of people; the occupied ground is reduced to fit.
         density: persons per m².
-        max_people: maximum number of people; the occupied ground is reduced to fit.
     """
-    view = random_camera_view(rng, size, density, max_people)
-    count = min(max_people, max(1, round(density * polygon_area_m2(view.region_m))))
+    view = random_camera_view(rng, config, density)
+    count = min(config.max_people, max(1, round(density * polygon_area_m2(view.region_m))))
     distance = min(MAX_MIN_DISTANCE_M, math.sqrt(4 * DISC_COVERAGE_FRACTION / (math.pi * density)))
     positions, distance = hard_core_points(rng, view.region_m, count, distance)
     world = World(
