@@ -1,11 +1,11 @@
-"""Hook implementations: commands, the model backend, and metrics. Importing this loads no torch."""
+"""Hook implementations: commands, the model backend, pretrained models, and metrics. Importing this loads no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from crowdgan_core.hookspecs import CommandSpec, hookimpl
+from crowdgan_core.hookspecs import CommandSpec, PretrainedModel, hookimpl
 from crowdgan_stylegan3.backend_name import BACKEND_NAME
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ def crowdgan_register_model_backends() -> Sequence[ModelBackend]:
     from crowdgan_stylegan3.backend import StyleGan3Backend
 
     return [StyleGan3Backend()]
+
+
+@hookimpl
+def crowdgan_register_pretrained_models() -> Sequence[PretrainedModel]:
+    """The models in the folder `pretrained` of this package."""
+    from crowdgan_stylegan3.pretrained import FOLDER, models_in
+
+    return models_in(FOLDER)
 
 
 @hookimpl

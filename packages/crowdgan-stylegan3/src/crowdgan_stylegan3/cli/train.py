@@ -19,9 +19,10 @@ import click
 from crowdgan_core.cli.common.dataclass_options import add_options, given_options
 from crowdgan_core.cli.common.model_options import DEVICES
 from crowdgan_core.cli.common.output import printable
-from crowdgan_core.errors import ConfigError, CrowdganError
+from crowdgan_core.errors import CrowdganError
 from crowdgan_core.io.run_folder import RunFolder
-from crowdgan_core.models.file_kind import check_local
+from crowdgan_core.models.pretrained import find_model
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_stylegan3.backend_name import BACKEND_NAME
 from crowdgan_stylegan3.training.config.options import TrainOptions
 
@@ -37,7 +38,11 @@ REQUIRED = "a new run needs --outdir and --data; use --resume RUN to resume a ru
 @click.command(BACKEND_NAME)
 @click.option("--outdir", type=click.Path(path_type=Path), help="Parent of run folders.  [required for a new run]")
 @add_options(TrainOptions)
-@click.option("--resume", type=click.Path(path_type=Path), help="Run folder to resume, or model to initialise from.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="Run folder to resume, or model (file or pretrained) to start from.",
+)
 @click.option("--desc", help="Suffix of the run folder name.")
 @click.option(
     "--device",
@@ -118,6 +123,7 @@ def _run_and_options(
     """The run to resume, if any, and the options: of a resumed run the stored ones, changed by the command line.
 
     Raises:
+        CheckpointError: no such run folder or model.
         ConfigError: options that contradict one another, or a run that cannot be resumed.
     """
     from crowdgan_stylegan3.training.reporting.snapshot_metrics import absolute_weights
@@ -125,9 +131,7 @@ def _run_and_options(
     from crowdgan_stylegan3.training.runtime.distributed import torchrun_world_size
 
     if resume is not None:
-        check_local(resume)
-    if resume is not None and not resume.exists():
-        raise ConfigError(f"{resume}: no such run folder or model")
+        resume = find_model(resume, installed_plugins(), expected="run folder or model", accepts_folder=True)
     given = given_options(TrainOptions, ctx)
     for options in (values, given):
         if options.get("data") is not None:

@@ -14,6 +14,8 @@ from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.io.atomic import check_overwrite
 from crowdgan_core.models.generation.conditioning import Conditioning
 from crowdgan_core.models.generation.generation import GenerationOptions
+from crowdgan_core.models.pretrained import find_model
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_stylegan3.inference.video_config import VideoConfig, default_dest
 
 
@@ -49,7 +51,7 @@ def command(
 
     dest = dest or default_dest()
     check_overwrite(dest, overwrite=overwrite)
-    generator = StyleGanImageGenerator(*load_network(network), device)
+    generator = StyleGanImageGenerator(*load_network(find_model(network, installed_plugins())), device)
     with progress_bar() as progress:
         render_video(
             generator,

@@ -14,10 +14,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from crowdgan_core.errors import CheckpointError
 from crowdgan_core.models.card import MODEL_SUFFIX
+from crowdgan_core.models.pretrained import find_model
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_stylegan3.io.pickle_reader import read_networks
-from crowdgan_stylegan3.io.safetensors_files import load_network
+from crowdgan_stylegan3.io.safetensors_files import has_discriminator, load_discriminator, load_network
 from crowdgan_stylegan3.training.checkpoints.training_state import is_checkpoint, read_checkpoint
 from crowdgan_stylegan3.training.trainer import Networks
 
@@ -53,20 +54,22 @@ class TransferReport:
 def read_weights(path: Path) -> dict[str, State]:
     """Reads the networks of a model, a checkpoint or an official snapshot, by their names in `SOURCE_NETWORKS`.
 
+    Args:
+        path: the file, or the name of a pretrained model.
+
     Raises:
         CheckpointError: the file does not exist, is none of these, or is damaged.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+    path = find_model(path, installed_plugins())
     if path.suffix == MODEL_SUFFIX and is_checkpoint(path):
         checkpoint = read_checkpoint(path)
         return {name: checkpoint.weights(name) for name in SOURCE_NETWORKS}
     if path.suffix == MODEL_SUFFIX:
-        return {"G_ema": load_network(path)[0].state_dict()}
-    networks = read_networks(path)
+        networks = {"G_ema": load_network(path)[0].state_dict()}
+        return networks | ({"D": load_discriminator(path).state_dict()} if has_discriminator(path) else {})
     return {
         name: {key: torch.from_numpy(array.copy()) for key, array in record.state.items()}
-        for name, record in networks.items()
+        for name, record in read_networks(path).items()
         if name in SOURCE_NETWORKS
     }
 
