@@ -1,9 +1,7 @@
 """Speed of StyleGAN3 generators on a CPU: native ops, plain PyTorch, and a zero-inserting implementation.
 
 Each case runs in a separate process, so that its peak memory is measured separately; ratios are between cases of
-the same run. The zero-inserting implementation is defined in this script for comparison: upsampling inserts zeros,
-filters run at the full rate, and each image has its own convolution weights, as in implementations without fused
-kernels.
+the same run. The zero-inserting implementation is defined in `zero_inserting.py`.
 """
 
 from __future__ import annotations
@@ -18,11 +16,9 @@ import time
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from zero_inserting import use_zero_inserting_ops
 
 from crowdgan_stylegan3.config import generator_config
-from crowdgan_stylegan3.networks import synthesis_stylegan3
 from crowdgan_stylegan3.networks.generator import Generator
 
 RESOLUTION, CHANNEL_BASE = 256, 16384
@@ -90,54 +86,11 @@ def measure_generator(variant: str, implementation: str, batch: str) -> dict[str
     config = generator_config(variant, resolution=RESOLUTION, channel_base=CHANNEL_BASE)  # type: ignore[arg-type]
     generator = Generator(config).eval()
     if implementation == "zero-inserting":
-        synthesis_stylegan3.filtered_lrelu = zero_inserting_filtered_lrelu
-        synthesis_stylegan3.conv2d = grouped_conv2d
+        use_zero_inserting_ops()
     z = torch.randn(int(batch), config.z_dim)
     with torch.no_grad():
         seconds = min_time_s(lambda: generator(z)) / int(batch)
     return {"seconds": seconds, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
-
-
-def grouped_conv2d(x: Tensor, weight: Tensor, padding: int, in_scale: Tensor, out_scale: Tensor | None) -> Tensor:
-    """Modulated convolution as one grouped convolution with separate weights for each image."""
-    n, channels, height, width = x.shape
-    weights = weight[None] * in_scale[:, None, :, None, None]
-    if out_scale is not None:
-        weights = weights * out_scale[:, :, None, None, None]
-    y = F.conv2d(x.reshape(1, n * channels, height, width), weights.flatten(0, 1), padding=padding, groups=n)
-    return y.reshape(n, -1, *y.shape[2:])
-
-
-def zero_inserting_filtered_lrelu(
-    x: Tensor,
-    fu: Tensor | None,
-    fd: Tensor | None,
-    b: Tensor,
-    up: int,
-    down: int,
-    padding: tuple[int, int, int, int],
-    gain: float,
-    slope: float,
-    clamp: float | None,
-) -> Tensor:
-    """`filtered_lrelu` as separate steps at the full sampling rate."""
-    x = zero_inserting_upfirdn2d(x.contiguous() + b[:, None, None], fu, up, 1, padding, up**2)
-    x = F.leaky_relu(x, slope) * gain
-    return zero_inserting_upfirdn2d(x if clamp is None else x.clamp(-clamp, clamp), fd, 1, down, (0, 0, 0, 0), 1)
-
-
-def zero_inserting_upfirdn2d(
-    x: Tensor, f: Tensor | None, up: int, down: int, padding: tuple[int, int, int, int], gain: float
-) -> Tensor:
-    """Inserts zeros, pads, filters with a depthwise convolution at the full rate, and keeps every down-th sample."""
-    n, channels, height, width = x.shape
-    x = F.pad(x.reshape(n, channels, height, 1, width, 1), [0, up - 1, 0, 0, 0, up - 1])
-    x = F.pad(x.reshape(n, channels, height * up, width * up), padding)
-    if f is not None:
-        taps = f.flip(tuple(range(f.ndim))) * gain ** (f.ndim / 2)
-        for kernel in [taps] if f.ndim == 2 else [taps[None, :], taps[:, None]]:
-            x = F.conv2d(x, kernel.expand(channels, 1, *kernel.shape), groups=channels)
-    return x[:, :, ::down, ::down]
 
 
 if __name__ == "__main__":

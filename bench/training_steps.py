@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import tempfile
 import time
@@ -32,9 +33,6 @@ NUM_IMAGES = 256
 
 CLASSES = ("sparse", "medium", "dense")
 
-NUM_WARM_UP_STEPS = 2
-"""Steps before the measurement, in which kernels are compiled and selected and memory is allocated."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCase:
@@ -51,10 +49,22 @@ class TrainingCase:
     """Augmentation probability."""
 
 
-def measure_training(case: TrainingCase, device: torch.device, num_steps: int) -> dict[str, Any]:
-    """Seconds per kimg, milliseconds per update, fraction of time spent waiting for data, and on a GPU memory in GiB.
+def measure_training(
+    case: TrainingCase, device: torch.device, num_steps: int, *, num_warm_up_steps: int = 2, regularise: bool = True
+) -> dict[str, Any]:
+    """Times of training steps, fraction of time spent waiting for data, and peak memory in GiB.
 
-    Seconds per kimg include lazy regularisation at its interval.
+    Keys are `step_s`, seconds per step without regularisation; `sec_per_kimg`, with lazy regularisation at its
+    interval; `phases_ms`, milliseconds per update; `data_wait`; and `peak_gib`, of the device on a GPU, otherwise of
+    the process.
+
+    Args:
+        case: options of the run.
+        device: device of the networks.
+        num_steps: steps to measure without regularisation; times are medians.
+        num_warm_up_steps: steps before the measurement, in which kernels are compiled and selected and memory is
+            allocated.
+        regularise: whether to measure regularisation too; otherwise `sec_per_kimg` does not include it.
     """
     with (
         noise_dataset(case.resolution) as path,
@@ -68,14 +78,14 @@ def measure_training(case: TrainingCase, device: torch.device, num_steps: int) -
         ) as batches,
     ):
         trainer = create_trainer(case, path, data, device)
-        for _ in range(NUM_WARM_UP_STEPS):
-            trainer.step_count = 0  # with regularisation
+        for _ in range(num_warm_up_steps):
+            trainer.step_count = 0 if regularise else 1
             trainer.step(next(batches))
         discard_measurements(trainer)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         step_times_s, wait_s = [], 0.0
-        for step in range(num_steps + 1):
+        for step in range(num_steps + regularise):
             trainer.step_count = 0 if step == num_steps else 1  # regularisation in the last step only
             start = time.perf_counter()
             batch = next(batches)
@@ -87,16 +97,21 @@ def measure_training(case: TrainingCase, device: torch.device, num_steps: int) -
                 step_times_s.append(time.perf_counter() - start)
         update_ms = {name: statistics.median(times) for name, times in trainer.timer.collect_ms().items()}
         intervals = {name: interval for name, interval in trainer.update_intervals.items() if interval > 1}
-        lazy_s = sum(update_ms[name] / 1000 / interval for name, interval in intervals.items())
-        per_step_s = statistics.median(step_times_s) + lazy_s
-        result = {
-            "sec_per_kimg": per_step_s / case.batch * 1000,
+        lazy_s = sum(update_ms.get(name, 0.0) / 1000 / interval for name, interval in intervals.items())
+        step_s = statistics.median(step_times_s)
+        return {
+            "step_s": step_s,
+            "sec_per_kimg": (step_s + lazy_s) / case.batch * 1000,
             "phases_ms": update_ms,
-            "data_wait": wait_s / (num_steps + 1) / per_step_s,
+            "data_wait": wait_s / (num_steps + regularise) / (step_s + lazy_s),
+            "peak_gib": _peak_memory_bytes(device) / 2**30,
         }
-        if device.type == "cuda":
-            result["peak_gib"] = torch.cuda.max_memory_allocated(device) / 2**30
-        return result
+
+
+def _peak_memory_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def create_trainer(case: TrainingCase, path: Path, data: TrainingData, device: torch.device) -> Trainer:
