@@ -108,6 +108,14 @@ def test_another_generator_shares_the_features_of_real_images(tmp_path: Path, im
     assert inputs.features(inputs.generated, "grid-colours", NullProgress()) is generated
 
 
+def test_results_of_real_images_are_computed_once_for_all_generators(tmp_path: Path) -> None:
+    first, second = (BlobGenerator(example_model(None, (16, 16), seed=seed)) for seed in (0, 1))
+    inputs = make_inputs(tmp_path, generator=first)
+    results = [each.real_result("fit", object) for each in (inputs, inputs.with_generator(second), inputs)]
+    assert results[0] is results[1] is results[2]
+    assert inputs.real_result("other", object) is not results[0]
+
+
 def test_unavailable_extractors_are_explained(tmp_path: Path) -> None:
     inputs = make_inputs(tmp_path)
     assert inputs.unavailable_extractor("grid-colours") is None

@@ -12,7 +12,7 @@ from crowdgan_core.api import open_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.metrics.fidelity_report import FidelityReport
 from crowdgan_density.fidelity.contact_sheet import best_worst_sheet
-from crowdgan_density.fidelity.evaluation import evaluate_fidelity, split_dataset
+from crowdgan_density.fidelity.evaluation import evaluate_fidelity, fit_predictors, split_dataset
 from crowdgan_density.fidelity.image_sets import ConditionedImages, LabelledImages
 from crowdgan_density.fidelity.ridge_predictor import RidgePredictor
 from tests.support.fidelity import BlindGenerator, Brightness, SquaresGenerator, write_squares
@@ -154,6 +154,28 @@ def test_no_predictor_is_an_error_with_the_reasons(dataset: Path) -> None:
 
 def test_results_are_repeatable(dataset: Path) -> None:
     assert evaluate(dataset, SquaresGenerator(0.7), 60) == evaluate(dataset, SquaresGenerator(0.7), 60)
+
+
+def test_predictors_are_fitted_once_for_any_number_of_generators(dataset: Path) -> None:
+    fits = []
+
+    class CountedRidge(RidgePredictor):
+        @classmethod
+        def fit(cls, *args: Any, **settings: Any) -> RidgePredictor:
+            fits.append(cls)
+            return RidgePredictor.fit(*args, **settings)
+
+    generators = [SquaresGenerator(0.7), BlindGenerator(), SquaresGenerator(0.7)]
+    with open_dataset(dataset) as reader:
+        annotated = split_dataset(reader)
+        evaluation = fit_predictors(annotated, {"ridge": CountedRidge}, load_extractor=lambda _: Brightness())
+        reports = [
+            evaluation.report(ConditionedImages(generator, "squares", annotated.scale, num_images=60, seed=0))
+            for generator in generators
+        ]
+    assert len(fits) == 1
+    assert reports[0] == reports[2] == evaluate(dataset, generators[0], 60)
+    assert reports[1] != reports[0]
 
 
 def test_the_contact_sheet_has_a_row_per_class_with_images(dataset: Path, tmp_path: Path) -> None:

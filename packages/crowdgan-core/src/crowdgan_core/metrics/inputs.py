@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from crowdgan_core.metrics.image_sets import ImageSet
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 from crowdgan_core.utils.progress import Progress
+
+T = TypeVar("T")
 
 KIND = "feature extractor"
 
@@ -71,6 +73,7 @@ class EvaluationInputs:
     _generated: dict[int, ImageSet] = field(default_factory=dict, repr=False)
     _loaded: dict[str, FeatureExtractor] = field(default_factory=dict, repr=False)
     _features: dict[tuple[int, str], tuple[ImageSet, FeatureArray]] = field(default_factory=dict, repr=False)
+    _real_results: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.generator is not None and self.compared is not None:
@@ -150,6 +153,13 @@ class EvaluationInputs:
         if key not in self._features:
             self._features[key] = (images, self._cached_features(images, self.extractor(extractor), progress))
         return self._features[key][1]
+
+    def real_result(self, key: str, compute: Callable[[], T]) -> T:
+        """A result that depends only on the real images, the seed and the device; computed once for all generators."""
+        if key not in self._real_results:
+            self._real_results[key] = compute()
+        result: T = self._real_results[key]
+        return result
 
     def _cached_features(self, images: ImageSet, extractor: FeatureExtractor, progress: Progress) -> FeatureArray:
         content_hash = images.content_hash()

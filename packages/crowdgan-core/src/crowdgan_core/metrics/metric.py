@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor
 from crowdgan_core.metrics.image_sets import ImageSet
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.utils.progress import Progress
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,15 @@ class MetricInputs(Protocol):
 
     def features(self, images: ImageSet, extractor: str, progress: Progress) -> FeatureArray:
         """Features `[num_images, num_features]` of a set; those of real images are cached on disk."""
+        ...
+
+    def real_result(self, key: str, compute: Callable[[], T]) -> T:
+        """A result that depends only on the real images, the seed and the device; computed once for all generators.
+
+        Args:
+            key: name of the result, which starts with that of the metric.
+            compute: computes it.
+        """
         ...
 
 

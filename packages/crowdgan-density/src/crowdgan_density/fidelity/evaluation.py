@@ -20,6 +20,7 @@ from crowdgan_core.metrics.fidelity_report import (
     MeasuredImage,
     PredictorAgreement,
     PredictorReport,
+    Sensitivity,
 )
 from crowdgan_core.metrics.predictor import DensityPredictor
 from crowdgan_core.metrics.stored_images import DatasetImages
@@ -118,6 +119,40 @@ def split_dataset(reader: DatasetReader, *, seed: int = 0) -> AnnotatedImages:
     )
 
 
+def fit_predictors(
+    annotated: AnnotatedImages,
+    predictors: Mapping[str, type[DensityPredictor]],
+    *,
+    load_extractor: LoadExtractor,
+    unavailable: tuple[str, ...] = (),
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> FidelityEvaluation:
+    """Density predictors fitted to annotated images, which evaluate any number of generators.
+
+    Args:
+        annotated: annotated images, from `split_dataset`.
+        predictors: density predictor classes by name, at least one.
+        load_extractor: the feature extractor of a name.
+        unavailable: predictors that cannot be used, with the reason, for the report.
+        seed: seed of everything random.
+        device: `auto`, `cpu` or `cuda`.
+        progress: receives progress reports.
+
+    Raises:
+        ConfigError: no predictors.
+        DatasetError: an image is damaged, or the images of a dataset have several sizes.
+        PluginError: a predictor or an extractor failed, or returned invalid values.
+    """
+    if not predictors:
+        raise ConfigError(f"no density predictor is available: {'; '.join(unavailable) or 'none is installed'}")
+    annotated = remove_copies(annotated)
+    evaluation = FidelityEvaluation(annotated, load_extractor, unavailable, seed=seed, device=device)
+    evaluation.fit(predictors, progress or NullProgress())
+    return evaluation
+
+
 def evaluate_fidelity(
     annotated: AnnotatedImages,
     images: RequestedImages,
@@ -130,31 +165,18 @@ def evaluate_fidelity(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> FidelityReport:
-    """The report of density fidelity.
-
-    Args:
-        annotated: annotated images, from `split_dataset`.
-        images: images with requested labels.
-        predictors: density predictor classes by name, at least one.
-        load_extractor: the feature extractor of a name.
-        intra_class_extractor: feature extractor of the distances within classes; None for no distances.
-        unavailable: predictors that cannot be used, with the reason, for the report.
-        seed: seed of everything random.
-        device: `auto`, `cpu` or `cuda`.
-        progress: receives progress reports.
-
-    Raises:
-        ConfigError: no predictors, or images of another size than the annotated ones.
-        DatasetError: an image is damaged, or the images of a dataset have several sizes.
-        PluginError: a predictor or an extractor failed, or returned invalid values.
-    """
-    if not predictors:
-        raise ConfigError(f"no density predictor is available: {'; '.join(unavailable) or 'none is installed'}")
+    """The report of density fidelity of one set of images; see `fit_predictors` and `FidelityEvaluation.report`."""
     check_size(annotated, images)
-    annotated = remove_copies(annotated)
-    evaluation = _Evaluation(annotated, load_extractor, seed=seed, device=device, progress=progress or NullProgress())
-    evaluation.fit(predictors)
-    return evaluation.report(images, intra_class_extractor, unavailable)
+    evaluation = fit_predictors(
+        annotated,
+        predictors,
+        load_extractor=load_extractor,
+        unavailable=unavailable,
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
+    return evaluation.report(images, intra_class_extractor, progress)
 
 
 def check_size(annotated: AnnotatedImages, images: RequestedImages) -> None:
@@ -215,26 +237,34 @@ def predict_logs(predictor: DensityPredictor, images: npt.NDArray[np.uint8]) -> 
     return np.asarray(logs, float)
 
 
-class _Evaluation:
-    """Fitted predictors, and features that are computed once for all of them."""
+class FidelityEvaluation:
+    """Fitted predictors, with their results on held-out real images; see `fit_predictors`."""
 
     def __init__(
-        self, annotated: AnnotatedImages, load_extractor: LoadExtractor, *, seed: int, device: str, progress: Progress
+        self,
+        annotated: AnnotatedImages,
+        load_extractor: LoadExtractor,
+        unavailable: tuple[str, ...],
+        *,
+        seed: int,
+        device: str,
     ) -> None:
         self._annotated, self._scale = annotated, annotated.scale
-        self._seed, self._device, self._progress = seed, device, progress
+        self._seed, self._device, self._unavailable = seed, device, unavailable
         self._load_extractor = load_extractor
         self._extractors: dict[str, RememberedFeatures] = {}
         self._predictors: dict[str, DensityPredictor] = {}
+        self._real_logs: dict[str, FloatArray] = {}
+        self._sensitivities: dict[str, Sensitivity] = {}
 
     def extractor(self, name: str) -> RememberedFeatures:
-        """The feature extractor of a name."""
+        """The feature extractor of a name; features are computed once for all predictors."""
         if name not in self._extractors:
             self._extractors[name] = RememberedFeatures(self._load_extractor(name))
         return self._extractors[name]
 
-    def fit(self, predictors: Mapping[str, type[DensityPredictor]]) -> None:
-        """Fits the predictors to the logarithmic densities of the training part."""
+    def fit(self, predictors: Mapping[str, type[DensityPredictor]], progress: Progress) -> None:
+        """Fits the predictors to the logarithmic densities of the training part, and measures the held-out part."""
         targets = self._scale.log(self._annotated.training_densities)
         for name, predictor in predictors.items():
             with plugin_call(KIND, predictor, "fitting it"):
@@ -244,19 +274,36 @@ class _Evaluation:
                     load_extractor=self.extractor,
                     seed=self._seed,
                     device=self._device,
-                    progress=self._progress,
+                    progress=progress,
                 )
+        self._real_logs = self._measure(self._annotated.held_out, progress)
+        self._sensitivities = {name: self._sensitivity(predictor) for name, predictor in self._predictors.items()}
 
     def report(
-        self, images: RequestedImages, intra_class_extractor: str | None, unavailable: tuple[str, ...]
+        self, images: RequestedImages, intra_class_extractor: str | None = None, progress: Progress | None = None
     ) -> FidelityReport:
-        """The report of images with requested labels."""
+        """The report of images with requested labels.
+
+        Args:
+            images: images with requested labels.
+            intra_class_extractor: feature extractor of the distances within classes; None for no distances.
+            progress: receives progress reports.
+
+        Raises:
+            ConfigError: images of another size than the annotated ones.
+            DatasetError: an image is damaged.
+            PluginError: a predictor or an extractor failed, or returned invalid values.
+        """
         annotated, scale, labels = self._annotated, self._scale, self._annotated.held_out_requests
-        real_logs, held_out_features = self._measure(annotated.held_out, len(labels.names), intra_class_extractor)
-        logs, features = self._measure(images, len(images.requests.names), intra_class_extractor)
-        real = {name: self._measurements(labels, values) for name, values in real_logs.items()}
+        check_size(annotated, images)
+        progress = progress or NullProgress()
+        features: list[FeatureArray] = []
+        extractor = None if intra_class_extractor is None else self.extractor(intra_class_extractor)
+        logs = self._measure(images, progress, extractor, features)
+        real = {name: self._measurements(labels, values) for name, values in self._real_logs.items()}
         generated = {name: self._measurements(images.requests, values) for name, values in logs.items()}
         reports = tuple(self._judge(name, real[name], generated[name]) for name in self._predictors)
+        intra_class = () if extractor is None else self._intra_class(extractor, features, images.requests, progress)
         return FidelityReport(
             data=annotated.name,
             images=images.description,
@@ -270,32 +317,41 @@ class _Evaluation:
             num_training=len(annotated.training),
             num_held_out=len(annotated.held_out),
             predictors=reports,
-            unavailable=unavailable,
+            unavailable=self._unavailable,
             agreement=_agreement(reports, generated, real),
             intra_class_extractor=intra_class_extractor,
-            intra_class=self._intra_class(intra_class_extractor, held_out_features, features, images.requests.classes),
+            intra_class=intra_class,
             measured=_measured_images(images.requests, scale, generated),
             held_out=_measured_images(labels, scale, real),
             notes=annotated.notes,
         )
 
     def _measure(
-        self, images: DatasetImages | RequestedImages, count: int, extractor_name: str | None
-    ) -> tuple[dict[str, FloatArray], FeatureArray | None]:
-        """Predicted logarithms of each predictor, and features, of images that are read or generated once."""
-        extractor = None if extractor_name is None else self.extractor(extractor_name)
+        self,
+        images: DatasetImages | RequestedImages,
+        progress: Progress,
+        extractor: FeatureExtractor | None = None,
+        features: list[FeatureArray] | None = None,
+    ) -> dict[str, FloatArray]:
+        """Predicted logarithms of each predictor, of images that are read or generated once.
+
+        Args:
+            images: images to measure.
+            progress: receives progress reports.
+            extractor: feature extractor for `features`; None for no features.
+            features: list to which the features of each batch are appended.
+        """
         logs: dict[str, list[FloatArray]] = {name: [] for name in self._predictors}
-        features: list[FeatureArray] = []
-        self._progress.start(f"measuring {images.description}", count)
+        count = len(images) if isinstance(images, DatasetImages) else len(images.requests.names)
+        progress.start(f"measuring {images.description}", count)
         for batch in images.batches(BATCH_SIZE):
             for name, predictor in self._predictors.items():
                 logs[name].append(predict_logs(predictor, batch))
-            if extractor is not None:
+            if extractor is not None and features is not None:
                 features.append(extractor.features(batch))
             for _ in batch:
-                self._progress.advance()
-        predictions = {name: np.concatenate(values) for name, values in logs.items()}
-        return predictions, np.concatenate(features) if features else None
+                progress.advance()
+        return {name: np.concatenate(values) for name, values in logs.items()}
 
     def _measurements(self, requests: Requests, logs: FloatArray) -> Measurements:
         scale, densities = self._scale, self._scale.density(logs)
@@ -309,36 +365,40 @@ class _Evaluation:
             num_classes=len(scale.classes),
         )
 
-    def _judge(self, name: str, held_out: Measurements, generated: Measurements) -> PredictorReport:
-        predictor, subset = self._predictors[name], self._annotated.held_out
+    def _sensitivity(self, predictor: DensityPredictor) -> Sensitivity:
+        """Change of the measured density of real images when they are blurred or moved."""
+        subset = self._annotated.held_out
         images = DatasetImages(subset.reader, evenly_spaced(subset.indices, MAX_SENSITIVITY_IMAGES))
-        sensitivity = measure_sensitivity(
+        return measure_sensitivity(
             images.batches(BATCH_SIZE),
             lambda batch: self._scale.class_position(predict_logs(predictor, batch)),
             seed=self._seed,
         )
-        return judge_predictor(name, predictor.description, held_out, generated, sensitivity, seed=self._seed)
+
+    def _judge(self, name: str, held_out: Measurements, generated: Measurements) -> PredictorReport:
+        description, sensitivity = self._predictors[name].description, self._sensitivities[name]
+        return judge_predictor(name, description, held_out, generated, sensitivity, seed=self._seed)
 
     def _intra_class(
-        self,
-        extractor_name: str | None,
-        held_out: FeatureArray | None,
-        generated: FeatureArray | None,
-        requested_classes: IndexArray,
+        self, extractor: FeatureExtractor, generated: list[FeatureArray], requests: Requests, progress: Progress
     ) -> tuple[IntraClassDistance, ...]:
         """Distances within classes between all annotated images and the generated ones."""
-        if extractor_name is None or held_out is None or generated is None:
-            return ()
-        annotated, extractor = self._annotated, self.extractor(extractor_name)
-        self._progress.start(f"features of {annotated.name}", len(annotated.training))
-        rows = [held_out]
-        for batch in annotated.training.batches(BATCH_SIZE):
-            rows.append(extractor.features(batch))
-            for _ in batch:
-                self._progress.advance()
+        annotated = self._annotated
+        rows: list[FeatureArray] = []
+        progress.start(f"features of {annotated.name}", len(annotated.held_out) + len(annotated.training))
+        for images in (annotated.held_out, annotated.training):
+            for batch in images.batches(BATCH_SIZE):
+                rows.append(extractor.features(batch))
+                for _ in batch:
+                    progress.advance()
         classes = np.concatenate([annotated.held_out_requests.classes, annotated.training_classes])
         return intra_class_distances(
-            np.concatenate(rows), classes, generated, requested_classes, self._scale.classes, seed=self._seed
+            np.concatenate(rows),
+            classes,
+            np.concatenate(generated),
+            requests.classes,
+            self._scale.classes,
+            seed=self._seed,
         )
 
 

@@ -12,7 +12,13 @@ from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.progress import Progress
-from crowdgan_density.fidelity.evaluation import AnnotatedImages, check_size, evaluate_fidelity, split_dataset
+from crowdgan_density.fidelity.evaluation import (
+    AnnotatedImages,
+    FidelityEvaluation,
+    check_size,
+    fit_predictors,
+    split_dataset,
+)
 from crowdgan_density.fidelity.image_sets import ConditionedImages
 from crowdgan_density.fidelity.predictors import available_predictors
 
@@ -49,19 +55,22 @@ class DensityFidelityMetric:
         """Values of the headline predictor; only `density_fidelity_void` if the scores of all predictors are void."""
         if inputs.dataset is None or inputs.generator is None:
             raise ConfigError(f"{self.name}: {self.unavailable_reason(inputs)}")
-        predictors, unavailable = available_predictors(installed_plugins())
         annotated, images = _images(inputs, inputs.dataset, inputs.generator)
-        report = evaluate_fidelity(
-            annotated,
-            images,
-            predictors,
-            load_extractor=inputs.extractor,
-            unavailable=unavailable,
-            seed=inputs.seed,
-            device=inputs.device,
-            progress=progress,
-        )
-        return metric_values(report)
+
+        def fit() -> FidelityEvaluation:
+            predictors, unavailable = available_predictors(installed_plugins())
+            return fit_predictors(
+                annotated,
+                predictors,
+                load_extractor=inputs.extractor,
+                unavailable=unavailable,
+                seed=inputs.seed,
+                device=inputs.device,
+                progress=progress,
+            )
+
+        evaluation = inputs.real_result(self.name, fit)
+        return metric_values(evaluation.report(images, progress=progress))
 
 
 def _images(
