@@ -17,6 +17,12 @@ from crowdgan_core.utils.flags import format_size
 
 BYTES_PER_MB = 1e6
 
+METRICS_KEY = "metrics"
+"""Key in the provenance of a card of metrics at the end of training: values by name of the metric and key."""
+
+FLOOR_SUFFIX = "_floor"
+"""Suffix of the key of a floor: the value that real images reach."""
+
 
 def print_model(path: Path, *, as_json: bool) -> None:
     """Prints a model card, as lines or as JSON; weights are not read, and the backend need not be installed.
@@ -42,8 +48,26 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
         yield "classes", ", ".join(card.classes)
     if card.unit is not None:
         yield "unit", card.unit
-    for name, values in (("labelling", card.labelling), ("settings", card.settings), ("provenance", card.provenance)):
+    metrics = _metrics(card.provenance.get(METRICS_KEY))
+    provenance = {key: value for key, value in card.provenance.items() if key != METRICS_KEY or not metrics}
+    blocks = {"labelling": card.labelling, "settings": card.settings, "provenance": provenance, "metrics": metrics}
+    for name, values in blocks.items():
         yield from _block(name, values)
+
+
+def _metrics(by_name: Any) -> dict[str, str]:
+    """Values of metrics by key, each with its floor if it has one; empty if the card has something else there."""
+    try:
+        values = {key: float(value) for results in by_name.values() for key, value in results.items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}
+    texts = {}
+    for key, value in values.items():
+        if key.endswith(FLOOR_SUFFIX) and key.removesuffix(FLOOR_SUFFIX) in values:
+            continue  # shown beside its value
+        floor = values.get(f"{key}{FLOOR_SUFFIX}")
+        texts[key] = f"{value:.4g}" + ("" if floor is None else f" (floor {floor:.4g})")
+    return texts
 
 
 def _labels(card: ModelCard) -> str:
