@@ -25,6 +25,9 @@ from tests.support.training import CLASSES, write_dataset
 
 PROVENANCE = {"data": "crowds.zip", "cfg": "stylegan3-t", "kimg": 500.0}
 
+MAX_BYTES = 4_000_000
+"""Maximum size of a model in the package."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -48,8 +51,10 @@ def run(*arguments: str | Path) -> str:
     return result.output
 
 
-def test_every_pretrained_model_of_the_package_loads() -> None:
+def test_every_pretrained_model_of_the_package_is_small_and_loads() -> None:
+    assert [path.stem for path in sorted(FOLDER.glob("*.safetensors"))] == [model.name for model in models_in(FOLDER)]
     for model in models_in(FOLDER):
+        assert model.path.stat().st_size <= MAX_BYTES
         assert load_generator(model.name, "cpu").card == read_card(model.path)
 
 

@@ -15,6 +15,8 @@ from crowdgan_core.api import load_generator
 from crowdgan_core.cli.inspect import command as inspect
 from crowdgan_core.errors import CheckpointError, PluginError
 from crowdgan_core.hookspecs import PROJECT, PretrainedModel
+from crowdgan_core.metrics.opening import open_inputs
+from crowdgan_core.metrics.options import EvaluationOptions
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.plugins.discovery import load_plugins
 from crowdgan_core.plugins.registry import PluginRegistry
@@ -148,3 +150,15 @@ def test_inspect_prints_the_card_of_a_pretrained_model() -> None:
         assert "blobs32.safetensors: model of 32x32 px images" in result.stdout
         with pytest.raises(CheckpointError, match="blobs23: no such file or folder; did you mean blobs32"):
             CliRunner().invoke(inspect, ["blobs23"], catch_exceptions=False)
+
+
+def test_metrics_evaluate_a_pretrained_model_by_name() -> None:
+    with installed_blobs() as plugins:
+        with open_inputs(EvaluationOptions(network=Path("blobs32")), plugins) as inputs:
+            assert inputs.generator is not None
+            assert (inputs.generator.card, inputs.generator_name) == (EXAMPLE_CARD, "blobs32")
+        with (
+            pytest.raises(CheckpointError, match="blobs23: no such file; did you mean blobs32"),
+            open_inputs(EvaluationOptions(network=Path("blobs23")), plugins),
+        ):
+            raise AssertionError("the model does not exist")
