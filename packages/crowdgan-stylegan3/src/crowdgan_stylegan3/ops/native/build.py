@@ -24,7 +24,7 @@ from crowdgan_core.errors import BuildError
 from crowdgan_core.utils import cache
 from crowdgan_stylegan3.io.locks import lock_file
 
-SOURCES = ("resample.cpp", "winograd.cpp", "bias_act.cpp")
+SOURCES = ("resample.cpp", "separable.cpp", "winograd.cpp", "bias_act.cpp")
 HEADERS = ("resample.h", "stages.h", "loops.h", "vectors.h")
 SOURCE_FOLDER = Path(__file__).parent
 

@@ -19,7 +19,9 @@ from crowdgan_stylegan3.ops.arguments import (
     image_memory_format,
     image_size,
 )
+from crowdgan_stylegan3.ops.native.allocation import keep_unused_memory
 from crowdgan_stylegan3.ops.native.build import build_library
+from crowdgan_stylegan3.ops.weight_cache import cache_per_weight
 
 MAX_TAPS = 64
 """Maximum number of taps along one axis, as in resample.h."""
@@ -29,6 +31,10 @@ VECTOR_CHANNELS = 16
 
 IDENTITY, LEAKY_RELU, LEAKY_RELU_DERIVATIVE = range(3)
 """Values of `ActivationKind` in resample.h."""
+
+
+_Pair = c_int64 * 2
+"""A factor along x and y."""
 
 
 class _Image(Structure):
@@ -64,7 +70,7 @@ class _Job(Structure):
 
 
 def load() -> None:
-    """Compile and load the library, unless it is loaded.
+    """Compile and load the library, unless it is loaded; large arrays then reuse freed memory.
 
     Raises:
         BuildError: the library cannot be compiled or loaded.
@@ -85,7 +91,14 @@ def upfirdn2d(x: Tensor, f: Tensor, resampling: Resampling) -> Tensor:
     packing, size = _Packing(x), image_size(x)
     packed = packing.pack(x)
     up, down, padding = resampling.up, resampling.down, resampling.padding
-    taps, identity_taps, no_padding = _correlation_taps(f, resampling), x.new_ones(1), (0, 0, 0, 0)
+    taps, identity_taps, no_padding = _correlation_taps(_separate(f), resampling), x.new_ones(1), (0, 0, 0, 0)
+    if taps.ndim == 1:
+        out = _empty_image(packed, resampling.out_size(size, filter_size(f)))
+        images, stage = (_image(packed), _image(out)), _stage(taps, up, padding)
+        failed = _library().crowdgan_resample_separable(
+            byref(images[0]), byref(images[1]), byref(stage), _Pair(*up), _Pair(*down), torch.get_num_threads()
+        )
+        return packing.unpack(_checked(out, failed))
     if up == (1, 1):
         job = _Job(upsampling=_stage(identity_taps, (1, 1), no_padding), downsampling=_stage(taps, down, padding))
         job.height, job.width = size
@@ -245,12 +258,19 @@ class _Packing:
 
 def _run(job: _Job, x: Tensor, out_size: tuple[int, int]) -> Tensor:
     """The result for a packed image; `job` holds the stages and the activation."""
-    out = torch.empty(
-        (x.shape[0], x.shape[1], *out_size), dtype=x.dtype, device=x.device, memory_format=torch.channels_last
-    )
+    out = _empty_image(x, out_size)
     job.input, job.out = _image(x), _image(out)
     job.threads = torch.get_num_threads()
-    if _library().crowdgan_resample(byref(job)):
+    return _checked(out, _library().crowdgan_resample(byref(job)))
+
+
+def _empty_image(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """An uninitialised image `[N, C, *size]` like `x`, channels last in memory."""
+    return torch.empty((*x.shape[:2], *size), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+
+
+def _checked(out: Tensor, failed: int) -> Tensor:
+    if failed:
         raise MemoryError(f"not enough memory for a result of shape {list(out.shape)}")
     return out
 
@@ -258,6 +278,15 @@ def _run(job: _Job, x: Tensor, out_size: tuple[int, int]) -> Tensor:
 def _image(x: Tensor) -> _Image:
     n, channels, height, width = x.shape
     return _Image(x.data_ptr(), n, channels, height, width, channels * height * width, channels * width, channels)
+
+
+@cache_per_weight
+def _separate(f: Tensor) -> Tensor:
+    """The taps `[taps]` of a filter that equals their outer product exactly; other filters unchanged."""
+    if f.ndim == 1 or f.shape[0] != f.shape[1]:
+        return f
+    taps = f.diagonal().sqrt()
+    return taps if torch.equal(torch.outer(taps, taps), f) else f
 
 
 def _correlation_taps(f: Tensor, resampling: Resampling) -> Tensor:
@@ -294,12 +323,15 @@ def _library() -> ctypes.CDLL:
         BuildError: the library cannot be compiled or loaded.
     """
     path = build_library()
+    keep_unused_memory()
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
         raise BuildError(f"{path}: the native ops cannot be loaded ({error})") from error
     library.crowdgan_resample.argtypes = [POINTER(_Job)]
     library.crowdgan_resample.restype = c_int
+    library.crowdgan_resample_separable.argtypes = [*[POINTER(_Image)] * 2, POINTER(_Stage), _Pair, _Pair, c_int64]
+    library.crowdgan_resample_separable.restype = c_int
     input_transform, output_transform = (
         library.crowdgan_winograd_input_transform,
         library.crowdgan_winograd_output_transform,
