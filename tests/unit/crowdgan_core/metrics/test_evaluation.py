@@ -272,6 +272,36 @@ def test_damaged_weights_are_an_error_before_anything_is_computed(
     assert evaluation.compute_metrics(inputs, selection, num_images=4).values.keys() == {"kid_weighted-colours"}
 
 
+def test_a_metric_that_fails_does_not_lose_the_values_of_the_others(
+    data: Path, tmp_path: Path, generator: BlobGenerator
+) -> None:
+    class Failing:
+        name = "failing"
+        description = "fails"
+        higher_is_better = False
+
+        def unavailable_reason(self, inputs: object) -> None:
+            return None
+
+        def compute(self, inputs: object, progress: object) -> dict[str, Any]:
+            raise DatasetError("crowds.zip: img00000003.png is damaged")
+
+    inputs = make_inputs(data, tmp_path, generator, GridColours)
+    colours = next(item for item in extractor_metrics(["grid-colours"]) if item.name == "kid_grid-colours")
+    selection = evaluation.MetricSelection(metrics=(Failing(), colours))
+    with pytest.raises(DatasetError, match="img00000003"):
+        evaluation.compute_metrics(inputs, selection, num_images=20)
+    report = evaluation.compute_metrics(inputs, selection, num_images=20, on_error="skip")
+    assert report.values.keys() == {"kid_grid-colours"}
+    assert report.to_json()["failed"] == {"failing": "crowds.zip: img00000003.png is damaged"}
+    assert (
+        "failed"
+        not in evaluation.compute_metrics(
+            inputs, evaluation.MetricSelection(metrics=(colours,)), num_images=20
+        ).to_json()
+    )
+
+
 def test_images_of_another_size_than_those_of_the_model_are_compared_with_a_note(model: Path, tmp_path: Path) -> None:
     large = write_dataset(tmp_path / "large.zip", random_images(6, (32, 32)), [0, 1, 2] * 2)
     arguments = ("--network", model, "--data", large, "--metrics", "kid_grid-colours", "--num-images", "4")
@@ -343,7 +373,7 @@ def test_a_folder_of_images_is_compared(data: Path, tmp_path: Path) -> None:
     result = run("--data", data, "--against", folder, "--metrics", "kid_grid-colours")
     assert "compared images" in result.stdout
     Image.new("RGB", (8, 8)).save(folder / "9.png")
-    with pytest.raises(DatasetError, match=r"9\.png: the image is 8x8 px and .*0\.png is 16x16 px"):
+    with pytest.raises(CrowdganError, match=r"9\.png: the image is 8x8 px and .*0\.png is 16x16 px"):
         run("--data", data, "--against", folder, "--metrics", "kid_grid-colours")
 
 

@@ -12,6 +12,7 @@ from crowdgan_core.cli.app import OrderedGroup
 from crowdgan_core.cli.common.dataclass_options import options_from
 from crowdgan_core.cli.common.output import print_table, printable
 from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.errors import CrowdganError
 from crowdgan_core.metrics.options import EvaluationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 
@@ -81,14 +82,18 @@ def _evaluate(options: EvaluationOptions, names: str | None, dest: Path | None, 
         evaluation.check_available(inputs, selection.metrics, options.num_images)
         _announce(inputs, selection, options)
         with progress_bar() as progress:
-            report = evaluation.compute_metrics(inputs, selection, num_images=options.num_images, progress=progress)
+            report = evaluation.compute_metrics(
+                inputs, selection, num_images=options.num_images, on_error="skip", progress=progress
+            )
     if dest == STDOUT:
         click.echo(report.to_bytes().decode(), nl=False)
-    else:
+    elif report.results:
         _print_report(report)
     if dest is not None and dest != STDOUT:
         write_bytes(dest, report.to_bytes(), overwrite=overwrite)
         click.echo(printable(f"wrote {dest}"), err=True)
+    if report.failed:
+        raise CrowdganError(evaluation.list_reasons(report.failed))
 
 
 def _split(names: str) -> list[str]:

@@ -7,9 +7,9 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from crowdgan_core.errors import ConfigError
+from crowdgan_core.errors import ConfigError, CrowdganError
 from crowdgan_core.io import codec
 from crowdgan_core.metrics.inputs import EvaluationInputs
 from crowdgan_core.metrics.metric import Metric, MetricValue
@@ -61,6 +61,8 @@ class EvaluationReport:
     results: tuple[MetricResult, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
     """Default metrics that could not be computed, with the reasons."""
+    failed: Mapping[str, str] = field(default_factory=dict, metadata=codec.omitted_default())
+    """Metrics whose computation failed, with the error messages."""
     notes: tuple[str, ...] = ()
     """Remarks that concern all metrics."""
 
@@ -127,7 +129,7 @@ def default_metrics(
     skipped = {name: reason for name, reason in reasons.items() if reason is not None}
     metrics = tuple(installed[name] for name in names if name not in skipped)
     if not metrics:
-        raise ConfigError(_list_reasons(skipped))
+        raise ConfigError(list_reasons(skipped))
     return MetricSelection(metrics=metrics, skipped=skipped)
 
 
@@ -149,6 +151,7 @@ def compute_metrics(
     selection: MetricSelection,
     *,
     num_images: int | None = None,
+    on_error: Literal["fail", "skip"] = "fail",
     progress: Progress | None = None,
 ) -> EvaluationReport:
     """Computes metrics; those that cannot be computed are refused before anything is computed.
@@ -157,25 +160,33 @@ def compute_metrics(
         inputs: images, generator and weights.
         selection: the metrics.
         num_images: number of generated images; None for that in the definition of each metric, or the default.
+        on_error: whether the first metric that fails is raised, or the report has its error beside the other values.
         progress: receives one step per image.
 
     Raises:
         ConfigError: a metric cannot be computed; the message lists all of them with their reasons.
         CheckpointError: a weights file is damaged.
-        PluginError: a metric failed or returned invalid values.
+        CrowdganError: with `on_error="fail"`, a metric failed or returned invalid values.
     """
     check_available(inputs, selection.metrics, num_images)
-    results = tuple(
-        _compute(metric, inputs.with_num_images(images_of(metric, num_images)), progress or NullProgress())
-        for metric in selection.metrics
-    )
+    results: list[MetricResult] = []
+    failed: dict[str, str] = {}
+    for metric in selection.metrics:
+        metric_inputs = inputs.with_num_images(images_of(metric, num_images))
+        try:
+            results.append(_compute(metric, metric_inputs, progress or NullProgress()))
+        except CrowdganError as error:
+            if on_error == "fail":
+                raise
+            failed[metric.name] = str(error)
     return EvaluationReport(
         data=None if inputs.real is None else inputs.real.description,
         generated=_describe_generated(inputs),
         is_comparison=inputs.compared is not None,
         seed=inputs.seed,
-        results=results,
+        results=tuple(results),
         skipped=dict(selection.skipped),
+        failed=failed,
         notes=_notes(inputs, results),
     )
 
@@ -189,7 +200,7 @@ def check_available(inputs: EvaluationInputs, metrics: Iterable[Metric], num_ima
     reasons = {metric.name: _reason_with(metric, inputs, num_images) for metric in metrics}
     refused = {name: reason for name, reason in reasons.items() if reason is not None}
     if refused:
-        raise ConfigError(_list_reasons(refused))
+        raise ConfigError(list_reasons(refused))
     for extractor in inputs.weights:
         inputs.extractor(extractor)  # damaged weights are an error before anything is computed
 
@@ -212,7 +223,7 @@ def _reason_with(metric: Metric, inputs: EvaluationInputs, num_images: int | Non
     return unavailable_reason(metric, inputs.with_num_images(images_of(metric, num_images)))
 
 
-def _list_reasons(reasons: Mapping[str, str]) -> str:
+def list_reasons(reasons: Mapping[str, str]) -> str:
     """Metrics with the same reason together: `kid_lite0, fd_lite0: needs images: give --data`."""
     names: dict[str, list[str]] = {}
     for name, reason in reasons.items():
