@@ -147,6 +147,13 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/demo.py", "demo")
 
 
+@nox.session(name="train-pretrained")
+def train_pretrained(session: nox.Session) -> None:
+    """Train the pretrained model crowds64 (hours on a CPU); the result is pretrained/crowds64.safetensors."""
+    install_packages(session, PACKAGES)
+    session.run("python", "examples/train_crowds64.py", "pretrained", *session.posargs)
+
+
 @nox.session
 def gallery(session: nox.Session) -> None:
     """Create the images of crowdgan-plot's README with its commands; the results are in gallery/."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file as read_tensors
 
 from crowdgan_stylegan3.training.checkpoints.training_state import Checkpoint, read_checkpoint
 from crowdgan_stylegan3.training.runtime.distributed import torchrun_command
@@ -189,6 +190,19 @@ def test_a_run_is_resumed_in_its_folder(dataset: Path, tmp_path: Path) -> None:
     (run,) = (tmp_path / "runs").iterdir()
     stderr = train("--resume", run, "--outdir", tmp_path, code=2)
     assert "--resume RUN resumes the run in its folder; remove --outdir, --desc and --new" in stderr
+
+
+def test_a_run_from_a_model_has_its_networks_unless_options_name_others(dataset: Path, tmp_path: Path) -> None:
+    networks = ["--cfg", "stylegan2", "--latent-dim", "12"]
+    train("--outdir", tmp_path / "first", "--data", dataset, *SMALL_RUN, *networks, "--kimg", STEP_KIMG)
+    (model,) = tmp_path.glob("first/*/network-snapshot-*.safetensors")
+    new = ["--outdir", tmp_path / "second", "--data", dataset, "--batch", "4", "--workers", "0", "--kimg", STEP_KIMG]
+    stderr = train(*new, "--resume", model)
+    generator = checkpoint_in(tmp_path / "first").config.generator
+    assert checkpoint_in(tmp_path / "second").config.generator == generator
+    assert f"G: {len(read_tensors(model))} of {len(read_tensors(model))} tensors copied" in stderr
+    stderr = train(*new, "--resume", model, "--cfg", "stylegan3-t", "--new")
+    assert "randomly initialised: synthesis.input.weight (not in the model)" in stderr
 
 
 def test_a_new_run_needs_a_dataset(tmp_path: Path) -> None:

@@ -218,6 +218,17 @@ def test_training_from_a_model_copies_its_weights(dataset: Path, tmp_path: Path)
     assert (training.folder.path / "fakes_init.png").exists()
 
 
+def test_training_from_a_model_keeps_its_encoding_of_densities(tmp_path: Path) -> None:
+    first, second = (write_dataset(tmp_path / f"{count}.zip", count, labels="value") for count in (24, 12))
+    source = train_run(tmp_path / "source", first, total_kimg=STEP_KIMG)
+    model = source.folder.snapshot_path(STEP_KIMG)
+    alone, from_model = (
+        train_run(tmp_path / "runs", second, total_kimg=STEP_KIMG, **changes) for changes in ({}, {"source": model})
+    )
+    assert alone.config.generator.label_encoding != source.config.generator.label_encoding
+    assert from_model.config.generator.label_encoding == source.config.generator.label_encoding
+
+
 def test_a_model_without_matching_layers_is_an_error(dataset: Path, tmp_path: Path) -> None:
     config = StyleGan2Config(resolution=32, channel_max=3, channel_base=32, z_dim=3, w_dim=3, mapping_layers=1)
     source = tmp_path / "other.safetensors"

@@ -120,12 +120,15 @@ def command(
 def _run_and_options(
     ctx: click.Context, resume: Path | None, values: dict[str, Any]
 ) -> tuple[RunFolder | None, TrainOptions]:
-    """The run to resume, if any, and the options: of a resumed run the stored ones, changed by the command line.
+    """The run to resume, if any, and the options, changed by the command line.
+
+    The options of a resumed run are the stored ones; those of the networks are from the model in `resume`, if any.
 
     Raises:
         CheckpointError: no such run folder or model.
         ConfigError: options that contradict one another, or a run that cannot be resumed.
     """
+    from crowdgan_stylegan3.training.checkpoints.transfer import network_options, read_generator_config
     from crowdgan_stylegan3.training.reporting.snapshot_metrics import absolute_weights
     from crowdgan_stylegan3.training.run import options_of
     from crowdgan_stylegan3.training.runtime.distributed import torchrun_world_size
@@ -145,7 +148,11 @@ def _run_and_options(
         return run, options_of(run, given)
     if values["data"] is None:
         raise click.UsageError(REQUIRED, ctx)
-    return None, TrainOptions(**values, source=None if resume is None else resume.resolve())
+    if resume is None:
+        return None, TrainOptions(**values)
+    config = read_generator_config(resume)
+    inherited = {} if config is None else network_options(config)
+    return None, TrainOptions(**{**values, **inherited, **given}, source=resume.resolve())
 
 
 def _print_dry_run(options: TrainOptions, run: RunFolder | None, device: str) -> None:

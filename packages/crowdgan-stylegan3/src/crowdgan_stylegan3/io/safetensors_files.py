@@ -97,7 +97,7 @@ def save_network(
         DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
     """
     _check_card(card, generator.config)
-    if _config_in(card) != generator.config:
+    if config_in(card) != generator.config:
         raise CheckpointError("the model card and the generator have different settings")
     metadata = {CARD_KEY: json.dumps(card.to_json())}
     tensors = _stored_tensors(generator, half=half)
@@ -131,7 +131,7 @@ def load_network(path: Path | str) -> tuple[Generator, ModelCard]:
     if card.backend != BACKEND_NAME:
         raise CheckpointError(f"{path}: a model of the backend {card.backend}; it must be of {BACKEND_NAME}")
     try:
-        config = _config_in(card)
+        config = config_in(card)
         with UninitialisedWeights():
             generator = Generator(config)
         _check_card(card, config)
@@ -201,7 +201,7 @@ def _to_half(tensor: Tensor) -> Tensor:
     return half if bool(torch.isfinite(half).all()) else tensor
 
 
-def _config_in(card: ModelCard) -> GeneratorConfig:
+def config_in(card: ModelCard) -> GeneratorConfig:
     """The generator config in a model card.
 
     Raises:

@@ -13,8 +13,9 @@ import torch.distributed as dist
 
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.io.run_folder import RunFolder, runs_in
+from crowdgan_stylegan3.config import LabelEncoding
 from crowdgan_stylegan3.training.checkpoints.training_state import Checkpoint, read_checkpoint, restore_trainer
-from crowdgan_stylegan3.training.checkpoints.transfer import read_weights, transfer_weights
+from crowdgan_stylegan3.training.checkpoints.transfer import read_generator_config, read_weights, transfer_weights
 from crowdgan_stylegan3.training.config.options import TrainOptions
 from crowdgan_stylegan3.training.config.recipe import resolve_config
 from crowdgan_stylegan3.training.config.schedule import ScheduleConfig
@@ -236,7 +237,7 @@ def config_for(options: TrainOptions, data: TrainingData, resumed: RunFolder | N
         options,
         resolution=data.resolution,
         label_dim=data.labels.dim,
-        label_encoding=data.labels.encoding(),
+        label_encoding=_label_encoding(options, data),
         vicinity=default_vicinity(data.labels),
     )
     check_conditioning(config.conditioning, data.labels)
@@ -246,6 +247,16 @@ def config_for(options: TrainOptions, data: TrainingData, resumed: RunFolder | N
         if changed := diff_configs(stored, config):
             raise ConfigError(f"{resumed.path}: a resumed run keeps its config; changed: {'; '.join(changed)}")
     return config
+
+
+def _label_encoding(options: TrainOptions, data: TrainingData) -> LabelEncoding | None:
+    """The encoding of the labels: that of the model from which training starts, if it is for as many numbers."""
+    encoding = data.labels.encoding()
+    if options.source is None or encoding is None:
+        return encoding
+    config = read_generator_config(options.source)
+    inherited = None if config is None else config.label_encoding
+    return inherited if inherited is not None and len(inherited.mean) == data.labels.dim else encoding
 
 
 def keep_automatic_values(config: TrainingConfig, stored: TrainingConfig, options: TrainOptions) -> TrainingConfig:

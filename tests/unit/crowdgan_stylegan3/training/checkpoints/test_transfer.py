@@ -12,7 +12,12 @@ from torch import Tensor
 from crowdgan_core.errors import CheckpointError
 from crowdgan_stylegan3.io.safetensors_files import generator_card, save_network
 from crowdgan_stylegan3.training.checkpoints.training_state import save_checkpoint
-from crowdgan_stylegan3.training.checkpoints.transfer import read_weights, transfer_weights
+from crowdgan_stylegan3.training.checkpoints.transfer import (
+    network_options,
+    read_generator_config,
+    read_weights,
+    transfer_weights,
+)
 from crowdgan_stylegan3.training.reporting.model_card import training_card
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
@@ -115,3 +120,14 @@ def test_a_damaged_source_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match=name):
         read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan3-r", "stylegan2"])
+def test_the_options_of_a_model_define_the_same_networks(tmp_path: Path, variant: str) -> None:
+    config = small_config(3, variant=variant, latent_dim=12, channel_max=6)
+    path = tmp_path / "model.safetensors"
+    save_network(Networks.random(config).generator_ema, training_card(config, CLASS_LABELS), path)
+    generator_config = read_generator_config(path)
+    assert generator_config == config.generator
+    other = small_config(3, **network_options(generator_config))
+    assert (other.generator, other.discriminator) == (config.generator, config.discriminator)

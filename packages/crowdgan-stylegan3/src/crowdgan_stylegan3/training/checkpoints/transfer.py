@@ -10,15 +10,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from crowdgan_core.models.card import MODEL_SUFFIX
+from crowdgan_core.models.card import MODEL_SUFFIX, read_card
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.formatting import join_limited
+from crowdgan_stylegan3.config import GeneratorConfig, StyleGan3Config, Variant
 from crowdgan_stylegan3.io.pickle_reader import read_networks
-from crowdgan_stylegan3.io.safetensors_files import has_discriminator, load_discriminator, load_network
+from crowdgan_stylegan3.io.safetensors_files import (
+    config_in,
+    has_discriminator,
+    load_discriminator,
+    load_network,
+)
 from crowdgan_stylegan3.training.checkpoints.training_state import is_checkpoint, read_checkpoint
 from crowdgan_stylegan3.training.trainer import Networks
 
@@ -27,6 +35,9 @@ FIRST_MAPPING_WEIGHT = "mapping.fc0.weight"
 
 SOURCE_NETWORKS = {"G": ("G", "G_ema"), "D": ("D",), "G_ema": ("G_ema", "G")}
 """For each network, the networks of a model file that can initialise it, in order of preference."""
+
+MAX_LISTED_TENSORS = 10
+"""Maximum number of tensors that are listed in a report."""
 
 State = Mapping[str, Tensor]
 """Parameters and buffers by name."""
@@ -47,7 +58,7 @@ class TransferReport:
         """The report in one line."""
         if not self.num_copied:
             return f"{self.network}: no tensors copied; randomly initialised"
-        rest = f"; randomly initialised: {', '.join(self.skipped)}" if self.skipped else ""
+        rest = f"; randomly initialised: {join_limited(self.skipped, MAX_LISTED_TENSORS)}" if self.skipped else ""
         return f"{self.network}: {self.num_copied} of {self.num_copied + len(self.skipped)} tensors copied{rest}"
 
 
@@ -71,6 +82,37 @@ def read_weights(path: Path) -> dict[str, State]:
         name: {key: torch.from_numpy(array.copy()) for key, array in record.state.items()}
         for name, record in read_networks(path).items()
         if name in SOURCE_NETWORKS
+    }
+
+
+def read_generator_config(path: Path) -> GeneratorConfig | None:
+    """The generator config of a model or checkpoint; None for an official snapshot.
+
+    Args:
+        path: the file, or the name of a pretrained model.
+
+    Raises:
+        CheckpointError: the file does not exist, is none of these, or is damaged.
+    """
+    path = find_model(path, installed_plugins())
+    if path.suffix != MODEL_SUFFIX:
+        return None
+    return read_checkpoint(path).config.generator if is_checkpoint(path) else config_in(read_card(path))
+
+
+def network_options(config: GeneratorConfig) -> dict[str, Any]:
+    """Values of the fields of `TrainOptions` that define a generator with this config."""
+    factor = 1
+    variant: Variant = "stylegan2"
+    if isinstance(config, StyleGan3Config):
+        variant = "stylegan3-r" if config.use_radial_filters else "stylegan3-t"
+        factor = 2 if variant == "stylegan3-r" else 1
+    return {
+        "variant": variant,
+        "channel_base": config.channel_base // factor,
+        "channel_max": config.channel_max // factor,
+        "mapping_layers": config.mapping_layers,
+        "latent_dim": config.z_dim,
     }
 
 
