@@ -120,6 +120,15 @@ def run_with(monkeypatch: pytest.MonkeyPatch, implementation: str, call: Callabl
     return call()
 
 
+def test_native_upfirdn2d_with_the_filter_of_stylegan2_equals_plain_pytorch() -> None:
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    x = random_image((2, 70, 9, 260), "channels_last")
+    for factors, f in itertools.product(((1, 1), (2, 1), (1, 2), (3, 2)), (torch.outer(taps, taps), taps)):
+        resampling = parse_resampling(*factors, 2, gain=4.0)
+        native = torch_ops.upfirdn2d(x, f, *torch_ops.unpack_resampling(resampling))
+        assert_identical(native, reference.upfirdn2d(x, f, resampling))
+
+
 def test_native_filtered_lrelu_and_its_gradients_equal_plain_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     for x, arguments in itertools.islice(random_filtered_lrelu_arguments(), NUM_CASES):
         inputs = [item.requires_grad_() for item in (x, arguments[2]) if item is not None]
@@ -204,6 +213,22 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
     assert torch.equal(results[0], results[2])
 
 
+def test_convolutions_do_not_depend_on_the_number_of_threads_or_on_other_images() -> None:
+    x, weight, dy = torch.randn(9, 32, 30, 17), torch.randn(24, 32, 3, 3), torch.randn(9, 24, 30, 17)
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            results.append(torch_ops.conv3x3(x, weight, 1))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*results)
+    assert torch.equal(results[0][4:6], torch_ops.conv3x3(x[4:6], weight, 1))
+    gradients = [torch_ops.conv3x3_weight_gradient(x, dy, 1) for _ in range(2)]
+    assert torch.equal(*gradients)
+
+
 def test_a_result_does_not_depend_on_other_images_of_the_batch() -> None:
     x, fu, fd = torch.randn(5, 7, 20, 20), torch.randn(12), torch.randn(12)
     arguments = (fu, fd, torch.randn(7), 2, 2, [9, 8, 9, 8], False, 1.4, 0.2, None)
@@ -212,7 +237,16 @@ def test_a_result_does_not_depend_on_other_images_of_the_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["upfirdn2d", "bias_act", "filtered_lrelu", "bias_act_linear", "filtered_lrelu_linear", "conv3x3"]
+    "name",
+    [
+        "upfirdn2d",
+        "bias_act",
+        "filtered_lrelu",
+        "bias_act_linear",
+        "filtered_lrelu_linear",
+        "conv3x3",
+        "conv3x3_weight_gradient",
+    ],
 )
 def test_operators_pass_the_checks_of_torch_library(name: str) -> None:
     x, b, f = torch.randn(2, 17, 9, 8, requires_grad=True), torch.randn(17, requires_grad=True), torch.randn(12)
@@ -224,6 +258,7 @@ def test_operators_pass_the_checks_of_torch_library(name: str) -> None:
         "bias_act_linear": (y, x.detach(), b.detach(), 1, 1.4, 0.28, None),
         "filtered_lrelu": filtered_lrelu_arguments,
         "conv3x3": (x, torch.randn(18, 17, 3, 3, requires_grad=True), 1),
+        "conv3x3_weight_gradient": (x, torch.randn(2, 18, 9, 8, requires_grad=True), 1),
         "filtered_lrelu_linear": (y, x.detach(), f, f, b.detach(), *filtered_lrelu_arguments[4:], False),
     }
     torch.library.opcheck(getattr(torch_ops, name), arguments[name])
@@ -280,8 +315,10 @@ CONVOLUTIONS = [
     (2, 64, 70, 21, 18, 3, 1),  # Winograd
     (1, 80, 64, 20, 33, 3, 2),
     (3, 65, 64, 23, 25, 3, 0),
+    (7, 16, 43, 40, 8, 3, 1),  # several blocks of tiles
+    (1, 16, 16, 5, 7, 3, 1),
     (2, 5, 7, 9, 8, 3, 1),  # few channels
-    (2, 64, 64, 4, 4, 3, 1),  # few pixels
+    (2, 64, 64, 4, 4, 3, 1),  # one tile
     (2, 12, 9, 15, 14, 1, 0),
 ]
 """Images, channels in and out, height, width, kernel, padding."""
@@ -301,15 +338,21 @@ def test_conv2d_and_its_gradients_equal_a_float64_convolution_of_scaled_images(
     exact = torch.nn.functional.conv2d(inputs[0] * factor_in, inputs[1], padding=padding) * factor_out
     dy = torch.randn(exact.shape)
     exact_grads = torch.autograd.grad(exact, inputs, dy.double(), create_graph=True)
-    exact_second = torch.autograd.grad(exact_grads[0].square().sum(), inputs[1:])
+    exact_second = second_gradients(exact_grads, inputs)
     float32_inputs = [item.detach().float().requires_grad_() for item in inputs]
     y = conv2d(float32_inputs[0], float32_inputs[1], padding, *float32_inputs[2:])
     grads = torch.autograd.grad(y, float32_inputs, dy, create_graph=True)
-    second = torch.autograd.grad(grads[0].square().sum(), float32_inputs[1:])
+    second = second_gradients(grads, float32_inputs)
     with torch.no_grad():
         assert_close_to_exact(conv2d(float32_inputs[0], float32_inputs[1], padding, *float32_inputs[2:]), exact)
     for result, exact_result in zip((y, *grads, *second), (exact, *exact_grads, *exact_second), strict=True):
         assert_close_to_exact(result, exact_result)
+
+
+def second_gradients(gradients: tuple[Tensor, ...], inputs: list[Tensor]) -> list[Tensor]:
+    """Gradients of the squared gradients of the image and of the weight."""
+    of_image = torch.autograd.grad(gradients[0].square().sum(), inputs[1:], retain_graph=True)
+    return [*of_image, *torch.autograd.grad(gradients[1].square().sum(), [inputs[0], *inputs[2:]])]
 
 
 def assert_close_to_exact(result: Tensor, exact: Tensor) -> None:

@@ -178,9 +178,9 @@ def conv2d(
 ) -> Tensor:
     """A convolution (cross-correlation, as in PyTorch) with per-image scales of the input and output channels.
 
-    The result is conv(`x` · in_scale, weight) · out_scale. Gradients of any order. On a CPU, 3x3 convolutions of many
-    channels use a Winograd algorithm with a quarter of the multiplications (`winograd`); without gradients the scales
-    are applied to its tiles, not to copies of the images.
+    The result is conv(`x` · in_scale, weight) · out_scale. Gradients of any order. On a CPU, 3x3 convolutions of 16
+    channels or more use a Winograd algorithm with a quarter of the multiplications (`winograd`); without gradients the
+    scales are applied to its tiles, not to copies of the images.
 
     Args:
         x: `[N, C, H, W]`.

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.library import register_autograd
-from torch.nn.grad import conv2d_weight
 
 from crowdgan_stylegan3.ops import winograd
 from crowdgan_stylegan3.ops.arguments import (
@@ -307,11 +306,42 @@ def _setup_conv3x3(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _backward_conv3x3(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     x, weight = ctx.saved_tensors
-    dx = conv3x3(dy, weight.flip(2, 3).transpose(0, 1), 2 - ctx.padding) if ctx.needs_input_grad[0] else None
-    dw: Tensor | None = None
-    if ctx.needs_input_grad[1]:
-        dw = conv2d_weight(x, weight.shape, dy, padding=ctx.padding)  # type: ignore[no-untyped-call]
+    dx = _conv3x3_input_gradient(dy, weight, ctx.padding) if ctx.needs_input_grad[0] else None
+    dw = conv3x3_weight_gradient(x, dy, ctx.padding) if ctx.needs_input_grad[1] else None
     return dx, dw, None
 
 
+def _conv3x3_input_gradient(dy: Tensor, weight: Tensor, padding: int) -> Tensor:
+    dx: Tensor = conv3x3(dy, weight.flip(2, 3).transpose(0, 1), 2 - padding)
+    return dx
+
+
 register_autograd(conv3x3, _backward_conv3x3, setup_context=_setup_conv3x3)
+
+
+@operator("cpu")
+def conv3x3_weight_gradient(x: Tensor, dy: Tensor, padding: int) -> Tensor:
+    """Gradient `[K, C, 3, 3]` of the weight of `conv3x3` from that of its result; linear in `x` and in `dy`."""
+    return winograd.weight_gradient(x, dy, padding)
+
+
+@register_fake(conv3x3_weight_gradient)
+def _(x: Tensor, dy: Tensor, padding: int) -> Tensor:
+    return x.new_empty(dy.shape[1], x.shape[1], 3, 3)
+
+
+def _setup_conv3x3_weight_gradient(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, dy, ctx.padding = inputs
+    ctx.save_for_backward(x, dy)
+
+
+def _backward_conv3x3_weight_gradient(ctx: Any, ddw: Tensor) -> tuple[Tensor | None, ...]:
+    x, dy = ctx.saved_tensors
+    dx = _conv3x3_input_gradient(dy, ddw, ctx.padding) if ctx.needs_input_grad[0] else None
+    ddy = conv3x3(x, ddw, ctx.padding) if ctx.needs_input_grad[1] else None
+    return dx, ddy, None
+
+
+register_autograd(
+    conv3x3_weight_gradient, _backward_conv3x3_weight_gradient, setup_context=_setup_conv3x3_weight_gradient
+)

@@ -37,6 +37,10 @@ _Pair = c_int64 * 2
 """A factor along x and y."""
 
 
+_Sizes = c_int64 * 4
+"""Sizes or strides of a weight."""
+
+
 class _Image(Structure):
     """`Image` of resample.h."""
 
@@ -148,56 +152,62 @@ def filtered_lrelu_linear(v: Tensor, x: Tensor, b: Tensor | None, params: Filter
     return packing.unpack(_run(job, packed, size if transposed else params.out_size(size)))
 
 
-def winograd_input_transform(
-    x: Tensor, scale: Tensor | None, padding: tuple[int, int], tiles_per_row: int, first: int, out: Tensor
-) -> None:
-    """Transform tiles of an image `[1, C, H, W]`, channels last in memory, to values at the interpolation points.
+def winograd_transform_weight(weight: Tensor) -> Tensor:
+    """Values of a weight `[K, C, 3, 3]` at the interpolation points, `[K / columns, 36, C, columns]`.
+
+    K is padded with zeros to a multiple of the number of columns, the output channels that are processed together.
+    """
+    channels_out, channels_in = weight.shape[:2]
+    columns = int(_library().crowdgan_winograd_columns())
+    values = weight.new_zeros(-(-channels_out // columns), 36, channels_in, columns)
+    _library().crowdgan_winograd_transform_weight(
+        weight.data_ptr(), _Sizes(*weight.shape), _Sizes(*weight.stride()), values.data_ptr(), torch.get_num_threads()
+    )
+    return values
+
+
+def winograd_convolve(
+    x: Tensor, weights: Tensor, padding: int, in_scale: Tensor | None, out_scale: Tensor | None, out: Tensor
+) -> Tensor:
+    """`out`, overwritten with the convolution of `x`; both channels last in memory.
 
     Args:
-        x: the image.
-        scale: `[C]`, factors of the channels; None for no scaling.
-        padding: `(y, x)` zeros before the image.
-        tiles_per_row: tiles in a row of tiles.
-        first: index of the first tile.
-        out: `[36, count, C]`, overwritten with the values of `count` tiles.
+        x: `[N, C, H, W]`.
+        weights: result of `winograd_transform_weight`.
+        padding: zeros on each side.
+        in_scale: `[N, C]`, factors of the input channels; None for no scaling.
+        out_scale: `[N, K]`, factors of the output channels; None for no scaling.
+        out: `[N, K, H + 2·padding - 2, W + 2·padding - 2]`.
     """
-    image = _image(x)
-    scale_pointer = None if scale is None else scale.data_ptr()
-    _library().crowdgan_winograd_input_transform(
-        byref(image),
-        scale_pointer,
-        *padding,
-        tiles_per_row,
-        first,
-        out.shape[1],
-        out.data_ptr(),
+    images = (_image(x), _image(out))
+    scales = [None if scale is None else scale.contiguous() for scale in (in_scale, out_scale)]
+    pointers = [None if scale is None else scale.data_ptr() for scale in scales]
+    failed = _library().crowdgan_winograd_convolve(
+        byref(images[0]),
+        pointers[0],
+        weights.data_ptr(),
+        pointers[1],
+        byref(images[1]),
+        padding,
         torch.get_num_threads(),
     )
+    return _checked(out, failed)
 
 
-def winograd_output_transform(
-    products: Tensor, scale: Tensor | None, tiles_per_row: int, first: int, out: Tensor
-) -> None:
-    """Transform products at the interpolation points to tiles of an image `[1, C, H, W]`, channels last in memory.
+def winograd_weight_gradient(x: Tensor, dy: Tensor, padding: int) -> Tensor:
+    """Gradient of the weight, `[K, C, 3, 3]`.
 
     Args:
-        products: `[36, count, C]`, one matrix per point.
-        scale: `[C]`, factors of the result; None for no scaling.
-        tiles_per_row: tiles in a row of tiles.
-        first: index of the first tile.
-        out: the image; the `count` tiles are overwritten.
+        x: `[N, C, H, W]`, channels last in memory.
+        dy: gradient of the result, `[N, K, H + 2·padding - 2, W + 2·padding - 2]`, channels last in memory.
+        padding: zeros on each side of `x`.
     """
-    image = _image(out)
-    scale_pointer = None if scale is None else scale.data_ptr()
-    _library().crowdgan_winograd_output_transform(
-        products.data_ptr(),
-        scale_pointer,
-        byref(image),
-        tiles_per_row,
-        first,
-        products.shape[1],
-        torch.get_num_threads(),
+    dw = x.new_empty(dy.shape[1], x.shape[1], 3, 3)
+    images = (_image(x), _image(dy))
+    failed = _library().crowdgan_winograd_weight_gradient(
+        byref(images[0]), byref(images[1]), padding, dw.data_ptr(), torch.get_num_threads()
     )
+    return _checked(dw, failed)
 
 
 def bias_act(
@@ -332,14 +342,18 @@ def _library() -> ctypes.CDLL:
     library.crowdgan_resample.restype = c_int
     library.crowdgan_resample_separable.argtypes = [*[POINTER(_Image)] * 2, POINTER(_Stage), _Pair, _Pair, c_int64]
     library.crowdgan_resample_separable.restype = c_int
-    input_transform, output_transform = (
-        library.crowdgan_winograd_input_transform,
-        library.crowdgan_winograd_output_transform,
-    )
-    input_transform.argtypes = [POINTER(_Image), c_void_p, *[c_int64] * 5, c_void_p, c_int64]
-    input_transform.restype = None
-    output_transform.argtypes = [c_void_p, c_void_p, POINTER(_Image), *[c_int64] * 4]
-    output_transform.restype = None
+    library.crowdgan_winograd_columns.restype = c_int64
+    library.crowdgan_winograd_convolve.argtypes = [
+        POINTER(_Image),
+        *[c_void_p] * 3,
+        POINTER(_Image),
+        *[c_int64] * 2,
+    ]
+    library.crowdgan_winograd_weight_gradient.argtypes = [*[POINTER(_Image)] * 2, c_int64, c_void_p, c_int64]
+    library.crowdgan_winograd_transform_weight.argtypes = [c_void_p, _Sizes, _Sizes, c_void_p, c_int64]
+    library.crowdgan_winograd_transform_weight.restype = None
+    for function in (library.crowdgan_winograd_convolve, library.crowdgan_winograd_weight_gradient):
+        function.restype = c_int
     library.crowdgan_bias_act.argtypes = [*[c_void_p] * 4, *[c_int64] * 3, *[c_float] * 3, c_int64]
     library.crowdgan_bias_act.restype = None
     return library

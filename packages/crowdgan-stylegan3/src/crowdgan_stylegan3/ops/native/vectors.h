@@ -34,6 +34,7 @@ inline Vec load_partial(const float* from, int count) {
 #if defined(__AVX512F__)
     return (Vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
 #else
+    if (count == LANES) return load(from);
     Vec value = {};
     for (int lane = 0; lane < count; ++lane) value[lane] = from[lane];
     return value;
@@ -45,6 +46,7 @@ inline void store_partial(float* to, Vec value, int count) {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)value);
 #else
+    if (count == LANES) return store(to, value);
     for (int lane = 0; lane < count; ++lane) to[lane] = value[lane];
 #endif
 }
