@@ -38,9 +38,20 @@ def test_reading_a_written_card_gives_an_equal_card(tmp_path: Path) -> None:
     assert read_card(write_card(tmp_path / "model.safetensors")) == CARD
 
 
+def test_a_card_has_the_range_of_continuous_labels(tmp_path: Path) -> None:
+    changes = {"label_dim": 1, "label_kind": "value", "classes": [], "label_range": [0.1, 4]}
+    assert read_card(write_card(tmp_path / "model.safetensors", **changes)).label_range == (0.1, 4)
+    assert "label_range" not in CARD.to_json()
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
+        ({"label_range": [1, 2]}, "model card: label_range is only for continuous labels of one number"),
+        (
+            {"label_dim": 1, "label_kind": "value", "classes": [], "label_range": [2, 1]},
+            "model card: label_range is (2.0, 1.0); the first value must not exceed the second",
+        ),
         ({"format": 2}, "model card: format is 2; this version reads format 1"),
         ({"backend": None}, "model card.backend: found null; it must be a string"),
         ({"resolution": [32]}, "model card.resolution: found [32]; it must be a list of 2"),

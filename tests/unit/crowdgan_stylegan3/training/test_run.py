@@ -225,6 +225,7 @@ def test_training_from_a_model_keeps_its_encoding_of_densities(tmp_path: Path) -
     alone, from_model = (
         train_run(tmp_path / "runs", second, total_kimg=STEP_KIMG, **changes) for changes in ({}, {"source": model})
     )
+    assert read_card(model).label_range == pytest.approx((0, 2.23))
     assert alone.config.generator.label_encoding != source.config.generator.label_encoding
     assert from_model.config.generator.label_encoding == source.config.generator.label_encoding
 

@@ -36,7 +36,8 @@ def command(
     """Generate one seed from sparse to dense, as an image strip and animation.
 
     Writes sweep-seed0003.png, a strip with captions, and sweep-seed0003.webp, an animation that plays forwards and
-    backwards. Images below 128 px are upscaled by an integer factor, so that captions are readable.
+    backwards. Images below 128 px are upscaled by an integer factor, so that captions are readable. The steps between
+    two densities are logarithmic if the last one is more than 10 times the first.
 
     \b
     Examples:

@@ -60,6 +60,9 @@ class ModelCard:
     unit: str | None = None
     """Unit of the density."""
 
+    label_range: tuple[float, float] | None = field(default=None, metadata=codec.omitted_default())
+    """Lowest and highest density in the training data, for continuous labels of one number; None if unknown."""
+
     labelling: Mapping[str, Any] = field(default_factory=dict)
     """Density estimation of the training data: estimator, options, region; JSON-ready."""
 
@@ -79,6 +82,10 @@ class ModelCard:
             )
         if self.classes and len(self.classes) != self.label_dim:
             raise CheckpointError(f"{len(self.classes)} classes with label_dim {self.label_dim}")
+        if self.label_range is not None and (self.label_kind, self.label_dim) != ("value", 1):
+            raise CheckpointError("label_range is only for continuous labels of one number")
+        if self.label_range is not None and self.label_range[0] > self.label_range[1]:
+            raise CheckpointError(f"label_range is {self.label_range}; the first value must not exceed the second")
         if len(set(self.classes)) != len(self.classes):
             raise CheckpointError(f"classes are {', '.join(self.classes)}; names must be unique")
 

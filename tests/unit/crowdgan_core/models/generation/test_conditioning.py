@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
-from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, label_vector
+from crowdgan_core.models.generation.conditioning import (
+    Conditioning,
+    LabelVector,
+    describe_label,
+    extrapolation_warning,
+    label_vector,
+)
 from crowdgan_core.models.generation.parsing import MAX_SEED, MAX_SEEDS, check_grid, parse_grid, parse_pair, parse_seeds
 
 NAMED = ModelCard(
@@ -188,3 +196,13 @@ def test_density_and_label_together_are_an_error() -> None:
 )
 def test_a_label_is_described(card: ModelCard, vector: LabelVector, text: str) -> None:
     assert describe_label(card, vector) == text
+
+
+def test_a_density_outside_the_training_data_is_a_warning() -> None:
+    card = replace(example_model("value").card, label_range=(0.1, 4.0))
+    assert extrapolation_warning(card, (0.1,)) is extrapolation_warning(card, (4.0,)) is None
+    assert extrapolation_warning(card, (9.0,)) == (
+        "the density 9 persons/m² is outside the training data, 0.1 to 4; the images may have another density"
+    )
+    assert extrapolation_warning(example_model("value").card, (9.0,)) is None
+    assert extrapolation_warning(example_model(None).card, None) is None

@@ -65,9 +65,20 @@ def test_densities_are_evenly_spaced_between_first_and_last() -> None:
     assert captions(replace(VALUE, unit=None), first=0.0, last=4)[0] == ("0",)
 
 
+def test_without_a_range_the_densities_are_those_of_the_training_data() -> None:
+    assert vectors(replace(VALUE, label_range=(1.0, 4.0)), steps=3) == [(1.0,), (2.5,), (4.0,)]
+    assert vectors(replace(VALUE, label_range=(1.0, 4.0)), first=0.0, last=2.0, steps=2) == [(0.0,), (2.0,)]
+
+
+def test_steps_over_more_than_a_factor_of_10_are_logarithmic() -> None:
+    assert np.ravel(vectors(VALUE, first=0.04, last=4, steps=3)) == pytest.approx([0.04, 0.4, 4])
+    assert np.ravel(vectors(VALUE, first=4, last=0.04, steps=3)) == pytest.approx([4, 0.4, 0.04])
+
+
 @pytest.mark.parametrize(
     ("card", "fields", "problem"),
     [
+        (replace(VALUE, label_range=(2.0, 2.0)), {}, "the model's label is the density in persons/m²; give its range"),
         (example_model(None).card, {}, "the model has no labels, so it cannot be swept"),
         (VALUE, {}, "the model's label is the density in persons/m²; give its range, for example --from 0.5 --to 4"),
         (CLASSES, {"first": 1, "last": 2}, "the model's labels are classes (sparse, medium, dense); remove --from"),

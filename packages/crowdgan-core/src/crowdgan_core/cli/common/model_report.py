@@ -48,6 +48,8 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
         yield "classes", ", ".join(card.classes)
     if card.unit is not None:
         yield "unit", card.unit
+    if card.label_range is not None:
+        yield "range", f"{card.label_range[0]:.3g} to {card.label_range[1]:.3g}"
     metrics = _metrics(card.provenance.get(METRICS_KEY))
     provenance = {key: value for key, value in card.provenance.items() if key != METRICS_KEY or not metrics}
     blocks = {"labelling": card.labelling, "settings": card.settings, "provenance": provenance, "metrics": metrics}

@@ -73,6 +73,19 @@ def describe_label(card: ModelCard, vector: LabelVector) -> str:
     return " + ".join(f"{number:g} {name}" for number, name in parts) or "no class"
 
 
+def extrapolation_warning(card: ModelCard, vector: LabelVector | None) -> str | None:
+    """A warning if a density is outside the range of the training data; None if it is not."""
+    if card.label_range is None or vector is None:
+        return None
+    (density,), (low, high) = vector, card.label_range
+    if low <= density <= high:
+        return None
+    return (
+        f"the density {describe_label(card, vector)} is outside the training data, {low:.3g} to {high:.3g}; "
+        "the images may have another density"
+    )
+
+
 def _values(card: ModelCard, text: str) -> LabelVector:
     numbers = parse_numbers(text)
     if numbers is None or len(numbers) != card.label_dim:

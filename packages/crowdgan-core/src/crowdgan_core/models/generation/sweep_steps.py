@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, class_names, one_hot
@@ -14,6 +16,9 @@ DEFAULT_VALUE_STEPS = 7
 """Default number of steps between two densities."""
 
 MAX_STEPS = 1000
+
+LOG_RATIO = 10
+"""Ratio of the last to the first density above which the steps are logarithmic."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +37,13 @@ class SweepRange:
     )
     """Images between two classes mix their labels."""
 
-    first: float | None = flag("--from", default=None, help="First density (continuous labels only).")
+    first: float | None = flag(
+        "--from", default=None, shown_default="lowest in training", help="First density (continuous labels only)."
+    )
 
-    last: float | None = flag("--to", default=None, help="Last density (continuous labels only).")
+    last: float | None = flag(
+        "--to", default=None, shown_default="highest in training", help="Last density (continuous labels only)."
+    )
 
     def __post_init__(self) -> None:
         if self.steps is not None and not 2 <= self.steps <= MAX_STEPS:
@@ -69,16 +78,28 @@ def sweep_steps(card: ModelCard, sweep_range: SweepRange) -> tuple[SweepStep, ..
 
 
 def _value_steps(card: ModelCard, sweep_range: SweepRange) -> tuple[SweepStep, ...]:
-    unit = f" in {card.unit}" if card.unit else ""
     if card.label_dim != 1:
         raise ConfigError(f"the model's label has {card.label_dim} numbers; a sweep needs one number, the density")
-    if sweep_range.first is None or sweep_range.last is None:
-        raise ConfigError(f"the model's label is the density{unit}; give its range, for example --from 0.5 --to 4")
+    first, last = _ends(card, sweep_range)
     steps = sweep_range.steps or DEFAULT_VALUE_STEPS
-    fractions = [index / (steps - 1) for index in range(steps)]
-    values = [(1 - fraction) * sweep_range.first + fraction * sweep_range.last for fraction in fractions]
+    values = np.geomspace(first, last, steps) if _is_logarithmic(first, last) else np.linspace(first, last, steps)
     unit_line = (card.unit,) if card.unit else ()
-    return tuple(SweepStep(vector=(value,), caption=(f"{value:.3g}", *unit_line)) for value in values)
+    return tuple(SweepStep(vector=(value,), caption=(f"{value:.3g}", *unit_line)) for value in values.tolist())
+
+
+def _ends(card: ModelCard, sweep_range: SweepRange) -> tuple[float, float]:
+    """First and last density: the given ones, or the range of the training data."""
+    if sweep_range.first is not None and sweep_range.last is not None:
+        return sweep_range.first, sweep_range.last
+    if card.label_range is None or card.label_range[0] == card.label_range[1]:
+        unit = f" in {card.unit}" if card.unit else ""
+        raise ConfigError(f"the model's label is the density{unit}; give its range, for example --from 0.5 --to 4")
+    return card.label_range
+
+
+def _is_logarithmic(first: float, last: float) -> bool:
+    low, high = sorted((first, last))
+    return low > 0 and high > LOG_RATIO * low
 
 
 def _class_steps(card: ModelCard, sweep_range: SweepRange) -> tuple[SweepStep, ...]:

@@ -71,6 +71,12 @@ class TrainingLabels:
             is_log=tuple(is_log.tolist()),
         )
 
+    def density_range(self) -> tuple[float, float] | None:
+        """Lowest and highest density; None for other labels than continuous ones of one number."""
+        if self.kind != "value" or self.dim != 1 or not len(self.vectors):
+            return None
+        return float(self.vectors.min()), float(self.vectors.max())
+
     def sample_rows(self) -> tuple[list[str], LabelArray]:
         """Names and label vectors `[num_rows, label_dim]` of the rows of a sample grid; no rows without labels.
 

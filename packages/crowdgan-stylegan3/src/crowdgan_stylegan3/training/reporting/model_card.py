@@ -38,6 +38,7 @@ def training_card(config: TrainingConfig, labels: TrainingLabels) -> ModelCard:
         generator_card(config.generator, labels.classes, provenance),
         label_kind=labels.kind,
         unit=labels.unit,
+        label_range=labels.density_range(),
         labelling=labels.labelling,
     )
 
