@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from crowdgan_blobs.model import example_model
 from hypothesis import given
 from hypothesis import strategies as st
 
