@@ -261,7 +261,7 @@ def test_operators_pass_the_checks_of_torch_library(name: str) -> None:
         "conv3x3_weight_gradient": (x, torch.randn(2, 18, 9, 8, requires_grad=True), 1),
         "filtered_lrelu_linear": (y, x.detach(), f, f, b.detach(), *filtered_lrelu_arguments[4:], False),
     }
-    torch.library.opcheck(getattr(torch_ops, name), arguments[name])
+    torch.library.opcheck(getattr(torch_ops, name).registered, arguments[name])
 
 
 def test_ops_compile_without_graph_breaks(ops_implementation: str) -> None:

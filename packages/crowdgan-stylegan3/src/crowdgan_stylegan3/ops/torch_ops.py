@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.library import register_autograd
 
 from crowdgan_stylegan3.ops import winograd
 from crowdgan_stylegan3.ops.arguments import (
@@ -26,7 +25,7 @@ from crowdgan_stylegan3.ops.arguments import (
     image_size,
 )
 from crowdgan_stylegan3.ops.native import library as native
-from crowdgan_stylegan3.ops.registration import operator, register_fake
+from crowdgan_stylegan3.ops.registration import operator, register_autograd, register_fake
 
 Ints = Sequence[int]
 

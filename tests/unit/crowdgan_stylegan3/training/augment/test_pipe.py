@@ -151,5 +151,5 @@ def test_samples_and_their_gradients_equal_those_of_pytorch() -> None:
 def test_sampling_operators_pass_the_checks_of_torch_library() -> None:
     images = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
     values = torch.randn(2, 3, 7, 6, dtype=torch.float64, requires_grad=True)
-    torch.library.opcheck(sample, (images, random_grid()))
-    torch.library.opcheck(spread, (values, random_grid(), 5, 4))
+    torch.library.opcheck(sample.registered, (images, random_grid()))
+    torch.library.opcheck(spread.registered, (values, random_grid(), 5, 4))

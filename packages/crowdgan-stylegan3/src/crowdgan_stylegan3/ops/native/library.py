@@ -21,7 +21,7 @@ from crowdgan_stylegan3.ops.arguments import (
 )
 from crowdgan_stylegan3.ops.native.allocation import keep_unused_memory
 from crowdgan_stylegan3.ops.native.build import build_library
-from crowdgan_stylegan3.ops.weight_cache import cache_per_weight
+from crowdgan_stylegan3.ops.weight_cache import cache_per_filter
 
 MAX_TAPS = 64
 """Maximum number of taps along one axis, as in resample.h."""
@@ -95,14 +95,15 @@ def upfirdn2d(x: Tensor, f: Tensor, resampling: Resampling) -> Tensor:
     packing, size = _Packing(x), image_size(x)
     packed = packing.pack(x)
     up, down, padding = resampling.up, resampling.down, resampling.padding
-    taps, identity_taps, no_padding = _correlation_taps(_separate(f), resampling), x.new_ones(1), (0, 0, 0, 0)
+    taps, stage = _upfirdn2d_stage(f, resampling)
     if taps.ndim == 1:
         out = _empty_image(packed, resampling.out_size(size, filter_size(f)))
-        images, stage = (_image(packed), _image(out)), _stage(taps, up, padding)
+        images = (_image(packed), _image(out))
         failed = _library().crowdgan_resample_separable(
             byref(images[0]), byref(images[1]), byref(stage), _Pair(*up), _Pair(*down), torch.get_num_threads()
         )
         return packing.unpack(_checked(out, failed))
+    identity_taps, no_padding = x.new_ones(1), (0, 0, 0, 0)
     if up == (1, 1):
         job = _Job(upsampling=_stage(identity_taps, (1, 1), no_padding), downsampling=_stage(taps, down, padding))
         job.height, job.width = size
@@ -290,7 +291,13 @@ def _image(x: Tensor) -> _Image:
     return _Image(x.data_ptr(), n, channels, height, width, channels * height * width, channels * width, channels)
 
 
-@cache_per_weight
+@cache_per_filter
+def _upfirdn2d_stage(f: Tensor, resampling: Resampling) -> tuple[Tensor, _Stage]:
+    """The taps of a filter, separated if possible, and a stage with these taps."""
+    taps = _correlation_taps(_separate(f), resampling)
+    return taps, _stage(taps, resampling.up, resampling.padding)
+
+
 def _separate(f: Tensor) -> Tensor:
     """The taps `[taps]` of a filter that equals their outer product exactly; other filters unchanged."""
     if f.ndim == 1 or f.shape[0] != f.shape[1]:

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.library import register_autograd
 
-from crowdgan_stylegan3.ops.registration import ALL_DEVICES, operator, register_fake
+from crowdgan_stylegan3.ops.registration import ALL_DEVICES, operator, register_autograd, register_fake
 
 BILINEAR, ZEROS = 0, 0
 """PyTorch's enumeration values of the interpolation and padding modes."""
