@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.autograd import forward_ad
 
 NAMESPACE = "crowdgan"
 
@@ -26,34 +25,34 @@ Function = Callable[..., Any]
 class Operator:
     """A function that is registered as an operator of PyTorch.
 
-    Calls that PyTorch neither records nor traces run the function directly, since on small images the dispatcher takes
+    Unless a call is traced, transformed or intercepted, it skips PyTorch's dispatcher, which on small images takes
     longer than the function.
     """
 
     def __init__(self, function: Function, registered: OpOverload[..., Any], device_types: Sequence[str]) -> None:
         self.registered = registered
-        self._function, self._device_types = function, frozenset(device_types)
+        self.function, self.device_types = function, frozenset(device_types)
+        self.differentiable: Function = registered
+        """The function with its gradient."""
 
     def __call__(self, *args: Any) -> Any:
         """The result of the function."""
-        if torch.compiler.is_compiling() or not self._can_skip_dispatcher(args):
+        if torch.compiler.is_compiling() or _needs_dispatcher():
             return self.registered(*args)
-        return self._function(*args)
+        tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
+        if not all(type(tensor) in PLAIN_TYPES and self._supports(tensor) for tensor in tensors):
+            return self.registered(*args)
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+            return self.differentiable(*args)
+        return self.function(*args)
 
-    def _can_skip_dispatcher(self, args: Sequence[Any]) -> bool:
-        """Whether there are no gradients, modes, transforms or tensor subclasses that the dispatcher handles."""
-        if torch._C._len_torch_dispatch_stack() or torch._C._functorch.maybe_current_level() is not None:
-            return False
-        if forward_ad._current_level >= 0:
-            return False
-        has_gradients = torch.is_grad_enabled()
-        return all(
-            type(arg) in PLAIN_TYPES
-            and not (has_gradients and arg.requires_grad)
-            and (ALL_DEVICES in self._device_types or arg.device.type in self._device_types)
-            for arg in args
-            if isinstance(arg, torch.Tensor)
-        )
+    def _supports(self, tensor: torch.Tensor) -> bool:
+        return ALL_DEVICES in self.device_types or tensor.device.type in self.device_types
+
+
+def _needs_dispatcher() -> bool:
+    """Whether a mode or a transform is active that must see all operators."""
+    return torch._C._len_torch_dispatch_stack() > 0 or torch._C._functorch.maybe_current_level() is not None
 
 
 def operator(*device_types: str) -> Callable[[Function], Operator]:
@@ -88,5 +87,19 @@ def register_fake(operator: Operator) -> Callable[[Function], Function]:
 
 
 def register_autograd(operator: Operator, backward: Function, *, setup_context: Function) -> None:
-    """Registers the gradient of an operator, as `torch.library.register_autograd`."""
+    """Registers the gradient of an operator with one result, as `torch.library.register_autograd`."""
     torch.library.register_autograd(operator.registered, backward, setup_context=setup_context)
+    function = operator.function
+
+    class Differentiable(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *args: Any) -> Any:
+            output = function(*args)
+            setup_context(ctx, args, output)
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            return backward(ctx, *gradients)
+
+    operator.differentiable = Differentiable.apply
