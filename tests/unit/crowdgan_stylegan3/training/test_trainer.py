@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from crowdgan_stylegan3.networks.discriminator import Conv
+from crowdgan_stylegan3.networks.generator import Generator
 from crowdgan_stylegan3.networks.synthesis_stylegan3 import AliasFreeLayer, StyleGan3Synthesis
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 from crowdgan_stylegan3.training.data.labels import TrainingLabels
@@ -342,3 +343,26 @@ def test_the_lecam_penalty_follows_the_moving_averages_of_the_logits() -> None:
     mean = trainer.statistics.collect(trainer.context)["Loss/scores/real"].mean
     assert trainer.logit_means[0].item() == pytest.approx((1 - config.loss.lecam_decay) * mean, rel=1e-4)
     assert trainer.logit_means[1].item() != 0
+
+
+@pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan2"])
+def test_images_of_a_trained_generator_do_not_depend_on_what_requires_gradients(variant: str) -> None:
+    """Values that are cached per weight, such as transformed weights, are those of the current weights."""
+    config = small_config(variant=variant, channel_base=512, channel_max=32)
+    trainer = create_trainer(config)
+    generator, z, labels = trainer.generator, torch.randn(4, config.generator.z_dim), torch.eye(3)[[0, 1, 2, 0]]
+
+    def images(network: Generator) -> Tensor:
+        return network.synthesis(network.mapping(z, labels)).detach()
+
+    for seed in range(3):
+        trainer.step(random_batch(config, seed))
+        expected = images(copy.deepcopy(generator))
+        frozen = images(generator)
+        generator.requires_grad_(True)
+        trainable = images(generator)
+        generator.requires_grad_(False)
+        with torch.no_grad():
+            without_graph = images(generator)
+        for actual in (frozen, trainable, without_graph):
+            assert torch.allclose(actual, expected, atol=1e-4)

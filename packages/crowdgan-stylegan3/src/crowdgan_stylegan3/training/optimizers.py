@@ -60,11 +60,14 @@ def gradients_of(optimizer: torch.optim.Adam) -> list[Tensor]:
 def step_if_finite(optimizer: torch.optim.Adam) -> Tensor:
     """Updates the parameters, unless a gradient is not finite; returns 1 for a skipped update, else 0, on the device.
 
-    Fused Adam reads `found_inf` on the device, so the decision needs no synchronisation.
+    Fused Adam reads `found_inf` on the device, so the decision needs no synchronisation. It does not change the version
+    counters of the parameters, by which values cached per weight are known to be outdated, so they are changed here.
     """
     skipped = _any_nonfinite(gradients_of(optimizer))
     optimizer.found_inf = skipped  # type: ignore[attr-defined]
     optimizer.step()
+    for parameter in parameters_of(optimizer):
+        torch.autograd.graph.increment_version(parameter)
     return skipped
 
 
