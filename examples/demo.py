@@ -7,11 +7,10 @@ measures the density of generated images with two predictors; whether it increas
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from commands import crowdgan
 from PIL import Image
 
 from crowdgan_core.api import load_generator
@@ -63,12 +62,6 @@ def main() -> None:
     print(f"{out / 'fidelity'}: requested against measured density, and the best and worst images")
     print(f"{out / 'generated.png'}: generated images, one row per class and one seed per column")
     print(f"{model}: the model, for crowdgan generate --network")
-
-
-def crowdgan(*arguments: object) -> None:
-    """Runs a crowdgan command."""
-    print("\n$ crowdgan", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "crowdgan_core", *map(str, arguments)], check=True)
 
 
 def generate_class(generator: ImageGenerator, class_index: int, count: int) -> ImageArray:

@@ -7,9 +7,9 @@ with a larger `--kimg` continues the training and replaces the exported model.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
+
+from commands import crowdgan
 
 SYNTH_OPTIONS = [
     *("--images", "4000", "--resolution", "128x128", "--density", "0.1", "4", "--max-people", "300"),
@@ -56,12 +56,6 @@ def main() -> None:
     model = out / "crowds64.safetensors"
     crowdgan("stylegan3", "export", run, "--half", "--with-discriminator", "--dest", model, "--overwrite")
     crowdgan("inspect", model)
-
-
-def crowdgan(*arguments: object) -> None:
-    """Runs a crowdgan command."""
-    print("\n$ crowdgan", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "crowdgan_core", *map(str, arguments)], check=True)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ import pytest
 from crowdgan_core.api import open_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.metrics.fidelity_report import FidelityReport
+from crowdgan_density.fidelity.annotated_images import split_dataset
 from crowdgan_density.fidelity.contact_sheet import best_worst_sheet
-from crowdgan_density.fidelity.evaluation import evaluate_fidelity, fit_predictors, split_dataset
+from crowdgan_density.fidelity.evaluation import evaluate_fidelity, fit_predictors
 from crowdgan_density.fidelity.image_sets import ConditionedImages, LabelledImages
 from crowdgan_density.fidelity.ridge_predictor import RidgePredictor
 from tests.support.fidelity import BlindGenerator, Brightness, SquaresGenerator, write_squares

@@ -29,9 +29,10 @@ from crowdgan_core.metrics.opening import open_inputs
 from crowdgan_core.metrics.options import EvaluationOptions
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_density.fidelity.annotated_images import split_dataset
 from crowdgan_density.fidelity.contact_sheet import best_worst_sheet
 from crowdgan_density.fidelity.density_scale import DensityScale
-from crowdgan_density.fidelity.evaluation import evaluate_fidelity, split_dataset
+from crowdgan_density.fidelity.evaluation import evaluate_fidelity
 from crowdgan_density.fidelity.image_sets import ConditionedImages, LabelledImages, RequestedImages
 from crowdgan_density.fidelity.metric import INTRA_CLASS_EXTRACTOR
 from crowdgan_density.fidelity.predictors import available_predictors

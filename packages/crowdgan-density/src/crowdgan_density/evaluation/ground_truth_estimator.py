@@ -8,17 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-from crowdgan_core.density.class_bounds import ClassBounds
-from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.options import option
 from crowdgan_core.io.names import canonical_name
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_density.evaluation.ground_truth import read_ground_truth
-from crowdgan_density.level_of_service_scales import DEFAULT_SCALE, LEVEL_OF_SERVICE_SCALES, parse_scale
+from crowdgan_density.level_of_service_estimator import LevelOfServiceEstimator
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroundTruthEstimator(DensityEstimator):
+class GroundTruthEstimator(LevelOfServiceEstimator):
     """Persons/m² from a file, such as truth.json of crowdgan synth.
 
     The density is that of the full image, also for a crop. The forms of the file are those of
@@ -26,25 +25,8 @@ class GroundTruthEstimator(DensityEstimator):
     """
 
     name: ClassVar[str] = "ground-truth"
-    unit: ClassVar[str] = "persons/m²"
 
     file: Path | None = option(None, "JSON file of persons/m² by image name; required")
-    scale: str = option(
-        DEFAULT_SCALE, f"classes: {', '.join(LEVEL_OF_SERVICE_SCALES)}, or bounds in persons/m², e.g. 0.5,1,2"
-    )
-
-    def __post_init__(self) -> None:
-        parse_scale(self.scale)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names of the scale."""
-        return parse_scale(self.scale).classes
-
-    @property
-    def class_bounds(self) -> ClassBounds:
-        """The class boundaries of the scale, in persons/m²."""
-        return parse_scale(self.scale).class_bounds("scale")
 
     def estimate(self, scene: Scene) -> DensityEstimate:
         """The density of the scene in the file; unknown for a scene that it does not contain.
@@ -57,7 +39,7 @@ class GroundTruthEstimator(DensityEstimator):
         density = _densities(self.file).get(canonical_name(scene.source_name))
         if density is None:
             return DensityEstimate.unknown(self.unit, f"not in {self.file}")
-        return DensityEstimate(value=density, unit=self.unit, class_index=self.class_bounds.class_index(density))
+        return DensityEstimate(value=density, unit=self.unit, class_index=self.class_index(density))
 
 
 @lru_cache(maxsize=1)

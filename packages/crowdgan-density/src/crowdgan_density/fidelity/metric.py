@@ -12,12 +12,11 @@ from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.progress import Progress
+from crowdgan_density.fidelity.annotated_images import AnnotatedImages, split_dataset
 from crowdgan_density.fidelity.evaluation import (
-    AnnotatedImages,
     FidelityEvaluation,
     check_size,
     fit_predictors,
-    split_dataset,
 )
 from crowdgan_density.fidelity.image_sets import ConditionedImages
 from crowdgan_density.fidelity.predictors import available_predictors

@@ -14,8 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from crowdgan_core.density.class_bounds import ClassBounds
-from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.layers import Layer
 from crowdgan_core.density.options import option
 from crowdgan_core.errors import ConfigError
@@ -26,11 +25,11 @@ from crowdgan_density.ground_plane.ground_layers import occupied_ground_layers
 from crowdgan_density.ground_plane.homography import read_homography
 from crowdgan_density.ground_plane.measurement import GroundMeasurement, calibrate_cameras, measure_ground
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, pool_views
-from crowdgan_density.level_of_service_scales import DEFAULT_SCALE, LEVEL_OF_SERVICE_SCALES, parse_scale
+from crowdgan_density.level_of_service_estimator import LevelOfServiceEstimator
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroundPlaneEstimator(DensityEstimator):
+class GroundPlaneEstimator(LevelOfServiceEstimator):
     """Persons/m² on the ground, camera calibrated from people's heights.
 
     Needs at least 5 people with full boxes who stand on flat ground, and an upright camera. The focal length is that
@@ -38,36 +37,18 @@ class GroundPlaneEstimator(DensityEstimator):
     """
 
     name: ClassVar[str] = "ground"
-    unit: ClassVar[str] = "persons/m²"
 
-    scale: str = option(
-        DEFAULT_SCALE, f"classes: {', '.join(LEVEL_OF_SERVICE_SCALES)}, or bounds in persons/m², e.g. 0.5,1,2"
-    )
     focal_mm35: float | None = option(None, "35 mm equivalent focal length in mm; none: EXIF")
     shared_camera: bool = option(False, "calibrate one camera from all images")
     homography: Path | None = option(None, "JSON file with image_to_ground_m; replaces calibration")
     cameras: tuple[float, ...] = option((), "shared cameras: height in m, pitch in degrees, focal length in px, …")
 
     def __post_init__(self) -> None:
-        parse_scale(self.scale)
+        super().__post_init__()
         if self.focal_mm35 is not None and not self.focal_mm35 > 0:
             raise ConfigError(f"{self.name}: focal_mm35 is {self.focal_mm35}; it must be above 0")
         if len(self.cameras) % 3:
             raise ConfigError(f"{self.name}: cameras has {len(self.cameras)} numbers; it must have three per camera")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names of the scale."""
-        return parse_scale(self.scale).classes
-
-    @property
-    def class_bounds(self) -> ClassBounds:
-        """The class boundaries of the scale, in persons/m²."""
-        return parse_scale(self.scale).class_bounds("scale")
-
-    def class_index(self, density_per_m2: float) -> int:
-        """Index of the class of a density in persons/m²."""
-        return self.class_bounds.class_index(density_per_m2)
 
     def fit(self, scenes: Iterable[Scene]) -> GroundPlaneEstimator:
         """With `shared_camera`, the estimator with cameras calibrated from the people of all scenes; else itself.

@@ -33,15 +33,20 @@ constexpr int64_t LINE_FLOATS = 16;                              // of a cache l
 constexpr float A = 2.0f / 3, B = 3.0f / 2, A2 = A * A, B2 = B * B;  // interpolation points; A · B = 1
 constexpr float INV_A = 1 / (2 * A2 * (A2 - B2)), INV_B = 1 / (2 * B2 * (B2 - A2));  // of Lagrange's denominators
 
+// Values at the points A, -A, B and -B from the even and odd parts of the polynomials at A and B.
+inline void set_nonzero_points(Vec even_a, Vec odd_a, Vec even_b, Vec odd_b, Vec* v) {
+    v[1] = even_a + odd_a;
+    v[2] = even_a - odd_a;
+    v[3] = even_b + odd_b;
+    v[4] = even_b - odd_b;
+}
+
 // Maps the samples of a line to values at the interpolation points.
 inline void to_points(const Vec* d, Vec* v) {
     Vec even_a = d[4] - splat(B2) * d[2], odd_a = splat(A) * (d[3] - splat(B2) * d[1]);
     Vec even_b = d[4] - splat(A2) * d[2], odd_b = splat(B) * (d[3] - splat(A2) * d[1]);
     v[0] = d[0] - splat(A2 + B2) * d[2] + d[4];
-    v[1] = even_a + odd_a;
-    v[2] = even_a - odd_a;
-    v[3] = even_b + odd_b;
-    v[4] = even_b - odd_b;
+    set_nonzero_points(even_a, odd_a, even_b, odd_b, v);
     v[5] = d[1] - splat(A2 + B2) * d[3] + d[5];
 }
 
@@ -59,10 +64,7 @@ inline void gradients_to_points(const Vec* d, Vec* v) {
     Vec even_a = d[0] + splat(A2) * d[2], odd_a = splat(A) * d[1] + splat(A * A2) * d[3];
     Vec even_b = d[0] + splat(B2) * d[2], odd_b = splat(B) * d[1] + splat(B * B2) * d[3];
     v[0] = d[0];
-    v[1] = even_a + odd_a;
-    v[2] = even_a - odd_a;
-    v[3] = even_b + odd_b;
-    v[4] = even_b - odd_b;
+    set_nonzero_points(even_a, odd_a, even_b, odd_b, v);
     v[5] = d[3];
 }
 
@@ -71,10 +73,7 @@ inline void taps_to_points(const Vec* w, Vec* v) {
     Vec even_a = splat(INV_A) * (w[0] + splat(A2) * w[2]), odd_a = splat(INV_A * A) * w[1];
     Vec even_b = splat(INV_B) * (w[0] + splat(B2) * w[2]), odd_b = splat(INV_B * B) * w[1];
     v[0] = w[0];
-    v[1] = even_a + odd_a;
-    v[2] = even_a - odd_a;
-    v[3] = even_b + odd_b;
-    v[4] = even_b - odd_b;
+    set_nonzero_points(even_a, odd_a, even_b, odd_b, v);
     v[5] = w[2];
 }
 

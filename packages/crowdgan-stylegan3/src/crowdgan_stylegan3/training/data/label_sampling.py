@@ -123,8 +123,9 @@ class VicinalSampler(LabelSampler):
         super().__init__(labels.vectors)
         encoding = labels.encoding()
         assert encoding is not None, "labels are continuous"
-        self._scale = LabelScale.fit(labels.vectors[:, 0].astype(float), is_log=encoding.is_log[0])
-        scaled = self._scale.to_unit(labels.vectors[:, 0].astype(float))
+        densities = labels.vectors[:, 0].astype(float)
+        self._scale = LabelScale.fit(densities, is_log=encoding.is_log[0])
+        scaled = self._scale.to_unit(densities)
         self._order = np.argsort(scaled, kind="stable")
         self._sorted = scaled[self._order]
         self._distinct = np.unique(scaled)
