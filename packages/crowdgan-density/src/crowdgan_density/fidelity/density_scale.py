@@ -22,6 +22,13 @@ Ours: with it an image without people has a finite logarithm, and the result doe
 which log(1 + density) does.
 """
 
+MAX_EXTRAPOLATION = 2.0
+"""Largest measured density in multiples of the largest one of the images that predictors are fitted to.
+
+Ours: a linear prediction of the logarithm can be far outside the densities that it was fitted to, and a single such
+image would dominate the mean absolute error.
+"""
+
 NUM_WINDOWS = 4
 """Windows of densities of a dataset with continuous labels, with equal numbers of images."""
 
@@ -57,13 +64,17 @@ class DensityScale:
     requests: tuple[float, ...]
     """Densities to request: one per class, or evenly spaced quantiles for continuous labels."""
 
+    max_density: float
+    """Largest density that is measured; higher predictions are set to it."""
+
     def log(self, densities: FloatArray) -> FloatArray:
         """Logarithms of densities plus the offset."""
         return np.asarray(np.log(densities + self.offset))
 
     def density(self, logs: FloatArray) -> FloatArray:
-        """Densities of logarithms, at least 0."""
-        return np.asarray(np.maximum(np.exp(np.minimum(logs, self._max_log)) - self.offset, 0))
+        """Densities of logarithms, from 0 to `max_density`."""
+        max_log = np.log(self.max_density + self.offset)
+        return np.asarray(np.maximum(np.exp(np.minimum(logs, max_log)) - self.offset, 0))
 
     def class_indices(self, densities: FloatArray) -> IndexArray:
         """Class of each density."""
@@ -86,11 +97,6 @@ class DensityScale:
     def labels(self, densities: FloatArray) -> FloatArray:
         """Densities in label units: the class index, or the density."""
         return densities if self.label_kind == "value" else self.class_indices(densities).astype(float)
-
-    @property
-    def _max_log(self) -> float:
-        """Logarithm at which predictions are cut off, a thousand times the densest class, so that they are finite."""
-        return self.centres[-1] + float(np.log(1000))
 
 
 def label_density(record: ImageRecord) -> float | None:
@@ -159,6 +165,7 @@ def fit_scale(metadata: DatasetMetadata, records: Sequence[ImageRecord]) -> Dens
         offset=offset,
         centres=centres,
         requests=tuple(requests.tolist()),
+        max_density=MAX_EXTRAPOLATION * float(densities.max()),
     )
 
 
