@@ -31,6 +31,7 @@ def command(
     seeds: tuple[int, ...],
     animation: AnimationFormat,
     outdir: Path,
+    sheet: bool,
     overwrite: bool,
 ) -> None:
     """Generate one seed from sparse to dense, as an image strip and animation.
@@ -44,11 +45,13 @@ def command(
       crowdgan sweep --network model.safetensors --seed 3 --outdir out
       crowdgan sweep --network model.safetensors --seeds 0-7 --steps 13 --trunc 0.7 --format gif --outdir out
       crowdgan sweep --network model.safetensors --seed 3 --from 0.5 --to 4 --steps 8 --outdir out
+      crowdgan sweep --network crowds64 --seeds 0-3 --sheet --outdir out
     """
     config = SweepConfig(
         seeds=seeds,
         animation=animation,
         outdir=outdir,
+        sheet=sheet,
         overwrite=overwrite,
         model_name=network.name,
         sweep_range=sweep_range,

@@ -188,6 +188,25 @@ def test_a_sweep_is_a_strip_and_an_animation_forwards_and_backwards(tmp_path: Pa
     assert order == [0, 1, 2, 3, 2, 1]
 
 
+def test_a_sheet_has_a_row_per_seed_and_the_captions_below(tmp_path: Path) -> None:
+    generator = BlobGenerator(example_model("class", SIZE))
+    config = sweep_config(tmp_path, seeds=(3, 4), sheet=True)
+    paths = write_sweeps(generator, config)
+    assert paths[-1] == tmp_path / "sweep.png"
+    assert sorted(paths) == sorted(tmp_path.iterdir())
+    first, last, sheet = (np.asarray(Image.open(path)) for path in (paths[0], paths[2], paths[-1]))
+    height = 5 + SIZE[0]
+    assert np.array_equal(sheet, np.concatenate([first[:height], last]))
+    assert read_png_metadata(paths[-1])["seeds"] == [3, 4]
+    with pytest.raises(DatasetError, match=r"sweep\.png: already exists"):
+        write_sweeps(generator, replace(config, seeds=(5,)))
+    assert not (tmp_path / "sweep-seed0005.png").exists()
+    large = replace(CLASSES, resolution=(1024, 1024))
+    replace(config, seeds=tuple(range(30))).check_model(large)
+    with pytest.raises(ConfigError, match="180 images of 1024x1024 px are too many for a sheet; use fewer seeds"):
+        replace(config, seeds=tuple(range(60))).check_model(large)
+
+
 def test_sweeps_record_model_labels_and_options(tmp_path: Path) -> None:
     generator = BlobGenerator(example_model("value", SIZE))
     sweep_range = SweepRange(first=1, last=2, steps=2)

@@ -43,10 +43,16 @@ def add_captions(images: Sequence[ImageArray], captions: Sequence[Sequence[str]]
     captioned_images = []
     for image, caption in zip(images, captions, strict=True):
         canvas = Image.new("RGB", (factor * width, factor * height + band.height_px), PAPER)
-        canvas.paste(Image.fromarray(image).resize((factor * width, factor * height), Image.Resampling.NEAREST))
+        canvas.paste(_upscale(image))
         canvas.paste(band.draw(caption), (0, factor * height))
         captioned_images.append(canvas)
     return captioned_images
+
+
+def _upscale(image: ImageArray) -> Image.Image:
+    height, width = image.shape[:2]
+    factor = upscale_factor(width)
+    return Image.fromarray(image).resize((factor * width, factor * height), Image.Resampling.NEAREST)
 
 
 def upscale_factor(width_px: int) -> int:
@@ -62,6 +68,12 @@ def image_strip(images: Sequence[Image.Image]) -> ImageArray:
     for index, image in enumerate(images):
         sheet.paste(image, (gap + index * (width + gap), gap))
     return np.asarray(sheet)
+
+
+def image_sheet(rows: Sequence[Sequence[ImageArray]], captions: Sequence[Sequence[str]]) -> ImageArray:
+    """Rows of images with the caption of each column below the last row: `[height, width, 3]`."""
+    strips = [image_strip([_upscale(image) for image in row]) for row in rows[:-1]]
+    return np.concatenate([*strips, image_strip(add_captions(rows[-1], captions))])
 
 
 def check_animation(animation_format: AnimationFormat) -> None:
