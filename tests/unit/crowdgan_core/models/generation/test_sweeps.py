@@ -144,8 +144,9 @@ def test_images_are_unchanged_above_their_captions_and_small_ones_upscaled() -> 
     assert first.size == second.size
     assert np.array_equal(np.asarray(second)[:96], images[1])
     (small,) = add_captions([images[0][:10, :50]], [("one",)])
-    assert np.array_equal(np.asarray(small)[:30:3, ::3], images[0][:10, :50])
-    assert np.array_equal(np.asarray(small)[2:30:3, 2::3], images[0][:10, :50])
+    assert small.size[0] == 150
+    centres = np.asarray(small)[1:30:3, 1::3].astype(int)
+    assert np.array_equal(centres, images[0][:10, :50])
     sheet = image_strip([first, second])
     gap = 5
     assert sheet.shape == (first.height + gap, 2 * 128 + 3 * gap, 3)

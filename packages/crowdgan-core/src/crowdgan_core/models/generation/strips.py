@@ -36,7 +36,7 @@ WEBP_QUALITY = 90
 
 
 def add_captions(images: Sequence[ImageArray], captions: Sequence[Sequence[str]]) -> list[Image.Image]:
-    """Each image `[height, width, 3]` with its caption below; small images are upscaled by pixel replication."""
+    """Each image `[height, width, 3]` with its caption below; small images are upscaled (bicubic)."""
     height, width = images[0].shape[:2]
     factor = upscale_factor(width)
     band = CaptionBand.fit(captions, factor * width)
@@ -52,7 +52,7 @@ def add_captions(images: Sequence[ImageArray], captions: Sequence[Sequence[str]]
 def _upscale(image: ImageArray) -> Image.Image:
     height, width = image.shape[:2]
     factor = upscale_factor(width)
-    return Image.fromarray(image).resize((factor * width, factor * height), Image.Resampling.NEAREST)
+    return Image.fromarray(image).resize((factor * width, factor * height), Image.Resampling.BICUBIC)
 
 
 def upscale_factor(width_px: int) -> int:
