@@ -49,7 +49,7 @@ def check_image_generator(generator: ImageGenerator) -> None:
         f"supports_transform is {generator.supports_transform!r}; it must be True or False",
     )
     state = repr(np.random.get_state())
-    labels = _example_labels(generator.card, len(SEEDS))
+    labels = example_labels(generator.card, len(SEEDS))
     passed = None if labels is None else labels.copy()
     images = generator.generate(SEEDS, passed)
     require(passed is None or labels is None or np.array_equal(passed, labels), "generate must not modify the labels")
@@ -63,7 +63,7 @@ def check_image_generator(generator: ImageGenerator) -> None:
     require(repr(np.random.get_state()) == state, "numpy's global random state must not change")
 
 
-def _example_labels(card: ModelCard, count: int) -> LabelArray | None:
+def example_labels(card: ModelCard, count: int) -> LabelArray | None:
     """Labels `[count, label_dim]`: one-hot, or 1, 2, …; None for a model without labels."""
     if card.label_dim == 0:
         return None

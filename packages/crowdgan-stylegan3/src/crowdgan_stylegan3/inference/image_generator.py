@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +15,20 @@ from torch import Tensor
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.parsing import MAX_SEED
-from crowdgan_core.utils.arrays import LabelArray
+from crowdgan_core.models.latent_generator import ImageLoss, LatentArray
+from crowdgan_core.utils.arrays import FloatArray, LabelArray
 from crowdgan_core.utils.flags import format_size
 from crowdgan_stylegan3.device import resolve_device
 from crowdgan_stylegan3.networks.generator import Generator
 from crowdgan_stylegan3.networks.synthesis_stylegan2 import StyleGan2Synthesis
 from crowdgan_stylegan3.networks.synthesis_stylegan3 import StyleGan3Synthesis
 
+if TYPE_CHECKING:
+    from crowdgan_stylegan3.inference.tuning import StyleGanTuner
+
 
 class StyleGanImageGenerator:
-    """Generates images by seed; implements `crowdgan_core.models.backend.ImageGenerator`.
+    """Generates images of seeds and latents; implements `crowdgan_core.models.latent_generator.LatentGenerator`.
 
     Raises:
         ConfigError: the device is not available, or the images have neither 1 nor 3 channels.
@@ -100,6 +106,36 @@ class StyleGanImageGenerator:
             ]
             return mapping.truncate(torch.cat(parts), truncation_psi)
 
+    @property
+    def latent_shape(self) -> tuple[int, int]:
+        """`(num_layers, latent_dim)`: number of intermediate latents of an image and their length."""
+        return self._generator.synthesis.num_ws, self._generator.config.w_dim
+
+    def map_seeds(self, seeds: Sequence[int], labels: LabelArray | None) -> LatentArray:
+        """Intermediate latents `[num_seeds, num_ws, w_dim]` without truncation; arguments as for `generate`.
+
+        Raises:
+            ConfigError: an invalid seed, or labels of the wrong shape.
+        """
+        return self.latents(seeds, labels).cpu().numpy()
+
+    def synthesise(self, latents: LatentArray) -> npt.NDArray[np.uint8]:
+        """Images `[N, height, width, 3]` of intermediate latents `[N, num_ws, w_dim]`."""
+        return self.images(torch.from_numpy(latents).to(self.device))
+
+    def loss_gradient(self, latents: LatentArray, loss: ImageLoss) -> tuple[FloatArray, LatentArray]:
+        """The loss of the images of `latents`, `[N]`, and its gradient with respect to `latents`."""
+        ws = torch.from_numpy(latents).to(self.device).requires_grad_()
+        values = backpropagate(self._generator.synthesis(ws), loss)
+        assert ws.grad is not None
+        return values, ws.grad.cpu().numpy()
+
+    def create_tuner(self, learning_rate: float) -> StyleGanTuner:
+        """A tuner of a copy of this generator with the optimizer Adam."""
+        from crowdgan_stylegan3.inference.tuning import StyleGanTuner
+
+        return StyleGanTuner(copy.deepcopy(self._generator), self._card, self.device, learning_rate)
+
     def images(self, ws: Tensor, transform: Tensor | None = None) -> npt.NDArray[np.uint8]:
         """Images `[N, height, width, 3]` of intermediate latents.
 
@@ -146,6 +182,14 @@ class StyleGanImageGenerator:
         cos, sin = math.cos(math.radians(rotate_deg)), math.sin(math.radians(rotate_deg))
         matrix = np.array([[cos, sin, translate[0]], [-sin, cos, translate[1]], [0, 0, 1]])
         return torch.from_numpy(np.linalg.inv(matrix)[None]).to(self.device, torch.float32)
+
+
+def backpropagate(images: Tensor, loss: ImageLoss) -> FloatArray:
+    """Computes the gradients of a loss of images `[N, channels, H, W]`; returns the loss of each image."""
+    pixels = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+    values, gradients = loss(pixels.detach().cpu().numpy())
+    torch.autograd.backward(pixels, torch.from_numpy(np.ascontiguousarray(gradients, np.float32)).to(pixels.device))
+    return values
 
 
 def to_uint8(images: Tensor) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,114 @@
+"""Contract check of a generator with intermediate latents and gradients."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from crowdgan_core.models.card import read_card
+from crowdgan_core.models.latent_generator import FloatImages, GeneratorTuner, LatentArray, LatentGenerator
+from crowdgan_core.testing._require import require
+from crowdgan_core.testing.generators import MAX_ROUNDING_DIFFERENCE, check_image_generator, example_labels
+from crowdgan_core.utils.arrays import FloatArray
+
+SEEDS = (3, 5)
+"""Seeds of the checks."""
+
+STEP = 0.002
+"""Length of the steps of numeric derivatives, relative to the length of the latents."""
+
+MAX_DERIVATIVE_ERROR = 0.05
+"""Maximum difference of analytic and numeric derivatives, relative to the numeric ones."""
+
+NUM_TUNING_STEPS, LEARNING_RATE = 5, 1e-3
+
+
+def check_latent_generator(generator: LatentGenerator) -> None:
+    """Checks a generator against the contract, which includes that of `check_image_generator`.
+
+    - `map_seeds` returns float32 latents of `latent_shape`, equal for all layers, and `synthesise` maps them to the
+      images of `generate`, in every batch; the latents are not modified.
+    - Gradients of a loss agree with numeric derivatives, and the loss receives images from -1 to 1.
+    - A tuner reduces the loss of a copy, leaves the generator unchanged, and writes a model with the given provenance.
+
+    Args:
+        generator: as returned by the backend's `load_generator`.
+
+    Raises:
+        AssertionError: the generator violates the contract; the message describes how.
+    """
+    check_image_generator(generator)
+    labels = example_labels(generator.card, len(SEEDS))
+    latents = generator.map_seeds(SEEDS, labels)
+    shape = (len(SEEDS), *generator.latent_shape)
+    require(
+        latents.shape == shape and latents.dtype == np.float32,
+        f"map_seeds returned {latents.dtype} of shape {latents.shape}; it must be float32 of {shape}",
+    )
+    require(bool((latents == latents[:, :1]).all()), "map_seeds must return equal latents for all layers")
+    images = generator.synthesise(latents)
+    expected = generator.generate(SEEDS, labels)
+    require(_difference(images, expected) <= MAX_ROUNDING_DIFFERENCE, "synthesise must give the images of generate")
+    single = np.concatenate([generator.synthesise(latents[index : index + 1]) for index in range(len(SEEDS))])
+    require(_difference(single, images) <= MAX_ROUNDING_DIFFERENCE, "an image must not depend on its batch")
+    _check_gradient(generator, latents, expected)
+    _check_tuner(generator, latents)
+    require(np.array_equal(generator.synthesise(latents), images), "a tuner must not change the generator")
+
+
+class _SquaredError:
+    """Mean squared difference from target images `[num_images, height, width, 3]`."""
+
+    def __init__(self, targets: FloatImages) -> None:
+        self._targets = targets
+
+    def __call__(self, images: FloatImages) -> tuple[FloatArray, FloatImages]:
+        difference = images - self._targets
+        values = (difference.astype(np.float64) ** 2).mean(axis=(1, 2, 3))
+        return values, 2 * difference / difference[0].size
+
+
+def _check_gradient(generator: LatentGenerator, latents: LatentArray, images: np.ndarray) -> None:
+    """Compares gradients with differences along their direction, and the images of the loss with `synthesise`."""
+    received: list[FloatImages] = []
+
+    def record(batch: FloatImages) -> tuple[FloatArray, FloatImages]:
+        received.append(batch)
+        return loss(batch)
+
+    loss = _SquaredError(np.zeros((len(SEEDS), *generator.card.resolution, 3), np.float32))
+    passed = latents.copy()
+    values, gradients = generator.loss_gradient(passed, record)
+    require(np.array_equal(passed, latents), "latents must not be modified")
+    pixels = np.clip((received[0] + 1) * 127.5, 0, 255)
+    is_same = received[0].shape == images.shape and np.abs(pixels - images).max() <= MAX_ROUNDING_DIFFERENCE
+    require(bool(is_same), "a loss must receive images [num_images, height, width, 3], -1 for black and 1 for white")
+    require(values.shape == (len(SEEDS),), f"loss_gradient returned losses of shape {values.shape}")
+    require(gradients.shape == latents.shape, f"loss_gradient returned gradients of shape {gradients.shape}")
+    norm = float(np.linalg.norm(gradients))
+    require(norm > 0, "the gradient must not be 0")
+    step = STEP * float(np.linalg.norm(latents))
+    direction = (step / norm * gradients).astype(np.float32)
+    ahead, behind = (float(generator.loss_gradient(latents + sign * direction, loss)[0].sum()) for sign in (1, -1))
+    numeric, analytic = (ahead - behind) / 2, step * norm
+    require(
+        abs(analytic - numeric) <= MAX_DERIVATIVE_ERROR * abs(numeric),
+        f"the derivative along the gradient is {analytic:.3g}; differences of the loss give {numeric:.3g}",
+    )
+
+
+def _check_tuner(generator: LatentGenerator, latents: LatentArray) -> None:
+    tuner: GeneratorTuner = generator.create_tuner(LEARNING_RATE)
+    loss = _SquaredError(np.ones((len(SEEDS), *generator.card.resolution, 3), np.float32))
+    first, *_, last = (float(tuner.step(latents, loss).sum()) for _ in range(NUM_TUNING_STEPS))
+    require(last < first, f"{NUM_TUNING_STEPS} steps of a tuner changed the loss from {first:.4g} to {last:.4g}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tuned.safetensors"
+        tuner.save(path, {"tuned": True})
+        require(read_card(path).provenance.get("tuned") is True, "save must add the provenance to the model card")
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> int:
+    return int(np.abs(a.astype(int) - b).max())

@@ -1,0 +1,66 @@
+"""Tuning of the synthesis weights of a generator on the images of a few latents.
+
+Source: Roich et al., "Pivotal Tuning for Latent-based Editing of Real Images", 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from crowdgan_core.models.card import ModelCard
+from crowdgan_core.models.latent_generator import ImageLoss, LatentArray
+from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator, backpropagate
+from crowdgan_stylegan3.io.safetensors_files import save_network
+from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.synthesis_stylegan3 import StyleGan3Synthesis
+
+
+class StyleGanTuner:
+    """Tunes the synthesis network; implements `crowdgan_core.models.latent_generator.GeneratorTuner`.
+
+    The Fourier features of StyleGAN3 are not tuned (Alaluf et al., "Third Time's the Charm?", 2022).
+    """
+
+    def __init__(self, generator: Generator, card: ModelCard, device: torch.device, learning_rate: float) -> None:
+        self._network, self._card = generator.to(device), card
+        self._parameters = _tuned_parameters(generator.synthesis)
+        for parameter in self._parameters:
+            parameter.requires_grad_()
+        self._optimizer = torch.optim.Adam(self._parameters, lr=learning_rate)
+        self._generator = StyleGanImageGenerator(generator, card, device.type)
+
+    @property
+    def generator(self) -> StyleGanImageGenerator:
+        """The tuned copy; its images change with each step."""
+        return self._generator
+
+    def step(self, latents: LatentArray, loss: ImageLoss) -> FloatArray:
+        """One step of the optimizer on the summed loss; returns the loss of each image before it."""
+        ws = torch.from_numpy(latents).to(self._generator.device)
+        self._optimizer.zero_grad()
+        values = backpropagate(self._network.synthesis(ws), loss)
+        self._optimizer.step()
+        return values
+
+    def save(self, path: Path, provenance: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """Writes the copy as a model file; `provenance` is added to that of the model card.
+
+        Raises:
+            DatasetError: the file exists and `overwrite` is False, or it cannot be written.
+        """
+        card = replace(self._card, provenance={**self._card.provenance, **provenance})
+        save_network(self._network, card, path, overwrite=overwrite)
+
+
+def _tuned_parameters(synthesis: nn.Module) -> list[nn.Parameter]:
+    """The weights of a synthesis network without those of the Fourier features."""
+    fixed = synthesis.input.parameters() if isinstance(synthesis, StyleGan3Synthesis) else ()
+    excluded = {id(parameter) for parameter in fixed}
+    return [parameter for parameter in synthesis.parameters() if id(parameter) not in excluded]

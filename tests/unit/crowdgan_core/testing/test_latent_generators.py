@@ -1,0 +1,117 @@
+"""The contract check of generators with intermediate latents detects every violation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crowdgan_core.models.latent_generator import LatentGenerator
+from crowdgan_core.testing import check_latent_generator
+from tests.support.linear_generator import LinearGenerator, LinearTuner
+
+
+@pytest.mark.parametrize("label_kind", ["class", "value", None])
+def test_a_valid_generator_passes(label_kind: Any) -> None:
+    generator = LinearGenerator(label_kind)
+    assert isinstance(generator, LatentGenerator)
+    check_latent_generator(generator)
+
+
+class Violation(LinearGenerator):
+    """A generator that violates the contract in one method."""
+
+
+class DoubleLatents(Violation):
+    def map_seeds(self, *arguments: Any) -> Any:
+        return super().map_seeds(*arguments).astype(np.float64)
+
+
+class UnequalLayers(Violation):
+    def map_seeds(self, *arguments: Any) -> Any:
+        latents = super().map_seeds(*arguments)
+        latents[:, 0] += 1
+        return latents
+
+
+class OtherImages(Violation):
+    def synthesise(self, latents: Any) -> Any:
+        return super().synthesise(latents)[:, ::-1]
+
+    def generate(self, *arguments: Any, **options: Any) -> Any:
+        return super().generate(*arguments, **options)[:, ::-1] // 2
+
+
+class BatchDependence(Violation):
+    def synthesise(self, latents: Any) -> Any:
+        return super().synthesise(latents) // (3 if len(latents) == 1 else 1)
+
+    def generate(self, seeds: Any, labels: Any, **options: Any) -> Any:
+        twice = super().generate(
+            [*seeds, *seeds], None if labels is None else np.concatenate([labels, labels]), **options
+        )
+        return twice[: len(seeds)]
+
+
+class WrongGradient(Violation):
+    def loss_gradient(self, latents: Any, loss: Any) -> Any:
+        values, gradients = super().loss_gradient(latents, loss)
+        return values, 1.2 * gradients
+
+
+class WrongRange(Violation):
+    def loss_gradient(self, latents: Any, loss: Any) -> Any:
+        return super().loss_gradient(latents, lambda images: loss((images + 1) / 2))
+
+
+class ModifiedLatents(Violation):
+    def loss_gradient(self, latents: Any, loss: Any) -> Any:
+        result = super().loss_gradient(latents, loss)
+        latents += 0.5
+        return result
+
+
+class SummedLoss(Violation):
+    def loss_gradient(self, latents: Any, loss: Any) -> Any:
+        values, gradients = super().loss_gradient(latents, loss)
+        return values.sum(), gradients
+
+
+class SharedWeights(Violation):
+    def create_tuner(self, learning_rate: float) -> LinearTuner:
+        return LinearTuner(self, 10 * learning_rate)
+
+
+class Ascent(Violation):
+    def create_tuner(self, learning_rate: float) -> LinearTuner:
+        return super().create_tuner(-learning_rate)
+
+
+class ForgottenProvenance(Violation):
+    def create_tuner(self, learning_rate: float) -> Any:
+        tuner = super().create_tuner(learning_rate)
+        save = tuner.save
+        tuner.save = lambda path, provenance, **options: save(path, {})  # type: ignore[method-assign]
+        return tuner
+
+
+@pytest.mark.parametrize(
+    ("violation", "problem"),
+    [
+        (DoubleLatents, "map_seeds returned float64"),
+        (UnequalLayers, "equal latents for all layers"),
+        (OtherImages, "synthesise must give the images of generate"),
+        (BatchDependence, "an image must not depend on its batch"),
+        (WrongGradient, "the derivative along the gradient is"),
+        (WrongRange, "a loss must receive images"),
+        (ModifiedLatents, "latents must not be modified"),
+        (SummedLoss, "losses of shape"),
+        (SharedWeights, "a tuner must not change the generator"),
+        (Ascent, "5 steps of a tuner changed the loss"),
+        (ForgottenProvenance, "save must add the provenance"),
+    ],
+)
+def test_a_violation_is_detected(violation: type[LinearGenerator], problem: str) -> None:
+    with pytest.raises(AssertionError, match=problem):
+        check_latent_generator(violation())

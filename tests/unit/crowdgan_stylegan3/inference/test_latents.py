@@ -1,0 +1,48 @@
+"""Intermediate latents of generators: the contract, gradients and tuning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crowdgan_core.testing import check_latent_generator
+from crowdgan_stylegan3.config import VARIANTS, Variant, generator_config
+from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
+from crowdgan_stylegan3.inference.random_init import random_card, random_generator
+from crowdgan_stylegan3.io.safetensors_files import load_network
+
+CLASSES = ("sparse", "medium", "dense")
+
+
+def small_generator(variant: Variant = "stylegan2", *, channels: int = 3) -> StyleGanImageGenerator:
+    config = generator_config(variant, resolution=16, label_dim=3, channel_base=256, channel_max=8)
+    config = replace(config, z_dim=6, w_dim=10, image_channels=channels)
+    return StyleGanImageGenerator(random_generator(config, seed=3), random_card(config, CLASSES, 3), "cpu")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_generator_fulfils_the_contract_of_latents(variant: Variant) -> None:
+    check_latent_generator(small_generator(variant))
+
+
+def test_a_generator_of_grey_images_fulfils_the_contract_of_latents() -> None:
+    check_latent_generator(small_generator(channels=1))
+
+
+def test_tuning_leaves_the_fourier_features_and_the_mapping_unchanged(tmp_path: Path) -> None:
+    generator = small_generator("stylegan3-t")
+    tuner = generator.create_tuner(0.01)
+    latents = generator.map_seeds([1], np.eye(3, dtype=np.float32)[:1])
+    tuner.step(latents, lambda images: (np.zeros(1), np.ones_like(images)))
+    tuner.save(tmp_path / "tuned.safetensors", {"target": "a.png"})
+    tuned, card = load_network(tmp_path / "tuned.safetensors")
+    assert card.provenance["target"] == "a.png"
+    assert card.provenance["weights"] == "random"
+    before = generator._generator.state_dict()
+    changed = {name for name, tensor in tuned.state_dict().items() if not torch.equal(tensor, before[name])}
+    parameters = {name for name, _ in tuned.named_parameters() if name.startswith("synthesis.")}
+    assert changed == {name for name in parameters if not name.startswith("synthesis.input.")}
