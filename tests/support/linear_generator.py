@@ -59,17 +59,27 @@ class LinearGenerator:
         labels: LabelArray | None,
         *,
         truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
     ) -> np.ndarray:
         if translate != (0, 0) or rotate_deg != 0:
             raise ConfigError("the model does not support translation and rotation")
-        means = self._means(len(seeds), labels)
-        return self.synthesise(means + truncation_psi * (self.map_seeds(seeds, labels) - means))
+        latents = self.map_seeds(seeds, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        return self.synthesise(latents)
 
-    def map_seeds(self, seeds: Sequence[int], labels: LabelArray | None) -> LatentArray:
+    def map_seeds(
+        self,
+        seeds: Sequence[int],
+        labels: LabelArray | None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> LatentArray:
         z = np.stack([np.random.default_rng(seed).standard_normal(LATENT_DIM) for seed in seeds])
-        return self._means(len(seeds), labels) + np.repeat(SPREAD * z[:, None], NUM_LAYERS, 1).astype(np.float32)
+        offsets = np.repeat(SPREAD * z[:, None], NUM_LAYERS, 1).astype(np.float32)
+        offsets[:, :truncation_cutoff] *= truncation_psi
+        return self._means(len(seeds), labels) + offsets
 
     def synthesise(self, latents: LatentArray) -> np.ndarray:
         return np.clip(np.rint((self._float_images(latents) + 1) * 127.5), 0, 255).astype(np.uint8)

@@ -231,6 +231,7 @@ def generate_images(
     density: str | float | None = None,
     label: str | int | None = None,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
     batch_size: int = 8,
 ) -> ImageArray:
     """Generated images uint8 `[num_seeds, height, width, 3]`, one per seed.
@@ -241,17 +242,20 @@ def generate_images(
         density: class name, or density value for continuous labels.
         label: class index, instead of `density`.
         truncation_psi: 1 turns truncation off; lower values give less diverse images.
+        truncation_cutoff: number of truncated layers, from the coarsest; None for all.
         batch_size: images generated at a time; the result does not depend on it.
 
     Raises:
-        ConfigError: the model has no such label, or needs one.
+        ConfigError: the model has no such label, or needs one, or its backend does not support the options.
         PluginError: the backend breaks its contract.
     """
     conditioning = Conditioning(
         density=None if density is None else str(density), label=None if label is None else str(label)
     )
     labels = [label_vector(generator.card, conditioning)] * len(seeds)
-    options = GenerationOptions(truncation_psi=truncation_psi, batch_size=batch_size)
+    options = GenerationOptions(
+        truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, batch_size=batch_size
+    )
     images = list(generation.generate_images(generator, list(seeds), labels, options))
     return np.stack(images) if images else np.zeros((0, *generator.card.resolution, 3), np.uint8)
 
@@ -264,6 +268,7 @@ def sweep_images(
     first: float | None = None,
     last: float | None = None,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
 ) -> ImageArray:
     """Images uint8 `[num_steps, height, width, 3]` of one seed at increasing density.
 
@@ -274,12 +279,14 @@ def sweep_images(
         first: lowest density, for continuous labels only.
         last: highest density, for continuous labels only.
         truncation_psi: 1 turns truncation off.
+        truncation_cutoff: number of truncated layers, from the coarsest; None for all.
 
     Raises:
-        ConfigError: the model has no labels, or labels that do not match the range.
+        ConfigError: the model has no labels, labels that do not match the range, or a backend that does not support
+            the options.
     """
     vectors = [step.vector for step in sweep_steps(generator.card, SweepRange(steps=steps, first=first, last=last))]
-    options = GenerationOptions(truncation_psi=truncation_psi)
+    options = GenerationOptions(truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
     return np.stack(list(generation.generate_images(generator, [seed] * len(vectors), vectors, options)))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from crowdgan_core.models.latent_generator import LatentGenerator
 from crowdgan_core.testing import check_latent_generator
-from tests.support.linear_generator import LinearGenerator, LinearTuner
+from tests.support.linear_generator import NUM_LAYERS, LinearGenerator, LinearTuner
 
 
 @pytest.mark.parametrize("label_kind", ["class", "value", None])
@@ -24,13 +24,13 @@ class Violation(LinearGenerator):
 
 
 class DoubleLatents(Violation):
-    def map_seeds(self, *arguments: Any) -> Any:
-        return super().map_seeds(*arguments).astype(np.float64)
+    def map_seeds(self, *arguments: Any, **options: Any) -> Any:
+        return super().map_seeds(*arguments, **options).astype(np.float64)
 
 
 class UnequalLayers(Violation):
-    def map_seeds(self, *arguments: Any) -> Any:
-        latents = super().map_seeds(*arguments)
+    def map_seeds(self, *arguments: Any, **options: Any) -> Any:
+        latents = super().map_seeds(*arguments, **options)
         latents[:, 0] += 1
         return latents
 
@@ -52,6 +52,27 @@ class BatchDependence(Violation):
             [*seeds, *seeds], None if labels is None else np.concatenate([labels, labels]), **options
         )
         return twice[: len(seeds)]
+
+
+class IgnoredTruncation(Violation):
+    def map_seeds(self, seeds: Any, labels: Any, **options: Any) -> Any:
+        return super().map_seeds(seeds, labels)
+
+    def generate(self, seeds: Any, labels: Any, truncation_psi: float = 1.0, **options: Any) -> Any:
+        if truncation_psi == 1:
+            return super().generate(seeds, labels, **options)
+        return self.synthesise(super().map_seeds(seeds, labels, truncation_psi=truncation_psi))
+
+
+class FineLayersTruncated(Violation):
+    def map_seeds(self, *arguments: Any, truncation_cutoff: Any = None, **options: Any) -> Any:
+        cutoff = None if truncation_cutoff is None else NUM_LAYERS - truncation_cutoff
+        return super().map_seeds(*arguments, truncation_cutoff=cutoff, **options)
+
+
+class IgnoredCutoff(Violation):
+    def generate(self, *arguments: Any, truncation_cutoff: Any = None, **options: Any) -> Any:
+        return super().generate(*arguments, **options)
 
 
 class WrongGradient(Violation):
@@ -103,6 +124,9 @@ class ForgottenProvenance(Violation):
         (UnequalLayers, "equal latents for all layers"),
         (OtherImages, "synthesise must give the images of generate"),
         (BatchDependence, "an image must not depend on its batch"),
+        (IgnoredTruncation, "truncation_psi 0.5 must change the latents"),
+        (FineLayersTruncated, "map_seeds with truncation_cutoff 0 must truncate that number of layers"),
+        (IgnoredCutoff, "generate with truncation_cutoff 0 must give the images of its latents"),
         (WrongGradient, "the derivative along the gradient is"),
         (WrongRange, "a loss must receive images"),
         (ModifiedLatents, "latents must not be modified"),

@@ -166,6 +166,22 @@ def test_full_truncation_gives_one_image() -> None:
     assert np.array_equal(images[0], images[1])
 
 
+@pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan2"])
+def test_a_truncation_cutoff_truncates_the_first_layers(variant: Variant) -> None:
+    network, card = small_model(variant)
+    network.mapping.w_avg.copy_(torch.linspace(-0.5, 0.5, 10))
+    generator = StyleGanImageGenerator(network, card, "cpu")
+    ws = generator.latents([1, 2], one_hot(0, 2))
+    for cutoff in (0, 3, None):
+        truncated = network.mapping.truncate(ws, 0.4, cutoff)
+        images = generator.generate([1, 2], one_hot(0, 2), truncation_psi=0.4, truncation_cutoff=cutoff)
+        assert np.array_equal(images, generator.images(truncated))
+        latents = generator.map_seeds([1, 2], one_hot(0, 2), truncation_psi=0.4, truncation_cutoff=cutoff)
+        assert np.array_equal(latents, truncated.numpy())
+    assert torch.equal(network.mapping.truncate(ws, 0.4, 3)[:, 3:], ws[:, 3:])
+    assert torch.equal(network.mapping.truncate(ws, 0.4, 3)[:, :3], network.mapping.truncate(ws, 0.4)[:, :3])
+
+
 def test_images_are_translated_and_rotated_without_lasting_effect() -> None:
     generator = StyleGanImageGenerator(*small_model("stylegan3-r"), "cpu")
     original = generator.generate([1], one_hot(0))

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.utils.arrays import FloatArray, LabelArray
 
@@ -35,10 +36,42 @@ class LatentGenerator(ImageGenerator, Protocol):
         """`(num_layers, latent_dim)`, from coarse to fine layers."""
         ...
 
-    def map_seeds(self, seeds: Sequence[int], labels: LabelArray | None) -> LatentArray:
-        """Intermediate latents of seeds and labels without truncation, equal for all layers.
+    def generate(
+        self,
+        seeds: Sequence[int],
+        labels: LabelArray | None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        translate: tuple[float, float] = (0.0, 0.0),
+        rotate_deg: float = 0.0,
+    ) -> npt.NDArray[np.uint8]:
+        """Images `[num_seeds, height, width, 3]`, as `ImageGenerator.generate`, with truncation by layer.
 
-        `generate(seeds, labels)` equals `synthesise(map_seeds(seeds, labels))`.
+        Args:
+            seeds: one per image.
+            labels: `[num_seeds, label_dim]`; None for a model without labels.
+            truncation_psi: truncation towards the mean latent; 1 is off.
+            truncation_cutoff: number of truncated layers, from the coarsest, 0 to `num_layers`; None for all.
+            translate: `(x, y)` translation in image widths.
+            rotate_deg: rotation in degrees.
+
+        Raises:
+            ConfigError: as `ImageGenerator.generate`.
+        """
+        ...
+
+    def map_seeds(
+        self,
+        seeds: Sequence[int],
+        labels: LabelArray | None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> LatentArray:
+        """Intermediate latents of seeds and labels; without truncation they are equal for all layers.
+
+        `synthesise(map_seeds(seeds, labels))` equals `generate(seeds, labels)`, also with truncation.
 
         Raises:
             ConfigError: as `generate`.
@@ -80,3 +113,18 @@ class GeneratorTuner(Protocol):
             DatasetError: the file exists and `overwrite` is False, or it cannot be written.
         """
         ...
+
+
+def require_latents(generator: ImageGenerator, purpose: str) -> LatentGenerator:
+    """The same generator as a `LatentGenerator`.
+
+    Args:
+        generator: any generator.
+        purpose: subject of the error message, for example `style mixing`.
+
+    Raises:
+        ConfigError: its backend does not support intermediate latents.
+    """
+    if not isinstance(generator, LatentGenerator):
+        raise ConfigError(f"{purpose} needs intermediate latents; the backend {generator.card.backend} has none")
+    return generator

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import read_card
 from crowdgan_core.models.latent_generator import FloatImages, GeneratorTuner, LatentArray, LatentGenerator
 from crowdgan_core.testing._require import require
 from crowdgan_core.testing.generators import MAX_ROUNDING_DIFFERENCE, check_image_generator, example_labels
-from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_core.utils.arrays import FloatArray, LabelArray
 
 SEEDS = (3, 5)
 """Seeds of the checks."""
@@ -22,6 +23,8 @@ STEP = 0.002
 MAX_DERIVATIVE_ERROR = 0.05
 """Maximum difference of analytic and numeric derivatives, relative to the numeric ones."""
 
+TRUNCATION_PSI = 0.5
+
 NUM_TUNING_STEPS, LEARNING_RATE = 5, 1e-3
 
 
@@ -30,6 +33,7 @@ def check_latent_generator(generator: LatentGenerator) -> None:
 
     - `map_seeds` returns float32 latents of `latent_shape`, equal for all layers, and `synthesise` maps them to the
       images of `generate`, in every batch; the latents are not modified.
+    - Truncation changes the first `truncation_cutoff` layers only, in the same way in `map_seeds` and `generate`.
     - Gradients of a loss agree with numeric derivatives, and the loss receives images from -1 to 1.
     - A tuner reduces the loss of a copy, leaves the generator unchanged, and writes a model with the given provenance.
 
@@ -53,9 +57,29 @@ def check_latent_generator(generator: LatentGenerator) -> None:
     require(_difference(images, expected) <= MAX_ROUNDING_DIFFERENCE, "synthesise must give the images of generate")
     single = np.concatenate([generator.synthesise(latents[index : index + 1]) for index in range(len(SEEDS))])
     require(_difference(single, images) <= MAX_ROUNDING_DIFFERENCE, "an image must not depend on its batch")
+    _check_truncation(generator, latents, labels)
     _check_gradient(generator, latents, expected)
     _check_tuner(generator, latents)
     require(np.array_equal(generator.synthesise(latents), images), "a tuner must not change the generator")
+
+
+def _check_truncation(generator: LatentGenerator, latents: LatentArray, labels: LabelArray | None) -> None:
+    try:
+        truncated = generator.map_seeds(SEEDS, labels, truncation_psi=TRUNCATION_PSI)
+    except ConfigError:  # without a mean latent
+        return
+    require(not np.array_equal(truncated, latents), f"truncation_psi {TRUNCATION_PSI} must change the latents")
+    for cutoff in (None, 0, 1, generator.latent_shape[0]):
+        expected = latents.copy()
+        expected[:, :cutoff] = truncated[:, :cutoff]
+        actual = generator.map_seeds(SEEDS, labels, truncation_psi=TRUNCATION_PSI, truncation_cutoff=cutoff)
+        require(
+            bool(np.allclose(actual, expected, atol=1e-5)),
+            f"map_seeds with truncation_cutoff {cutoff} must truncate that number of layers",
+        )
+        images = generator.generate(SEEDS, labels, truncation_psi=TRUNCATION_PSI, truncation_cutoff=cutoff)
+        is_same = _difference(images, generator.synthesise(actual)) <= MAX_ROUNDING_DIFFERENCE
+        require(is_same, f"generate with truncation_cutoff {cutoff} must give the images of its latents")
 
 
 class _SquaredError:

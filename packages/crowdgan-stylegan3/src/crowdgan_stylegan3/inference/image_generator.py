@@ -70,6 +70,7 @@ class StyleGanImageGenerator:
         labels: LabelArray | None,
         *,
         truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
     ) -> npt.NDArray[np.uint8]:
@@ -79,6 +80,7 @@ class StyleGanImageGenerator:
             seeds: one per image, 0 to 2^32 - 1.
             labels: `[num_seeds, label_dim]`; None for a model without labels.
             truncation_psi: truncation towards the mean latent; 1 is off.
+            truncation_cutoff: number of truncated layers, from the coarsest; None for all.
             translate: `(x, y)` translation in image widths, positive to the right and down.
             rotate_deg: rotation about the image centre in degrees, positive counterclockwise; applied before the
                 translation.
@@ -88,9 +90,17 @@ class StyleGanImageGenerator:
                 rotation.
         """
         transform = self._image_transform(translate, rotate_deg)
-        return self.images(self.latents(seeds, labels, truncation_psi=truncation_psi), transform)
+        ws = self.latents(seeds, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        return self.images(ws, transform)
 
-    def latents(self, seeds: Sequence[int], labels: LabelArray | None, *, truncation_psi: float = 1.0) -> Tensor:
+    def latents(
+        self,
+        seeds: Sequence[int],
+        labels: LabelArray | None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
         """Intermediate latents `[num_seeds, num_ws, w_dim]` on the device; arguments as for `generate`.
 
         Raises:
@@ -104,20 +114,28 @@ class StyleGanImageGenerator:
                 mapping(z[start : start + step], None if c is None else c[start : start + step])
                 for start in range(0, len(seeds), step)
             ]
-            return mapping.truncate(torch.cat(parts), truncation_psi)
+            return mapping.truncate(torch.cat(parts), truncation_psi, truncation_cutoff)
 
     @property
     def latent_shape(self) -> tuple[int, int]:
         """`(num_layers, latent_dim)`: number of intermediate latents of an image and their length."""
         return self._generator.synthesis.num_ws, self._generator.config.w_dim
 
-    def map_seeds(self, seeds: Sequence[int], labels: LabelArray | None) -> LatentArray:
-        """Intermediate latents `[num_seeds, num_ws, w_dim]` without truncation; arguments as for `generate`.
+    def map_seeds(
+        self,
+        seeds: Sequence[int],
+        labels: LabelArray | None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> LatentArray:
+        """Intermediate latents `[num_seeds, num_ws, w_dim]`; arguments as for `generate`.
 
         Raises:
             ConfigError: an invalid seed, or labels of the wrong shape.
         """
-        return self.latents(seeds, labels).cpu().numpy()
+        ws = self.latents(seeds, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        return ws.cpu().numpy()
 
     def synthesise(self, latents: LatentArray) -> npt.NDArray[np.uint8]:
         """Images `[N, height, width, 3]` of intermediate latents `[N, num_ws, w_dim]`."""

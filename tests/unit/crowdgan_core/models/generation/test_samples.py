@@ -18,6 +18,7 @@ from crowdgan_core.models.generation.conditioning import Conditioning
 from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
 from crowdgan_core.models.generation.png_metadata import read_png_metadata
 from crowdgan_core.models.generation.samples import SampleConfig, tile_images, write_samples
+from tests.support.linear_generator import NUM_LAYERS, LinearGenerator
 
 SIZE = (12, 16)
 
@@ -179,6 +180,33 @@ def test_an_unsupported_transform_is_an_error_before_generation_starts(tmp_path:
         ):
             write_samples(generator, sample_config(tmp_path / "out", options=options))
     assert generator.batches == []
+
+
+def test_a_truncation_cutoff_truncates_the_coarse_layers_and_is_recorded(tmp_path: Path) -> None:
+    generator = LinearGenerator()
+    options = GenerationOptions(truncation_psi=0.3, truncation_cutoff=2)
+    (path,) = write_samples(generator, sample_config(tmp_path, seeds=(3,), options=options))
+    labels = np.array([DENSE], np.float32)
+    latents, truncated = generator.map_seeds([3], labels), generator.map_seeds([3], labels, truncation_psi=0.3)
+    latents[:, :2] = truncated[:, :2]
+    assert np.array_equal(pixels(path), generator.synthesise(latents)[0])
+    assert {"truncation_psi": 0.3, "truncation_cutoff": 2}.items() <= read_png_metadata(path).items()
+
+
+@pytest.mark.parametrize(
+    ("generator", "cutoff", "problem"),
+    [
+        (RecordingGenerator(), 2, "--truncation-cutoff needs intermediate latents; the backend blobs has none"),
+        (LinearGenerator(), NUM_LAYERS + 1, "--truncation-cutoff is 5; the model has 4 layers"),
+        (LinearGenerator(), -1, "truncation cutoff is -1; it must be at least 0"),
+    ],
+)
+def test_an_unsupported_truncation_cutoff_is_an_error(
+    tmp_path: Path, generator: Any, cutoff: int, problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        write_samples(generator, sample_config(tmp_path / "out", options=GenerationOptions(truncation_cutoff=cutoff)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_generator_that_returns_a_wrong_type_is_an_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from crowdgan_core.errors import ConfigError, PluginError
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.generation.parsing import MAX_MAGNITUDE, is_in_float32_range, parse_pair
+from crowdgan_core.models.latent_generator import require_latents
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import flag
 
@@ -39,6 +41,15 @@ class GenerationOptions:
         "--trunc", default=1.0, help="Truncation psi: 1 = off; lower = less diverse; 0 = mean image."
     )
 
+    truncation_cutoff: int | None = flag(
+        "--truncation-cutoff",
+        default=None,
+        min=0,
+        metavar="N",
+        shown_default="all layers",
+        help="Number of truncated layers, from the coarsest.",
+    )
+
     batch_size: int = flag("--batch", default=8, min=1, help="Batch size for generation.")
     """The images do not depend on it."""
 
@@ -49,11 +60,37 @@ class GenerationOptions:
             )
         if self.batch_size < 1:
             raise ConfigError(f"batch size is {self.batch_size}; it must be at least 1")
+        if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
+            raise ConfigError(f"truncation cutoff is {self.truncation_cutoff}; it must be at least 0")
 
     @property
     def has_transform(self) -> bool:
         """Whether images are translated or rotated."""
         return self.translate != (0.0, 0.0) or self.rotate_deg != 0.0
+
+    def check_generator(self, generator: ImageGenerator) -> None:
+        """Checks that a generator supports these options.
+
+        Raises:
+            ConfigError: it does not; the message names the option.
+        """
+        if self.has_transform and not generator.supports_transform:
+            raise ConfigError("the model does not support translation and rotation; remove --translate and --rotate")
+        if self.truncation_cutoff is not None:
+            num_layers, _ = require_latents(generator, "--truncation-cutoff").latent_shape
+            if self.truncation_cutoff > num_layers:
+                raise ConfigError(f"--truncation-cutoff is {self.truncation_cutoff}; the model has {num_layers} layers")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `generate`; those that only a `LatentGenerator` accepts are omitted if not set."""
+        cutoff = {} if self.truncation_cutoff is None else {"truncation_cutoff": self.truncation_cutoff}
+        return {
+            "truncation_psi": self.truncation_psi,
+            "translate": self.translate,
+            "rotate_deg": self.rotate_deg,
+            **cutoff,
+        }
 
 
 def generate_images(
@@ -65,18 +102,12 @@ def generate_images(
         ConfigError: the generator does not support the options or labels.
         PluginError: it returned an array of another shape or type.
     """
-    if options.has_transform and not generator.supports_transform:
-        raise ConfigError("the model does not support translation and rotation; remove --translate and --rotate")
+    options.check_generator(generator)
     for start in range(0, len(seeds), options.batch_size):
         batch_seeds = list(seeds[start : start + options.batch_size])
         vectors = [vector for vector in labels[start : start + options.batch_size] if vector is not None]
-        images = generator.generate(
-            batch_seeds,
-            np.array(vectors, np.float32) if vectors else None,
-            truncation_psi=options.truncation_psi,
-            translate=options.translate,
-            rotate_deg=options.rotate_deg,
-        )
+        labels_array = np.array(vectors, np.float32) if vectors else None
+        images = generator.generate(batch_seeds, labels_array, **options.arguments)
         expected = (len(batch_seeds), *generator.card.resolution, 3)
         if images.shape != expected or images.dtype != np.uint8:
             actual = f"{images.dtype} of shape {images.shape}"

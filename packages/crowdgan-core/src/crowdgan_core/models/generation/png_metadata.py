@@ -27,9 +27,13 @@ def model_record(card: ModelCard, model_name: str) -> dict[str, Any]:
 
 
 def options_record(options: GenerationOptions) -> dict[str, Any]:
-    """The generation options, for the record of an image; translation and rotation only if they are not 0."""
-    transform = {"translate": list(options.translate), "rotate_deg": options.rotate_deg}
-    return {"truncation_psi": options.truncation_psi, **(transform if options.has_transform else {})}
+    """The generation options, for the record of an image; those other than the truncation psi only if they are set."""
+    record: dict[str, Any] = {"truncation_psi": options.truncation_psi}
+    if options.truncation_cutoff is not None:
+        record["truncation_cutoff"] = options.truncation_cutoff
+    if options.has_transform:
+        record |= {"translate": list(options.translate), "rotate_deg": options.rotate_deg}
+    return record
 
 
 def encode_png_with_metadata(pixels: ImageArray, record: Mapping[str, Any]) -> bytes:
