@@ -18,7 +18,7 @@ from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.pipeline.summary import BuildSummary
 from tests.support.sources import image_bytes, odgt, person, write_files, write_zip
 
-COMMANDS = ["synth", "label", "convert", "inspect", "generate", "sweep", "density", "plugins", "calibrate"]
+COMMANDS = ["synth", "label", "convert", "inspect", "generate", "sweep", "mix", "density", "plugins", "calibrate"]
 
 PROGRAM = [sys.executable, "-c", "from crowdgan_core.cli import main; main()"]
 """Runs `crowdgan` in a subprocess; its arguments follow."""

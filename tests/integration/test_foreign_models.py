@@ -20,6 +20,7 @@ from tests.support.official_snapshots import write_official
 COMMANDS = {
     "generate": ["generate", "--seeds", "0", "--outdir", "out", "--network"],
     "sweep": ["sweep", "--seed", "0", "--outdir", "out", "--network"],
+    "mix": ["mix", "--rows", "0", "--cols", "1", "--outdir", "out", "--network"],
     "inspect": ["inspect"],
     "video": ["stylegan3", "video", "--seeds", "0-1", "--dest", "out.webp", "--network"],
     "spectra": ["plot", "spectra", "--out", "out.png", "--network"],

@@ -135,7 +135,15 @@ def test_packages_import_only_core_and_click_only_in_command_modules(path: Path)
 
 HEAVY_LIBRARIES = {"torch", "scipy", "matplotlib", "h5py", "rich"}
 
-LIGHT_COMMANDS = ["label --help", "density", "plugins", "generate --help", "sweep --help", "calibrate --help"]
+LIGHT_COMMANDS = [
+    "label --help",
+    "density",
+    "plugins",
+    "generate --help",
+    "sweep --help",
+    "mix --help",
+    "calibrate --help",
+]
 """Commands that import none of them."""
 
 COMMAND_LISTS = ["--help", "plot --help", "stylegan3 --help", "train --help"]

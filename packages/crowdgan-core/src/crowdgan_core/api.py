@@ -19,8 +19,8 @@ from crowdgan_core.metrics.options import DEFAULT_EXTRACTOR, Device, EvaluationO
 from crowdgan_core.models import loading
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
-from crowdgan_core.models.generation import generation, samples
-from crowdgan_core.models.generation.conditioning import Conditioning, label_vector
+from crowdgan_core.models.generation import generation, mixing, samples
+from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.sweep_steps import SweepRange, sweep_steps
 from crowdgan_core.models.pretrained import find_model
@@ -249,10 +249,7 @@ def generate_images(
         ConfigError: the model has no such label, or needs one, or its backend does not support the options.
         PluginError: the backend breaks its contract.
     """
-    conditioning = Conditioning(
-        density=None if density is None else str(density), label=None if label is None else str(label)
-    )
-    labels = [label_vector(generator.card, conditioning)] * len(seeds)
+    labels = [_label_vector(generator.card, density, label)] * len(seeds)
     options = GenerationOptions(
         truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, batch_size=batch_size
     )
@@ -288,6 +285,46 @@ def sweep_images(
     vectors = [step.vector for step in sweep_steps(generator.card, SweepRange(steps=steps, first=first, last=last))]
     options = GenerationOptions(truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
     return np.stack(list(generation.generate_images(generator, [seed] * len(vectors), vectors, options)))
+
+
+def mix_images(
+    generator: ImageGenerator,
+    rows: Sequence[int],
+    cols: Sequence[int],
+    *,
+    styles: Sequence[int] | None = None,
+    density: str | float | None = None,
+    label: str | int | None = None,
+    truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
+    batch_size: int = 8,
+) -> ImageArray:
+    """Style mixing: images uint8 `[num_rows, num_cols, height, width, 3]`, one per pair of seeds.
+
+    Args:
+        generator: a loaded generator with intermediate latents.
+        rows: random seeds of the rows.
+        cols: random seeds of the columns.
+        styles: layers taken from the column seeds, from 0 (coarsest); None for the coarse half. The others are taken
+            from the row seeds.
+        density: class name, or density value for continuous labels.
+        label: class index, instead of `density`.
+        truncation_psi: 1 turns truncation off.
+        truncation_cutoff: number of truncated layers, from the coarsest; None for all.
+        batch_size: images generated at a time; the result does not depend on it.
+
+    Raises:
+        ConfigError: the model has no intermediate latents, no such layer or no such label, or needs a label.
+        PluginError: the backend breaks its contract.
+    """
+    options = GenerationOptions(
+        truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, batch_size=batch_size
+    )
+    options.check_generator(generator)
+    latent_generator = mixing.require_style_mixing(generator)
+    layers, vector = mixing.style_layers(styles, latent_generator), _label_vector(generator.card, density, label)
+    _, *grid_rows = mixing.mixing_grid(latent_generator, rows, cols, layers, vector, options)
+    return np.stack([images[1:] for images in grid_rows])
 
 
 def evaluate_metrics(
@@ -389,6 +426,13 @@ def write_synthetic_dataset(
 
     config = SyntheticConfig(images=images, size=size, seed=seed, density=density, workers=workers or available_cpus())
     writer.write_synthetic_dataset(config, Path(dest), overwrite=overwrite)
+
+
+def _label_vector(card: ModelCard, density: str | float | None, label: str | int | None) -> LabelVector | None:
+    return label_vector(
+        card,
+        Conditioning(density=None if density is None else str(density), label=None if label is None else str(label)),
+    )
 
 
 def _name(source: SourceReader) -> str:

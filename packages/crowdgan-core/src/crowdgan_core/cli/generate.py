@@ -9,9 +9,9 @@ import click
 from crowdgan_core.api import load_generator
 from crowdgan_core.cli.common.dataclass_options import add_options, options_from
 from crowdgan_core.cli.common.model_options import device_option, network_option
-from crowdgan_core.cli.common.output import printable
+from crowdgan_core.cli.common.output import printable, warn_about_extrapolation
 from crowdgan_core.cli.common.progress_bars import progress_bar
-from crowdgan_core.models.generation.conditioning import Conditioning, extrapolation_warning, label_vector
+from crowdgan_core.models.generation.conditioning import Conditioning
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.samples import SampleConfig, write_samples
 
@@ -55,9 +55,7 @@ def command(
     )
     config.check_destination()
     generator = load_generator(network, device, check=config.check_model)
-    warning = extrapolation_warning(generator.card, label_vector(generator.card, conditioning))
-    if warning is not None:
-        click.echo(printable(f"warning: {warning}"), err=True)
+    warn_about_extrapolation(generator.card, conditioning)
     with progress_bar() as progress:
         paths = write_samples(generator, config, progress)
     click.echo(printable(f"wrote {paths[0] if len(paths) == 1 else f'{len(paths)} images to {outdir}'}"))

@@ -18,7 +18,15 @@ from crowdgan_core.models.generation.conditioning import (
     extrapolation_warning,
     label_vector,
 )
-from crowdgan_core.models.generation.parsing import MAX_SEED, MAX_SEEDS, check_grid, parse_grid, parse_pair, parse_seeds
+from crowdgan_core.models.generation.parsing import (
+    MAX_SEED,
+    MAX_SEEDS,
+    check_grid,
+    parse_grid,
+    parse_layers,
+    parse_pair,
+    parse_seeds,
+)
 
 NAMED = ModelCard(
     backend="x", resolution=(8, 8), label_dim=3, label_kind="class", classes=("sparse", "medium", "dense")
@@ -64,6 +72,27 @@ def test_invalid_seeds_are_an_error(text: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_seeds(text)
     assert str(caught.value) == f"seeds {text!r}: {problem}"
+
+
+def test_layers_are_numbers_or_ranges_in_the_order_of_the_text() -> None:
+    assert parse_layers("0-6") == tuple(range(7))
+    assert parse_layers("4, 0-2") == (4, 0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "'' is not a layer; write for example 0-6 or 0,2,4-6"),
+        ("coarse", "'coarse' is not a layer; write for example 0-6 or 0,2,4-6"),
+        ("6-0", "6-0 is a descending range; write 0-6"),
+        ("0-1000", "1000 is too large; layers must be from 0 to 999"),
+        ("0-3,2", "2 is repeated; give each layer once"),
+    ],
+)
+def test_invalid_layers_are_an_error(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_layers(text)
+    assert str(caught.value) == f"layers {text!r}: {problem}"
 
 
 def test_a_million_seeds_are_allowed() -> None:

@@ -13,6 +13,8 @@ from crowdgan_core.utils.formatting import count_and_list
 
 if TYPE_CHECKING:
     from crowdgan_core.density.class_bounds import ClassBounds
+    from crowdgan_core.models.card import ModelCard
+    from crowdgan_core.models.generation.conditioning import Conditioning
     from crowdgan_core.pipeline.summary import BuildSummary
 
 MAX_TABLE_WIDTH = 10_000
@@ -46,6 +48,15 @@ def print_summary(summary: BuildSummary, dest: Path) -> None:
     _print_empty_classes(summary)
     sheet = f"{dest.with_suffix('')}-sheet.png"
     click.echo(printable(f"Next step: crowdgan inspect {shlex.quote(str(dest))} --contact-sheet {shlex.quote(sheet)}"))
+
+
+def warn_about_extrapolation(card: ModelCard, conditioning: Conditioning) -> None:
+    """Prints a warning on stderr if a density is outside the range of the model's training data."""
+    from crowdgan_core.models.generation.conditioning import extrapolation_warning, label_vector
+
+    warning = extrapolation_warning(card, label_vector(card, conditioning))
+    if warning is not None:
+        click.echo(printable(f"warning: {warning}"), err=True)
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = ()) -> None:

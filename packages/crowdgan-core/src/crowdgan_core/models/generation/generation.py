@@ -10,6 +10,7 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError, PluginError
 from crowdgan_core.models.backend import ImageGenerator
+from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.generation.parsing import MAX_MAGNITUDE, is_in_float32_range, parse_pair
 from crowdgan_core.models.latent_generator import require_latents
@@ -108,8 +109,17 @@ def generate_images(
         vectors = [vector for vector in labels[start : start + options.batch_size] if vector is not None]
         labels_array = np.array(vectors, np.float32) if vectors else None
         images = generator.generate(batch_seeds, labels_array, **options.arguments)
-        expected = (len(batch_seeds), *generator.card.resolution, 3)
-        if images.shape != expected or images.dtype != np.uint8:
-            actual = f"{images.dtype} of shape {images.shape}"
-            raise PluginError(f"backend {generator.card.backend} returned {actual}; it must be uint8 of {expected}")
+        check_images(images, len(batch_seeds), generator.card)
         yield from images
+
+
+def check_images(images: ImageArray, count: int, card: ModelCard) -> None:
+    """Checks the images that a generator returned.
+
+    Raises:
+        PluginError: they are not an array uint8 `[count, height, width, 3]`.
+    """
+    expected = (count, *card.resolution, 3)
+    if images.shape != expected or images.dtype != np.uint8:
+        actual = f"{images.dtype} of shape {images.shape}"
+        raise PluginError(f"backend {card.backend} returned {actual}; it must be uint8 of {expected}")

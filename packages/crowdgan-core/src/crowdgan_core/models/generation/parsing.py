@@ -1,4 +1,4 @@
-"""Seeds, grids and numbers from text."""
+"""Seeds, layers, grids and numbers from text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from crowdgan_core.errors import ConfigError
 
 MAX_SEED = 2**32 - 1
 """Largest seed: an unsigned 32-bit number."""
+
+MAX_LAYER = 999
+"""Largest index of a layer in a text; models have fewer layers."""
 
 MAX_MAGNITUDE = 1e30
 """Largest absolute value passed to a network; float32 ends at 3e38."""
@@ -28,25 +31,39 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         ConfigError: invalid text, a seed above `MAX_SEED`, a repeated seed, which would give the same file twice, or
             more than `MAX_SEEDS` seeds.
     """
-    seeds: list[int] = []
+    return _parse_ranges(text, "seed", MAX_SEED, example="0-31 or 1,5,9-12", once="each seed gives one image")
+
+
+def parse_layers(text: str) -> tuple[int, ...]:
+    """Layers of a text such as `3`, `0-6` or `0,2,4-6`, in the order of the text.
+
+    Raises:
+        ConfigError: invalid text, a layer above `MAX_LAYER`, or a repeated layer.
+    """
+    return _parse_ranges(text, "layer", MAX_LAYER, example="0-6 or 0,2,4-6", once="give each layer once")
+
+
+def _parse_ranges(text: str, noun: str, largest: int, *, example: str, once: str) -> tuple[int, ...]:
+    """Numbers and ranges of a text, at most `MAX_SEEDS` different numbers, in their order."""
+    numbers: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,10})(?:\s*-\s*(\d{1,10}))?\s*", part, re.ASCII)
         if match is None:
             raise ConfigError(
-                f"seeds {text!r:.80}: {part.strip()!r:.40} is not a seed; write for example 0-31 or 1,5,9-12"
+                f"{noun}s {text!r:.80}: {part.strip()!r:.40} is not a {noun}; write for example {example}"
             )
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
-            raise ConfigError(f"seeds {text!r:.80}: {first}-{last} is a descending range; write {last}-{first}")
-        if last > MAX_SEED:
-            raise ConfigError(f"seeds {text!r:.80}: {last} is too large; seeds must be from 0 to {MAX_SEED}")
-        if len(seeds) + last - first >= MAX_SEEDS:
-            raise ConfigError(f"seeds {text!r:.80}: more than {MAX_SEEDS} seeds; split the run")
-        seeds += range(first, last + 1)
-    if len(set(seeds)) < len(seeds):
-        repeated = Counter(seeds).most_common(1)[0][0]
-        raise ConfigError(f"seeds {text!r:.80}: {repeated} is repeated; each seed gives one image")
-    return tuple(seeds)
+            raise ConfigError(f"{noun}s {text!r:.80}: {first}-{last} is a descending range; write {last}-{first}")
+        if last > largest:
+            raise ConfigError(f"{noun}s {text!r:.80}: {last} is too large; {noun}s must be from 0 to {largest}")
+        if len(numbers) + last - first >= MAX_SEEDS:
+            raise ConfigError(f"{noun}s {text!r:.80}: more than {MAX_SEEDS} {noun}s; split the run")
+        numbers += range(first, last + 1)
+    if len(set(numbers)) < len(numbers):
+        repeated = Counter(numbers).most_common(1)[0][0]
+        raise ConfigError(f"{noun}s {text!r:.80}: {repeated} is repeated; {once}")
+    return tuple(numbers)
 
 
 def parse_grid(text: str) -> tuple[int, int]:

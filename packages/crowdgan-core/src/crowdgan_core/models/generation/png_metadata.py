@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.models.card import ModelCard
+from crowdgan_core.models.generation.conditioning import LabelVector, describe_label
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.utils.arrays import ImageArray
 
@@ -24,6 +25,11 @@ def model_record(card: ModelCard, model_name: str) -> dict[str, Any]:
     """The model and software, for the record of an image."""
     software = f"crowdgan-core {version('crowdgan-core')}"
     return {"model": model_name, "backend": card.backend, "software": software}
+
+
+def label_record(card: ModelCard, vector: LabelVector | None) -> dict[str, Any]:
+    """The label and its text, for the record of an image; empty for a model without labels."""
+    return {} if vector is None else {"label": list(vector), "density": describe_label(card, vector)}
 
 
 def options_record(options: GenerationOptions) -> dict[str, Any]:
@@ -51,7 +57,7 @@ def encode_png_with_metadata(pixels: ImageArray, record: Mapping[str, Any]) -> b
 
 
 def read_png_metadata(path: Path) -> dict[str, Any]:
-    """The record in a PNG file written by `crowdgan generate` or `crowdgan sweep`.
+    """The record in a PNG file written by `crowdgan generate`, `sweep` or `mix`.
 
     Raises:
         DatasetError: missing file, not a PNG file, or no record.

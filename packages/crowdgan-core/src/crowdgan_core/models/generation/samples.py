@@ -14,10 +14,15 @@ from crowdgan_core.io.atomic import atomic_writer, check_overwrite
 from crowdgan_core.io.images import MAX_PIXELS
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
-from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, label_vector
+from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
 from crowdgan_core.models.generation.parsing import check_grid, parse_grid, parse_seeds
-from crowdgan_core.models.generation.png_metadata import encode_png_with_metadata, model_record, options_record
+from crowdgan_core.models.generation.png_metadata import (
+    encode_png_with_metadata,
+    label_record,
+    model_record,
+    options_record,
+)
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.progress import NullProgress, Progress
@@ -87,10 +92,7 @@ class SampleConfig:
         """
         label_vector(card, self.conditioning)
         if self.grid is not None:
-            (columns, rows), (height, width) = self.grid, card.resolution
-            if columns * width * rows * height > MAX_PIXELS:
-                size = f"{columns * width}x{rows * height} px"
-                raise ConfigError(f"grid {columns}x{rows}: {size} is too large; use fewer seeds, or no grid")
+            check_grid_size(self.grid, card, "use fewer seeds, or no grid")
 
 
 def write_samples(generator: ImageGenerator, config: SampleConfig, progress: Progress | None = None) -> list[Path]:
@@ -123,6 +125,18 @@ def image_name(seed: int) -> str:
     return f"seed{seed:04d}.png"
 
 
+def check_grid_size(grid: tuple[int, int], card: ModelCard, advice: str) -> None:
+    """Checks that a grid `(columns, rows)` of a model's images is small enough for one file.
+
+    Raises:
+        ConfigError: it is too large; the message ends with the advice.
+    """
+    (columns, rows), (height, width) = grid, card.resolution
+    if columns * width * rows * height > MAX_PIXELS:
+        size = f"{columns * width}x{rows * height} px"
+        raise ConfigError(f"grid {columns}x{rows}: {size} is too large; {advice}")
+
+
 def tile_images(images: ImageArray, grid: tuple[int, int]) -> ImageArray:
     """Images `[columns * rows, height, width, 3]`, row by row, as one `[rows * height, columns * width, 3]`."""
     columns, rows = grid
@@ -132,8 +146,7 @@ def tile_images(images: ImageArray, grid: tuple[int, int]) -> ImageArray:
 
 
 def _record(card: ModelCard, config: SampleConfig) -> dict[str, Any]:
-    vector = label_vector(card, config.conditioning)
-    label = {} if vector is None else {"label": list(vector), "density": describe_label(card, vector)}
+    label = label_record(card, label_vector(card, config.conditioning))
     return {**label, **options_record(config.options), **model_record(card, config.model_name)}
 
 
