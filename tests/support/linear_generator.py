@@ -14,7 +14,7 @@ import numpy as np
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.atomic import check_overwrite
 from crowdgan_core.models.card import CARD_KEY, LabelKind, ModelCard
-from crowdgan_core.models.latent_generator import ImageLoss, LatentArray
+from crowdgan_core.models.latent_generator import ImageLoss, LatentArray, NoiseMode
 from crowdgan_core.utils.arrays import FloatArray, LabelArray
 
 NUM_LAYERS, LATENT_DIM = 4, 12
@@ -62,7 +62,10 @@ class LinearGenerator:
         truncation_cutoff: int | None = None,
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
+        noise_mode: NoiseMode = "const",
     ) -> np.ndarray:
+        if noise_mode != "const":
+            raise ConfigError("the model has no noise inputs")
         if translate != (0, 0) or rotate_deg != 0:
             raise ConfigError("the model does not support translation and rotation")
         latents = self.map_seeds(seeds, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)

@@ -23,6 +23,7 @@ from crowdgan_core.models.generation import generation, mixing, samples
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.sweep_steps import SweepRange, sweep_steps
+from crowdgan_core.models.latent_generator import NoiseMode
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.pipeline import build, estimation, reading
 from crowdgan_core.pipeline.build import BuildConfig
@@ -232,6 +233,7 @@ def generate_images(
     label: str | int | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
+    noise_mode: NoiseMode = "const",
     batch_size: int = 8,
 ) -> ImageArray:
     """Generated images uint8 `[num_seeds, height, width, 3]`, one per seed.
@@ -243,6 +245,7 @@ def generate_images(
         label: class index, instead of `density`.
         truncation_psi: 1 turns truncation off; lower values give less diverse images.
         truncation_cutoff: number of truncated layers, from the coarsest; None for all.
+        noise_mode: noise inputs of StyleGAN2: `const`, `random` by seed, or `none`.
         batch_size: images generated at a time; the result does not depend on it.
 
     Raises:
@@ -251,7 +254,10 @@ def generate_images(
     """
     labels = [_label_vector(generator.card, density, label)] * len(seeds)
     options = GenerationOptions(
-        truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, batch_size=batch_size
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+        noise_mode=noise_mode,
+        batch_size=batch_size,
     )
     images = list(generation.generate_images(generator, list(seeds), labels, options))
     return np.stack(images) if images else np.zeros((0, *generator.card.resolution, 3), np.uint8)
@@ -266,6 +272,7 @@ def sweep_images(
     last: float | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
+    noise_mode: NoiseMode = "const",
 ) -> ImageArray:
     """Images uint8 `[num_steps, height, width, 3]` of one seed at increasing density.
 
@@ -277,13 +284,16 @@ def sweep_images(
         last: highest density, for continuous labels only.
         truncation_psi: 1 turns truncation off.
         truncation_cutoff: number of truncated layers, from the coarsest; None for all.
+        noise_mode: noise inputs of StyleGAN2: `const`, `random` by seed, or `none`.
 
     Raises:
         ConfigError: the model has no labels, labels that do not match the range, or a backend that does not support
             the options.
     """
     vectors = [step.vector for step in sweep_steps(generator.card, SweepRange(steps=steps, first=first, last=last))]
-    options = GenerationOptions(truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+    options = GenerationOptions(
+        truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, noise_mode=noise_mode
+    )
     return np.stack(list(generation.generate_images(generator, [seed] * len(vectors), vectors, options)))
 
 

@@ -75,6 +75,17 @@ class IgnoredCutoff(Violation):
         return super().generate(*arguments, **options)
 
 
+class BatchNoise(Violation):
+    def generate(self, seeds: Any, labels: Any, noise_mode: str = "const", **options: Any) -> Any:
+        images = super().generate(seeds, labels, **options)
+        return images if noise_mode != "random" else images ^ (16 * len(seeds))
+
+
+class NoiseByDefault(Violation):
+    def generate(self, *arguments: Any, noise_mode: str = "random", **options: Any) -> Any:
+        return super().generate(*arguments, **options) ^ (64 if noise_mode == "const" else 0)
+
+
 class WrongGradient(Violation):
     def loss_gradient(self, latents: Any, loss: Any) -> Any:
         values, gradients = super().loss_gradient(latents, loss)
@@ -127,6 +138,8 @@ class ForgottenProvenance(Violation):
         (IgnoredTruncation, "truncation_psi 0.5 must change the latents"),
         (FineLayersTruncated, "map_seeds with truncation_cutoff 0 must truncate that number of layers"),
         (IgnoredCutoff, "generate with truncation_cutoff 0 must give the images of its latents"),
+        (BatchNoise, "noise_mode random must give the same image of a seed again, in every batch"),
+        (NoiseByDefault, "noise_mode const must change nothing"),
         (WrongGradient, "the derivative along the gradient is"),
         (WrongRange, "a loss must receive images"),
         (ModifiedLatents, "latents must not be modified"),

@@ -18,10 +18,11 @@ from crowdgan_core.testing import check_image_generator
 from crowdgan_stylegan3.backend import StyleGan3Backend
 from crowdgan_stylegan3.config import VARIANTS, Variant, generator_config
 from crowdgan_stylegan3.device import resolve_device
-from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator, to_uint8
+from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator, noise_rng, to_uint8
 from crowdgan_stylegan3.inference.random_init import random_card, random_generator
 from crowdgan_stylegan3.io.safetensors_files import load_network, save_network
 from crowdgan_stylegan3.networks.generator import Generator
+from crowdgan_stylegan3.networks.synthesis_stylegan2 import StyleGan2Synthesis
 
 CLASSES = ("sparse", "medium", "dense")
 
@@ -180,6 +181,54 @@ def test_a_truncation_cutoff_truncates_the_first_layers(variant: Variant) -> Non
         assert np.array_equal(latents, truncated.numpy())
     assert torch.equal(network.mapping.truncate(ws, 0.4, 3)[:, 3:], ws[:, 3:])
     assert torch.equal(network.mapping.truncate(ws, 0.4, 3)[:, :3], network.mapping.truncate(ws, 0.4)[:, :3])
+
+
+def noisy_generator() -> StyleGanImageGenerator:
+    """A StyleGAN2 generator in which noise has an effect."""
+    network, card = small_model("stylegan2")
+    for name, parameter in network.named_parameters():
+        if name.endswith("noise_strength"):
+            parameter.data.fill_(0.5)
+    return StyleGanImageGenerator(network, card, "cpu")
+
+
+def test_random_noise_depends_only_on_the_seed() -> None:
+    generator = noisy_generator()
+    state = torch.random.get_rng_state()
+    batch = generator.generate([7, 8, 7], one_hot(0, 1, 0), noise_mode="random")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert np.array_equal(batch[0], batch[2])
+    assert np.array_equal(batch[1], generator.generate([8], one_hot(1), noise_mode="random")[0])
+    assert not np.array_equal(batch, generator.generate([7, 8, 7], one_hot(0, 1, 0)))
+    first, second = (torch.randn(100, generator=noise_rng(seed)) for seed in (7, 8))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, torch.randn(100, generator=torch.Generator().manual_seed(7)))
+
+
+def test_noise_modes_equal_those_of_the_synthesis_network() -> None:
+    generator = noisy_generator()
+    ws = generator.latents([7, 8], one_hot(0, 1))
+    synthesis = generator.synthesis
+    assert isinstance(synthesis, StyleGan2Synthesis)
+    with torch.no_grad():
+        without_noise = to_uint8(synthesis(ws, noise="none"))
+        random = to_uint8(torch.cat([synthesis(ws[:1], noise=noise_rng(7)), synthesis(ws[1:], noise=noise_rng(8))]))
+    assert np.array_equal(generator.generate([7, 8], one_hot(0, 1), noise_mode="none"), without_noise)
+    assert np.array_equal(generator.generate([7, 8], one_hot(0, 1), noise_mode="random"), random)
+    assert np.array_equal(generator.generate([7, 8], one_hot(0, 1), noise_mode="const"), generator.images(ws))
+    assert not np.array_equal(without_noise, generator.images(ws))
+
+
+@pytest.mark.parametrize("mode", ["random", "none"])
+def test_stylegan3_has_no_noise_inputs(mode: Any) -> None:
+    generator = StyleGanImageGenerator(*small_model("stylegan3-t"), "cpu")
+    with pytest.raises(ConfigError, match=f"no noise inputs, so noise mode {mode} has no effect; use const"):
+        generator.generate([1], one_hot(0), noise_mode=mode)
+
+
+def test_an_unknown_noise_mode_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="noise mode is constant; choose from const, random, none"):
+        noisy_generator().generate([1], one_hot(0), noise_mode="constant")  # type: ignore[arg-type]
 
 
 def test_images_are_translated_and_rotated_without_lasting_effect() -> None:

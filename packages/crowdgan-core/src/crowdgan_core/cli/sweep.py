@@ -21,7 +21,7 @@ from crowdgan_core.models.generation.sweeps import SweepConfig, write_sweeps
 @network_option
 @add_options(SweepConfig)
 @options_from(SweepRange)
-@options_from(GenerationOptions, "truncation_psi", "truncation_cutoff", "batch_size")
+@options_from(GenerationOptions, "truncation_psi", "truncation_cutoff", "noise_mode", "batch_size")
 @device_option
 def command(
     sweep_range: SweepRange,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ LatentArray = npt.NDArray[np.float32]
 
 FloatImages = npt.NDArray[np.float32]
 """Images `[num_images, height, width, 3]`, RGB, -1 for black and 1 for white; values beyond both are possible."""
+
+NoiseMode = Literal["const", "random", "none"]
+"""Noise inputs of the synthesis: the constant noise of the model, random noise by seed, or no noise."""
 
 ImageLoss = Callable[[FloatImages], tuple[FloatArray, FloatImages]]
 """Maps images to the loss of each image `[num_images]`, and to the gradient of its loss with respect to each image."""
@@ -45,8 +48,9 @@ class LatentGenerator(ImageGenerator, Protocol):
         truncation_cutoff: int | None = None,
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
+        noise_mode: NoiseMode = "const",
     ) -> npt.NDArray[np.uint8]:
-        """Images `[num_seeds, height, width, 3]`, as `ImageGenerator.generate`, with truncation by layer.
+        """Images `[num_seeds, height, width, 3]`, as `ImageGenerator.generate`, with truncation by layer and noise.
 
         Args:
             seeds: one per image.
@@ -55,9 +59,11 @@ class LatentGenerator(ImageGenerator, Protocol):
             truncation_cutoff: number of truncated layers, from the coarsest, 0 to `num_layers`; None for all.
             translate: `(x, y)` translation in image widths.
             rotate_deg: rotation in degrees.
+            noise_mode: noise inputs; random noise depends only on the seed of the image.
 
         Raises:
-            ConfigError: as `ImageGenerator.generate`.
+            ConfigError: as `ImageGenerator.generate`, or a `noise_mode` other than `const` for a generator without
+                noise inputs.
         """
         ...
 

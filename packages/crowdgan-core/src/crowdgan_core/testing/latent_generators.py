@@ -9,7 +9,7 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import read_card
-from crowdgan_core.models.latent_generator import FloatImages, GeneratorTuner, LatentArray, LatentGenerator
+from crowdgan_core.models.latent_generator import FloatImages, GeneratorTuner, LatentArray, LatentGenerator, NoiseMode
 from crowdgan_core.testing._require import require
 from crowdgan_core.testing.generators import MAX_ROUNDING_DIFFERENCE, check_image_generator, example_labels
 from crowdgan_core.utils.arrays import FloatArray, LabelArray
@@ -34,6 +34,7 @@ def check_latent_generator(generator: LatentGenerator) -> None:
     - `map_seeds` returns float32 latents of `latent_shape`, equal for all layers, and `synthesise` maps them to the
       images of `generate`, in every batch; the latents are not modified.
     - Truncation changes the first `truncation_cutoff` layers only, in the same way in `map_seeds` and `generate`.
+    - Random noise depends only on the seed of an image; generators without noise inputs raise ConfigError.
     - Gradients of a loss agree with numeric derivatives, and the loss receives images from -1 to 1.
     - A tuner reduces the loss of a copy, leaves the generator unchanged, and writes a model with the given provenance.
 
@@ -58,6 +59,7 @@ def check_latent_generator(generator: LatentGenerator) -> None:
     single = np.concatenate([generator.synthesise(latents[index : index + 1]) for index in range(len(SEEDS))])
     require(_difference(single, images) <= MAX_ROUNDING_DIFFERENCE, "an image must not depend on its batch")
     _check_truncation(generator, latents, labels)
+    _check_noise_modes(generator, expected, labels)
     _check_gradient(generator, latents, expected)
     _check_tuner(generator, latents)
     require(np.array_equal(generator.synthesise(latents), images), "a tuner must not change the generator")
@@ -80,6 +82,23 @@ def _check_truncation(generator: LatentGenerator, latents: LatentArray, labels: 
         images = generator.generate(SEEDS, labels, truncation_psi=TRUNCATION_PSI, truncation_cutoff=cutoff)
         is_same = _difference(images, generator.synthesise(actual)) <= MAX_ROUNDING_DIFFERENCE
         require(is_same, f"generate with truncation_cutoff {cutoff} must give the images of its latents")
+
+
+def _check_noise_modes(generator: LatentGenerator, images: np.ndarray, labels: LabelArray | None) -> None:
+    constant = generator.generate(SEEDS, labels, noise_mode="const")
+    require(np.array_equal(constant, images), "noise_mode const must change nothing")
+    modes: tuple[NoiseMode, ...] = ("random", "none")
+    for mode in modes:
+        try:
+            batch = generator.generate(SEEDS, labels, noise_mode=mode)
+        except ConfigError:  # without noise inputs
+            continue
+        single = [
+            generator.generate([seed], None if labels is None else labels[index : index + 1], noise_mode=mode)
+            for index, seed in enumerate(SEEDS)
+        ]
+        is_same = _difference(np.concatenate(single), batch) <= MAX_ROUNDING_DIFFERENCE
+        require(is_same, f"noise_mode {mode} must give the same image of a seed again, in every batch")
 
 
 class _SquaredError:

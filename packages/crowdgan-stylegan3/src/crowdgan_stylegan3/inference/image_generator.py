@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from torch import Tensor
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.parsing import MAX_SEED
-from crowdgan_core.models.latent_generator import ImageLoss, LatentArray
+from crowdgan_core.models.latent_generator import ImageLoss, LatentArray, NoiseMode
 from crowdgan_core.utils.arrays import FloatArray, LabelArray
 from crowdgan_core.utils.flags import format_size
 from crowdgan_stylegan3.device import resolve_device
@@ -25,6 +25,9 @@ from crowdgan_stylegan3.networks.synthesis_stylegan3 import StyleGan3Synthesis
 
 if TYPE_CHECKING:
     from crowdgan_stylegan3.inference.tuning import StyleGanTuner
+
+LARGE_BATCH = 256
+"""Number of seeds from which they are mapped at once."""
 
 
 class StyleGanImageGenerator:
@@ -73,6 +76,7 @@ class StyleGanImageGenerator:
         truncation_cutoff: int | None = None,
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
+        noise_mode: NoiseMode = "const",
     ) -> npt.NDArray[np.uint8]:
         """Images `[num_seeds, height, width, 3]`, one per seed; a seed gives the same image in every batch.
 
@@ -84,14 +88,17 @@ class StyleGanImageGenerator:
             translate: `(x, y)` translation in image widths, positive to the right and down.
             rotate_deg: rotation about the image centre in degrees, positive counterclockwise; applied before the
                 translation.
+            noise_mode: noise inputs of StyleGAN2: those of the model, random noise that depends only on the seed of
+                the image, or no noise.
 
         Raises:
-            ConfigError: an invalid seed, labels of the wrong shape, or a StyleGAN2 model with a translation or
-                rotation.
+            ConfigError: an invalid seed, labels of the wrong shape, a StyleGAN2 model with a translation or rotation,
+                or a StyleGAN3 model with a `noise_mode` other than `const`.
         """
         transform = self._image_transform(translate, rotate_deg)
+        self._check_noise_mode(noise_mode)
         ws = self.latents(seeds, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
-        return self.images(ws, transform)
+        return self.images(ws, transform) if noise_mode == "const" else self._images_with_noise(ws, seeds, noise_mode)
 
     def latents(
         self,
@@ -100,15 +107,19 @@ class StyleGanImageGenerator:
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        exact: bool = True,
     ) -> Tensor:
-        """Intermediate latents `[num_seeds, num_ws, w_dim]` on the device; arguments as for `generate`.
+        """Intermediate latents `[num_seeds, num_ws, w_dim]` on the device.
+
+        Arguments are those of `generate`. With `exact`, the latents of a seed on a CPU are bit-identical in every
+        batch; without it, large batches are faster.
 
         Raises:
             ConfigError: an invalid seed, or labels of the wrong shape.
         """
         mapping = self._generator.mapping
         z, c = self._seed_latents(seeds), self._label_tensor(labels, len(seeds))
-        step = 1 if self.device.type == "cpu" else len(seeds)  # on a CPU, rounding depends on batch size
+        step = 1 if exact and self.device.type == "cpu" else len(seeds)  # on a CPU, rounding depends on batch size
         with torch.no_grad():
             parts = [
                 mapping(z[start : start + step], None if c is None else c[start : start + step])
@@ -131,10 +142,18 @@ class StyleGanImageGenerator:
     ) -> LatentArray:
         """Intermediate latents `[num_seeds, num_ws, w_dim]`; arguments as for `generate`.
 
+        In batches of `LARGE_BATCH` and more, as for the mean of many latents, rounding depends on the batch size.
+
         Raises:
             ConfigError: an invalid seed, or labels of the wrong shape.
         """
-        ws = self.latents(seeds, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        ws = self.latents(
+            seeds,
+            labels,
+            truncation_psi=truncation_psi,
+            truncation_cutoff=truncation_cutoff,
+            exact=len(seeds) < LARGE_BATCH,
+        )
         return ws.cpu().numpy()
 
     def synthesise(self, latents: LatentArray) -> npt.NDArray[np.uint8]:
@@ -165,6 +184,23 @@ class StyleGanImageGenerator:
         synthesis = self._generator.synthesis
         with torch.no_grad():
             return to_uint8(synthesis(ws) if transform is None else synthesis(ws, transform))
+
+    def _check_noise_mode(self, noise_mode: NoiseMode) -> None:
+        if noise_mode not in get_args(NoiseMode):
+            raise ConfigError(f"noise mode is {noise_mode}; choose from {', '.join(get_args(NoiseMode))}")
+        if noise_mode != "const" and not isinstance(self._generator.synthesis, StyleGan2Synthesis):
+            raise ConfigError(
+                f"a StyleGAN3 model has no noise inputs, so noise mode {noise_mode} has no effect; use const"
+            )
+
+    def _images_with_noise(self, ws: Tensor, seeds: Sequence[int], noise_mode: NoiseMode) -> npt.NDArray[np.uint8]:
+        """Images of a StyleGAN2 model, each with its own random noise, or without noise."""
+        with torch.no_grad():
+            images = [
+                self._generator.synthesis(image_ws, noise=noise_rng(seed) if noise_mode == "random" else noise_mode)
+                for seed, image_ws in zip(seeds, torch.split(ws, 1), strict=True)
+            ]
+        return to_uint8(torch.cat(images))
 
     def _seed_latents(self, seeds: Sequence[int]) -> Tensor:
         """Latents `[num_seeds, z_dim]`, equal to those of the published tools."""
@@ -200,6 +236,12 @@ class StyleGanImageGenerator:
         cos, sin = math.cos(math.radians(rotate_deg)), math.sin(math.radians(rotate_deg))
         matrix = np.array([[cos, sin, translate[0]], [-sin, cos, translate[1]], [0, 0, 1]])
         return torch.from_numpy(np.linalg.inv(matrix)[None]).to(self.device, torch.float32)
+
+
+def noise_rng(seed: int) -> torch.Generator:
+    """Random numbers for the noise inputs of a seed's image, independent of its latent, equal on every device."""
+    (noise_seed,) = np.random.SeedSequence(seed).generate_state(1)
+    return torch.Generator().manual_seed(int(noise_seed))
 
 
 def backpropagate(images: Tensor, loss: ImageLoss) -> FloatArray:

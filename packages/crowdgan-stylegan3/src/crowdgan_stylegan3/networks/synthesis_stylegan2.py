@@ -6,12 +6,12 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crowdgan_core.models.latent_generator import NoiseMode
 from crowdgan_stylegan3.config import StyleGan2Config
 from crowdgan_stylegan3.networks.cpu_batching import use_single_image_batches
 from crowdgan_stylegan3.networks.filters import binomial_filter
@@ -19,8 +19,8 @@ from crowdgan_stylegan3.networks.linear import Linear
 from crowdgan_stylegan3.networks.modulation import demodulation_scales
 from crowdgan_stylegan3.ops import bias_act, conv2d, upfirdn2d
 
-Noise = Literal["const", "random", "none"] | torch.Generator
-"""Noise inputs: constant, random (optionally from a generator on the device of the images), or none."""
+Noise = NoiseMode | torch.Generator
+"""Noise inputs: constant, random (optionally from a generator on any device), or none."""
 
 CONST_SIZE = 4
 """Side of the learned constant in samples."""
@@ -53,7 +53,8 @@ class StyledConv(nn.Module):
             x = x + (self.noise_const * self.noise_strength).to(x.dtype)
         elif noise != "none":
             rng = noise if isinstance(noise, torch.Generator) else None
-            samples = torch.randn(len(x), 1, self.size, self.size, device=x.device, generator=rng)
+            device = x.device if rng is None else rng.device
+            samples = torch.randn(len(x), 1, self.size, self.size, device=device, generator=rng).to(x.device)
             x = x + (samples * self.noise_strength).to(x.dtype)
         return bias_act(x, self.bias.to(x.dtype), act="lrelu", clamp=self.clamp)
 

@@ -209,6 +209,27 @@ def test_an_unsupported_truncation_cutoff_is_an_error(
     assert list(tmp_path.iterdir()) == []
 
 
+class NoisyGenerator(LinearGenerator):
+    """Inverts images with random noise."""
+
+    def generate(self, *arguments: Any, noise_mode: str = "const", **options: Any) -> Any:
+        images = super().generate(*arguments, **options)
+        return 255 - images if noise_mode == "random" else images
+
+
+def test_a_noise_mode_reaches_the_generator_and_the_record(tmp_path: Path) -> None:
+    generator, config = NoisyGenerator(), sample_config(tmp_path, seeds=(3,))
+    (path,) = write_samples(generator, config)
+    constant = pixels(path)
+    assert "noise_mode" not in read_png_metadata(path)
+    noisy = replace(config, options=GenerationOptions(noise_mode="random"), overwrite=True)
+    write_samples(generator, noisy)
+    assert np.array_equal(pixels(path), 255 - constant)
+    assert read_png_metadata(path)["noise_mode"] == "random"
+    with pytest.raises(ConfigError, match="the backend blobs has no noise inputs; remove --noise-mode"):
+        write_samples(RecordingGenerator(), noisy)
+
+
 def test_a_generator_that_returns_a_wrong_type_is_an_error(tmp_path: Path) -> None:
     class FloatGenerator(BlobGenerator):
         def generate(self, *args: Any, **options: Any) -> Any:

@@ -13,7 +13,7 @@ from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.generation.parsing import MAX_MAGNITUDE, is_in_float32_range, parse_pair
-from crowdgan_core.models.latent_generator import require_latents
+from crowdgan_core.models.latent_generator import LatentGenerator, NoiseMode, require_latents
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import flag
 
@@ -51,6 +51,10 @@ class GenerationOptions:
         help="Number of truncated layers, from the coarsest.",
     )
 
+    noise_mode: NoiseMode = flag(
+        "--noise-mode", default="const", help="Noise inputs of StyleGAN2: constant, random by seed, or none."
+    )
+
     batch_size: int = flag("--batch", default=8, min=1, help="Batch size for generation.")
     """The images do not depend on it."""
 
@@ -81,16 +85,20 @@ class GenerationOptions:
             num_layers, _ = require_latents(generator, "--truncation-cutoff").latent_shape
             if self.truncation_cutoff > num_layers:
                 raise ConfigError(f"--truncation-cutoff is {self.truncation_cutoff}; the model has {num_layers} layers")
+        if self.noise_mode != "const" and not isinstance(generator, LatentGenerator):
+            raise ConfigError(f"the backend {generator.card.backend} has no noise inputs; remove --noise-mode")
 
     @property
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of `generate`; those that only a `LatentGenerator` accepts are omitted if not set."""
         cutoff = {} if self.truncation_cutoff is None else {"truncation_cutoff": self.truncation_cutoff}
+        noise = {} if self.noise_mode == "const" else {"noise_mode": self.noise_mode}
         return {
             "truncation_psi": self.truncation_psi,
             "translate": self.translate,
             "rotate_deg": self.rotate_deg,
             **cutoff,
+            **noise,
         }
 
 

@@ -37,6 +37,8 @@ def options_record(options: GenerationOptions) -> dict[str, Any]:
     record: dict[str, Any] = {"truncation_psi": options.truncation_psi}
     if options.truncation_cutoff is not None:
         record["truncation_cutoff"] = options.truncation_cutoff
+    if options.noise_mode != "const":
+        record["noise_mode"] = options.noise_mode
     if options.has_transform:
         record |= {"translate": list(options.translate), "rotate_deg": options.rotate_deg}
     return record
