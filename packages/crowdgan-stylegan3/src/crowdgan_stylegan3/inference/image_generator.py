@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,11 @@ from crowdgan_core.models.latent_generator import ImageLoss, LatentArray, NoiseM
 from crowdgan_core.utils.arrays import FloatArray, LabelArray
 from crowdgan_core.utils.flags import format_size
 from crowdgan_stylegan3.device import resolve_device
+from crowdgan_stylegan3.inference.backpropagation import backpropagate
+from crowdgan_stylegan3.inference.tuning import StyleGanTuner
 from crowdgan_stylegan3.networks.generator import Generator
 from crowdgan_stylegan3.networks.synthesis_stylegan2 import StyleGan2Synthesis
 from crowdgan_stylegan3.networks.synthesis_stylegan3 import StyleGan3Synthesis
-
-if TYPE_CHECKING:
-    from crowdgan_stylegan3.inference.tuning import StyleGanTuner
 
 LARGE_BATCH = 256
 """Number of seeds from which they are mapped at once."""
@@ -169,9 +168,8 @@ class StyleGanImageGenerator:
 
     def create_tuner(self, learning_rate: float) -> StyleGanTuner:
         """A tuner of a copy of this generator with the optimizer Adam."""
-        from crowdgan_stylegan3.inference.tuning import StyleGanTuner
-
-        return StyleGanTuner(copy.deepcopy(self._generator), self._card, self.device, learning_rate)
+        network = copy.deepcopy(self._generator)
+        return StyleGanTuner(network, StyleGanImageGenerator(network, self._card, self.device.type), learning_rate)
 
     def images(self, ws: Tensor, transform: Tensor | None = None) -> npt.NDArray[np.uint8]:
         """Images `[N, height, width, 3]` of intermediate latents.
@@ -242,14 +240,6 @@ def noise_rng(seed: int) -> torch.Generator:
     """Random numbers for the noise inputs of a seed's image, independent of its latent, equal on every device."""
     (noise_seed,) = np.random.SeedSequence(seed).generate_state(1)
     return torch.Generator().manual_seed(int(noise_seed))
-
-
-def backpropagate(images: Tensor, loss: ImageLoss) -> FloatArray:
-    """Computes the gradients of a loss of images `[N, channels, H, W]`; returns the loss of each image."""
-    pixels = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
-    values, gradients = loss(pixels.detach().cpu().numpy())
-    torch.autograd.backward(pixels, torch.from_numpy(np.ascontiguousarray(gradients, np.float32)).to(pixels.device))
-    return values
 
 
 def to_uint8(images: Tensor) -> npt.NDArray[np.uint8]:

@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from crowdgan_core.models.card import ModelCard
-from crowdgan_core.models.latent_generator import ImageLoss, LatentArray
+from crowdgan_core.models.latent_generator import ImageLoss, LatentArray, LatentGenerator
 from crowdgan_core.utils.arrays import FloatArray
-from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator, backpropagate
+from crowdgan_stylegan3.inference.backpropagation import backpropagate
 from crowdgan_stylegan3.io.safetensors_files import save_network
 from crowdgan_stylegan3.networks.generator import Generator
 from crowdgan_stylegan3.networks.synthesis_stylegan3 import StyleGan3Synthesis
@@ -28,22 +27,28 @@ class StyleGanTuner:
     The Fourier features of StyleGAN3 are not tuned (Alaluf et al., "Third Time's the Charm?", 2022).
     """
 
-    def __init__(self, generator: Generator, card: ModelCard, device: torch.device, learning_rate: float) -> None:
-        self._network, self._card = generator.to(device), card
-        self._parameters = _tuned_parameters(generator.synthesis)
+    def __init__(self, network: Generator, generator: LatentGenerator, learning_rate: float) -> None:
+        """Prepare the weights of a network for tuning.
+
+        Args:
+            network: the copy that is tuned.
+            generator: the generator of the network's images.
+            learning_rate: learning rate of Adam.
+        """
+        self._network, self._generator = network, generator
+        self._parameters = _tuned_parameters(network.synthesis)
         for parameter in self._parameters:
             parameter.requires_grad_()
         self._optimizer = torch.optim.Adam(self._parameters, lr=learning_rate)
-        self._generator = StyleGanImageGenerator(generator, card, device.type)
 
     @property
-    def generator(self) -> StyleGanImageGenerator:
+    def generator(self) -> LatentGenerator:
         """The tuned copy; its images change with each step."""
         return self._generator
 
     def step(self, latents: LatentArray, loss: ImageLoss) -> FloatArray:
         """One step of the optimizer on the summed loss; returns the loss of each image before it."""
-        ws = torch.from_numpy(latents).to(self._generator.device)
+        ws = torch.from_numpy(latents).to(self._parameters[0].device)
         self._optimizer.zero_grad()
         values = backpropagate(self._network.synthesis(ws), loss)
         self._optimizer.step()
@@ -55,7 +60,8 @@ class StyleGanTuner:
         Raises:
             DatasetError: the file exists and `overwrite` is False, or it cannot be written.
         """
-        card = replace(self._card, provenance={**self._card.provenance, **provenance})
+        card = self._generator.card
+        card = replace(card, provenance={**card.provenance, **provenance})
         save_network(self._network, card, path, overwrite=overwrite)
 
 
