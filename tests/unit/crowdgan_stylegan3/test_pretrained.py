@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import crowdgan_stylegan3.pretrained
-from crowdgan_core.api import load_generator
+from crowdgan_core.api import load_generator, open_dataset
 from crowdgan_core.cli.app import build_tree
 from crowdgan_core.errors import CheckpointError
 from crowdgan_core.models.card import read_card
@@ -90,7 +90,10 @@ def test_training_starts_from_a_model_by_name(tmp_path: Path) -> None:
     number, total = copied.split("G_ema: ")[1].split(" tensors")[0].split(" of ")
     assert number == total
     (snapshot,) = Path("runs").glob("*/network-snapshot-*.safetensors")
-    assert read_card(snapshot).provenance["started from"] == "crowds16.safetensors"
+    provenance = read_card(snapshot).provenance
+    assert provenance["started from"] == "crowds16.safetensors"
+    with open_dataset(data) as dataset:
+        assert provenance.get("transform") == dataset.metadata.transform
 
 
 @pytest.mark.parametrize(

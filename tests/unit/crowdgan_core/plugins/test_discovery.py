@@ -114,7 +114,20 @@ def test_core_registers_its_plugins_with_the_same_hooks() -> None:
     assert plugins.failures == []
     assert list(plugins.scene_sources) == ["crowdhuman", "dataset", "cifar10", "mnist", "lsun", "folder", "zip"]
     assert list(plugins.dataset_formats) == ["zip", "folder", "hdf5"]
-    names = ["synth", "label", "convert", "inspect", "generate", "sweep", "mix", "density", "metrics", "plugins"]
+    names = [
+        "synth",
+        "label",
+        "convert",
+        "inspect",
+        "generate",
+        "project",
+        "edit",
+        "sweep",
+        "mix",
+        "density",
+        "metrics",
+        "plugins",
+    ]
     assert list(plugins.commands) == names
     assert (plugins.model_backends, plugins.scene_plotters, plugins.density_estimators) == ({}, {}, {})
 

@@ -22,6 +22,9 @@ MODEL_SUFFIX = ".safetensors"
 CARD_KEY = "crowdgan"
 """Key of the card, as JSON, in the header's metadata."""
 
+TRANSFORM_KEY = "transform"
+"""Key in the provenance of the crop and size of the training images, for example `center-crop 64x64`."""
+
 LENGTH_BYTES = 8
 """Size of the header length at the start of a safetensors file: unsigned, little-endian (safetensors specification)."""
 

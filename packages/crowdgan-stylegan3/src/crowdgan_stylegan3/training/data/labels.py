@@ -43,6 +43,8 @@ class TrainingLabels:
     """Unit of the density from which the labels were computed."""
     labelling: Mapping[str, Any] = field(default_factory=dict)
     """Estimator, options and region with which the labels were computed."""
+    transform: str | None = None
+    """Crop and size of the images, as the dataset states them; None if unknown."""
 
     def __repr__(self) -> str:
         """One line, without the vectors."""
@@ -151,9 +153,15 @@ def training_labels(metadata: DatasetMetadata, dataset: str, *, conditional: boo
             "create a labelled dataset with crowdgan label, or set --cond=false"
         )
     if conditional is False or kind is None:
-        return TrainingLabels(vectors=np.zeros((len(records), 0), np.float32))
+        return TrainingLabels(vectors=np.zeros((len(records), 0), np.float32), transform=metadata.transform)
     values = {"estimator": metadata.estimator, "options": dict(metadata.options), "region": metadata.region}
     labelling = {name: value for name, value in values.items() if value}
     classes = metadata.classes if kind == "class" else ()
-    vectors = label_vectors(metadata)
-    return TrainingLabels(vectors=vectors, kind=kind, classes=classes, unit=metadata.unit, labelling=labelling)
+    return TrainingLabels(
+        vectors=label_vectors(metadata),
+        kind=kind,
+        classes=classes,
+        unit=metadata.unit,
+        labelling=labelling,
+        transform=metadata.transform,
+    )

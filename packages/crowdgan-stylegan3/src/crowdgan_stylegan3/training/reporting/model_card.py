@@ -13,7 +13,7 @@ from typing import Any
 from crowdgan_core.io.atomic import wrap_os_errors
 from crowdgan_core.io.metric_records import read_metric_records
 from crowdgan_core.io.run_folder import KIMG_KEY, RunFolder
-from crowdgan_core.models.card import ModelCard
+from crowdgan_core.models.card import TRANSFORM_KEY, ModelCard
 from crowdgan_stylegan3.io.safetensors_files import generator_card
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 from crowdgan_stylegan3.training.data.labels import TrainingLabels
@@ -28,6 +28,7 @@ def training_card(config: TrainingConfig, labels: TrainingLabels) -> ModelCard:
     """Model card of a run's generator before training."""
     provenance = {
         "data": Path(config.data).name,
+        **({} if labels.transform is None else {TRANSFORM_KEY: labels.transform}),
         "cfg": config.variant,
         "batch": config.batch,
         "gamma": config.loss.r1_gamma,

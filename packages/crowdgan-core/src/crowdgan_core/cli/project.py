@@ -1,0 +1,139 @@
+"""`crowdgan project`: latents whose images are nearest to given images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crowdgan_core.api import load_generator
+from crowdgan_core.cli.common.dataclass_options import options_from
+from crowdgan_core.cli.common.model_options import device_option, network_option
+from crowdgan_core.cli.common.output import printable
+from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.manipulation.latent_means import LatentMeans
+from crowdgan_core.manipulation.project import (
+    InterruptedProjection,
+    ProjectConfig,
+    Projection,
+    project_image,
+    write_projection,
+)
+from crowdgan_core.manipulation.projection import ProjectionOptions
+from crowdgan_core.manipulation.targets import Target, find_targets, training_transform
+from crowdgan_core.manipulation.tuning import TuningOptions
+from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, label_vector
+from crowdgan_core.models.latent_generator import LatentGenerator, require_latents
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.scenes.transform import TRANSFORMS, ImageTransform, TransformName
+from crowdgan_core.utils.progress import Progress
+
+
+@click.command("project")
+@network_option
+@click.option("--target", type=click.Path(path_type=Path), required=True, help="Image, folder, ZIP file or dataset.")
+@click.option("--outdir", type=click.Path(path_type=Path), required=True, help="Output folder.")
+@options_from(Conditioning)
+@click.option(
+    "--transform", type=click.Choice(TRANSFORMS), help="Crop to apply before resizing.  [default: as in training]"
+)
+@options_from(ProjectionOptions)
+@click.option("--tune", "is_tuned", is_flag=True, help="Also tune a copy of the model on each image (pivotal tuning).")
+@options_from(TuningOptions)
+@click.option("--overwrite", is_flag=True, help="Overwrite existing files.")
+@device_option
+def command(
+    conditioning: Conditioning,
+    options: ProjectionOptions,
+    tuning: TuningOptions,
+    network: Path,
+    target: Path,
+    outdir: Path,
+    transform: TransformName | None,
+    is_tuned: bool,
+    overwrite: bool,
+    device: str,
+) -> None:
+    """Find the latents of a model whose images are nearest to given images.
+
+    Writes projected_w.npz, the latents for `crowdgan edit` and `generate --latent`, and projection.png: target,
+    projection and difference. With --tune also tuned.safetensors, a copy of the model whose image of these latents is
+    nearer to the target, and tuned.png. For a folder or dataset, each image has its own folder below --outdir; finished
+    ones are skipped. Ctrl-C writes the latents found so far.
+
+    Images are cropped and resized as the training images of the model were. Without --density or --label, the label of
+    an image is estimated by comparison with generated images.
+
+    \b
+    Examples:
+      crowdgan project --network crowds64 --target square.jpg --outdir square
+      crowdgan project --network crowds64 --target square.jpg --density 1.5 --tune --outdir square
+      crowdgan project --network model.safetensors --target images --space w+ --num-steps 500 --outdir projections
+    """
+    plugins = installed_plugins()
+    targets = find_targets(target, plugins.scene_sources)
+    generator = require_latents(load_generator(network, device), "projection")
+    is_single = len(targets) == 1 and target.is_file()
+    label = None
+    if conditioning != Conditioning():
+        label = label_vector(generator.card, conditioning)
+    image_transform = training_transform(generator.card, transform)
+    configs = {
+        item.name: ProjectConfig(
+            outdir=outdir if is_single else outdir / item.name,
+            overwrite=overwrite,
+            model_name=network.name,
+            options=options,
+            tuning=tuning if is_tuned else None,
+        )
+        for item in targets
+    }
+    remaining = [item for item in targets if is_single or overwrite or not configs[item.name].is_complete]
+    for item in remaining:
+        configs[item.name].check_destination()
+    if len(remaining) < len(targets):
+        click.echo(f"{len(targets) - len(remaining)} of {len(targets)} images are finished already")
+    click.echo(printable(f"crop of the images: {image_transform}"))
+    means = LatentMeans(generator)
+    with progress_bar() as progress:
+        for item in remaining:
+            _project(item, image_transform, label, generator, means, configs[item.name], progress)
+
+
+def _project(
+    item: Target,
+    transform: ImageTransform,
+    label: LabelVector | None,
+    generator: LatentGenerator,
+    means: LatentMeans,
+    config: ProjectConfig,
+    progress: Progress,
+) -> None:
+    """Projects one image, and writes and prints the result."""
+    pixels = item.pixels(transform)
+    try:
+        projection = project_image(
+            generator,
+            pixels,
+            label,
+            means=means,
+            options=config.options,
+            tuning=config.tuning,
+            progress=progress,
+        )
+    except InterruptedProjection as interrupt:
+        write_projection(interrupt.projection, generator, config, item.name)
+        click.echo(f"interrupted after {interrupt.projection.num_steps} of {config.options.num_steps} steps", err=True)
+        _print(interrupt.projection, generator, config, item)
+        raise
+    write_projection(projection, generator, config, item.name)
+    _print(projection, generator, config, item)
+
+
+def _print(projection: Projection, generator: LatentGenerator, config: ProjectConfig, item: Target) -> None:
+    scores = projection.scores()
+    parts = [f"PSNR {scores['psnr_db']:.1f} dB, SSIM {scores['ssim']:.2f}"]
+    if "tuned_psnr_db" in scores:
+        parts.append(f"tuned: PSNR {scores['tuned_psnr_db']:.1f} dB, SSIM {scores['tuned_ssim']:.2f}")
+    label = "" if projection.label is None else f" ({describe_label(generator.card, projection.label)})"
+    click.echo(printable(f"{item.name}{label}: {'; '.join(parts)}; wrote {config.outdir}"))

@@ -1,0 +1,1 @@
+"""Manipulation of images: projection into the latent space of a generator, tuning, and density edits."""

@@ -1,0 +1,140 @@
+"""Latent files, targets, and the files of projections and edits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.manipulation.edit import EditConfig, EditOptions, edit_image, edit_record, edit_steps, write_edit
+from crowdgan_core.manipulation.latent_file import encode_latent, read_latent
+from crowdgan_core.manipulation.project import ProjectConfig, project_image, write_projection
+from crowdgan_core.manipulation.projection import ProjectionOptions
+from crowdgan_core.manipulation.targets import find_targets, training_transform
+from crowdgan_core.manipulation.tuning import TuningOptions
+from crowdgan_core.models.card import ModelCard, read_card
+from crowdgan_core.models.generation.png_metadata import read_png_metadata
+from crowdgan_core.models.generation.sweep_steps import SweepRange
+from crowdgan_core.plugins.discovery import installed_plugins
+from tests.support.linear_generator import LATENT_DIM, NUM_LAYERS, LinearGenerator
+
+DENSE = (0.0, 0.0, 1.0)
+SHAPE = (1, NUM_LAYERS, LATENT_DIM)
+
+
+def write_image(path: Path, height: int = 20, width: int = 30) -> Path:
+    pixels = np.random.default_rng(height).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_a_latent_file_has_the_official_key_and_a_record(tmp_path: Path) -> None:
+    latent = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    path = tmp_path / "a.npz"
+    path.write_bytes(encode_latent(latent, {"label": [1.5], "unit": "persons/m²"}))
+    loaded, record = read_latent(path, LinearGenerator())
+    assert np.array_equal(loaded, latent)
+    assert record == {"label": [1.5], "unit": "persons/m²"}
+    np.savez(tmp_path / "official.npz", w=latent)
+    assert read_latent(tmp_path / "official.npz", LinearGenerator())[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "no such file"),
+        (b"text", "not a latent file; it must be an .npz file with the array w"),
+        ({"z": np.zeros(SHAPE)}, "not a latent file"),
+        ({"w": np.array([None], object)}, "not a latent file"),
+        ({"w": np.zeros((1, 3, LATENT_DIM))}, r"the latents are of shape \[1, 3, 12\]; this model needs finite ones"),
+        ({"w": np.full(SHAPE, np.nan)}, "the latents are not finite"),
+        ({"w": np.zeros(SHAPE), "record": np.array("{")}, "not a latent file"),
+    ],
+)
+def test_an_invalid_latent_file_is_an_error(tmp_path: Path, content: Any, problem: str) -> None:
+    path = tmp_path / "a.npz"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        np.savez(path, **content)
+    with pytest.raises(DatasetError, match=problem) as caught:
+        read_latent(path, LinearGenerator())
+    assert str(path) in str(caught.value)
+
+
+def test_targets_are_cropped_as_the_training_images(tmp_path: Path) -> None:
+    card = ModelCard(backend="linear", resolution=(16, 16))
+    assert str(training_transform(card)) == "center-crop 16x16"
+    assert str(training_transform(card, "none")) == "none 16x16"
+    stated = replace(card, provenance={"transform": "none, then center-crop-wide 16x8"})
+    assert str(training_transform(stated)) == "center-crop-wide 16x8"
+    with pytest.raises(ConfigError, match="none 32x32 does not give images of 16x16 px"):
+        training_transform(replace(card, provenance={"transform": "none 32x32"}))
+    path = write_image(tmp_path / "a.png")
+    (target,) = find_targets(path, installed_plugins().scene_sources)
+    assert target.name == "a"
+    with Image.open(path) as image:
+        expected = image.crop((5, 0, 25, 20)).resize((16, 16), Image.Resampling.LANCZOS)
+    assert np.array_equal(target.pixels(training_transform(card)), np.asarray(expected))
+
+
+def test_images_of_a_folder_have_different_names(tmp_path: Path) -> None:
+    for name in ("a/x.png", "b/x.png", "y.jpg"):
+        write_image(tmp_path / "in" / name)
+    targets = find_targets(tmp_path / "in", installed_plugins().scene_sources)
+    assert sorted(target.name for target in targets) == ["x", "x-2", "y"]
+    with pytest.raises(DatasetError, match="no such file or folder"):
+        find_targets(tmp_path / "none", installed_plugins().scene_sources)
+
+
+def test_a_projection_has_images_latents_and_a_tuned_model(tmp_path: Path) -> None:
+    generator = LinearGenerator()
+    target = generator.generate([3], np.array([DENSE], np.float32))[0]
+    options, tuning = ProjectionOptions(num_steps=30), TuningOptions(num_tuning_steps=3)
+    config = ProjectConfig(outdir=tmp_path / "out", model_name="m.safetensors", options=options, tuning=tuning)
+    assert not config.is_complete
+    projection = project_image(generator, target, DENSE, options=options, tuning=tuning)
+    write_projection(projection, generator, config, "a.png")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(config.names)
+    assert config.is_complete
+    latent, record = read_latent(tmp_path / "out" / "projected_w.npz", generator)
+    assert np.array_equal(latent, projection.latent)
+    assert {"target": "a.png", "label": [0, 0, 1], "model": "m.safetensors"}.items() <= record.items()
+    assert record["options"]["num_steps"] == 30
+    assert record["psnr_db"] > 10
+    assert read_png_metadata(tmp_path / "out" / "projection.png") == record
+    assert read_card(tmp_path / "out" / "tuned.safetensors").provenance["tuned on"] == record
+    with pytest.raises(DatasetError, match=r"projection\.png: already exists"):
+        config.check_destination()
+    replace(config, overwrite=True).check_destination()
+
+
+def test_an_edit_has_a_strip_an_animation_and_images_with_latents(tmp_path: Path) -> None:
+    generator = LinearGenerator()
+    latent = generator.map_seeds([3], np.array([DENSE], np.float32))
+    steps = edit_steps(generator.card, None, SweepRange())
+    edit = edit_image(generator, latent, DENSE, steps)
+    record = edit_record(generator.card, "m.safetensors", EditOptions(layers=(1, 2)), {"seed": 3})
+    config = EditConfig(outdir=tmp_path, record=record)
+    paths = write_edit(edit, generator.card, config)
+    assert sorted(paths) == sorted(tmp_path.iterdir())
+    with Image.open(tmp_path / "edit.webp") as animation:
+        assert animation.n_frames == 6  # type: ignore[attr-defined]  # four images, forwards and backwards
+    stored, stored_record = read_latent(tmp_path / "edited-0.npz", generator)
+    assert np.array_equal(stored, edit.latents[:1])
+    assert {"label": [1, 0, 0], "edited from": [0, 0, 1], "layers": [1, 2], "seed": 3}.items() <= stored_record.items()
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "edited-0.png")), edit.images[0])
+    strip = read_png_metadata(tmp_path / "edit.png")
+    assert strip["labels"] == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert json.loads(json.dumps(strip)) == strip
+    before = {path: path.read_bytes() for path in paths}
+    with pytest.raises(DatasetError, match=r"edit\.png: already exists"):
+        write_edit(edit, generator.card, config)
+    assert {path: path.read_bytes() for path in paths} == before
