@@ -121,6 +121,7 @@ def test_an_edit_has_a_strip_an_animation_and_images_with_latents(tmp_path: Path
     latent = generator.map_seeds([3], np.array([DENSE], np.float32))
     steps = edit_steps(generator.card, None, SweepRange())
     edit = edit_image(generator, latent, DENSE, steps)
+    edit = replace(edit, measured={"ridge": np.array([0.5, 1.5, 2.5, 3.5])})
     record = edit_record(generator.card, "m.safetensors", EditOptions(layers=(1, 2)), {"seed": 3})
     config = EditConfig(outdir=tmp_path, record=record)
     paths = write_edit(edit, generator.card, config)
@@ -133,6 +134,8 @@ def test_an_edit_has_a_strip_an_animation_and_images_with_latents(tmp_path: Path
     assert np.array_equal(np.asarray(Image.open(tmp_path / "edited-0.png")), edit.images[0])
     strip = read_png_metadata(tmp_path / "edit.png")
     assert strip["labels"] == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert strip["measured"] == {"ridge": [1.5, 2.5, 3.5]}
+    assert stored_record["measured"] == {"ridge": 1.5}
     assert json.loads(json.dumps(strip)) == strip
     before = {path: path.read_bytes() for path in paths}
     with pytest.raises(DatasetError, match=r"edit\.png: already exists"):

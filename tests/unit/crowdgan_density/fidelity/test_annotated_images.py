@@ -11,10 +11,10 @@ import pytest
 
 from crowdgan_core.api import open_dataset
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.datasets.record_densities import annotated_indices
 from crowdgan_core.errors import DatasetError, PluginError
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_density.fidelity.annotated_images import remove_copies, split_dataset
-from crowdgan_density.fidelity.density_scale import annotated_indices
 from crowdgan_density.fidelity.evaluation import evaluate_fidelity
 from crowdgan_density.fidelity.image_sets import ConditionedImages, LabelledImages
 from crowdgan_density.fidelity.ridge_predictor import RidgePredictor

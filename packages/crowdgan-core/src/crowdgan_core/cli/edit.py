@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from crowdgan_core.api import load_generator
+from crowdgan_core.api import load_generator, open_dataset
 from crowdgan_core.cli.common.dataclass_options import add_options, options_from
 from crowdgan_core.cli.common.model_options import device_option, network_option
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.manipulation.edit import (
     EditConfig,
     EditOptions,
@@ -52,6 +53,12 @@ from crowdgan_core.plugins.discovery import installed_plugins
     help="Density or class of the unedited image.  [default: that of the latent file; estimated for --target; "
     "required for --seed]",
 )
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Dataset with densities and images of the model's size: also measure the density of the edited images, by "
+    "predictors that are fitted to it.",
+)
 @options_from(EditOptions)
 @add_options(EditConfig)
 @device_option
@@ -64,6 +71,7 @@ def command(
     target: Path | None,
     seed: int | None,
     source_density: str | None,
+    data: Path | None,
     animation: AnimationFormat,
     outdir: Path,
     overwrite: bool,
@@ -73,7 +81,8 @@ def command(
 
     The image is given by --latent, --target or --seed. With --density it is edited to this density, otherwise to
     densities from sparse to dense. Writes edit.png (images, and below them the differences from the unedited one),
-    edit.webp (animation), and edited-0.png and edited-0.npz (image and latents) of each density.
+    edit.webp (animation), and edited-0.png and edited-0.npz (image and latents) of each density. With --data, captions
+    also show the measured densities, as in `crowdgan metrics density`.
 
     A projected image keeps more of its details with a tuned model: `crowdgan project --tune`, then
     `crowdgan edit --network tuned.safetensors --latent projected_w.npz`.
@@ -83,6 +92,7 @@ def command(
       crowdgan edit --network crowds64 --seed 3 --source-density 0.5 --density 2.5 --outdir edit
       crowdgan edit --network square/tuned.safetensors --latent square/projected_w.npz --outdir edit
       crowdgan edit --network model.safetensors --target square.jpg --density dense --layers 4-7 --outdir edit
+      crowdgan edit --network crowds64 --seed 3 --source-density 0.5 --data crowds.zip --outdir edit
     """
     generator = require_latents(load_generator(network, device), "an edit")
     card = generator.card
@@ -104,12 +114,22 @@ def command(
     if warning is not None:
         click.echo(printable(f"warning: {warning}"), err=True)
     edit = edit_image(generator, w, source, steps, options=options)
+    if data is not None:
+        edit = edit.with_measured(_fit_measurement(data, generator, device))
     record = edit_record(card, network.name, options, origin)
     config = EditConfig(animation=animation, outdir=outdir, overwrite=overwrite, record=record)
     paths = write_edit(edit, card, config)
     click.echo(printable(f"unedited image: {describe_label(card, source)}"))
     for path in paths:
         click.echo(printable(f"wrote {path}"))
+
+
+def _fit_measurement(path: Path, generator: LatentGenerator, device: str) -> DensityMeasurement:
+    """Density predictors fitted to a dataset."""
+    with open_dataset(path) as reader, progress_bar() as progress:
+        return DensityMeasurement.fit(
+            reader, installed_plugins(), resolution=generator.card.resolution, device=device, progress=progress
+        )
 
 
 Origin = dict[str, object]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.atomic import atomic_writer, check_overwrite
+from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.manipulation.editing import edit_latents
 from crowdgan_core.manipulation.latent_file import encode_latent
 from crowdgan_core.manipulation.latent_means import LatentMeans
@@ -28,7 +29,7 @@ from crowdgan_core.models.generation.strips import (
 )
 from crowdgan_core.models.generation.sweep_steps import SweepRange, SweepStep, sweep_steps
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
-from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.arrays import FloatArray, ImageArray
 from crowdgan_core.utils.flags import flag
 
 STRIP_NAME, ANIMATION_STEM = "edit.png", "edit"
@@ -77,6 +78,13 @@ class Edit:
 
     images: ImageArray
     """`[num_steps, height, width, 3]`"""
+
+    measured: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Measured density of the unedited and of each edited image, `[1 + num_steps]`, by the name of the predictor."""
+
+    def with_measured(self, measurement: DensityMeasurement) -> Edit:
+        """The edit with measured densities."""
+        return replace(self, measured=measurement.measure(np.stack([self.image, *self.images])))
 
 
 def edit_image(
@@ -177,24 +185,36 @@ def write_edit(edit: Edit, card: ModelCard, config: EditConfig) -> list[Path]:
         DatasetError: a file exists already or cannot be written.
     """
     config.check_destination(len(edit.steps))
-    original = (describe_label(card, edit.source), "unedited")
-    captions = [original, *(step.caption for step in edit.steps)]
+    captions = _captions(edit, card)
     images = [edit.image, *edit.images]
     differences = [difference_image(edit.image, image) for image in images]
-    records = [_record(edit, config, step) for step in edit.steps]
+    indices = range(len(edit.steps))
+    record, *records = (_record(edit, config, *selected) for selected in (indices, *((index,) for index in indices)))
     with atomic_writer(config.outdir) as write:
 
         def save(name: str, data: bytes) -> None:
             write(name, data, overwrite=config.overwrite)
 
         sheet = image_sheet([images, differences], captions)
-        save(STRIP_NAME, encode_png_with_metadata(sheet, _record(edit, config, *edit.steps)))
+        save(STRIP_NAME, encode_png_with_metadata(sheet, record))
         frames = add_captions(images, captions)
-        save(config.names(0)[1], encode_animation(frames, config.animation, _record(edit, config, *edit.steps)))
-        for index, record in enumerate(records):
-            save(f"edited-{index}.png", encode_png_with_metadata(edit.images[index], record))
-            save(f"edited-{index}.npz", encode_latent(edit.latents[index : index + 1], record))
+        save(
+            config.names(0)[1],
+            encode_animation(frames, config.animation, _record(edit, config, *range(len(edit.steps)))),
+        )
+        for index, single in enumerate(records):
+            save(f"edited-{index}.png", encode_png_with_metadata(edit.images[index], single))
+            save(f"edited-{index}.npz", encode_latent(edit.latents[index : index + 1], single))
     return [config.outdir / name for name in config.names(len(edit.steps))]
+
+
+def _captions(edit: Edit, card: ModelCard) -> list[tuple[str, ...]]:
+    """Label of each image, and its measured densities."""
+    captions = [("unedited", describe_label(card, edit.source)), *(step.caption for step in edit.steps)]
+    return [
+        (*caption, *(f"{name}: {values[index]:.3g}" for name, values in edit.measured.items()))
+        for index, caption in enumerate(captions)
+    ]
 
 
 def edit_record(card: ModelCard, model_name: str, options: EditOptions, origin: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,7 +223,12 @@ def edit_record(card: ModelCard, model_name: str, options: EditOptions, origin: 
     return {**origin, "layers": layers, "strength": options.strength, **model_record(card, model_name)}
 
 
-def _record(edit: Edit, config: EditConfig, *steps: SweepStep) -> dict[str, Any]:
-    labels = [list(step.vector) for step in steps]
-    label: dict[str, Any] = {"label": labels[0]} if len(labels) == 1 else {"labels": labels}
-    return {**config.record, "edited from": list(edit.source), **label}
+def _record(edit: Edit, config: EditConfig, *indices: int) -> dict[str, Any]:
+    """The record of one edited image, or of several."""
+    labels = [list(edit.steps[index].vector) for index in indices]
+    measured = {name: [float(values[1 + index]) for index in indices] for name, values in edit.measured.items()}
+    if len(indices) == 1:
+        label: dict[str, Any] = {"label": labels[0], "measured": {name: value[0] for name, value in measured.items()}}
+    else:
+        label = {"labels": labels, "measured": measured}
+    return {**config.record, "edited from": list(edit.source), **{key: value for key, value in label.items() if value}}

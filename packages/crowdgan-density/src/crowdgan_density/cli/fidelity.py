@@ -27,6 +27,7 @@ from crowdgan_core.metrics.inputs import EvaluationInputs
 from crowdgan_core.metrics.metric import MetricValue
 from crowdgan_core.metrics.opening import open_inputs
 from crowdgan_core.metrics.options import EvaluationOptions
+from crowdgan_core.metrics.predictor_calls import available_predictors
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_density.fidelity.annotated_images import split_dataset
@@ -35,7 +36,6 @@ from crowdgan_density.fidelity.density_scale import DensityScale
 from crowdgan_density.fidelity.evaluation import evaluate_fidelity
 from crowdgan_density.fidelity.image_sets import ConditionedImages, LabelledImages, RequestedImages
 from crowdgan_density.fidelity.metric import INTRA_CLASS_EXTRACTOR
-from crowdgan_density.fidelity.predictors import available_predictors
 
 SHEET_NAME, FIGURE_NAME = "best-worst.png", "density-fidelity.png"
 """File names of the contact sheet and of the figure."""

@@ -9,16 +9,11 @@ import numpy as np
 
 from crowdgan_core.datasets.metadata import ImageRecord
 from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.datasets.record_densities import annotated_indices, record_densities
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.metrics.stored_images import DatasetImages
 from crowdgan_core.utils.arrays import FloatArray, IndexArray
-from crowdgan_density.fidelity.density_scale import (
-    DensityScale,
-    annotated_indices,
-    check_annotated,
-    fit_scale,
-    record_densities,
-)
+from crowdgan_density.fidelity.density_scale import DensityScale, check_annotated, fit_scale
 from crowdgan_density.fidelity.image_sets import Requests
 from crowdgan_density.fidelity.split import quantile_bounds, split_held_out, stratified_sample
 

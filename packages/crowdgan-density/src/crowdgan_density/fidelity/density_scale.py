@@ -10,17 +10,11 @@ from typing import Literal
 import numpy as np
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.datasets.record_densities import annotated_indices, log_offset, record_densities
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.utils.arrays import FloatArray, IndexArray
 from crowdgan_density.fidelity.split import quantile_bounds
-
-OFFSET_FRACTION = 0.1
-"""Offset of the logarithm as a fraction of the median positive density.
-
-Ours: with it an image without people has a finite logarithm, and the result does not depend on the unit of the density,
-which log(1 + density) does.
-"""
 
 MAX_EXTRAPOLATION = 2.0
 """Largest measured density in multiples of the largest one of the images that predictors are fitted to.
@@ -99,30 +93,6 @@ class DensityScale:
         return densities if self.label_kind == "value" else self.class_indices(densities).astype(float)
 
 
-def label_density(record: ImageRecord) -> float | None:
-    """The density that a label requests or an image has; the class number from 1 if there are only classes."""
-    if isinstance(record.label, tuple):
-        return record.label[0] if len(record.label) == 1 else None
-    if record.density is not None:
-        return record.density
-    return None if record.label is None else float(record.label + 1)
-
-
-def record_densities(records: Sequence[ImageRecord]) -> FloatArray:
-    """Density of each annotated image, `[num_images]`."""
-    return np.array([label_density(record) for record in records], float)
-
-
-def annotated_indices(metadata: DatasetMetadata) -> IndexArray:
-    """Indices of the images with a known density; of all images if a dataset with classes has no densities."""
-    records = metadata.images
-    if metadata.label_kind == "class" and any(record.density is not None for record in records):
-        known = [index for index, record in enumerate(records) if record.density is not None]
-    else:
-        known = [index for index, record in enumerate(records) if label_density(record) is not None]
-    return np.array(known, np.intp)
-
-
 def check_annotated(metadata: DatasetMetadata, where: str) -> None:
     """Checks that a dataset has labels from which densities can be requested.
 
@@ -152,7 +122,7 @@ def fit_scale(metadata: DatasetMetadata, records: Sequence[ImageRecord]) -> Dens
     densities = record_densities(records)
     bounds = _bounds(metadata, records, densities)
     classes = metadata.classes or _window_names(bounds.values)
-    offset = OFFSET_FRACTION * float(np.median(densities[densities > 0]))
+    offset = log_offset(densities)
     centres = _centres(np.log(densities + offset), bounds, densities)
     requests = np.exp(centres) - offset
     if metadata.label_kind == "value":

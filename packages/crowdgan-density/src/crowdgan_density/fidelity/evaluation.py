@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor
@@ -19,10 +17,10 @@ from crowdgan_core.metrics.fidelity_report import (
     Sensitivity,
 )
 from crowdgan_core.metrics.predictor import DensityPredictor
+from crowdgan_core.metrics.predictor_calls import LoadExtractor, fit_predictor, predict_logs
 from crowdgan_core.metrics.stored_images import DatasetImages
 from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_core.utils.flags import format_size
-from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
 from crowdgan_density.fidelity.annotated_images import BATCH_SIZE, AnnotatedImages, remove_copies
@@ -35,10 +33,6 @@ from crowdgan_density.fidelity.sensitivity import measure_sensitivity
 
 MAX_SENSITIVITY_IMAGES = 100
 """Held-out images that are blurred."""
-
-KIND = "density predictor"
-
-LoadExtractor = Callable[[str], FeatureExtractor]
 
 
 def fit_predictors(
@@ -115,19 +109,6 @@ def check_size(annotated: AnnotatedImages, images: RequestedImages) -> None:
         )
 
 
-def predict_logs(predictor: DensityPredictor, images: npt.NDArray[np.uint8]) -> FloatArray:
-    """Predicted logarithms `[num_images]` of a batch, after checks of their shape and values.
-
-    Raises:
-        PluginError: the predictor failed, or did not return one finite number per image.
-    """
-    with plugin_call(KIND, predictor, "predicting densities"):
-        logs: Any = predictor.predict(images)  # a plugin's types are not checked statically
-    is_valid = isinstance(logs, np.ndarray) and logs.shape == (len(images),) and np.isfinite(logs).all()
-    require_result(bool(is_valid), KIND, predictor, "predict", "it must return one finite number per image")
-    return np.asarray(logs, float)
-
-
 class FidelityEvaluation:
     """Fitted predictors, with their results on held-out real images; see `fit_predictors`."""
 
@@ -158,15 +139,15 @@ class FidelityEvaluation:
         """Fits the predictors to the logarithmic densities of the training part, and measures the held-out part."""
         targets = self._scale.log(self._annotated.training_densities)
         for name, predictor in predictors.items():
-            with plugin_call(KIND, predictor, "fitting it"):
-                self._predictors[name] = predictor.fit(
-                    self._annotated.training,
-                    targets,
-                    load_extractor=self.extractor,
-                    seed=self._seed,
-                    device=self._device,
-                    progress=progress,
-                )
+            self._predictors[name] = fit_predictor(
+                predictor,
+                self._annotated.training,
+                targets,
+                load_extractor=self.extractor,
+                seed=self._seed,
+                device=self._device,
+                progress=progress,
+            )
         self._real_logs, _ = self._measure(self._annotated.held_out, progress)
         self._sensitivities = {name: self._sensitivity(predictor) for name, predictor in self._predictors.items()}
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.datasets.record_densities import annotated_indices, record_densities
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor
 from crowdgan_core.metrics.generated_images import image_seeds
@@ -20,7 +21,7 @@ from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.conditioning import one_hot
 from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
 from crowdgan_core.utils.arrays import FloatArray, ImageArray, IndexArray
-from crowdgan_density.fidelity.density_scale import DensityScale, annotated_indices, record_densities
+from crowdgan_density.fidelity.density_scale import DensityScale
 
 MAX_ROWS = 50_000
 """Images, or tiles of images, whose features are kept: 250 MB with 1280 features."""

@@ -8,6 +8,7 @@ from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.errors import ConfigError, CrowdganError
 from crowdgan_core.metrics.fidelity_report import FidelityReport
 from crowdgan_core.metrics.metric import MetricInputs, MetricValue
+from crowdgan_core.metrics.predictor_calls import available_predictors
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
@@ -19,7 +20,6 @@ from crowdgan_density.fidelity.evaluation import (
     fit_predictors,
 )
 from crowdgan_density.fidelity.image_sets import ConditionedImages
-from crowdgan_density.fidelity.predictors import available_predictors
 
 INTRA_CLASS_EXTRACTOR = "lite0"
 """Feature extractor of the distances within classes."""
