@@ -15,6 +15,11 @@ from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.manipulation import edit, project
+from crowdgan_core.manipulation.edit import EditOptions
+from crowdgan_core.manipulation.project import Projection
+from crowdgan_core.manipulation.projection import LatentSpace, ProjectionOptions
+from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.metrics.options import DEFAULT_EXTRACTOR, Device, EvaluationOptions
 from crowdgan_core.models import loading
 from crowdgan_core.models.backend import ImageGenerator
@@ -23,7 +28,7 @@ from crowdgan_core.models.generation import generation, mixing, samples
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.sweep_steps import SweepRange, sweep_steps
-from crowdgan_core.models.latent_generator import NoiseMode
+from crowdgan_core.models.latent_generator import NoiseMode, require_latents
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.pipeline import build, estimation, reading
 from crowdgan_core.pipeline.build import BuildConfig
@@ -335,6 +340,80 @@ def mix_images(
     layers, vector = mixing.style_layers(styles, latent_generator), _label_vector(generator.card, density, label)
     _, *grid_rows = mixing.mixing_grid(latent_generator, rows, cols, layers, vector, options)
     return np.stack([images[1:] for images in grid_rows])
+
+
+def project_image(
+    generator: ImageGenerator,
+    image: ImageArray,
+    *,
+    density: str | float | None = None,
+    label: str | int | None = None,
+    space: LatentSpace = "w",
+    num_steps: int = ProjectionOptions.num_steps,
+    distance_weight: float = ProjectionOptions.distance_weight,
+    tune: bool = False,
+    num_tuning_steps: int = TuningOptions.num_tuning_steps,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Projection:
+    """The latents of a generator whose image is nearest to an image.
+
+    Args:
+        generator: a loaded generator with intermediate latents.
+        image: uint8 `[height, width, 3]`, of the generator's size.
+        density: class name, or density value for continuous labels; without it and `label` it is estimated.
+        label: class index, instead of `density`.
+        space: `w`, one latent for all layers, or `w+`, one per layer.
+        num_steps: steps of the optimization.
+        distance_weight: weight of the distance from the mean latent of the label.
+        tune: whether to tune a copy of the generator on the image.
+        num_tuning_steps: steps of the tuning.
+        seed: seed of everything random.
+        progress: progress display.
+
+    Raises:
+        ConfigError: the model has no intermediate latents, no such label, or images of another size.
+    """
+    latent_generator = require_latents(generator, "projection")
+    expected = (*generator.card.resolution, 3)
+    if image.shape != expected or image.dtype != np.uint8:
+        raise ConfigError(f"the image is {image.dtype} of shape {image.shape}; it must be uint8 of shape {expected}")
+    is_known = density is not None or label is not None
+    return project.project_image(
+        latent_generator,
+        image,
+        _label_vector(generator.card, density, label) if is_known else None,
+        options=ProjectionOptions(space=space, num_steps=num_steps, distance_weight=distance_weight, seed=seed),
+        tuning=TuningOptions(num_tuning_steps=num_tuning_steps) if tune else None,
+        progress=progress,
+    )
+
+
+def edit_density(
+    projection: Projection,
+    densities: Sequence[str | float],
+    *,
+    layers: Sequence[int] | None = None,
+    strength: float = 1.0,
+) -> ImageArray:
+    """Images uint8 `[num_densities, height, width, 3]` of a projection with changed density.
+
+    Args:
+        projection: a projection; its tuned generator is used if there is one.
+        densities: class names, or density values for continuous labels.
+        layers: layers that are changed, from 0 (coarsest); None for all.
+        strength: factor of the change.
+
+    Raises:
+        ConfigError: the model has no labels, no such label, or no such layer.
+    """
+    if projection.label is None:
+        raise ConfigError("the model has no labels, so densities cannot be edited")
+    generator = projection.best_generator
+    vectors = [_label_vector(generator.card, density, None) for density in densities]
+    steps = [step for vector in vectors if vector is not None for step in edit.single_step(generator.card, vector)]
+    options = EditOptions(layers=None if layers is None else tuple(layers), strength=strength)
+    return edit.edit_image(generator, projection.latent, projection.label, steps, options=options).images
 
 
 def evaluate_metrics(

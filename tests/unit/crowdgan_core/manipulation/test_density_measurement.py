@@ -64,9 +64,7 @@ def test_what_prevents_a_measurement_is_an_error(tmp_path: Path) -> None:
     large, small = write_squares(tmp_path / "large.zip", 60), write_squares(tmp_path / "small.zip", 10)
     size = (SIDE_PX, SIDE_PX)
     with open_dataset(large) as reader:
-        with pytest.raises(
-            ConfigError, match="no density predictor is available: unavailable: its weights"
-        ):
+        with pytest.raises(ConfigError, match="no density predictor is available: unavailable: its weights"):
             DensityMeasurement.fit(reader, plugins(Unavailable), resolution=size)
         with pytest.raises(ConfigError, match=r"large\.zip: the images are 32x32 px; those of the model are 16x16 px"):
             DensityMeasurement.fit(reader, plugins(Brightness), resolution=(16, 16))

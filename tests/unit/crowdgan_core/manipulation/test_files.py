@@ -101,7 +101,7 @@ def test_a_projection_has_images_latents_and_a_tuned_model(tmp_path: Path) -> No
     config = ProjectConfig(outdir=tmp_path / "out", model_name="m.safetensors", options=options, tuning=tuning)
     assert not config.is_complete
     projection = project_image(generator, target, DENSE, options=options, tuning=tuning)
-    write_projection(projection, generator, config, "a.png")
+    write_projection(projection, config, "a.png")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(config.names)
     assert config.is_complete
     latent, record = read_latent(tmp_path / "out" / "projected_w.npz", generator)

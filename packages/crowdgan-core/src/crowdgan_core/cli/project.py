@@ -122,18 +122,18 @@ def _project(
             progress=progress,
         )
     except InterruptedProjection as interrupt:
-        write_projection(interrupt.projection, generator, config, item.name)
+        write_projection(interrupt.projection, config, item.name)
         click.echo(f"interrupted after {interrupt.projection.num_steps} of {config.options.num_steps} steps", err=True)
-        _print(interrupt.projection, generator, config, item)
+        _print(interrupt.projection, config, item)
         raise
-    write_projection(projection, generator, config, item.name)
-    _print(projection, generator, config, item)
+    write_projection(projection, config, item.name)
+    _print(projection, config, item)
 
 
-def _print(projection: Projection, generator: LatentGenerator, config: ProjectConfig, item: Target) -> None:
+def _print(projection: Projection, config: ProjectConfig, item: Target) -> None:
     scores = projection.scores()
     parts = [f"PSNR {scores['psnr_db']:.1f} dB, SSIM {scores['ssim']:.2f}"]
     if "tuned_psnr_db" in scores:
         parts.append(f"tuned: PSNR {scores['tuned_psnr_db']:.1f} dB, SSIM {scores['tuned_ssim']:.2f}")
-    label = "" if projection.label is None else f" ({describe_label(generator.card, projection.label)})"
+    label = "" if projection.label is None else f" ({describe_label(projection.generator.card, projection.label)})"
     click.echo(printable(f"{item.name}{label}: {'; '.join(parts)}; wrote {config.outdir}"))

@@ -34,6 +34,9 @@ TUNED_COMPARISON_NAME = "tuned.png"
 class Projection:
     """The latents of an image, and the image that the generator makes of them."""
 
+    generator: LatentGenerator
+    """The generator, without tuning."""
+
     target: ImageArray
     """`[height, width, 3]`"""
 
@@ -59,9 +62,9 @@ class Projection:
     """The image of the tuned copy."""
 
     @property
-    def best_image(self) -> ImageArray:
-        """The image of the tuned copy, or without tuning of the generator."""
-        return self.image if self.tuned_image is None else self.tuned_image
+    def best_generator(self) -> LatentGenerator:
+        """The tuned copy, or without tuning the generator."""
+        return self.generator if self.tuner is None else self.tuner.generator
 
     def scores(self) -> dict[str, float]:
         """Peak signal-to-noise ratio in dB, and structural similarity, of the image and of the tuned one."""
@@ -165,6 +168,7 @@ def _finish(
 ) -> Projection:
     latent = projector.latents
     return Projection(
+        generator=generator,
         target=target,
         latent=latent,
         label=label,
@@ -176,19 +180,18 @@ def _finish(
     )
 
 
-def write_projection(projection: Projection, generator: LatentGenerator, config: ProjectConfig, name: str) -> None:
+def write_projection(projection: Projection, config: ProjectConfig, name: str) -> None:
     """Writes the files of a projection; the latent file is written last.
 
     Args:
         projection: the projection.
-        generator: its generator.
         config: destination and options.
         name: name of the target, for the records.
 
     Raises:
         DatasetError: a file exists already or cannot be written.
     """
-    record = projection_record(projection, generator, config, name)
+    record = projection_record(projection, config, name)
     with atomic_writer(config.outdir) as write:
         strip = comparison(projection.target, projection.image, "projected")
         write(COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=config.overwrite)
@@ -200,9 +203,7 @@ def write_projection(projection: Projection, generator: LatentGenerator, config:
         write(LATENT_NAME, encode_latent(projection.latent, record), overwrite=config.overwrite)
 
 
-def projection_record(
-    projection: Projection, generator: LatentGenerator, config: ProjectConfig, name: str
-) -> dict[str, Any]:
+def projection_record(projection: Projection, config: ProjectConfig, name: str) -> dict[str, Any]:
     """Origin and scores of a projection, JSON-ready."""
     return {
         "target": name,
@@ -212,7 +213,7 @@ def projection_record(
         **{key: value for key, value in projection.scores().items() if math.isfinite(value)},
         "options": asdict(config.options) | {"num_steps": projection.num_steps},
         **({} if config.tuning is None else {"tuning": asdict(config.tuning)}),
-        **model_record(generator.card, config.model_name),
+        **model_record(projection.generator.card, config.model_name),
     }
 
 
