@@ -142,7 +142,7 @@ def third_party(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Run the demo: label synthetic crowds, train, generate images of each class and measure their densities."""
+    """Run the demo: fine-tune the pretrained model on labelled synthetic crowds, and measure generated images."""
     install_packages(session, PACKAGES)
     session.run("python", "examples/demo.py", "demo")
 

@@ -10,13 +10,15 @@ import argparse
 from pathlib import Path
 
 from commands import crowdgan
+from PIL import Image
 
-SYNTH_OPTIONS = [
-    *("--images", "4000", "--resolution", "128x128", "--density", "0.1", "4", "--max-people", "300"),
+CAMERA_OPTIONS = [
     *("--camera-height", "3.5", "3.7", "--camera-pitch", "38", "40", "--focal-length", "40", "40"),
-    *("--crowd-region", "full"),
+    *("--crowd-region", "full", "--density", "0.1", "4", "--max-people", "300"),
 ]
 """A camera that looks down on a square which is evenly filled with people."""
+
+SYNTH_OPTIONS = ["--images", "4000", "--resolution", "128x128", *CAMERA_OPTIONS]
 
 LABEL_OPTIONS = ["--density", "ground-truth", "--label-kind", "value", "--resolution", "64x64"]
 """The exact density of each image in persons/m²."""
@@ -34,9 +36,13 @@ TRAINING_OPTIONS = [
 
 METRICS = "kid_lite0,density_fidelity"
 
+SWEEP_OPTIONS = ["--seeds", "3-6", "--steps", "6", "--trunc", "0.8", "--sheet"]
+
+WEBP_QUALITY = 88
+
 
 def main() -> None:
-    """Renders, labels, trains, and exports the model to OUT/crowds64.safetensors."""
+    """Renders, labels, trains, and exports the model to OUT/crowds64.safetensors and images to OUT/crowds64.webp."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="output folder")
     parser.add_argument("--kimg", default="1000", help="length of training in thousands of images (default: 1000)")
@@ -56,6 +62,8 @@ def main() -> None:
     model = out / "crowds64.safetensors"
     crowdgan("stylegan3", "export", run, "--half", "--with-discriminator", "--dest", model, "--overwrite")
     crowdgan("inspect", model)
+    crowdgan("sweep", "--network", model, *SWEEP_OPTIONS, "--outdir", out / "sweep", "--overwrite")
+    Image.open(out / "sweep" / "sweep.png").save(out / "crowds64.webp", quality=WEBP_QUALITY)
 
 
 if __name__ == "__main__":
