@@ -85,7 +85,7 @@ def test_a_generated_image_is_edited_from_sparse_to_dense(tmp_path: Path, model:
 
 
 def test_an_image_is_projected_for_an_edit(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crowdgan_core.manipulation.projection.ProjectionOptions.num_steps", 2)
+    monkeypatch.setattr("crowdgan_core.manipulation.projector.ProjectionOptions.num_steps", 2)
     image = write_image(tmp_path / "image.png")
     result = run("edit", "--network", model, "--target", image, "--density", "dense", "--outdir", tmp_path / "e")
     assert result.exit_code == 0, result.output

@@ -15,10 +15,11 @@ from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.manipulation import edit, project
-from crowdgan_core.manipulation.edit import EditOptions
-from crowdgan_core.manipulation.project import Projection
-from crowdgan_core.manipulation.projection import LatentSpace, ProjectionOptions
+from crowdgan_core.manipulation import density_edit
+from crowdgan_core.manipulation import projection as projections
+from crowdgan_core.manipulation.density_edit import EditOptions
+from crowdgan_core.manipulation.projection import Projection
+from crowdgan_core.manipulation.projector import LatentSpace, ProjectionOptions
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.metrics.options import DEFAULT_EXTRACTOR, Device, EvaluationOptions
 from crowdgan_core.models import loading
@@ -379,7 +380,7 @@ def project_image(
     if image.shape != expected or image.dtype != np.uint8:
         raise ConfigError(f"the image is {image.dtype} of shape {image.shape}; it must be uint8 of shape {expected}")
     is_known = density is not None or label is not None
-    return project.project_image(
+    return projections.project_image(
         latent_generator,
         image,
         _label_vector(generator.card, density, label) if is_known else None,
@@ -410,10 +411,10 @@ def edit_density(
     if projection.label is None:
         raise ConfigError("the model has no labels, so densities cannot be edited")
     generator = projection.best_generator
-    vectors = [_label_vector(generator.card, density, None) for density in densities]
-    steps = [step for vector in vectors if vector is not None for step in edit.single_step(generator.card, vector)]
+    vectors = (_label_vector(generator.card, density, None) for density in densities)
+    steps = [density_edit.label_step(generator.card, vector) for vector in vectors if vector is not None]
     options = EditOptions(layers=None if layers is None else tuple(layers), strength=strength)
-    return edit.edit_image(generator, projection.latent, projection.label, steps, options=options).images
+    return density_edit.edit_image(generator, projection.latent, projection.label, steps, options=options).images
 
 
 def evaluate_metrics(

@@ -12,10 +12,12 @@ import pytest
 from PIL import Image
 
 from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.manipulation.edit import EditConfig, EditOptions, edit_image, edit_record, edit_steps, write_edit
+from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
+from crowdgan_core.manipulation.edit_files import EditConfig, edit_record, write_edit
 from crowdgan_core.manipulation.latent_file import encode_latent, read_latent
-from crowdgan_core.manipulation.project import ProjectConfig, project_image, write_projection
-from crowdgan_core.manipulation.projection import ProjectionOptions
+from crowdgan_core.manipulation.projection import project_image
+from crowdgan_core.manipulation.projection_files import ProjectConfig, write_projection
+from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.targets import find_targets, training_transform
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.card import ModelCard, read_card

@@ -11,11 +11,11 @@ from crowdgan_blobs.generator import BlobGenerator
 from crowdgan_blobs.model import example_model
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.manipulation.edit import EditOptions, edit_image, edit_steps
+from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
 from crowdgan_core.manipulation.label_estimation import estimate_labels
 from crowdgan_core.manipulation.latent_means import LatentMeans
-from crowdgan_core.manipulation.project import InterruptedProjection, project_image
-from crowdgan_core.manipulation.projection import ProjectionOptions, Projector
+from crowdgan_core.manipulation.projection import InterruptedProjection, project_image
+from crowdgan_core.manipulation.projector import ProjectionOptions, Projector
 from crowdgan_core.manipulation.similarity import psnr
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.generation.conditioning import one_hot

@@ -13,17 +13,11 @@ from crowdgan_core.cli.common.model_options import device_option, network_option
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
-from crowdgan_core.manipulation.edit import (
-    EditConfig,
-    EditOptions,
-    edit_image,
-    edit_record,
-    edit_steps,
-    write_edit,
-)
+from crowdgan_core.manipulation.edit_files import EditConfig, edit_record, write_edit
 from crowdgan_core.manipulation.latent_file import read_latent
-from crowdgan_core.manipulation.project import project_image
+from crowdgan_core.manipulation.projection import project_image
 from crowdgan_core.manipulation.targets import find_targets, training_transform
 from crowdgan_core.models.generation.conditioning import (
     Conditioning,

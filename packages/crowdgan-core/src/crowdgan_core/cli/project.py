@@ -12,14 +12,9 @@ from crowdgan_core.cli.common.model_options import device_option, network_option
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.manipulation.latent_means import LatentMeans
-from crowdgan_core.manipulation.project import (
-    InterruptedProjection,
-    ProjectConfig,
-    Projection,
-    project_image,
-    write_projection,
-)
-from crowdgan_core.manipulation.projection import ProjectionOptions
+from crowdgan_core.manipulation.projection import InterruptedProjection, Projection, project_image
+from crowdgan_core.manipulation.projection_files import ProjectConfig, write_projection
+from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.targets import Target, find_targets, training_transform
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, label_vector

@@ -268,10 +268,9 @@ def keep_automatic_values(config: TrainingConfig, stored: TrainingConfig, option
         options: options of the run.
     """
     config = config.with_label_encoding(stored.generator.label_encoding)
-    if options.vicinity is None:
-        conditioning = replace(config.conditioning, vicinity=stored.conditioning.vicinity)
-        config = replace(config, conditioning=conditioning)
-    return config
+    vicinity = stored.conditioning.vicinity if options.vicinity is None else config.conditioning.vicinity
+    group_size = stored.conditioning.group_size
+    return replace(config, conditioning=replace(config.conditioning, vicinity=vicinity, group_size=group_size))
 
 
 def options_of(run: RunFolder, changed: Mapping[str, Any]) -> TrainOptions:

@@ -65,6 +65,20 @@ def test_generated_images_are_judged_for_a_density_near_to_their_own(vicinity: V
     assert not torch.equal(labels, judged)
 
 
+@pytest.mark.parametrize("num_micro_batches", [1, 2, 4])
+def test_images_of_a_group_of_the_minibatch_standard_deviation_share_a_target(num_micro_batches: int) -> None:
+    """D groups every n-th image of a micro-batch, which is every m-th image of the batch."""
+    sampler = VicinalSampler(density_labels(DENSITIES), "hard", group_size=4)
+    labels, judged = sampler.draw_label_pairs(16, generator())
+    _, real_judged = sampler.draw_images(16, generator(1))
+    for targets in (judged, real_judged, sampler.draw_labels(16, generator(2))):
+        for number in range(num_micro_batches):
+            grouped = targets[number::num_micro_batches].reshape(4, -1)
+            assert torch.equal(grouped, grouped[:1].expand_as(grouped))
+        assert len(targets.unique()) == 4
+    assert len(labels.unique()) > 10
+
+
 def test_targets_are_distinct_labels_with_noise_within_the_range_of_the_dataset() -> None:
     """Of 1,000 images 990 have the same density; the targets have it in a third of the cases."""
     densities = np.concatenate([np.full(990, 1.0), np.full(5, 2.0), np.full(5, 3.0)])

@@ -76,6 +76,7 @@ def resolve_config(
     Raises:
         ConfigError: options that do not define a network, or contradict one another.
     """
+    vicinity = options.vicinity or vicinity
     return TrainingConfig(
         variant=options.variant,
         generator=replace(_generator(options, resolution, label_dim), label_encoding=label_encoding),
@@ -90,7 +91,8 @@ def resolve_config(
         augment=_augment(options),
         source=None if options.source is None else str(options.source),
         conditioning=ConditioningConfig(
-            vicinity=options.vicinity or vicinity,
+            vicinity=vicinity,
+            group_size=1 if vicinity == "none" else options.group,
             balance_classes=options.balance_classes,
             transition_kimg=options.transition_kimg,
         ),

@@ -36,6 +36,8 @@ class ConditioningConfig:
 
     vicinity: Vicinity = "none"
     """Vicinity of densities (Ding et al. 2021): `hard`, `soft`, or `none` for labels as in the dataset."""
+    group_size: int = field(default=1, metadata=codec.omitted_default())
+    """With a vicinity, number of images that share a target: the group of D's minibatch standard deviation."""
     balance_classes: bool = False
     """Whether all classes are equally frequent."""
     transition_kimg: tuple[float, float] | None = None
@@ -44,6 +46,8 @@ class ConditioningConfig:
     def __post_init__(self) -> None:
         if self.vicinity not in VICINITIES:
             raise ConfigError(f"vicinity is {self.vicinity}; it must be one of {', '.join(VICINITIES)}")
+        if self.group_size < 1:
+            raise ConfigError(f"group size is {self.group_size}; it must be at least 1")
         if self.transition_kimg is not None and not 0 <= self.transition_kimg[0] < self.transition_kimg[1] < math.inf:
             start, end = self.transition_kimg
             raise ConfigError(

@@ -111,14 +111,19 @@ class VicinalSampler(LabelSampler):
     labels with |label - target| ≤ κ with equal probability; in a soft vicinity the probability is proportional to
     exp(-ν·(label - target)²), ν = 1 / κ². Expected losses are those of Ding et al., where weights take the place of
     probabilities.
+
+    Images of one group of D's minibatch standard deviation share a target, so that it measures how much images of one
+    density vary. With a target per image, densities make up most of the variation, and generated images of one
+    density become alike; ours.
     """
 
-    def __init__(self, labels: TrainingLabels, vicinity: Vicinity) -> None:
+    def __init__(self, labels: TrainingLabels, vicinity: Vicinity, group_size: int = 1) -> None:
         """Prepares drawing.
 
         Args:
             labels: continuous labels of one number.
             vicinity: `hard` or `soft`.
+            group_size: images with the same target; counts of draws are multiples of it.
         """
         super().__init__(labels.vectors)
         encoding = labels.encoding()
@@ -129,7 +134,7 @@ class VicinalSampler(LabelSampler):
         self._order = np.argsort(scaled, kind="stable")
         self._sorted = scaled[self._order]
         self._distinct = np.unique(scaled)
-        self._is_soft = vicinity == "soft"
+        self._is_soft, self._group_size = vicinity == "soft", group_size
         self.noise_std = SILVERMAN_FACTOR * float(scaled.std()) * len(scaled) ** SILVERMAN_EXPONENT
         self.half_width = GAPS_PER_VICINITY * largest_gap(self._distinct)
         scale = "logarithmic range" if encoding.is_log[0] else "range"
@@ -159,10 +164,11 @@ class VicinalSampler(LabelSampler):
         return torch.from_numpy(self._order[positions]), self._to_labels(targets)
 
     def _draw_targets(self, count: int, random: torch.Generator) -> FloatArray:
-        """Scaled targets `[count]`."""
-        distinct = self._distinct[torch.randint(len(self._distinct), (count,), generator=random).numpy()]
-        noise = torch.randn(count, generator=random, dtype=torch.float64).numpy()
-        return np.asarray(np.clip(distinct + self.noise_std * noise, 0, 1))
+        """Scaled targets `[count]`; a group consists of every (count / group_size)-th image, as in D."""
+        num_groups = count // self._group_size
+        distinct = self._distinct[torch.randint(len(self._distinct), (num_groups,), generator=random).numpy()]
+        noise = torch.randn(num_groups, generator=random, dtype=torch.float64).numpy()
+        return np.tile(np.clip(distinct + self.noise_std * noise, 0, 1), self._group_size)
 
     def _draw_in_vicinity(self, target: float, draw: float) -> int:
         """Position in the sorted labels of an image in the vicinity of a target; the nearest one if it has none.
@@ -241,7 +247,7 @@ def create_label_sampler(labels: TrainingLabels, config: ConditioningConfig) -> 
         config: config of the conditioning; see `check_conditioning`.
     """
     if config.vicinity != "none":
-        return VicinalSampler(labels, config.vicinity)
+        return VicinalSampler(labels, config.vicinity, config.group_size)
     if config.balance_classes:
         return BalancedClassSampler(labels.vectors)
     return DatasetLabelSampler(labels.vectors)

@@ -1,0 +1,95 @@
+"""Files of a projection: latents, comparison with the target, and the tuned model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crowdgan_core.io.atomic import atomic_writer, check_overwrite
+from crowdgan_core.manipulation.comparison import comparison
+from crowdgan_core.manipulation.latent_file import encode_latent
+from crowdgan_core.manipulation.projection import Projection
+from crowdgan_core.manipulation.projector import ProjectionOptions
+from crowdgan_core.manipulation.targets import content_hash
+from crowdgan_core.manipulation.tuning import TuningOptions
+from crowdgan_core.models.generation.png_metadata import encode_png_with_metadata, model_record
+
+LATENT_NAME = "projected_w.npz"
+COMPARISON_NAME = "projection.png"
+TUNED_NAME = "tuned.safetensors"
+TUNED_COMPARISON_NAME = "tuned.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectConfig:
+    """Output files and options of a projection."""
+
+    outdir: Path
+    overwrite: bool = False
+
+    model_name: str
+    """Name of the model file, for the records."""
+
+    options: ProjectionOptions = field(default_factory=ProjectionOptions)
+
+    tuning: TuningOptions | None = None
+    """None for no tuning."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the output files."""
+        tuned = (TUNED_COMPARISON_NAME, TUNED_NAME) if self.tuning is not None else ()
+        return (COMPARISON_NAME, *tuned, LATENT_NAME)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all output files exist."""
+        return all((self.outdir / name).exists() for name in self.names)
+
+    def check_destination(self) -> None:
+        """Checks that the output files may be written.
+
+        Raises:
+            DatasetError: a file exists and `overwrite` is False.
+        """
+        for name in self.names:
+            check_overwrite(self.outdir / name, overwrite=self.overwrite)
+
+
+def write_projection(projection: Projection, config: ProjectConfig, name: str) -> None:
+    """Writes the files of a projection; the latent file is written last.
+
+    Args:
+        projection: the projection.
+        config: destination and options.
+        name: name of the target, for the records.
+
+    Raises:
+        DatasetError: a file exists already or cannot be written.
+    """
+    record = projection_record(projection, config, name)
+    with atomic_writer(config.outdir) as write:
+        strip = comparison(projection.target, projection.image, "projected")
+        write(COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=config.overwrite)
+        if projection.tuner is not None and projection.tuned_image is not None:
+            strip = comparison(projection.target, projection.tuned_image, "tuned")
+            write(TUNED_COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=config.overwrite)
+            provenance = {"tuned on": record}
+            projection.tuner.save(config.outdir / TUNED_NAME, provenance, overwrite=config.overwrite)
+        write(LATENT_NAME, encode_latent(projection.latent, record), overwrite=config.overwrite)
+
+
+def projection_record(projection: Projection, config: ProjectConfig, name: str) -> dict[str, Any]:
+    """Origin and scores of a projection, JSON-ready."""
+    return {
+        "target": name,
+        "target_sha256": content_hash(projection.target),
+        "label": None if projection.label is None else list(projection.label),
+        "distance": projection.distance,
+        **{key: value for key, value in projection.scores().items() if math.isfinite(value)},
+        "options": asdict(config.options) | {"num_steps": projection.num_steps},
+        **({} if config.tuning is None else {"tuning": asdict(config.tuning)}),
+        **model_record(projection.generator.card, config.model_name),
+    }

@@ -1,0 +1,144 @@
+"""Projection: the intermediate latents whose images are nearest to given images, found with gradients.
+
+Source of the schedule and of the noise on latents: Karras et al., "Analyzing and Improving the Image Quality of
+StyleGAN", 2020, appendix D.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.manipulation.image_loss import PyramidLoss, to_float_images
+from crowdgan_core.manipulation.latent_means import LatentMeans
+from crowdgan_core.models.generation.conditioning import LabelVector
+from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
+from crowdgan_core.utils.arrays import FloatArray, ImageArray
+from crowdgan_core.utils.flags import flag
+from crowdgan_core.utils.progress import NullProgress, Progress
+
+LatentSpace = Literal["w", "w+"]
+
+LEARNING_RATE = 0.1
+ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
+
+WARM_UP, COOL_DOWN = 0.05, 0.25
+"""Fractions of the steps in which the learning rate rises linearly from 0, and falls to 0 as a cosine."""
+
+NOISE, NOISE_END = 0.05, 0.75
+"""Standard deviation of the noise on latents at the start, in spreads, and the fraction of steps at which it ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectionOptions:
+    """Options of a projection.
+
+    Raises:
+        ConfigError: a number out of its range.
+    """
+
+    space: LatentSpace = flag(
+        "--space", default="w", help="One latent for all layers (w), or one per layer (w+): nearer, but harder to edit."
+    )
+
+    num_steps: int = flag("--num-steps", default=300, min=1, help="Steps of the optimization.")
+
+    distance_weight: float = flag(
+        "--distance-weight",
+        default=0.056,
+        help="Weight of the distance from the mean latent of the density: lower = nearer to the image; "
+        "higher = edits change the density more reliably.",
+    )
+
+    seed: int = flag("--seed", default=0, min=0, help="Random seed.")
+
+    def __post_init__(self) -> None:
+        if self.num_steps < 1:
+            raise ConfigError(f"num_steps is {self.num_steps}; it must be at least 1")
+        if not 0 <= self.distance_weight < math.inf:
+            raise ConfigError(f"distance weight is {self.distance_weight}; it must be at least 0")
+
+
+class Projector:
+    """A projection of several images in progress; each image is independent of the others.
+
+    Args:
+        generator: the generator.
+        targets: images `[num_images, height, width, 3]` of the generator's size.
+        labels: label of each image; None for a model without labels.
+        means: means of the generator's latents.
+        options: options.
+    """
+
+    def __init__(
+        self,
+        generator: LatentGenerator,
+        targets: ImageArray,
+        labels: Sequence[LabelVector | None],
+        means: LatentMeans,
+        options: ProjectionOptions,
+    ) -> None:
+        self._generator, self._options = generator, options
+        self._loss = PyramidLoss(to_float_images(targets))
+        self._means = np.stack([means.mean(label) for label in labels])
+        self._spreads = np.array([means.spread(label) for label in labels])[:, None, None]
+        self._num_layers = generator.latent_shape[0]
+        shared = self._means.mean(axis=1, keepdims=True)
+        self._w = self._means.copy() if options.space == "w+" else shared
+        self._moments = np.zeros((2, *self._w.shape))
+        self._rngs = [np.random.default_rng(options.seed) for _ in labels]
+        self.num_steps_done = 0
+
+    @property
+    def latents(self) -> LatentArray:
+        """The latents found so far, `[num_images, num_layers, latent_dim]`."""
+        return self._per_layer(self._w)
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Performs the remaining steps. An interrupt leaves the latents of the last complete step."""
+        progress = progress or NullProgress()
+        progress.start("projecting", self._options.num_steps - self.num_steps_done)
+        while self.num_steps_done < self._options.num_steps:
+            self.step()
+            progress.advance()
+
+    def step(self) -> FloatArray:
+        """One step of the optimization; returns the loss of each image."""
+        t = (self.num_steps_done + 0.5) / self._options.num_steps
+        noise = NOISE * self._spreads * max(0.0, 1 - t / NOISE_END) ** 2
+        draws = np.stack([rng.standard_normal(self._w.shape[1:]) for rng in self._rngs])
+        values, gradients = self._generator.loss_gradient(self._per_layer(self._w + noise * draws), self._loss)
+        gradient = gradients.astype(float)
+        if self._options.space == "w":
+            gradient = gradient.sum(axis=1, keepdims=True)
+        weight = self._options.distance_weight / self._spreads**2
+        offset = self._w - (self._means if self._options.space == "w+" else self._means.mean(axis=1, keepdims=True))
+        distance = weight * offset**2 / self._w.shape[1]
+        gradient += 2 * weight * offset / self._w.shape[1]
+        self._w = self._w - learning_rate(t) * self._adam(gradient)
+        self.num_steps_done += 1
+        return np.asarray(values + distance.sum(axis=(1, 2)))
+
+    def _per_layer(self, w: FloatArray) -> LatentArray:
+        return np.ascontiguousarray(np.broadcast_to(w, (len(w), self._num_layers, w.shape[2])), np.float32)
+
+    def _adam(self, gradient: FloatArray) -> FloatArray:
+        """The update of Adam for a learning rate of 1."""
+        count = self.num_steps_done + 1
+        corrected = []
+        for moment, value, beta in zip(self._moments, (gradient, gradient**2), ADAM_BETAS, strict=True):
+            moment += (1 - beta) * (value - moment)
+            corrected.append(moment / (1 - beta**count))
+        return np.asarray(corrected[0] / (np.sqrt(corrected[1]) + ADAM_EPSILON))
+
+
+def learning_rate(t: float) -> float:
+    """Learning rate at the fraction `t` of the steps."""
+    rise = min(1.0, t / WARM_UP)
+    fall = min(1.0, (1 - t) / COOL_DOWN)
+    return LEARNING_RATE * rise * (0.5 - 0.5 * math.cos(math.pi * fall))
