@@ -36,7 +36,8 @@ TRAINING_OPTIONS = [
 
 METRICS = "kid_lite0,density_fidelity"
 
-SWEEP_OPTIONS = ["--seeds", "3-6", "--steps", "6", "--trunc", "0.8", "--sheet"]
+SWEEP_OPTIONS = ["--seeds", "3-6", "--steps", "6", "--noise-mode", "random", "--sheet"]
+"""Random noise of the layers, since it moves people too."""
 
 WEBP_QUALITY = 88
 

@@ -12,7 +12,7 @@ from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.manipulation.latent_means import LatentMeans
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, describe_label
-from crowdgan_core.models.generation.parsing import parse_seeds
+from crowdgan_core.models.generation.parsing import parse_layers
 from crowdgan_core.models.generation.sweep_steps import SweepRange, SweepStep, sweep_steps
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
 from crowdgan_core.utils.arrays import FloatArray, ImageArray
@@ -31,10 +31,10 @@ class EditOptions:
         "--layers",
         default=None,
         shown_default="all",
-        parse=parse_seeds,
-        metavar="A-B",
-        help="Layers that are changed, coarse to fine, e.g. 4-7: finer layers keep more of the image, and change the "
-        "density less.",
+        parse=parse_layers,
+        metavar="LAYERS",
+        help="Layers that are changed, from 0 (coarsest), e.g. 4-7: finer layers keep more of the image, and change "
+        "the density less.",
     )
 
     strength: float = flag("--strength", default=1.0, help="Factor of the change.")
