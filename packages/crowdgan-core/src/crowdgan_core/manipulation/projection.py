@@ -47,6 +47,11 @@ class Projection:
     """The image of the tuned copy."""
 
     @property
+    def best_image(self) -> ImageArray:
+        """The image of the tuned copy, or without tuning of the generator."""
+        return self.image if self.tuned_image is None else self.tuned_image
+
+    @property
     def best_generator(self) -> LatentGenerator:
         """The tuned copy, or without tuning the generator."""
         return self.generator if self.tuner is None else self.tuner.generator

@@ -34,6 +34,9 @@ class TuningOptions:
 
     num_tuning_steps: int = flag("--tune-steps", default=350, min=1, help="Steps of the tuning.")
 
+    locality: bool = True
+    """Whether images between the latent and those of random seeds are kept."""
+
     def __post_init__(self) -> None:
         if self.num_tuning_steps < 1:
             raise ConfigError(f"tune_steps is {self.num_tuning_steps}; it must be at least 1")
@@ -64,7 +67,7 @@ def tune(
     target_loss = PyramidLoss(to_float_images(target))
     progress.start("tuning", options.num_tuning_steps)
     for step in range(options.num_tuning_steps):
-        if step % LOCALITY_INTERVAL == 0:
+        if options.locality and step % LOCALITY_INTERVAL == 0:
             neighbour = pivot + np.float32(rng.uniform()) * (_random_latent(generator, rng) - pivot)
             kept = np.concatenate([target, generator.synthesise(neighbour)])
             tuner.step(np.concatenate([pivot, neighbour]), PyramidLoss(to_float_images(kept)))
