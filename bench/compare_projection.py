@@ -1,7 +1,7 @@
 """Compare methods of projection and tuning: reconstruction, and whether edits reach the requested density.
 
 Images of a dataset that the model was not trained on are projected, tuned and edited to five densities. Density
-predictors, fitted to other images of the dataset, measure the edited images. Results are appended to OUT/results.jsonl
+predictors, fitted to the dataset, measure the edited images. Results are appended to OUT/results.jsonl
 after each image and method; those that are in it are not repeated. The table shows means over images and seeds.
 """
 
