@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crowdgan_core.api import open_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
 from crowdgan_core.manipulation.edit_files import EditConfig, edit_record, write_edit
@@ -21,9 +22,11 @@ from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.targets import find_targets, training_transform
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.card import ModelCard, read_card
+from crowdgan_core.models.generation.conditioning import one_hot
 from crowdgan_core.models.generation.png_metadata import read_png_metadata
 from crowdgan_core.models.generation.sweep_steps import SweepRange
 from crowdgan_core.plugins.discovery import installed_plugins
+from tests.support.fidelity import write_squares
 from tests.support.linear_generator import LATENT_DIM, NUM_LAYERS, LinearGenerator
 
 DENSE = (0.0, 0.0, 1.0)
@@ -80,7 +83,7 @@ def test_targets_are_cropped_as_the_training_images(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="none 32x32 does not give images of 16x16 px"):
         training_transform(replace(card, provenance={"transform": "none 32x32"}))
     path = write_image(tmp_path / "a.png")
-    (target,) = find_targets(path, installed_plugins().scene_sources)
+    (target,) = find_targets(path, card, installed_plugins().scene_sources)
     assert target.name == "a"
     with Image.open(path) as image:
         expected = image.crop((5, 0, 25, 20)).resize((16, 16), Image.Resampling.LANCZOS)
@@ -90,10 +93,26 @@ def test_targets_are_cropped_as_the_training_images(tmp_path: Path) -> None:
 def test_images_of_a_folder_have_different_names(tmp_path: Path) -> None:
     for name in ("a/x.png", "b/x.png", "y.jpg"):
         write_image(tmp_path / "in" / name)
-    targets = find_targets(tmp_path / "in", installed_plugins().scene_sources)
+    targets = find_targets(tmp_path / "in", LinearGenerator().card, installed_plugins().scene_sources)
     assert sorted(target.name for target in targets) == ["x", "x-2", "y"]
     with pytest.raises(DatasetError, match="no such file or folder"):
-        find_targets(tmp_path / "none", installed_plugins().scene_sources)
+        find_targets(tmp_path / "none", LinearGenerator().card, installed_plugins().scene_sources)
+
+
+def test_images_of_a_dataset_have_its_labels_if_the_model_has_them_too(tmp_path: Path) -> None:
+    path = write_squares(tmp_path / "squares.zip", 6)
+    card, sources = LinearGenerator().card, installed_plugins().scene_sources
+    targets = find_targets(path, card, sources)
+    with open_dataset(path) as reader:
+        expected = [one_hot(card, record.label) for record in reader.metadata.images]  # type: ignore[arg-type]
+    assert [target.label for target in targets] == expected
+    for other in (replace(card, classes=("a", "b", "c")), LinearGenerator("value").card, LinearGenerator(None).card):
+        assert {target.label for target in find_targets(path, other, sources)} == {None}
+    values = write_squares(tmp_path / "values.zip", 6, label_kind="value")
+    with open_dataset(values) as reader:
+        card = replace(LinearGenerator("value").card, unit=reader.metadata.unit)
+        expected = [record.label for record in reader.metadata.images]  # type: ignore[misc]
+    assert [target.label for target in find_targets(values, card, sources)] == expected
 
 
 def test_a_projection_has_images_latents_and_a_tuned_model(tmp_path: Path) -> None:

@@ -146,12 +146,12 @@ def _projected(
     path: Path, generator: LatentGenerator, source: LabelVector | None
 ) -> tuple[LatentArray, LabelVector, Origin]:
     """Latents of an image, found by projection."""
-    targets = find_targets(path, installed_plugins().scene_sources)
+    targets = find_targets(path, generator.card, installed_plugins().scene_sources)
     if len(targets) != 1:
         raise ConfigError(f"{path}: {len(targets)} images; edit one of them, or use crowdgan project")
     pixels = targets[0].pixels(training_transform(generator.card))
     with progress_bar() as progress:
-        projection = project_image(generator, pixels, source, progress=progress)
+        projection = project_image(generator, pixels, source or targets[0].label, progress=progress)
     assert projection.label is not None
     return projection.latent, projection.label, {"target": path.name, **projection.scores()}
 

@@ -57,7 +57,7 @@ def command(
     writes the latents found so far.
 
     Images are cropped and resized as the training images of the model were. Without --density or --label, the label of
-    an image is estimated by comparison with generated images.
+    an image is that of the dataset, or estimated by comparison with generated images.
 
     \b
     Examples:
@@ -65,9 +65,8 @@ def command(
       crowdgan project --network crowds64 --target square.jpg --density 1.5 --tune --outdir square
       crowdgan project --network model.safetensors --target images --space w+ --num-steps 500 --outdir projections
     """
-    plugins = installed_plugins()
-    targets = find_targets(target, plugins.scene_sources)
     generator = require_latents(load_generator(network, device), "projection")
+    targets = find_targets(target, generator.card, installed_plugins().scene_sources)
     is_single = len(targets) == 1 and target.is_file()
     label = None
     if conditioning != Conditioning():
@@ -92,7 +91,7 @@ def command(
     means = LatentMeans(generator)
     with progress_bar() as progress:
         for item in remaining:
-            _project(item, image_transform, label, generator, means, configs[item.name], progress)
+            _project(item, image_transform, label or item.label, generator, means, configs[item.name], progress)
 
 
 def _project(

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.images import IMAGE_SUFFIXES, to_upright_rgb
 from crowdgan_core.io.stored_images import ImageFile, StoredImage
 from crowdgan_core.models.card import TRANSFORM_KEY, ModelCard
+from crowdgan_core.models.generation.conditioning import LabelVector, one_hot
 from crowdgan_core.pipeline.reading import iterate_images
 from crowdgan_core.scenes.transform import TRANSFORMS, ImageTransform, TransformName
 from crowdgan_core.sources.base import SceneSource
@@ -31,6 +33,9 @@ class Target:
 
     image: StoredImage
 
+    label: LabelVector | None = None
+    """Label in the dataset, if it is a label of the model; None if it is unknown."""
+
     def pixels(self, transform: ImageTransform) -> ImageArray:
         """The cropped and resized image, `[height, width, 3]`.
 
@@ -41,8 +46,13 @@ class Target:
         return transform.pixels(image, transform.geometry((image.height, image.width)))
 
 
-def find_targets(path: Path, sources: Mapping[str, SceneSource]) -> list[Target]:
+def find_targets(path: Path, card: ModelCard, sources: Mapping[str, SceneSource]) -> list[Target]:
     """The images at a path, each with another name.
+
+    Args:
+        path: image, folder, ZIP file or dataset.
+        card: card of the model.
+        sources: installed sources by name.
 
     Raises:
         ConfigError: no source matches the path.
@@ -54,8 +64,17 @@ def find_targets(path: Path, sources: Mapping[str, SceneSource]) -> list[Target]
     targets: dict[str, Target] = {}
     for item in iterate_images(source):
         name = unused_name(PurePosixPath(item.source_name).stem, targets)
-        targets[name] = Target(name=name, image=item.image)
+        targets[name] = Target(name=name, image=item.image, label=known_label(item.record, source.metadata, card))
     return list(targets.values())
+
+
+def known_label(record: ImageRecord | None, metadata: DatasetMetadata, card: ModelCard) -> LabelVector | None:
+    """The label of an image of a dataset, if the model has the same classes or the same unit; otherwise None."""
+    if record is None or record.label is None or metadata.label_kind != card.label_kind:
+        return None
+    if isinstance(record.label, int):
+        return one_hot(card, record.label) if metadata.classes == card.classes else None
+    return record.label if len(record.label) == card.label_dim and metadata.unit == card.unit else None
 
 
 def unused_name(stem: str, used: Mapping[str, object]) -> str:
