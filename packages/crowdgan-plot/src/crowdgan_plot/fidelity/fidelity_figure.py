@@ -99,7 +99,9 @@ def _draw_measured(axes: Axes, report: FidelityReport, column: int) -> None:
     _set_density_scale(axes, report, column)
     axes.set_title(predictor.name, loc="left", color=LINE_COLOURS[1] if predictor.is_void else TEXT_COLOUR)
     axes.set_ylabel(wrap_text(f"measured density ({report.unit})", NAME_CHARACTERS))
-    legend = axes.legend(loc="lower right", ncols=3, handletextpad=0.3, columnspacing=1.0, markerscale=2, **ABOVE)
+    legend = axes.legend(
+        loc="lower right", ncols=3, handlelength=1.2, handletextpad=0.3, columnspacing=0.8, markerscale=2, **ABOVE
+    )
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)
