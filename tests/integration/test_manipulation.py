@@ -40,7 +40,7 @@ def write_image(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def test_a_image_is_projected_tuned_and_edited(tmp_path: Path, model: Path) -> None:
+def test_an_image_is_projected_tuned_and_edited(tmp_path: Path, model: Path) -> None:
     image, before = write_image(tmp_path / "image.png"), model.read_bytes()
     out = tmp_path / "out"
     result = run("project", "--network", model, "--target", image, "--outdir", out, "--tune", "--tune-steps", 3, *FAST)
