@@ -26,7 +26,7 @@ from crowdgan_core.models import loading
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation import generation, mixing, samples
-from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector
+from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, given_label, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.sweep_steps import SweepRange, sweep_steps
 from crowdgan_core.models.latent_generator import NoiseMode, require_latents
@@ -379,11 +379,10 @@ def project_image(
     expected = (*generator.card.resolution, 3)
     if image.shape != expected or image.dtype != np.uint8:
         raise ConfigError(f"the image is {image.dtype} of shape {image.shape}; it must be uint8 of shape {expected}")
-    is_known = density is not None or label is not None
     return projections.project_image(
         latent_generator,
         image,
-        _label_vector(generator.card, density, label) if is_known else None,
+        given_label(generator.card, _conditioning(density, label)),
         options=ProjectionOptions(space=space, num_steps=num_steps, distance_weight=distance_weight, seed=seed),
         tuning=TuningOptions(num_tuning_steps=num_tuning_steps) if tune else None,
         progress=progress,
@@ -519,10 +518,11 @@ def write_synthetic_dataset(
 
 
 def _label_vector(card: ModelCard, density: str | float | None, label: str | int | None) -> LabelVector | None:
-    return label_vector(
-        card,
-        Conditioning(density=None if density is None else str(density), label=None if label is None else str(label)),
-    )
+    return label_vector(card, _conditioning(density, label))
+
+
+def _conditioning(density: str | float | None, label: str | int | None) -> Conditioning:
+    return Conditioning(density=None if density is None else str(density), label=None if label is None else str(label))
 
 
 def _name(source: SourceReader) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ import numpy as np
 from crowdgan_core.api import load_generator, open_dataset
 from crowdgan_core.cli.common.dataclass_options import add_options, options_from
 from crowdgan_core.cli.common.model_options import device_option, network_option
-from crowdgan_core.cli.common.output import printable
+from crowdgan_core.cli.common.output import printable, warn_about_extrapolation
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
@@ -19,13 +20,7 @@ from crowdgan_core.manipulation.edit_files import EditConfig, edit_record, write
 from crowdgan_core.manipulation.latent_file import read_latent
 from crowdgan_core.manipulation.projection import project_image
 from crowdgan_core.manipulation.targets import find_targets, training_transform
-from crowdgan_core.models.generation.conditioning import (
-    Conditioning,
-    LabelVector,
-    describe_label,
-    extrapolation_warning,
-    label_vector,
-)
+from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, given_label
 from crowdgan_core.models.generation.parsing import MAX_SEED
 from crowdgan_core.models.generation.strips import AnimationFormat
 from crowdgan_core.models.generation.sweep_steps import SweepRange
@@ -88,15 +83,15 @@ def command(
       crowdgan edit --network model.safetensors --target square.jpg --density dense --layers 4-7 --outdir edit
       crowdgan edit --network crowds64 --seed 3 --source-density 0.5 --data crowds.zip --outdir edit
     """
+    if sum(item is not None for item in (latent, target, seed)) != 1:
+        raise ConfigError("give one of --latent, --target and --seed")
     generator = require_latents(load_generator(network, device), "an edit")
     card = generator.card
-    vector = None if conditioning == Conditioning() else label_vector(card, conditioning)
+    vector = given_label(card, conditioning)
     steps = edit_steps(card, vector, sweep_range)
     config = EditConfig(animation=animation, outdir=outdir, overwrite=overwrite)
     config.check_destination(len(steps))
-    if sum(item is not None for item in (latent, target, seed)) != 1:
-        raise ConfigError("give one of --latent, --target and --seed")
-    source = None if source_density is None else label_vector(card, Conditioning(density=source_density))
+    source = given_label(card, Conditioning(density=source_density))
     if latent is not None:
         w, source, origin = _stored(latent, generator, source)
     elif target is not None:
@@ -104,15 +99,13 @@ def command(
     else:
         assert seed is not None
         w, source, origin = _generated(seed, generator, source)
-    warning = extrapolation_warning(card, vector)
-    if warning is not None:
-        click.echo(printable(f"warning: {warning}"), err=True)
+    if vector is not None:
+        warn_about_extrapolation(card, conditioning)
     edit = edit_image(generator, w, source, steps, options=options)
     if data is not None:
         edit = edit.with_measured(_fit_measurement(data, generator, device))
     record = edit_record(card, network.name, options, origin)
-    config = EditConfig(animation=animation, outdir=outdir, overwrite=overwrite, record=record)
-    paths = write_edit(edit, card, config)
+    paths = write_edit(edit, card, replace(config, record=record))
     click.echo(printable(f"unedited image: {describe_label(card, source)}"))
     for path in paths:
         click.echo(printable(f"wrote {path}"))

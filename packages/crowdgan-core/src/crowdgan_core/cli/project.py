@@ -17,7 +17,7 @@ from crowdgan_core.manipulation.projection_files import ProjectConfig, write_pro
 from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.targets import Target, find_targets, training_transform
 from crowdgan_core.manipulation.tuning import TuningOptions
-from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, label_vector
+from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, given_label
 from crowdgan_core.models.latent_generator import LatentGenerator, require_latents
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.transform import TRANSFORMS, ImageTransform, TransformName
@@ -68,9 +68,7 @@ def command(
     generator = require_latents(load_generator(network, device), "projection")
     targets = find_targets(target, generator.card, installed_plugins().scene_sources)
     is_single = len(targets) == 1 and target.is_file()
-    label = None
-    if conditioning != Conditioning():
-        label = label_vector(generator.card, conditioning)
+    label = given_label(generator.card, conditioning)
     image_transform = training_transform(generator.card, transform)
     configs = {
         item.name: ProjectConfig(

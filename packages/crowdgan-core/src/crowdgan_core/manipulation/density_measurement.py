@@ -10,7 +10,7 @@ from crowdgan_core.datasets.record_densities import annotated_indices, log_offse
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.metrics.inputs import EvaluationInputs
 from crowdgan_core.metrics.predictor import DensityPredictor
-from crowdgan_core.metrics.predictor_calls import available_predictors, fit_predictor, predict_logs
+from crowdgan_core.metrics.predictor_calls import available_predictors, check_predictors, fit_predictor, predict_logs
 from crowdgan_core.metrics.stored_images import DatasetImages
 from crowdgan_core.plugins.registry import PluginRegistry
 from crowdgan_core.utils.arrays import FloatArray
@@ -62,8 +62,7 @@ class DensityMeasurement:
             PluginError: a predictor failed.
         """
         predictors, unavailable = available_predictors(plugins)
-        if not predictors:
-            raise ConfigError(f"no density predictor is available: {'; '.join(unavailable) or 'none is installed'}")
+        check_predictors(predictors, unavailable)
         indices = annotated_indices(reader.metadata)
         if len(indices) < MIN_IMAGES:
             raise DatasetError(f"{reader.path}: {len(indices)} images have a density; at least {MIN_IMAGES} are needed")

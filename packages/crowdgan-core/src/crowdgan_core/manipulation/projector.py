@@ -85,11 +85,11 @@ class Projector:
     ) -> None:
         self._generator, self._options = generator, options
         self._loss = PyramidLoss(to_float_images(targets))
-        self._means = np.stack([means.mean(label) for label in labels])
+        per_layer = np.stack([means.mean(label) for label in labels])
+        self._means = per_layer if options.space == "w+" else per_layer.mean(axis=1, keepdims=True)
         self._spreads = np.array([means.spread(label) for label in labels])[:, None, None]
         self._num_layers = generator.latent_shape[0]
-        shared = self._means.mean(axis=1, keepdims=True)
-        self._w = self._means.copy() if options.space == "w+" else shared
+        self._w = self._means
         self._moments = np.zeros((2, *self._w.shape))
         self._rngs = [np.random.default_rng(options.seed) for _ in labels]
         self.num_steps_done = 0
@@ -117,7 +117,7 @@ class Projector:
         if self._options.space == "w":
             gradient = gradient.sum(axis=1, keepdims=True)
         weight = self._options.distance_weight / self._spreads**2
-        offset = self._w - (self._means if self._options.space == "w+" else self._means.mean(axis=1, keepdims=True))
+        offset = self._w - self._means
         distance = weight * offset**2 / self._w.shape[1]
         gradient += 2 * weight * offset / self._w.shape[1]
         self._w = self._w - learning_rate(t) * self._adam(gradient)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.metrics.extractor import FeatureExtractor
 from crowdgan_core.metrics.image_sets import ImageSet
 from crowdgan_core.metrics.predictor import DensityPredictor
@@ -27,6 +28,16 @@ def available_predictors(plugins: PluginRegistry) -> tuple[Mapping[str, type[Den
     reasons = {name: cls.unavailable_reason() for name, cls in plugins.density_predictors.items()}
     available = {name: cls for name, cls in plugins.density_predictors.items() if reasons[name] is None}
     return available, tuple(f"{name}: {reason}" for name, reason in reasons.items() if reason is not None)
+
+
+def check_predictors(predictors: Mapping[str, type[DensityPredictor]], unavailable: Sequence[str]) -> None:
+    """Checks that there is a predictor.
+
+    Raises:
+        ConfigError: there is none; the message has the reasons in `unavailable`.
+    """
+    if not predictors:
+        raise ConfigError(f"no density predictor is available: {'; '.join(unavailable) or 'none is installed'}")
 
 
 def fit_predictor(

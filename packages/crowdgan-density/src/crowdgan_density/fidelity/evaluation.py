@@ -17,7 +17,7 @@ from crowdgan_core.metrics.fidelity_report import (
     Sensitivity,
 )
 from crowdgan_core.metrics.predictor import DensityPredictor
-from crowdgan_core.metrics.predictor_calls import LoadExtractor, fit_predictor, predict_logs
+from crowdgan_core.metrics.predictor_calls import LoadExtractor, check_predictors, fit_predictor, predict_logs
 from crowdgan_core.metrics.stored_images import DatasetImages
 from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_core.utils.flags import format_size
@@ -61,8 +61,7 @@ def fit_predictors(
         DatasetError: an image is damaged, or the images of a dataset have several sizes.
         PluginError: a predictor or an extractor failed, or returned invalid values.
     """
-    if not predictors:
-        raise ConfigError(f"no density predictor is available: {'; '.join(unavailable) or 'none is installed'}")
+    check_predictors(predictors, unavailable)
     annotated = remove_copies(annotated)
     evaluation = FidelityEvaluation(annotated, load_extractor, unavailable, seed=seed, device=device)
     evaluation.fit(predictors, progress or NullProgress())

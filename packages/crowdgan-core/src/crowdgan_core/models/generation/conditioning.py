@@ -53,6 +53,15 @@ def label_vector(card: ModelCard, conditioning: Conditioning) -> LabelVector | N
     return _class_by_name(card, text) if conditioning.label is None else _class_by_index(card, text)
 
 
+def given_label(card: ModelCard, conditioning: Conditioning) -> LabelVector | None:
+    """The label vector; None if the conditioning names no label.
+
+    Raises:
+        ConfigError: the model has no such label.
+    """
+    return None if conditioning == Conditioning() else label_vector(card, conditioning)
+
+
 def one_hot(card: ModelCard, index: int) -> LabelVector:
     """The label vector of a class."""
     return tuple(float(index == position) for position in range(card.label_dim))
