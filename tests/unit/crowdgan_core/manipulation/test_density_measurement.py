@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from crowdgan_core.api import open_dataset
+from crowdgan_core.datasets.record_densities import LogScale
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.metrics.predictor import DensityPredictor
@@ -58,6 +59,13 @@ def test_densities_of_images_are_measured(tmp_path: Path) -> None:
     measured = measurement.measure(np.stack([squares_image(count, seed=500 + count) for count in counts]))
     assert list(measured) == ["brightness"]
     assert measured["brightness"] == pytest.approx(counts, rel=0.25)
+
+
+def test_extreme_predictions_are_limited() -> None:
+    predictors: dict[str, DensityPredictor] = {"high": Brightness(np.array([1.0, 0.0]))}  # the brightness, 0 to 255
+    measurement = DensityMeasurement(predictors, LogScale(offset=0.5, max_density=8.0))
+    images = np.stack([np.full((4, 4, 3), value, np.uint8) for value in (0, 1, 255)])
+    assert measurement.measure(images)["high"] == pytest.approx([0.5, np.e - 0.5, 8.0])
 
 
 def test_what_prevents_a_measurement_is_an_error(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Densities of annotated images: their labels, or the densities from which classes were derived."""
+"""Densities of annotated images: their labels, or the densities from which classes were derived; their logarithms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +15,13 @@ OFFSET_FRACTION = 0.1
 
 Ours: with it an image without people has a finite logarithm, and the result does not depend on the unit of the density,
 which log(1 + density) does.
+"""
+
+MAX_EXTRAPOLATION = 2.0
+"""Largest measured density in multiples of the largest one of the images that predictors are fitted to.
+
+Ours: a linear prediction of the logarithm can be far outside the densities that it was fitted to, and a single such
+image would dominate the mean absolute error.
 """
 
 
@@ -41,6 +49,29 @@ def annotated_indices(metadata: DatasetMetadata) -> IndexArray:
     return np.array(known, np.intp)
 
 
-def log_offset(densities: FloatArray) -> float:
-    """Offset of the logarithm log(density + offset), to which density predictors are fitted."""
-    return OFFSET_FRACTION * float(np.median(densities[densities > 0]))
+@dataclass(frozen=True, kw_only=True)
+class LogScale:
+    """The logarithmic scale of densities that density predictors are fitted to."""
+
+    offset: float
+    """Predictors are fitted to log(density + offset)."""
+
+    max_density: float
+    """Largest density that is measured; higher predictions are set to it."""
+
+    @classmethod
+    def fit(cls, densities: FloatArray) -> LogScale:
+        """The scale of densities `[num_images]`, of which at least one is positive."""
+        return LogScale(
+            offset=OFFSET_FRACTION * float(np.median(densities[densities > 0])),
+            max_density=MAX_EXTRAPOLATION * float(densities.max()),
+        )
+
+    def log(self, densities: FloatArray) -> FloatArray:
+        """Logarithms of densities plus the offset."""
+        return np.asarray(np.log(densities + self.offset))
+
+    def density(self, logs: FloatArray) -> FloatArray:
+        """Densities of logarithms, from 0 to `max_density`."""
+        max_log = np.log(self.max_density + self.offset)
+        return np.asarray(np.maximum(np.exp(np.minimum(logs, max_log)) - self.offset, 0))

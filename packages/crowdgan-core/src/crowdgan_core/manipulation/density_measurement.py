@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.datasets.protocols import DatasetReader
-from crowdgan_core.datasets.record_densities import annotated_indices, log_offset, record_densities
+from crowdgan_core.datasets.record_densities import LogScale, annotated_indices, record_densities
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.metrics.inputs import EvaluationInputs
 from crowdgan_core.metrics.predictor import DensityPredictor
@@ -29,11 +29,11 @@ class DensityMeasurement:
 
     Args:
         predictors: fitted predictors by name.
-        offset: the predictors estimate log(density + offset).
+        scale: the scale of the predictors.
     """
 
-    def __init__(self, predictors: dict[str, DensityPredictor], offset: float) -> None:
-        self._predictors, self._offset = predictors, offset
+    def __init__(self, predictors: dict[str, DensityPredictor], scale: LogScale) -> None:
+        self._predictors, self._scale = predictors, scale
 
     @classmethod
     def fit(
@@ -72,13 +72,13 @@ class DensityMeasurement:
             sizes = format_size(images.size), format_size(resolution)
             raise ConfigError(f"{reader.path}: the images are {sizes[0]} px; those of the model are {sizes[1]} px")
         densities = record_densities([reader.metadata.images[index] for index in indices])
-        offset = log_offset(densities)
+        scale = LogScale.fit(densities)
         inputs = EvaluationInputs(num_images=len(images), extractors=plugins.feature_extractors, device=device)
         fitted = {
             name: fit_predictor(
                 predictor,
                 images,
-                np.log(densities + offset),
+                scale.log(densities),
                 load_extractor=inputs.extractor,
                 seed=seed,
                 device=device,
@@ -86,7 +86,7 @@ class DensityMeasurement:
             )
             for name, predictor in predictors.items()
         }
-        return cls(fitted, offset)
+        return cls(fitted, scale)
 
     def measure(self, images: npt.NDArray[np.uint8]) -> dict[str, FloatArray]:
         """Density of each image `[num_images]`, by the name of the predictor.
@@ -98,6 +98,5 @@ class DensityMeasurement:
             PluginError: a predictor failed.
         """
         return {
-            name: np.maximum(np.exp(predict_logs(predictor, images)) - self._offset, 0)
-            for name, predictor in self._predictors.items()
+            name: self._scale.density(predict_logs(predictor, images)) for name, predictor in self._predictors.items()
         }

@@ -10,18 +10,11 @@ from typing import Literal
 import numpy as np
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
-from crowdgan_core.datasets.record_densities import annotated_indices, log_offset, record_densities
+from crowdgan_core.datasets.record_densities import LogScale, annotated_indices, record_densities
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.utils.arrays import FloatArray, IndexArray
 from crowdgan_density.fidelity.split import quantile_bounds
-
-MAX_EXTRAPOLATION = 2.0
-"""Largest measured density in multiples of the largest one of the images that predictors are fitted to.
-
-Ours: a linear prediction of the logarithm can be far outside the densities that it was fitted to, and a single such
-image would dominate the mean absolute error.
-"""
 
 NUM_WINDOWS = 4
 """Windows of densities of a dataset with continuous labels, with equal numbers of images."""
@@ -34,8 +27,8 @@ CLASS_UNIT = "classes"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DensityScale:
-    """The classes of densities, and their logarithmic scale."""
+class DensityScale(LogScale):
+    """The logarithmic scale of densities, and their classes."""
 
     label_kind: Literal["class", "value"]
     """Whether requests are classes or densities."""
@@ -49,26 +42,11 @@ class DensityScale:
     bounds: ClassBounds
     """Densities at which the class changes."""
 
-    offset: float
-    """Predictors are fitted to log(density + offset)."""
-
     centres: tuple[float, ...]
     """Median of log(density + offset) of each class, increasing."""
 
     requests: tuple[float, ...]
     """Densities to request: one per class, or evenly spaced quantiles for continuous labels."""
-
-    max_density: float
-    """Largest density that is measured; higher predictions are set to it."""
-
-    def log(self, densities: FloatArray) -> FloatArray:
-        """Logarithms of densities plus the offset."""
-        return np.asarray(np.log(densities + self.offset))
-
-    def density(self, logs: FloatArray) -> FloatArray:
-        """Densities of logarithms, from 0 to `max_density`."""
-        max_log = np.log(self.max_density + self.offset)
-        return np.asarray(np.maximum(np.exp(np.minimum(logs, max_log)) - self.offset, 0))
 
     def class_indices(self, densities: FloatArray) -> IndexArray:
         """Class of each density."""
@@ -122,9 +100,9 @@ def fit_scale(metadata: DatasetMetadata, records: Sequence[ImageRecord]) -> Dens
     densities = record_densities(records)
     bounds = _bounds(metadata, records, densities)
     classes = metadata.classes or _window_names(bounds.values)
-    offset = log_offset(densities)
-    centres = _centres(np.log(densities + offset), bounds, densities)
-    requests = np.exp(centres) - offset
+    scale = LogScale.fit(densities)
+    centres = _centres(scale.log(densities), bounds, densities)
+    requests = np.exp(centres) - scale.offset
     if metadata.label_kind == "value":
         requests = np.unique(np.quantile(densities, (np.arange(NUM_REQUESTED) + 0.5) / NUM_REQUESTED))
     return DensityScale(
@@ -132,10 +110,10 @@ def fit_scale(metadata: DatasetMetadata, records: Sequence[ImageRecord]) -> Dens
         unit=_unit(metadata),
         classes=classes,
         bounds=bounds,
-        offset=offset,
+        offset=scale.offset,
         centres=centres,
         requests=tuple(requests.tolist()),
-        max_density=MAX_EXTRAPOLATION * float(densities.max()),
+        max_density=scale.max_density,
     )
 
 
