@@ -22,11 +22,11 @@ from crowdgan_core.api import load_generator, open_dataset
 from crowdgan_core.datasets.record_densities import annotated_indices, record_densities
 from crowdgan_core.manipulation.density_edit import edit_image, label_step
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
-from crowdgan_core.manipulation.latent_means import LatentMeans
 from crowdgan_core.manipulation.projection import Projection, project_image
 from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.latent_generator import LatentGenerator, require_latents
+from crowdgan_core.models.latent_means import LatentMeans
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.arrays import FloatArray, ImageArray
 

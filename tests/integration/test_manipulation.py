@@ -55,6 +55,15 @@ def test_an_image_is_projected_tuned_and_edited(tmp_path: Path, model: Path) -> 
     assert result.exit_code == 0, result.output
     record = read_png_metadata(tmp_path / "edit" / "edited-0.png")
     assert {"label": [0, 0, 1], "latent": "projected_w.npz", "layers": [2, 3, 4, 5]}.items() <= record.items()
+    generate = ("generate", "--network", out / "tuned.safetensors", "--device", "cpu")
+    latents = ("--latent", tmp_path / "edit" / "edited-0.npz", "--latent", out / "projected_w.npz")
+    result = run(*generate, *latents, "--outdir", tmp_path / "generated")
+    assert result.exit_code == 0, result.output
+    pixels = [
+        np.asarray(Image.open(folder / name))
+        for folder, name in ((tmp_path / "generated", "latent0000.png"), (tmp_path / "edit", "edited-0.png"))
+    ]
+    assert np.array_equal(*pixels)
 
 
 def test_the_images_of_a_folder_are_projected_and_finished_ones_skipped(tmp_path: Path, model: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.atomic import check_overwrite
 from crowdgan_core.models.card import CARD_KEY, LabelKind, ModelCard
-from crowdgan_core.models.latent_generator import ImageLoss, LatentArray, NoiseMode
+from crowdgan_core.models.latent_generator import ImageLoss, LatentArray, NoiseMode, TruncationMean
 from crowdgan_core.utils.arrays import FloatArray, LabelArray
 
 NUM_LAYERS, LATENT_DIM = 4, 12
@@ -60,6 +60,7 @@ class LinearGenerator:
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        truncation_mean: TruncationMean = "label",
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
         noise_mode: NoiseMode = "const",
@@ -68,7 +69,13 @@ class LinearGenerator:
             raise ConfigError("the model has no noise inputs")
         if translate != (0, 0) or rotate_deg != 0:
             raise ConfigError("the model does not support translation and rotation")
-        latents = self.map_seeds(seeds, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        latents = self.map_seeds(
+            seeds,
+            labels,
+            truncation_psi=truncation_psi,
+            truncation_cutoff=truncation_cutoff,
+            truncation_mean=truncation_mean,
+        )
         return self.synthesise(latents)
 
     def map_seeds(
@@ -78,11 +85,16 @@ class LinearGenerator:
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        truncation_mean: TruncationMean = "label",
     ) -> LatentArray:
         z = np.stack([np.random.default_rng(seed).standard_normal(LATENT_DIM) for seed in seeds])
         offsets = np.repeat(SPREAD * z[:, None], NUM_LAYERS, 1).astype(np.float32)
-        offsets[:, :truncation_cutoff] *= truncation_psi
-        return self._means(len(seeds), labels) + offsets
+        latents = self._means(len(seeds), labels)
+        centres = latents if truncation_mean == "label" else np.zeros_like(latents)
+        truncated = centres + np.float32(truncation_psi) * (latents + offsets - centres)
+        latents = latents + offsets
+        latents[:, :truncation_cutoff] = truncated[:, :truncation_cutoff]
+        return latents
 
     def synthesise(self, latents: LatentArray) -> np.ndarray:
         return np.clip(np.rint((self._float_images(latents) + 1) * 127.5), 0, 255).astype(np.uint8)

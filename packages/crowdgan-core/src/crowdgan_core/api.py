@@ -29,7 +29,7 @@ from crowdgan_core.models.generation import generation, mixing, samples
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, given_label, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.sweep_steps import SweepRange, sweep_steps
-from crowdgan_core.models.latent_generator import NoiseMode, require_latents
+from crowdgan_core.models.latent_generator import NoiseMode, TruncationMean, require_latents
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.pipeline import build, estimation, reading
 from crowdgan_core.pipeline.build import BuildConfig
@@ -239,6 +239,7 @@ def generate_images(
     label: str | int | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
+    truncation_mean: TruncationMean = "label",
     noise_mode: NoiseMode = "const",
     batch_size: int = 8,
 ) -> ImageArray:
@@ -251,6 +252,7 @@ def generate_images(
         label: class index, instead of `density`.
         truncation_psi: 1 turns truncation off; lower values give less diverse images.
         truncation_cutoff: number of truncated layers, from the coarsest; None for all.
+        truncation_mean: `label` truncates towards the mean latent of the label, `all` towards that of all labels.
         noise_mode: noise inputs of StyleGAN2: `const`, `random` by seed, or `none`.
         batch_size: images generated at a time; the result does not depend on it.
 
@@ -262,6 +264,7 @@ def generate_images(
     options = GenerationOptions(
         truncation_psi=truncation_psi,
         truncation_cutoff=truncation_cutoff,
+        truncation_mean=truncation_mean,
         noise_mode=noise_mode,
         batch_size=batch_size,
     )
@@ -278,6 +281,7 @@ def sweep_images(
     last: float | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
+    truncation_mean: TruncationMean = "label",
     noise_mode: NoiseMode = "const",
 ) -> ImageArray:
     """Images uint8 `[num_steps, height, width, 3]` of one seed at increasing density.
@@ -290,6 +294,7 @@ def sweep_images(
         last: highest density, for continuous labels only.
         truncation_psi: 1 turns truncation off.
         truncation_cutoff: number of truncated layers, from the coarsest; None for all.
+        truncation_mean: `label` truncates towards the mean latent of the label, `all` towards that of all labels.
         noise_mode: noise inputs of StyleGAN2: `const`, `random` by seed, or `none`.
 
     Raises:
@@ -298,7 +303,10 @@ def sweep_images(
     """
     vectors = [step.vector for step in sweep_steps(generator.card, SweepRange(steps=steps, first=first, last=last))]
     options = GenerationOptions(
-        truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, noise_mode=noise_mode
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+        truncation_mean=truncation_mean,
+        noise_mode=noise_mode,
     )
     return np.stack(list(generation.generate_images(generator, [seed] * len(vectors), vectors, options)))
 
@@ -313,6 +321,7 @@ def mix_images(
     label: str | int | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
+    truncation_mean: TruncationMean = "label",
     batch_size: int = 8,
 ) -> ImageArray:
     """Style mixing: images uint8 `[num_rows, num_cols, height, width, 3]`, one per pair of seeds.
@@ -327,6 +336,7 @@ def mix_images(
         label: class index, instead of `density`.
         truncation_psi: 1 turns truncation off.
         truncation_cutoff: number of truncated layers, from the coarsest; None for all.
+        truncation_mean: `label` truncates towards the mean latent of the label, `all` towards that of all labels.
         batch_size: images generated at a time; the result does not depend on it.
 
     Raises:
@@ -334,7 +344,10 @@ def mix_images(
         PluginError: the backend breaks its contract.
     """
     options = GenerationOptions(
-        truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, batch_size=batch_size
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+        truncation_mean=truncation_mean,
+        batch_size=batch_size,
     )
     options.check_generator(generator)
     latent_generator = mixing.require_style_mixing(generator)

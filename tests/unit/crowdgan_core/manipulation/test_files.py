@@ -15,7 +15,6 @@ from crowdgan_core.api import open_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
 from crowdgan_core.manipulation.edit_files import EditConfig, edit_record, write_edit
-from crowdgan_core.manipulation.latent_file import encode_latent, read_latent
 from crowdgan_core.manipulation.projection import project_image
 from crowdgan_core.manipulation.projection_files import ProjectConfig, write_projection
 from crowdgan_core.manipulation.projector import ProjectionOptions
@@ -25,6 +24,7 @@ from crowdgan_core.models.card import ModelCard, read_card
 from crowdgan_core.models.generation.conditioning import one_hot
 from crowdgan_core.models.generation.png_metadata import read_png_metadata
 from crowdgan_core.models.generation.sweep_steps import SweepRange
+from crowdgan_core.models.latent_file import encode_latent, read_latent
 from crowdgan_core.plugins.discovery import installed_plugins
 from tests.support.fidelity import write_squares
 from tests.support.linear_generator import LATENT_DIM, NUM_LAYERS, LinearGenerator

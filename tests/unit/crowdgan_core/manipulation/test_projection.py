@@ -13,13 +13,13 @@ from crowdgan_blobs.model import example_model
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
 from crowdgan_core.manipulation.label_estimation import estimate_labels
-from crowdgan_core.manipulation.latent_means import LatentMeans
 from crowdgan_core.manipulation.projection import InterruptedProjection, project_image
 from crowdgan_core.manipulation.projector import ProjectionOptions, Projector
 from crowdgan_core.manipulation.similarity import psnr
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.generation.conditioning import one_hot
 from crowdgan_core.models.generation.sweep_steps import SweepRange
+from crowdgan_core.models.latent_means import LatentMeans
 from tests.support.linear_generator import NUM_LAYERS, SPREAD, LinearGenerator
 
 DENSE = (0.0, 0.0, 1.0)

@@ -75,6 +75,11 @@ class IgnoredCutoff(Violation):
         return super().generate(*arguments, **options)
 
 
+class IgnoredMean(Violation):
+    def map_seeds(self, *arguments: Any, truncation_mean: Any = None, **options: Any) -> Any:
+        return super().map_seeds(*arguments, **options)
+
+
 class BatchNoise(Violation):
     def generate(self, seeds: Any, labels: Any, noise_mode: str = "const", **options: Any) -> Any:
         images = super().generate(seeds, labels, **options)
@@ -137,6 +142,7 @@ class ForgottenProvenance(Violation):
         (BatchDependence, "an image must not depend on its batch"),
         (IgnoredTruncation, "truncation_psi 0.5 must change the latents"),
         (FineLayersTruncated, "map_seeds with truncation_cutoff 0 must truncate that number of layers"),
+        (IgnoredMean, "map_seeds must return one latent for all labels"),
         (IgnoredCutoff, "generate with truncation_cutoff 0 must give the images of its latents"),
         (BatchNoise, "noise_mode random must give the same image of a seed again, in every batch"),
         (NoiseByDefault, "noise_mode const must change nothing"),

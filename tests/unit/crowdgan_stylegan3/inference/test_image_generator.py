@@ -161,10 +161,27 @@ def test_latents_of_seeds_equal_those_of_the_published_tools() -> None:
     assert np.array_equal(generator._seed_latents([85]).numpy(), expected)
 
 
-def test_full_truncation_gives_one_image() -> None:
+def test_full_truncation_gives_one_image_per_label_or_one_of_all_labels() -> None:
     generator = StyleGanImageGenerator(*small_model(), "cpu")
-    images = generator.generate([1, 2], one_hot(0, 2), truncation_psi=0.0)
+    images = generator.generate([1, 2, 3], one_hot(0, 2, 0), truncation_psi=0.0)
+    assert np.array_equal(images[0], images[2])
+    assert not np.array_equal(images[0], images[1])
+    images = generator.generate([1, 2], one_hot(0, 2), truncation_psi=0.0, truncation_mean="all")
     assert np.array_equal(images[0], images[1])
+
+
+def test_truncation_moves_latents_towards_the_mean_of_their_label() -> None:
+    generator = StyleGanImageGenerator(*small_model(), "cpu")
+    label = one_hot(1)
+    mean = generator.map_seeds(range(1000), label.repeat(1000, axis=0)).mean(axis=0)
+    full, half = (generator.map_seeds([5], label, truncation_psi=psi)[0] for psi in (1.0, 0.5))
+    np.testing.assert_allclose(half, (full + mean) / 2, atol=1e-5)
+
+
+def test_an_unknown_truncation_mean_is_an_error() -> None:
+    generator = StyleGanImageGenerator(*small_model(), "cpu")
+    with pytest.raises(ConfigError, match="truncation mean is class; choose from label, all"):
+        generator.generate([1], one_hot(0), truncation_psi=0.5, truncation_mean="class")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("variant", ["stylegan3-t", "stylegan2"])
@@ -175,9 +192,10 @@ def test_a_truncation_cutoff_truncates_the_first_layers(variant: Variant) -> Non
     ws = generator.latents([1, 2], one_hot(0, 2))
     for cutoff in (0, 3, None):
         truncated = network.mapping.truncate(ws, 0.4, cutoff)
-        images = generator.generate([1, 2], one_hot(0, 2), truncation_psi=0.4, truncation_cutoff=cutoff)
+        options: dict[str, Any] = {"truncation_psi": 0.4, "truncation_cutoff": cutoff, "truncation_mean": "all"}
+        images = generator.generate([1, 2], one_hot(0, 2), **options)
         assert np.array_equal(images, generator.images(truncated))
-        latents = generator.map_seeds([1, 2], one_hot(0, 2), truncation_psi=0.4, truncation_cutoff=cutoff)
+        latents = generator.map_seeds([1, 2], one_hot(0, 2), **options)
         assert np.array_equal(latents, truncated.numpy())
     assert torch.equal(network.mapping.truncate(ws, 0.4, 3)[:, 3:], ws[:, 3:])
     assert torch.equal(network.mapping.truncate(ws, 0.4, 3)[:, :3], network.mapping.truncate(ws, 0.4)[:, :3])

@@ -17,13 +17,13 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.manipulation.edit_files import EditConfig, edit_record, write_edit
-from crowdgan_core.manipulation.latent_file import read_latent
 from crowdgan_core.manipulation.projection import project_image
 from crowdgan_core.manipulation.targets import find_targets, training_transform
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, given_label
 from crowdgan_core.models.generation.parsing import MAX_SEED
 from crowdgan_core.models.generation.strips import AnimationFormat
 from crowdgan_core.models.generation.sweep_steps import SweepRange
+from crowdgan_core.models.latent_file import read_latent
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator, require_latents
 from crowdgan_core.plugins.discovery import installed_plugins
 

@@ -28,14 +28,15 @@ def command(
     network: Path,
     device: str,
     seeds: tuple[int, ...],
+    latents: tuple[Path, ...],
     grid: tuple[int, int] | None,
     outdir: Path,
     overwrite: bool,
 ) -> None:
     """Generate images with a trained model: one PNG per seed, or one grid.
 
-    A model with labels needs --density or --label; `crowdgan inspect MODEL` lists its labels. Each PNG file records
-    model, seed and options in a text chunk.
+    A model with labels needs --density or --label; `crowdgan inspect MODEL` lists its labels. With --latent, images of
+    latent files are generated. Each PNG file records model, seed and options in a text chunk.
 
     \b
     Examples:
@@ -43,9 +44,11 @@ def command(
       crowdgan generate --network model.safetensors --seeds 0-31 --density dense --trunc 0.7 --grid 8x4 --outdir out
       crowdgan generate --network model.safetensors --seeds 1,5,9-12 --label 0.3,0.7,0 --outdir out
       crowdgan generate --network model.safetensors --seeds 3 --class 2 --translate 0.2,0 --rotate 15 --outdir out
+      crowdgan generate --network tuned.safetensors --latent projected_w.npz --outdir out
     """
     config = SampleConfig(
         seeds=seeds,
+        latents=latents,
         grid=grid,
         outdir=outdir,
         overwrite=overwrite,
@@ -55,7 +58,8 @@ def command(
     )
     config.check_destination()
     generator = load_generator(network, device, check=config.check_model)
-    warn_about_extrapolation(generator.card, conditioning)
+    if seeds:
+        warn_about_extrapolation(generator.card, conditioning)
     with progress_bar() as progress:
         paths = write_samples(generator, config, progress)
     click.echo(printable(f"wrote {paths[0] if len(paths) == 1 else f'{len(paths)} images to {outdir}'}"))

@@ -20,7 +20,7 @@ from crowdgan_core.models.generation.mixing import MixConfig, write_mixes
 @network_option
 @add_options(MixConfig)
 @options_from(Conditioning)
-@options_from(GenerationOptions, "truncation_psi", "truncation_cutoff", "batch_size")
+@options_from(GenerationOptions, "truncation_psi", "truncation_cutoff", "truncation_mean", "batch_size")
 @device_option
 def command(
     conditioning: Conditioning,

@@ -11,7 +11,6 @@ from crowdgan_core.cli.common.dataclass_options import options_from
 from crowdgan_core.cli.common.model_options import device_option, network_option
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.cli.common.progress_bars import progress_bar
-from crowdgan_core.manipulation.latent_means import LatentMeans
 from crowdgan_core.manipulation.projection import InterruptedProjection, Projection, project_image
 from crowdgan_core.manipulation.projection_files import ProjectConfig, write_projection
 from crowdgan_core.manipulation.projector import ProjectionOptions
@@ -19,6 +18,7 @@ from crowdgan_core.manipulation.targets import Target, find_targets, training_tr
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, given_label
 from crowdgan_core.models.latent_generator import LatentGenerator, require_latents
+from crowdgan_core.models.latent_means import LatentMeans
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.transform import TRANSFORMS, ImageTransform, TransformName
 from crowdgan_core.utils.progress import Progress

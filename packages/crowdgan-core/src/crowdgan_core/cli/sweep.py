@@ -21,7 +21,7 @@ from crowdgan_core.models.generation.sweeps import SweepConfig, write_sweeps
 @network_option
 @add_options(SweepConfig)
 @options_from(SweepRange)
-@options_from(GenerationOptions, "truncation_psi", "truncation_cutoff", "noise_mode", "batch_size")
+@options_from(GenerationOptions, "truncation_psi", "truncation_cutoff", "truncation_mean", "noise_mode", "batch_size")
 @device_option
 def command(
     sweep_range: SweepRange,
@@ -38,7 +38,8 @@ def command(
 
     Writes sweep-seed0003.png, a strip with captions, and sweep-seed0003.webp, an animation that plays forwards and
     backwards. Images below 128 px are upscaled by an integer factor, so that captions are readable. The steps between
-    two densities are logarithmic if the last one is more than 10 times the first.
+    two densities are logarithmic if the last one is more than 10 times the first. For a projected image, use
+    `crowdgan edit --latent`.
 
     \b
     Examples:

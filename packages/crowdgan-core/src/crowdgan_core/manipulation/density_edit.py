@@ -9,12 +9,12 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
-from crowdgan_core.manipulation.latent_means import LatentMeans
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, describe_label
 from crowdgan_core.models.generation.parsing import parse_layers
 from crowdgan_core.models.generation.sweep_steps import SweepRange, SweepStep, sweep_steps
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
+from crowdgan_core.models.latent_means import LatentMeans
 from crowdgan_core.utils.arrays import FloatArray, ImageArray
 from crowdgan_core.utils.flags import flag
 

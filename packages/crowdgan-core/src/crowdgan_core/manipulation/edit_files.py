@@ -10,7 +10,6 @@ from typing import Any
 from crowdgan_core.io.atomic import atomic_writer, check_overwrite
 from crowdgan_core.manipulation.comparison import difference_image
 from crowdgan_core.manipulation.density_edit import Edit, EditOptions
-from crowdgan_core.manipulation.latent_file import encode_latent
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import describe_label
 from crowdgan_core.models.generation.png_metadata import encode_png_with_metadata, model_record
@@ -21,6 +20,7 @@ from crowdgan_core.models.generation.strips import (
     encode_animation,
     image_sheet,
 )
+from crowdgan_core.models.latent_file import encode_latent
 from crowdgan_core.utils.flags import flag
 
 STRIP_NAME, ANIMATION_STEM = "edit.png", "edit"

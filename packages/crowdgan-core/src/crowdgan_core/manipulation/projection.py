@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crowdgan_core.manipulation.label_estimation import estimate_labels
-from crowdgan_core.manipulation.latent_means import LatentMeans
 from crowdgan_core.manipulation.projector import ProjectionOptions, Projector
 from crowdgan_core.manipulation.similarity import psnr, ssim
 from crowdgan_core.manipulation.tuning import TuningOptions, tune
 from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.latent_generator import GeneratorTuner, LatentArray, LatentGenerator
+from crowdgan_core.models.latent_means import LatentMeans
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.progress import NullProgress, Progress
 

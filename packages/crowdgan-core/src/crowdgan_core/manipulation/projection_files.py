@@ -9,12 +9,12 @@ from typing import Any
 
 from crowdgan_core.io.atomic import atomic_writer, check_overwrite
 from crowdgan_core.manipulation.comparison import comparison
-from crowdgan_core.manipulation.latent_file import encode_latent
 from crowdgan_core.manipulation.projection import Projection
 from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.targets import content_hash
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.generation.png_metadata import encode_png_with_metadata, model_record
+from crowdgan_core.models.latent_file import encode_latent
 
 LATENT_NAME = "projected_w.npz"
 COMPARISON_NAME = "projection.png"

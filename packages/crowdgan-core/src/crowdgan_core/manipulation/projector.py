@@ -15,9 +15,9 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation.image_loss import PyramidLoss, to_float_images
-from crowdgan_core.manipulation.latent_means import LatentMeans
 from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
+from crowdgan_core.models.latent_means import LatentMeans
 from crowdgan_core.utils.arrays import FloatArray, ImageArray
 from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.progress import NullProgress, Progress

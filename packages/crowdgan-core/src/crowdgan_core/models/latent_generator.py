@@ -22,6 +22,9 @@ FloatImages = npt.NDArray[np.float32]
 NoiseMode = Literal["const", "random", "none"]
 """Noise inputs of the synthesis: the constant noise of the model, random noise by seed, or no noise."""
 
+TruncationMean = Literal["label", "all"]
+"""Latent towards which truncation moves: the mean of the label, or the mean of all labels."""
+
 ImageLoss = Callable[[FloatImages], tuple[FloatArray, FloatImages]]
 """Maps images to the loss of each image `[num_images]`, and to the gradient of its loss with respect to each image."""
 
@@ -46,6 +49,7 @@ class LatentGenerator(ImageGenerator, Protocol):
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        truncation_mean: TruncationMean = "label",
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
         noise_mode: NoiseMode = "const",
@@ -55,8 +59,10 @@ class LatentGenerator(ImageGenerator, Protocol):
         Args:
             seeds: one per image.
             labels: `[num_seeds, label_dim]`; None for a model without labels.
-            truncation_psi: truncation towards the mean latent; 1 is off.
+            truncation_psi: truncation towards a mean latent; 1 is off.
             truncation_cutoff: number of truncated layers, from the coarsest, 0 to `num_layers`; None for all.
+            truncation_mean: the mean latent of the label of each image, or of all labels. Models without labels have
+                one mean.
             translate: `(x, y)` translation in image widths.
             rotate_deg: rotation in degrees.
             noise_mode: noise inputs; random noise depends only on the seed of the image.
@@ -74,6 +80,7 @@ class LatentGenerator(ImageGenerator, Protocol):
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        truncation_mean: TruncationMean = "label",
     ) -> LatentArray:
         """Intermediate latents of seeds and labels; without truncation they are equal for all layers.
 

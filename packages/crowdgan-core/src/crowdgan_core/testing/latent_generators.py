@@ -33,7 +33,8 @@ def check_latent_generator(generator: LatentGenerator) -> None:
 
     - `map_seeds` returns float32 latents of `latent_shape`, equal for all layers, and `synthesise` maps them to the
       images of `generate`, in every batch; the latents are not modified.
-    - Truncation changes the first `truncation_cutoff` layers only, in the same way in `map_seeds` and `generate`.
+    - Truncation changes the first `truncation_cutoff` layers only, in the same way in `map_seeds` and `generate`. With
+      a psi of 0 and the truncation mean `all`, latents are equal for all labels.
     - Random noise depends only on the seed of an image; generators without noise inputs raise ConfigError.
     - Gradients of a loss agree with numeric derivatives, and the loss receives images from -1 to 1.
     - A tuner reduces the loss of a copy, leaves the generator unchanged, and writes a model with the given provenance.
@@ -82,6 +83,9 @@ def _check_truncation(generator: LatentGenerator, latents: LatentArray, labels: 
         images = generator.generate(SEEDS, labels, truncation_psi=TRUNCATION_PSI, truncation_cutoff=cutoff)
         is_same = _difference(images, generator.synthesise(actual)) <= MAX_ROUNDING_DIFFERENCE
         require(is_same, f"generate with truncation_cutoff {cutoff} must give the images of its latents")
+    of_all = generator.map_seeds(SEEDS, labels, truncation_psi=0.0, truncation_mean="all")
+    is_equal = bool(np.allclose(of_all, of_all[:1], atol=1e-5))
+    require(is_equal, "with truncation_psi 0 and truncation_mean all, map_seeds must return one latent for all labels")
 
 
 def _check_noise_modes(generator: LatentGenerator, images: np.ndarray, labels: LabelArray | None) -> None:

@@ -23,7 +23,7 @@ from crowdgan_stylegan3.inference.video_config import VideoConfig, default_dest
 @network_option
 @add_options(VideoConfig)
 @options_from(Conditioning)
-@options_from(GenerationOptions, "truncation_psi")
+@options_from(GenerationOptions, "truncation_psi", "truncation_mean")
 @device_option
 def command(
     conditioning: Conditioning,
@@ -59,6 +59,7 @@ def command(
             density=conditioning.density,
             label=conditioning.label,
             truncation_psi=options.truncation_psi,
+            truncation_mean=options.truncation_mean,
             overwrite=overwrite,
             progress=progress,
             **video_options,

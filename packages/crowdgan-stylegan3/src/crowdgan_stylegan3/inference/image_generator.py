@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ from torch import Tensor
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.parsing import MAX_SEED
-from crowdgan_core.models.latent_generator import ImageLoss, LatentArray, NoiseMode
+from crowdgan_core.models.latent_generator import ImageLoss, LatentArray, NoiseMode, TruncationMean
+from crowdgan_core.models.latent_means import LatentMeans
 from crowdgan_core.utils.arrays import FloatArray, LabelArray
 from crowdgan_core.utils.flags import format_size
 from crowdgan_stylegan3.device import resolve_device
@@ -43,6 +44,7 @@ class StyleGanImageGenerator:
         self.device = resolve_device(device)
         self._generator = generator.to(self.device).eval()
         self._card = card
+        self._means = LatentMeans(self)
 
     def __repr__(self) -> str:
         """Backend, image size and labels, on one line."""
@@ -73,6 +75,7 @@ class StyleGanImageGenerator:
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        truncation_mean: TruncationMean = "label",
         translate: tuple[float, float] = (0.0, 0.0),
         rotate_deg: float = 0.0,
         noise_mode: NoiseMode = "const",
@@ -82,8 +85,10 @@ class StyleGanImageGenerator:
         Args:
             seeds: one per image, 0 to 2^32 - 1.
             labels: `[num_seeds, label_dim]`; None for a model without labels.
-            truncation_psi: truncation towards the mean latent; 1 is off.
+            truncation_psi: truncation towards a mean latent; 1 is off.
             truncation_cutoff: number of truncated layers, from the coarsest; None for all.
+            truncation_mean: `label` for the mean latent of the label of each image, `all` for the running mean of the
+                training, which the published tools use. Models without labels have only the latter.
             translate: `(x, y)` translation in image widths, positive to the right and down.
             rotate_deg: rotation about the image centre in degrees, positive counterclockwise; applied before the
                 translation.
@@ -95,8 +100,18 @@ class StyleGanImageGenerator:
                 or a StyleGAN3 model with a `noise_mode` other than `const`.
         """
         transform = self._image_transform(translate, rotate_deg)
-        self._check_noise_mode(noise_mode)
-        ws = self.latents(seeds, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        _check_choice("noise mode", noise_mode, NoiseMode)
+        if noise_mode != "const" and not isinstance(self._generator.synthesis, StyleGan2Synthesis):
+            raise ConfigError(
+                f"a StyleGAN3 model has no noise inputs, so noise mode {noise_mode} has no effect; use const"
+            )
+        ws = self.latents(
+            seeds,
+            labels,
+            truncation_psi=truncation_psi,
+            truncation_cutoff=truncation_cutoff,
+            truncation_mean=truncation_mean,
+        )
         return self.images(ws, transform) if noise_mode == "const" else self._images_with_noise(ws, seeds, noise_mode)
 
     def latents(
@@ -106,6 +121,7 @@ class StyleGanImageGenerator:
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        truncation_mean: TruncationMean = "label",
         exact: bool = True,
     ) -> Tensor:
         """Intermediate latents `[num_seeds, num_ws, w_dim]` on the device.
@@ -116,6 +132,7 @@ class StyleGanImageGenerator:
         Raises:
             ConfigError: an invalid seed, or labels of the wrong shape.
         """
+        _check_choice("truncation mean", truncation_mean, TruncationMean)
         mapping = self._generator.mapping
         z, c = self._seed_latents(seeds), self._label_tensor(labels, len(seeds))
         step = 1 if exact and self.device.type == "cpu" else len(seeds)  # on a CPU, rounding depends on batch size
@@ -124,7 +141,11 @@ class StyleGanImageGenerator:
                 mapping(z[start : start + step], None if c is None else c[start : start + step])
                 for start in range(0, len(seeds), step)
             ]
-            return mapping.truncate(torch.cat(parts), truncation_psi, truncation_cutoff)
+            ws = torch.cat(parts)
+            if truncation_psi == 1:
+                return ws
+            mean = self._label_means(labels) if truncation_mean == "label" and labels is not None else None
+            return mapping.truncate(ws, truncation_psi, truncation_cutoff, mean)
 
     @property
     def latent_shape(self) -> tuple[int, int]:
@@ -138,6 +159,7 @@ class StyleGanImageGenerator:
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
+        truncation_mean: TruncationMean = "label",
     ) -> LatentArray:
         """Intermediate latents `[num_seeds, num_ws, w_dim]`; arguments as for `generate`.
 
@@ -151,6 +173,7 @@ class StyleGanImageGenerator:
             labels,
             truncation_psi=truncation_psi,
             truncation_cutoff=truncation_cutoff,
+            truncation_mean=truncation_mean,
             exact=len(seeds) < LARGE_BATCH,
         )
         return ws.cpu().numpy()
@@ -183,13 +206,10 @@ class StyleGanImageGenerator:
         with torch.no_grad():
             return to_uint8(synthesis(ws) if transform is None else synthesis(ws, transform))
 
-    def _check_noise_mode(self, noise_mode: NoiseMode) -> None:
-        if noise_mode not in get_args(NoiseMode):
-            raise ConfigError(f"noise mode is {noise_mode}; choose from {', '.join(get_args(NoiseMode))}")
-        if noise_mode != "const" and not isinstance(self._generator.synthesis, StyleGan2Synthesis):
-            raise ConfigError(
-                f"a StyleGAN3 model has no noise inputs, so noise mode {noise_mode} has no effect; use const"
-            )
+    def _label_means(self, labels: LabelArray) -> Tensor:
+        """Mean latents of labels, `[num_labels, num_ws, w_dim]`."""
+        means = np.stack([self._means.mean(tuple(label)) for label in labels.tolist()])
+        return torch.from_numpy(means).to(self.device, torch.float32)
 
     def _images_with_noise(self, ws: Tensor, seeds: Sequence[int], noise_mode: NoiseMode) -> npt.NDArray[np.uint8]:
         """Images of a StyleGAN2 model, each with its own random noise, or without noise."""
@@ -234,6 +254,11 @@ class StyleGanImageGenerator:
         cos, sin = math.cos(math.radians(rotate_deg)), math.sin(math.radians(rotate_deg))
         matrix = np.array([[cos, sin, translate[0]], [-sin, cos, translate[1]], [0, 0, 1]])
         return torch.from_numpy(np.linalg.inv(matrix)[None]).to(self.device, torch.float32)
+
+
+def _check_choice(name: str, value: str, choices: Any) -> None:
+    if value not in get_args(choices):
+        raise ConfigError(f"{name} is {value}; choose from {', '.join(get_args(choices))}")
 
 
 def noise_rng(seed: int) -> torch.Generator:

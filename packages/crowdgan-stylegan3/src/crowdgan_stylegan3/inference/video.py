@@ -15,6 +15,7 @@ from crowdgan_core.io.atomic import atomic_path, check_overwrite
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.generation.conditioning import Conditioning
 from crowdgan_core.models.generation.samples import tile_images
+from crowdgan_core.models.latent_generator import TruncationMean
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_stylegan3.backend_name import BACKEND_NAME
@@ -35,6 +36,7 @@ def render_video(
     frames: int = VideoConfig.frames,
     fps: float = VideoConfig.fps,
     truncation_psi: float = VideoConfig.truncation_psi,
+    truncation_mean: TruncationMean = VideoConfig.truncation_mean,
     overwrite: bool = VideoConfig.overwrite,
     progress: Progress | None = None,
 ) -> None:
@@ -51,6 +53,7 @@ def render_video(
         frames: frames per interpolation step.
         fps: frames per second.
         truncation_psi: 1 = off; lower = less diverse; 0 = mean image.
+        truncation_mean: `label` truncates towards the mean latent of the label, `all` towards that of all labels.
         overwrite: whether to overwrite `dest` if it exists.
         progress: progress display.
 
@@ -70,6 +73,7 @@ def render_video(
         frames=frames,
         fps=fps,
         truncation_psi=truncation_psi,
+        truncation_mean=truncation_mean,
         overwrite=overwrite,
     )
     check_overwrite(config.dest, overwrite=overwrite)
@@ -94,6 +98,7 @@ def latent_path(generator: StyleGanImageGenerator, keyframes: Sequence[Keyframe]
         [seed for seed, _ in keyframes],
         np.array(labels, np.float32) if labels else None,
         truncation_psi=config.truncation_psi,
+        truncation_mean=config.truncation_mean,
     )
     closed = torch.cat([ws, ws[:1]]).cpu().double().numpy()
     spline = CubicSpline(np.arange(len(closed)), closed, bc_type="periodic")

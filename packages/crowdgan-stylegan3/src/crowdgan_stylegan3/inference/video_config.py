@@ -13,6 +13,7 @@ from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector, one_hot
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.models.generation.parsing import parse_grid, parse_seeds
+from crowdgan_core.models.latent_generator import TruncationMean
 from crowdgan_core.utils.flags import flag
 
 MAX_SIDES_PX = {".mp4": 16384, ".webp": 16383, ".gif": 65535}
@@ -84,6 +85,8 @@ class VideoConfig:
     """Label of all frames; empty with `all_classes`."""
 
     truncation_psi: float = GenerationOptions.truncation_psi
+
+    truncation_mean: TruncationMean = GenerationOptions.truncation_mean
 
     def __post_init__(self) -> None:
         suffixes, cells = list(MAX_SIDES_PX), self.grid[0] * self.grid[1]

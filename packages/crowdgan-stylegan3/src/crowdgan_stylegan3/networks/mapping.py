@@ -96,11 +96,18 @@ class MappingNetwork(nn.Module):
         if self.label_weight is not None:
             self.label_weight.fill_(weight)
 
-    def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
-        """`ws` interpolated from the mean w by the factor `psi`, in the first `cutoff` layers; None for all layers."""
+    def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None, mean: Tensor | None = None) -> Tensor:
+        """`ws` interpolated from a mean w by the factor `psi`, in the first `cutoff` layers; None for all layers.
+
+        Args:
+            ws: intermediate latents `[N, num_ws, w_dim]`.
+            psi: 1 changes nothing.
+            cutoff: number of layers.
+            mean: mean w of each, `[N, num_ws, w_dim]`; None for the running mean of all.
+        """
         if psi == 1:
             return ws
-        truncated = self.w_avg.lerp(ws[:, :cutoff], psi)
+        truncated = (self.w_avg if mean is None else mean[:, :cutoff]).lerp(ws[:, :cutoff], psi)
         return truncated if cutoff is None else torch.cat([truncated, ws[:, cutoff:]], dim=1)
 
     @staticmethod

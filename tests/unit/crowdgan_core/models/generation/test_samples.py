@@ -18,6 +18,7 @@ from crowdgan_core.models.generation.conditioning import Conditioning
 from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
 from crowdgan_core.models.generation.png_metadata import read_png_metadata
 from crowdgan_core.models.generation.samples import SampleConfig, tile_images, write_samples
+from crowdgan_core.models.latent_file import encode_latent
 from tests.support.linear_generator import NUM_LAYERS, LinearGenerator
 
 SIZE = (12, 16)
@@ -191,6 +192,64 @@ def test_a_truncation_cutoff_truncates_the_coarse_layers_and_is_recorded(tmp_pat
     latents[:, :2] = truncated[:, :2]
     assert np.array_equal(pixels(path), generator.synthesise(latents)[0])
     assert {"truncation_psi": 0.3, "truncation_cutoff": 2}.items() <= read_png_metadata(path).items()
+
+
+def test_the_truncation_mean_is_passed_on_and_recorded(tmp_path: Path) -> None:
+    options = GenerationOptions(truncation_psi=0.0, truncation_mean="all")
+    conditioning = Conditioning(density="dense")
+    config = sample_config(tmp_path / "out", seeds=(1,), conditioning=conditioning, options=options)
+    (path,) = write_samples(LinearGenerator(), config)
+    assert read_png_metadata(path)["truncation_mean"] == "all"
+    assert (pixels(path) == pixels(path)[0, 0]).all(), "latents of zeros give an image of one colour"
+
+
+def write_latent(path: Path, seed: int) -> np.ndarray:
+    """Writes a latent file of a seed; returns its image."""
+    generator = LinearGenerator()
+    latent = generator.map_seeds([seed], np.array([[0, 0, 1]], np.float32))
+    path.write_bytes(encode_latent(latent, {"seed": seed}))
+    return generator.synthesise(latent)[0]
+
+
+def test_images_of_latent_files_are_generated(tmp_path: Path) -> None:
+    files = (tmp_path / "a.npz", tmp_path / "b.npz")
+    images = [write_latent(path, seed) for seed, path in enumerate(files)]
+    config = SampleConfig(outdir=tmp_path / "out", latents=files, model_name="m.safetensors")
+    paths = write_samples(LinearGenerator(), config)
+    assert [path.name for path in paths] == ["latent0000.png", "latent0001.png"]
+    for path, image in zip(paths, images, strict=True):
+        assert np.array_equal(pixels(path), image)
+    record = read_png_metadata(paths[1])
+    assert (record["latent"], record["latent_record"], record["model"]) == ("b.npz", {"seed": 1}, "m.safetensors")
+    assert "truncation_psi" not in record
+    (grid,) = write_samples(LinearGenerator(), replace(config, grid=(2, 1)))
+    assert np.array_equal(pixels(grid), np.concatenate(images, axis=1))
+    assert [item["latent"] for item in read_png_metadata(grid)["latents"]] == ["a.npz", "b.npz"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"seeds": (1,)}, "give either --seeds or --latent"),
+        ({"latents": ()}, "give either --seeds or --latent"),
+        ({"conditioning": Conditioning(density="dense")}, "latents determine their image; remove --density"),
+        ({"options": GenerationOptions(truncation_psi=0.5)}, "latents determine their image"),
+    ],
+)
+def test_latents_together_with_other_options_are_an_error(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        SampleConfig(**{"outdir": Path("out"), "latents": (Path("a.npz"),), "model_name": "m", **changes})
+
+
+def test_a_damaged_latent_file_is_an_error_before_the_first_image(tmp_path: Path) -> None:
+    write_latent(tmp_path / "a.npz", 0)
+    (tmp_path / "b.npz").write_text("text")
+    config = SampleConfig(
+        outdir=tmp_path / "out", latents=(tmp_path / "a.npz", tmp_path / "b.npz"), model_name="m.safetensors"
+    )
+    with pytest.raises(DatasetError, match="not a latent file"):
+        write_samples(LinearGenerator(), config)
+    assert not list(tmp_path.glob("out/*"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.generation.parsing import MAX_MAGNITUDE, is_in_float32_range, parse_pair
-from crowdgan_core.models.latent_generator import LatentGenerator, NoiseMode, require_latents
+from crowdgan_core.models.latent_generator import (
+    LatentArray,
+    LatentGenerator,
+    NoiseMode,
+    TruncationMean,
+    require_latents,
+)
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import flag
 
@@ -51,6 +57,13 @@ class GenerationOptions:
         help="Number of truncated layers, from the coarsest.",
     )
 
+    truncation_mean: TruncationMean = flag(
+        "--truncation-mean",
+        default="label",
+        help="Truncate towards the mean latent of the density, or of all densities, which changes the density of the "
+        "images (as the official tools do).",
+    )
+
     noise_mode: NoiseMode = flag(
         "--noise-mode", default="const", help="Noise inputs of StyleGAN2: constant, random by seed, or none."
     )
@@ -85,21 +98,23 @@ class GenerationOptions:
             num_layers, _ = require_latents(generator, "--truncation-cutoff").latent_shape
             if self.truncation_cutoff > num_layers:
                 raise ConfigError(f"--truncation-cutoff is {self.truncation_cutoff}; the model has {num_layers} layers")
+        if self.truncation_mean != "label":
+            require_latents(generator, "--truncation-mean")
         if self.noise_mode != "const" and not isinstance(generator, LatentGenerator):
             raise ConfigError(f"the backend {generator.card.backend} has no noise inputs; remove --noise-mode")
 
     @property
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of `generate`; those that only a `LatentGenerator` accepts are omitted if not set."""
-        cutoff = {} if self.truncation_cutoff is None else {"truncation_cutoff": self.truncation_cutoff}
         noise = {} if self.noise_mode == "const" else {"noise_mode": self.noise_mode}
-        return {
-            "truncation_psi": self.truncation_psi,
-            "translate": self.translate,
-            "rotate_deg": self.rotate_deg,
-            **cutoff,
-            **noise,
-        }
+        return {**self.truncation, "translate": self.translate, "rotate_deg": self.rotate_deg, **noise}
+
+    @property
+    def truncation(self) -> dict[str, Any]:
+        """Keyword arguments of truncation, for `generate` and `map_seeds`, and for the record of an image."""
+        cutoff = {} if self.truncation_cutoff is None else {"truncation_cutoff": self.truncation_cutoff}
+        mean = {} if self.truncation_mean == "label" else {"truncation_mean": self.truncation_mean}
+        return {"truncation_psi": self.truncation_psi, **cutoff, **mean}
 
 
 def generate_images(
@@ -119,6 +134,18 @@ def generate_images(
         images = generator.generate(batch_seeds, labels_array, **options.arguments)
         check_images(images, len(batch_seeds), generator.card)
         yield from images
+
+
+def synthesise_images(generator: LatentGenerator, latents: LatentArray, batch_size: int) -> ImageArray:
+    """Images `[num_images, height, width, 3]` of intermediate latents `[num_images, num_layers, latent_dim]`.
+
+    Raises:
+        PluginError: the generator returned an array of another shape or type.
+    """
+    starts = range(0, len(latents), batch_size)
+    images = np.concatenate([generator.synthesise(latents[start : start + batch_size]) for start in starts])
+    check_images(images, len(latents), generator.card)
+    return images
 
 
 def check_images(images: ImageArray, count: int, card: ModelCard) -> None:

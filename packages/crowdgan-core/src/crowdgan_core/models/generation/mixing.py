@@ -17,7 +17,7 @@ from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.captions import PAPER
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector
-from crowdgan_core.models.generation.generation import GenerationOptions, check_images
+from crowdgan_core.models.generation.generation import GenerationOptions, synthesise_images
 from crowdgan_core.models.generation.parsing import parse_layers, parse_seeds
 from crowdgan_core.models.generation.png_metadata import (
     encode_png_with_metadata,
@@ -187,11 +187,11 @@ def mixing_grid(
     """
     row_latents, col_latents = (_latents(generator, seeds, vector, options) for seeds in (rows, cols))
     blank = np.full((1, *generator.card.resolution, 3), PAPER, np.uint8)
-    yield np.concatenate([blank, _images(generator, col_latents, options.batch_size)])
+    yield np.concatenate([blank, synthesise_images(generator, col_latents, options.batch_size)])
     for latents in row_latents:
         mixed = np.repeat(latents[None], len(cols) + 1, axis=0)
         mixed[1:, list(layers)] = col_latents[:, list(layers)]
-        yield _images(generator, mixed, options.batch_size)
+        yield synthesise_images(generator, mixed, options.batch_size)
 
 
 def pair_name(row: int, col: int) -> str:
@@ -203,18 +203,7 @@ def _latents(
     generator: LatentGenerator, seeds: Sequence[int], vector: LabelVector | None, options: GenerationOptions
 ) -> LatentArray:
     labels = None if vector is None else np.tile(np.array(vector, np.float32), (len(seeds), 1))
-    return generator.map_seeds(
-        list(seeds), labels, truncation_psi=options.truncation_psi, truncation_cutoff=options.truncation_cutoff
-    )
-
-
-def _images(generator: LatentGenerator, latents: LatentArray, batch_size: int) -> ImageArray:
-    batches = [
-        generator.synthesise(latents[start : start + batch_size]) for start in range(0, len(latents), batch_size)
-    ]
-    images = np.concatenate(batches)
-    check_images(images, len(latents), generator.card)
-    return images
+    return generator.map_seeds(list(seeds), labels, **options.truncation)
 
 
 def _report_progress(grid_rows: Iterator[ImageArray], progress: Progress) -> Iterator[ImageArray]:

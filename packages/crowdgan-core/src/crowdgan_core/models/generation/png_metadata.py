@@ -34,9 +34,7 @@ def label_record(card: ModelCard, vector: LabelVector | None) -> dict[str, Any]:
 
 def options_record(options: GenerationOptions) -> dict[str, Any]:
     """The generation options, for the record of an image; those other than the truncation psi only if they are set."""
-    record: dict[str, Any] = {"truncation_psi": options.truncation_psi}
-    if options.truncation_cutoff is not None:
-        record["truncation_cutoff"] = options.truncation_cutoff
+    record = options.truncation
     if options.noise_mode != "const":
         record["noise_mode"] = options.noise_mode
     if options.has_transform:

@@ -1,4 +1,4 @@
-"""Generated samples on disk: one file per seed, or one image grid."""
+"""Generated samples on disk: one file per seed or latent file, or one image grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crowdgan_core.io.images import MAX_PIXELS
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector
-from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
+from crowdgan_core.models.generation.generation import GenerationOptions, generate_images, synthesise_images
 from crowdgan_core.models.generation.parsing import check_grid, parse_grid, parse_seeds
 from crowdgan_core.models.generation.png_metadata import (
     encode_png_with_metadata,
@@ -23,6 +23,8 @@ from crowdgan_core.models.generation.png_metadata import (
     model_record,
     options_record,
 )
+from crowdgan_core.models.latent_file import read_latent
+from crowdgan_core.models.latent_generator import require_latents
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.progress import NullProgress, Progress
@@ -36,13 +38,19 @@ class SampleConfig:
     """Samples to generate, and where to write them.
 
     Raises:
-        ConfigError: the number of grid cells differs from the number of seeds.
+        ConfigError: not either seeds or latent files, or a number of grid cells that differs from their number.
     """
 
     seeds: tuple[int, ...] = flag(
-        "--seeds", parse=parse_seeds, help="Random seeds, one image each, e.g. 0-31 or 1,5,9-12."
+        "--seeds", default=(), parse=parse_seeds, help="Random seeds, one image each, e.g. 0-31 or 1,5,9-12."
     )
     """0 to 2^32 - 1, all different."""
+
+    latents: tuple[Path, ...] = flag(
+        "--latent",
+        default=(),
+        help="Instead of --seeds: a latent file of `crowdgan project` or `edit`. Repeatable.",
+    )
 
     grid: tuple[int, int] | None = flag(
         "--grid",
@@ -67,13 +75,29 @@ class SampleConfig:
     options: GenerationOptions = field(default_factory=GenerationOptions)
 
     def __post_init__(self) -> None:
+        if bool(self.seeds) == bool(self.latents):
+            raise ConfigError("give either --seeds or --latent")
+        if self.latents and (self.conditioning, self.options) != (
+            Conditioning(),
+            GenerationOptions(batch_size=self.options.batch_size),
+        ):
+            raise ConfigError(
+                "latents determine their image; remove --density, --label, and truncation, noise and transform"
+            )
         if self.grid is not None:
-            check_grid(self.grid, len(self.seeds))
+            check_grid(self.grid, self.num_images)
+
+    @property
+    def num_images(self) -> int:
+        """Number of generated images."""
+        return len(self.seeds) + len(self.latents)
 
     @property
     def names(self) -> list[str]:
         """Names of the output files."""
-        return [image_name(seed) for seed in self.seeds] if self.grid is None else [GRID_NAME]
+        if self.grid is not None:
+            return [GRID_NAME]
+        return [image_name(seed) for seed in self.seeds] or [f"latent{i:04d}.png" for i in range(len(self.latents))]
 
     def check_destination(self) -> None:
         """Checks that the output files may be written.
@@ -90,7 +114,8 @@ class SampleConfig:
         Raises:
             ConfigError: it has no such label, or the grid is too large.
         """
-        label_vector(card, self.conditioning)
+        if self.seeds:
+            label_vector(card, self.conditioning)
         if self.grid is not None:
             check_grid_size(self.grid, card, "use fewer seeds, or no grid")
 
@@ -107,16 +132,19 @@ def write_samples(generator: ImageGenerator, config: SampleConfig, progress: Pro
     """
     config.check_destination()
     config.check_model(generator.card)
-    images = _report_progress(_images(generator, config), len(config.seeds), progress or NullProgress())
+    samples = _seed_samples(generator, config) if config.seeds else _latent_samples(generator, config)
+    samples = _report_progress(samples, config.num_images, progress or NullProgress())
     with atomic_writer(config.outdir) as write:
         if config.grid is not None:
-            record = {"seeds": list(config.seeds), "grid": list(config.grid), **_record(generator.card, config)}
-            grid = tile_images(np.stack(list(images)), config.grid)
+            origins, images = zip(*samples, strict=True)
+            origin = {"seeds": list(config.seeds)} if config.seeds else {"latents": list(origins)}
+            record = {**origin, "grid": list(config.grid), **_record(generator.card, config)}
+            grid = tile_images(np.stack(images), config.grid)
             write(GRID_NAME, encode_png_with_metadata(grid, record), overwrite=config.overwrite)
         else:
-            for seed, image in zip(config.seeds, images, strict=True):
-                png = encode_png_with_metadata(image, {"seed": seed, **_record(generator.card, config)})
-                write(image_name(seed), png, overwrite=config.overwrite)
+            for name, (origin, image) in zip(config.names, samples, strict=True):
+                png = encode_png_with_metadata(image, {**origin, **_record(generator.card, config)})
+                write(name, png, overwrite=config.overwrite)
     return [config.outdir / name for name in config.names]
 
 
@@ -146,17 +174,33 @@ def tile_images(images: ImageArray, grid: tuple[int, int]) -> ImageArray:
 
 
 def _record(card: ModelCard, config: SampleConfig) -> dict[str, Any]:
-    label = label_record(card, label_vector(card, config.conditioning))
-    return {**label, **options_record(config.options), **model_record(card, config.model_name)}
+    model = model_record(card, config.model_name)
+    if config.latents:
+        return model
+    return {**label_record(card, label_vector(card, config.conditioning)), **options_record(config.options), **model}
 
 
-def _images(generator: ImageGenerator, config: SampleConfig) -> Iterator[ImageArray]:
+Sample = tuple[dict[str, Any], ImageArray]
+"""Origin of an image for its record, and the image `[height, width, 3]`."""
+
+
+def _seed_samples(generator: ImageGenerator, config: SampleConfig) -> Iterator[Sample]:
     labels: list[LabelVector | None] = [label_vector(generator.card, config.conditioning)] * len(config.seeds)
-    return generate_images(generator, config.seeds, labels, config.options)
+    for seed, image in zip(config.seeds, generate_images(generator, config.seeds, labels, config.options), strict=True):
+        yield {"seed": seed}, image
 
 
-def _report_progress(images: Iterator[ImageArray], total: int, progress: Progress) -> Iterator[ImageArray]:
+def _latent_samples(generator: ImageGenerator, config: SampleConfig) -> Iterator[Sample]:
+    """All files are read before the first image is generated."""
+    latent_generator = require_latents(generator, "--latent")
+    files = [read_latent(path, latent_generator) for path in config.latents]
+    for path, (latent, record) in zip(config.latents, files, strict=True):
+        (image,) = synthesise_images(latent_generator, latent, config.options.batch_size)
+        yield {"latent": path.name, "latent_record": record}, image
+
+
+def _report_progress(samples: Iterator[Sample], total: int, progress: Progress) -> Iterator[Sample]:
     progress.start("generating images", total)
-    for image in images:
-        yield image
+    for sample in samples:
+        yield sample
         progress.advance()
