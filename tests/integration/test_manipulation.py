@@ -43,11 +43,27 @@ def write_image(path: Path, seed: int = 0) -> Path:
 def test_an_image_is_projected_tuned_and_edited(tmp_path: Path, model: Path) -> None:
     image, before = write_image(tmp_path / "image.png"), model.read_bytes()
     out = tmp_path / "out"
-    result = run("project", "--network", model, "--target", image, "--outdir", out, "--tune", "--tune-steps", 3, *FAST)
+    result = run(
+        "project",
+        "--network",
+        model,
+        "--target",
+        image,
+        "--outdir",
+        out,
+        "--tune",
+        "--tune-steps",
+        3,
+        "--save-video",
+        *FAST,
+    )
     assert result.exit_code == 0, result.output
     assert "crop of the images: center-crop 16x16" in result.output
     assert "image (" in result.output
     assert "tuned: PSNR" in result.output
+    assert "perceptual distance" in result.output
+    with Image.open(out / "projection.webp") as animation:
+        assert animation.n_frames == 8 + 3  # type: ignore[attr-defined]  # one per step
     assert model.read_bytes() == before
     assert read_card(out / "tuned.safetensors").provenance["tuned on"]["target"] == "image"
     edit = ("edit", "--network", out / "tuned.safetensors", "--latent", out / "projected_w.npz", "--device", "cpu")
@@ -84,7 +100,10 @@ def test_the_images_of_a_folder_are_projected_and_finished_ones_skipped(tmp_path
 
 def test_a_generated_image_is_edited_from_sparse_to_dense(tmp_path: Path, model: Path) -> None:
     edit = ("edit", "--network", model, "--seed", 3, "--source-density", "medium", "--device", "cpu")
-    assert run(*edit, "--outdir", tmp_path / "edit").exit_code == 0
+    result = run(*edit, "--outdir", tmp_path / "edit")
+    assert result.exit_code == 0, result.output
+    assert "medium, background similarity 1.00" in result.output
+    assert read_png_metadata(tmp_path / "edit" / "edited-1.png")["background_similarity"] == 1
     generate = ("generate", "--network", model, "--seeds", 3, "--density", "medium", "--device", "cpu")
     assert run(*generate, "--outdir", tmp_path / "generated").exit_code == 0
     (generated,) = (tmp_path / "generated").glob("*.png")

@@ -19,6 +19,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
 from crowdgan_core.errors import CheckpointError, ConfigError
+from crowdgan_core.manipulation.perceptual_distance import LpipsExtractor
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.testing import check_feature_extractor
 from crowdgan_stylegan3.metrics.fid_inception import BLOCKS, STEM, Branch, resize
@@ -201,6 +202,16 @@ def test_vgg16_gives_perceptual_features(torchscript_file: Callable[[type[TorchS
     loaded = Vgg16Extractor.load(torchscript_file(Vgg16Extractor), "cpu")
     images = torch.rand(2, 3, 4, 4) * 255
     assert torch.allclose(loaded.perceptual_features(images), images.flatten(1) / 255)
+
+
+def test_lpips_is_the_squared_distance_of_perceptual_features(
+    torchscript_file: Callable[[type[TorchScriptExtractor]], Path],
+) -> None:
+    loaded = Vgg16Extractor.load(torchscript_file(Vgg16Extractor), "cpu")
+    assert isinstance(loaded, LpipsExtractor)
+    a, b = np.random.default_rng(0).integers(256, size=(2, 3, 4, 4, 3), dtype=np.uint8)
+    expected = np.square(a / 255 - b / 255).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(loaded.lpips(a, b), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("extractor", TORCHSCRIPT)

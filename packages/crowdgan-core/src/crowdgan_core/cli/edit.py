@@ -14,7 +14,7 @@ from crowdgan_core.cli.common.model_options import device_option, network_option
 from crowdgan_core.cli.common.output import printable, warn_about_extrapolation
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
+from crowdgan_core.manipulation.density_edit import Edit, EditOptions, edit_image, edit_steps
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.manipulation.edit_files import EditConfig, edit_record, write_edit
 from crowdgan_core.manipulation.projection import project_image
@@ -71,7 +71,8 @@ def command(
     The image is given by --latent, --target or --seed. With --density it is edited to this density, otherwise to
     densities from sparse to dense. Writes edit.png (images, and below them the differences from the unedited one),
     edit.webp (animation), and edited-0.png and edited-0.npz (image and latents) of each density. With --data, captions
-    also show the measured densities, as in `crowdgan metrics density`.
+    also show the measured densities, as in `crowdgan metrics density`. The background similarity of an edit is 1 if the
+    half of the pixels that changes least is unchanged, and 0 if it is as different as images of other seeds.
 
     A projected image keeps more of its details with a tuned model: `crowdgan project --tune`, then
     `crowdgan edit --network tuned.safetensors --latent projected_w.npz`.
@@ -101,12 +102,16 @@ def command(
         w, source, origin = _generated(seed, generator, source)
     if vector is not None:
         warn_about_extrapolation(card, conditioning)
-    edit = edit_image(generator, w, source, steps, options=options)
+    edit = edit_image(generator, w, source, steps, options=options).with_background(generator)
     if data is not None:
         edit = edit.with_measured(_fit_measurement(data, generator, device))
     record = edit_record(card, network.name, options, origin)
     paths = write_edit(edit, card, replace(config, record=record))
-    click.echo(printable(f"unedited image: {describe_label(card, source)}"))
+    click.echo(printable(f"unedited image: {describe_label(card, source)}{_measured_text(edit, 0)}"))
+    assert edit.background is not None
+    for index, (step, similarity) in enumerate(zip(edit.steps, edit.background, strict=True)):
+        measured = _measured_text(edit, 1 + index)
+        click.echo(printable(f"{' '.join(step.caption)}{measured}, background similarity {similarity:.2f}"))
     for path in paths:
         click.echo(printable(f"wrote {path}"))
 
@@ -117,6 +122,12 @@ def _fit_measurement(path: Path, generator: LatentGenerator, device: str) -> Den
         return DensityMeasurement.fit(
             reader, installed_plugins(), resolution=generator.card.resolution, device=device, progress=progress
         )
+
+
+def _measured_text(edit: Edit, index: int) -> str:
+    """The measured densities of an image, with a comma before; empty without any."""
+    values = [f"{values[index]:.3g} ({name})" for name, values in edit.measured.items()]
+    return f", measured {', '.join(values)}" if values else ""
 
 
 Origin = dict[str, object]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,15 +12,20 @@ from crowdgan_core.cli.common.dataclass_options import options_from
 from crowdgan_core.cli.common.model_options import device_option, network_option
 from crowdgan_core.cli.common.output import printable
 from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.manipulation.history import History
+from crowdgan_core.manipulation.perceptual_distance import PerceptualDistance
 from crowdgan_core.manipulation.projection import InterruptedProjection, Projection, project_image
 from crowdgan_core.manipulation.projection_files import ProjectConfig, write_projection
 from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.targets import Target, find_targets, training_transform
 from crowdgan_core.manipulation.tuning import TuningOptions
+from crowdgan_core.metrics.inputs import EvaluationInputs
+from crowdgan_core.metrics.opening import match_weights
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, describe_label, given_label
 from crowdgan_core.models.latent_generator import LatentGenerator, require_latents
 from crowdgan_core.models.latent_means import LatentMeans
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.plugins.registry import PluginRegistry
 from crowdgan_core.scenes.transform import TRANSFORMS, ImageTransform, TransformName
 from crowdgan_core.utils.progress import Progress
 
@@ -35,6 +41,12 @@ from crowdgan_core.utils.progress import Progress
 @options_from(ProjectionOptions)
 @click.option("--tune", "is_tuned", is_flag=True, help="Also tune a copy of the model on each image (pivotal tuning).")
 @options_from(TuningOptions)
+@click.option("--save-video", is_flag=True, help="Also write projection.webp, an animation of the optimization.")
+@click.option(
+    "--weights",
+    metavar="[vgg16=]FILE",
+    help="Weights of the feature extractor vgg16: report LPIPS instead of the distance of lite0 features.",
+)
 @click.option("--overwrite", is_flag=True, help="Overwrite existing files.")
 @device_option
 def command(
@@ -46,6 +58,8 @@ def command(
     outdir: Path,
     transform: TransformName | None,
     is_tuned: bool,
+    save_video: bool,
+    weights: str | None,
     overwrite: bool,
     device: str,
 ) -> None:
@@ -65,8 +79,10 @@ def command(
       crowdgan project --network crowds64 --target square.jpg --density 1.5 --tune --outdir square
       crowdgan project --network model.safetensors --target images --space w+ --num-steps 500 --outdir projections
     """
+    plugins = installed_plugins()
+    perceptual = _perceptual_distance(weights, plugins, device)
     generator = require_latents(load_generator(network, device), "projection")
-    targets = find_targets(target, generator.card, installed_plugins().scene_sources)
+    targets = find_targets(target, generator.card, plugins.scene_sources)
     is_single = len(targets) == 1 and target.is_file()
     label = given_label(generator.card, conditioning)
     image_transform = training_transform(generator.card, transform)
@@ -77,6 +93,8 @@ def command(
             model_name=network.name,
             options=options,
             tuning=tuning if is_tuned else None,
+            save_video=save_video,
+            perceptual=perceptual,
         )
         for item in targets
     }
@@ -103,6 +121,7 @@ def _project(
 ) -> None:
     """Projects one image, and writes and prints the result."""
     pixels = item.pixels(transform)
+    history = History(pixels) if config.save_video else None
     try:
         projection = project_image(
             generator,
@@ -112,20 +131,33 @@ def _project(
             options=config.options,
             tuning=config.tuning,
             progress=progress,
+            history=history,
         )
     except InterruptedProjection as interrupt:
-        write_projection(interrupt.projection, config, item.name)
+        write_projection(interrupt.projection, config, item.name, history)
         click.echo(f"interrupted after {interrupt.projection.num_steps} of {config.options.num_steps} steps", err=True)
         _print(interrupt.projection, config, item)
         raise
-    write_projection(projection, config, item.name)
+    write_projection(projection, config, item.name, history)
     _print(projection, config, item)
 
 
+def _perceptual_distance(weights: str | None, plugins: PluginRegistry, device: str) -> PerceptualDistance | None:
+    """LPIPS with the given weights, otherwise the distance of lite0 features; None without an extractor."""
+    files = match_weights([] if weights is None else [weights], "vgg16", plugins.feature_extractors)
+    inputs = EvaluationInputs(num_images=1, extractors=plugins.feature_extractors, weights=files, device=device)
+    return PerceptualDistance.of_available_extractor(inputs)
+
+
 def _print(projection: Projection, config: ProjectConfig, item: Target) -> None:
-    scores = projection.scores()
-    parts = [f"PSNR {scores['psnr_db']:.1f} dB, SSIM {scores['ssim']:.2f}"]
-    if "tuned_psnr_db" in scores:
-        parts.append(f"tuned: PSNR {scores['tuned_psnr_db']:.1f} dB, SSIM {scores['tuned_ssim']:.2f}")
+    scores = projection.scores(config.perceptual)
+    tuned = "" if projection.tuner is None else f"; tuned: {_text(scores, 'tuned_')}"
     label = "" if projection.label is None else f" ({describe_label(projection.generator.card, projection.label)})"
-    click.echo(printable(f"{item.name}{label}: {'; '.join(parts)}; wrote {config.outdir}"))
+    click.echo(printable(f"{item.name}{label}: {_text(scores, '')}{tuned}; wrote {config.outdir}"))
+
+
+def _text(scores: Mapping[str, float], prefix: str) -> str:
+    """The scores whose names begin with a prefix."""
+    text = f"PSNR {scores[prefix + 'psnr_db']:.1f} dB, SSIM {scores[prefix + 'ssim']:.2f}"
+    distance = scores.get(f"{prefix}perceptual_distance")
+    return text if distance is None else f"{text}, perceptual distance {distance:.2f}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.manipulation.background_similarity import background_similarity, other_images
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, describe_label
@@ -66,9 +67,17 @@ class Edit:
     measured: Mapping[str, FloatArray] = field(default_factory=dict)
     """Measured density of the unedited and of each edited image, `[1 + num_steps]`, by the name of the predictor."""
 
+    background: FloatArray | None = None
+    """Similarity of the background of each edited image to that of the unedited one, `[num_steps]`."""
+
     def with_measured(self, measurement: DensityMeasurement) -> Edit:
         """The edit with measured densities."""
         return replace(self, measured=measurement.measure(np.stack([self.image, *self.images])))
+
+    def with_background(self, generator: LatentGenerator) -> Edit:
+        """The edit with similarities of the background; other images of the generator have a similarity of 0."""
+        others = other_images(generator, [step.vector for step in self.steps])
+        return replace(self, background=background_similarity(self.image, self.images, others))
 
 
 def edit_image(

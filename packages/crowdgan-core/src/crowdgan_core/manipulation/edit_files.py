@@ -105,8 +105,13 @@ def _record(edit: Edit, config: EditConfig, *indices: int) -> dict[str, Any]:
     """The record of one edited image, or of several."""
     labels = [list(edit.steps[index].vector) for index in indices]
     measured = {name: [float(values[1 + index]) for index in indices] for name, values in edit.measured.items()}
+    background = [] if edit.background is None else [float(edit.background[index]) for index in indices]
+    record: dict[str, Any] = {"labels": labels, "measured": measured, "background_similarity": background}
     if len(indices) == 1:
-        label: dict[str, Any] = {"label": labels[0], "measured": {name: value[0] for name, value in measured.items()}}
-    else:
-        label = {"labels": labels, "measured": measured}
-    return {**config.record, "edited from": list(edit.source), **{key: value for key, value in label.items() if value}}
+        record = {
+            "label": labels[0],
+            "measured": {name: value[0] for name, value in measured.items()},
+            "background_similarity": background[0] if background else None,
+        }
+    known = {key: value for key, value in record.items() if value not in ({}, [], None)}
+    return {**config.record, "edited from": list(edit.source), **known}

@@ -23,6 +23,9 @@ NUM_NEIGHBOURS = 10
 MIN_RANGE_RATIO = 100
 """The lowest density is at least the highest one divided by this, so that its logarithm is finite."""
 
+SIGNIFICANT_DIGITS = 3
+"""Digits of estimated densities."""
+
 
 def estimate_labels(generator: ImageGenerator, images: ImageArray) -> list[LabelVector | None]:
     """Label of each image: that of the nearest generated images in the strength of edges at several scales.
@@ -83,4 +86,4 @@ def edge_strengths(images: ImageArray) -> FloatArray:
 def _combined(labels: list[LabelVector], generator: ImageGenerator) -> LabelVector:
     if generator.card.label_kind == "class":
         return max(labels, key=labels.count)
-    return (float(np.exp(np.mean(np.log(labels)))),)
+    return (float(f"{np.exp(np.mean(np.log(labels))):.{SIGNIFICANT_DIGITS}g}"),)

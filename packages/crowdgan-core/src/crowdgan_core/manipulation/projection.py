@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crowdgan_core.manipulation.history import History
 from crowdgan_core.manipulation.label_estimation import estimate_labels
+from crowdgan_core.manipulation.perceptual_distance import PerceptualDistance
 from crowdgan_core.manipulation.projector import ProjectionOptions, Projector
 from crowdgan_core.manipulation.similarity import psnr, ssim
 from crowdgan_core.manipulation.tuning import TuningOptions, tune
@@ -56,13 +58,21 @@ class Projection:
         """The tuned copy, or without tuning the generator."""
         return self.generator if self.tuner is None else self.tuner.generator
 
-    def scores(self) -> dict[str, float]:
-        """Peak signal-to-noise ratio in dB, and structural similarity, of the image and of the tuned one."""
-        scores = {"psnr_db": psnr(self.image, self.target), "ssim": ssim(self.image, self.target)}
+    def scores(self, perceptual: PerceptualDistance | None = None) -> dict[str, float]:
+        """Similarity of the image, and with the prefix `tuned_` of the tuned one, to the target.
+
+        `psnr_db` is the peak signal-to-noise ratio in dB, `ssim` the structural similarity. With `perceptual`,
+        `perceptual_distance` is added.
+        """
+        scores = self._scores(self.image, perceptual)
         if self.tuned_image is not None:
-            scores["tuned_psnr_db"] = psnr(self.tuned_image, self.target)
-            scores["tuned_ssim"] = ssim(self.tuned_image, self.target)
+            tuned = self._scores(self.tuned_image, perceptual)
+            scores |= {f"tuned_{name}": value for name, value in tuned.items()}
         return scores
+
+    def _scores(self, image: ImageArray, perceptual: PerceptualDistance | None) -> dict[str, float]:
+        scores = {"psnr_db": psnr(image, self.target), "ssim": ssim(image, self.target)}
+        return scores if perceptual is None else scores | {"perceptual_distance": perceptual(image, self.target)}
 
 
 def project_image(
@@ -74,6 +84,7 @@ def project_image(
     options: ProjectionOptions | None = None,
     tuning: TuningOptions | None = None,
     progress: Progress | None = None,
+    history: History | None = None,
 ) -> Projection:
     """The projection of an image.
 
@@ -85,6 +96,7 @@ def project_image(
         options: options of the projection.
         tuning: options of the tuning; None for no tuning.
         progress: progress display.
+        history: receives the images during the optimization.
 
     Raises:
         KeyboardInterrupt: with the projection so far as `projection`, if the first phase was interrupted.
@@ -94,13 +106,32 @@ def project_image(
     progress = progress or NullProgress()
     (label,) = estimate_labels(generator, target[None]) if label is None else (label,)
     projector = Projector(generator, target[None], [label], means, options)
+
+    def record_projection() -> None:
+        if history is not None:
+            steps = projector.num_steps_done, options.num_steps
+            history.add("projection", *steps, lambda: generator.synthesise(projector.latents)[0])
+
+    def record_tuning(step: int, tuner: GeneratorTuner) -> None:
+        if history is not None and tuning is not None:
+            steps = step, tuning.num_tuning_steps
+            history.add("tuning", *steps, lambda: tuner.generator.synthesise(projector.latents)[0])
+
     try:
-        projector.run(progress)
+        projector.run(progress, record_projection)
     except KeyboardInterrupt as interrupt:
         raise InterruptedProjection(_finish(generator, target, label, projector, means)) from interrupt
     if tuning is None:
         return _finish(generator, target, label, projector, means)
-    tuner = tune(generator, projector.latents, target[None], tuning, seed=options.seed, progress=progress)
+    tuner = tune(
+        generator,
+        projector.latents,
+        target[None],
+        tuning,
+        seed=options.seed,
+        progress=progress,
+        after_step=record_tuning,
+    )
     return _finish(generator, target, label, projector, means, tuner)
 
 

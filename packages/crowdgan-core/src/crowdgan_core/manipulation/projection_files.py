@@ -9,6 +9,8 @@ from typing import Any
 
 from crowdgan_core.io.atomic import atomic_writer, check_overwrite
 from crowdgan_core.manipulation.comparison import comparison
+from crowdgan_core.manipulation.history import History
+from crowdgan_core.manipulation.perceptual_distance import PerceptualDistance
 from crowdgan_core.manipulation.projection import Projection
 from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.targets import content_hash
@@ -18,6 +20,7 @@ from crowdgan_core.models.latent_file import encode_latent
 
 LATENT_NAME = "projected_w.npz"
 COMPARISON_NAME = "projection.png"
+ANIMATION_NAME = "projection.webp"
 TUNED_NAME = "tuned.safetensors"
 TUNED_COMPARISON_NAME = "tuned.png"
 
@@ -37,11 +40,17 @@ class ProjectConfig:
     tuning: TuningOptions | None = None
     """None for no tuning."""
 
+    save_video: bool = False
+    """Whether to write an animation of the optimization."""
+
+    perceptual: PerceptualDistance | None = None
+    """Adds its distance to the scores."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the output files."""
         tuned = (TUNED_COMPARISON_NAME, TUNED_NAME) if self.tuning is not None else ()
-        return (COMPARISON_NAME, *tuned, LATENT_NAME)
+        return (COMPARISON_NAME, *((ANIMATION_NAME,) if self.save_video else ()), *tuned, LATENT_NAME)
 
     @property
     def is_complete(self) -> bool:
@@ -58,13 +67,14 @@ class ProjectConfig:
             check_overwrite(self.outdir / name, overwrite=self.overwrite)
 
 
-def write_projection(projection: Projection, config: ProjectConfig, name: str) -> None:
+def write_projection(projection: Projection, config: ProjectConfig, name: str, history: History | None = None) -> None:
     """Writes the files of a projection; the latent file is written last.
 
     Args:
         projection: the projection.
         config: destination and options.
         name: name of the target, for the records.
+        history: images of the animation, if the config has one.
 
     Raises:
         DatasetError: a file exists already or cannot be written.
@@ -73,6 +83,8 @@ def write_projection(projection: Projection, config: ProjectConfig, name: str) -
     with atomic_writer(config.outdir) as write:
         strip = comparison(projection.target, projection.image, "projected")
         write(COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=config.overwrite)
+        if config.save_video and history is not None:
+            write(ANIMATION_NAME, history.encode(record), overwrite=config.overwrite)
         if projection.tuner is not None and projection.tuned_image is not None:
             strip = comparison(projection.target, projection.tuned_image, "tuned")
             write(TUNED_COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=config.overwrite)
@@ -88,7 +100,8 @@ def projection_record(projection: Projection, config: ProjectConfig, name: str) 
         "target_sha256": content_hash(projection.target),
         "label": None if projection.label is None else list(projection.label),
         "distance": projection.distance,
-        **{key: value for key, value in projection.scores().items() if math.isfinite(value)},
+        **{key: value for key, value in projection.scores(config.perceptual).items() if math.isfinite(value)},
+        **({} if config.perceptual is None else {"perceptual_network": config.perceptual.name}),
         "options": asdict(config.options) | {"num_steps": projection.num_steps},
         **({} if config.tuning is None else {"tuning": asdict(config.tuning)}),
         **model_record(projection.generator.card, config.model_name),

@@ -7,7 +7,7 @@ StyleGAN", 2020, appendix D.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,12 +99,18 @@ class Projector:
         """The latents found so far, `[num_images, num_layers, latent_dim]`."""
         return self._per_layer(self._w)
 
-    def run(self, progress: Progress | None = None) -> None:
-        """Performs the remaining steps. An interrupt leaves the latents of the last complete step."""
+    def run(self, progress: Progress | None = None, after_step: Callable[[], None] = lambda: None) -> None:
+        """Performs the remaining steps. An interrupt leaves the latents of the last complete step.
+
+        Args:
+            progress: progress display.
+            after_step: is called after each step.
+        """
         progress = progress or NullProgress()
         progress.start("projecting", self._options.num_steps - self.num_steps_done)
         while self.num_steps_done < self._options.num_steps:
             self.step()
+            after_step()
             progress.advance()
 
     def step(self) -> FloatArray:

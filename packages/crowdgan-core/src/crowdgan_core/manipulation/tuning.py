@@ -6,6 +6,7 @@ of latents near the pivot, and with them the effect of edits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,7 @@ def tune(
     *,
     seed: int = 0,
     progress: Progress | None = None,
+    after_step: Callable[[int, GeneratorTuner], None] = lambda _step, _tuner: None,
 ) -> GeneratorTuner:
     """A tuned copy of a generator whose image of `pivot` is near `target`.
 
@@ -60,6 +62,7 @@ def tune(
         options: options.
         seed: seed of the latents of the locality term.
         progress: progress display.
+        after_step: is called after each step, with the number of steps so far.
     """
     progress = progress or NullProgress()
     tuner = generator.create_tuner(LEARNING_RATE)
@@ -73,6 +76,7 @@ def tune(
             tuner.step(np.concatenate([pivot, neighbour]), PyramidLoss(to_float_images(kept)))
         else:
             tuner.step(pivot, target_loss)
+        after_step(step + 1, tuner)
         progress.advance()
     return tuner
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crowdgan_core.metrics.extractor import FeatureArray, WeightsFile
+from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_stylegan3.metrics.torchscript import OFFICIAL_FOLDER, TorchScriptExtractor
 
 if TYPE_CHECKING:
@@ -30,6 +31,20 @@ class Vgg16Extractor(TorchScriptExtractor):
         from crowdgan_stylegan3.metrics.batches import extract_in_batches
 
         return extract_in_batches(images, self._device, lambda batch: self._network(batch, return_features=True))
+
+    def lpips(self, a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> FloatArray:
+        """LPIPS distance of each pair of images `[num_images, height, width, 3]`, `[num_images]`.
+
+        The images are not resized.
+        """
+        from crowdgan_stylegan3.metrics.batches import extract_in_batches
+
+        def features(images: npt.NDArray[np.uint8]) -> FloatArray:
+            return extract_in_batches(
+                images, self._device, lambda batch: self.perceptual_features(batch.float())
+            ).astype(np.float64)
+
+        return np.asarray(np.square(features(a) - features(b)).sum(axis=1))
 
     def perceptual_features(self, images: Tensor) -> Tensor:
         """Features `[N, num_features]`, whose squared distances are LPIPS distances.

@@ -1,4 +1,4 @@
-"""Image strips with captions, and animations that play forwards and backwards."""
+"""Image strips with captions, and animations."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ FRAME_LIMITS_MS = (40, 700)
 
 END_FRAME_MS = 700
 """Minimum duration of the first and of the last frame."""
+
+HOLD_MS = 1500
+"""Duration of the last frame of an animation that plays forwards only."""
 
 WEBP_QUALITY = 90
 """Pillow's scale, 0 to 100."""
@@ -87,16 +90,23 @@ def check_animation(animation_format: AnimationFormat) -> None:
 
 
 def encode_animation(
-    images: Sequence[Image.Image], animation_format: AnimationFormat, record: Mapping[str, Any]
+    images: Sequence[Image.Image],
+    animation_format: AnimationFormat,
+    record: Mapping[str, Any],
+    *,
+    backwards: bool = True,
 ) -> bytes:
-    """A looping animation that plays the images forwards and backwards, with its record as JSON.
+    """A looping animation that plays the images forwards, and then backwards, with its record as JSON.
 
-    The record is in EXIF ImageDescription (WebP) or in the comment (GIF).
+    The record is in EXIF ImageDescription (WebP) or in the comment (GIF). Without `backwards`, the last image is held.
     """
     frame_ms = int(np.clip(ONE_WAY_MS / len(images), *FRAME_LIMITS_MS))
-    middle_ms = [frame_ms] * (len(images) - 2)
-    frames = [*images, *images[-2:0:-1]]
-    durations_ms = [max(frame_ms, END_FRAME_MS), *middle_ms, max(frame_ms, END_FRAME_MS), *middle_ms]
+    if backwards:
+        middle_ms = [frame_ms] * (len(images) - 2)
+        frames = [*images, *images[-2:0:-1]]
+        durations_ms = [max(frame_ms, END_FRAME_MS), *middle_ms, max(frame_ms, END_FRAME_MS), *middle_ms]
+    else:
+        frames, durations_ms = list(images), [*[frame_ms] * (len(images) - 1), HOLD_MS]
     text = json.dumps(record)
     options: dict[str, Any] = {"comment": text.encode()}
     if animation_format == "webp":
