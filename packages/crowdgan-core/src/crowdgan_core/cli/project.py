@@ -76,7 +76,7 @@ def command(
     \b
     Examples:
       crowdgan project --network crowds64 --target square.jpg --outdir square
-      crowdgan project --network crowds64 --target square.jpg --density 1.5 --tune --outdir square
+      crowdgan project --network crowds64 --target square.jpg --density 1.5 --tune --save-video --outdir square
       crowdgan project --network model.safetensors --target images --space w+ --num-steps 500 --outdir projections
     """
     plugins = installed_plugins()
