@@ -1,8 +1,9 @@
 """Compare methods of projection and tuning: reconstruction, and whether edits reach the requested density.
 
 Images of a dataset that the model was not trained on are projected, tuned and edited to five densities. Density
-predictors, fitted to the dataset, measure the edited images. Results are appended to OUT/results.jsonl
-after each image and method; those that are in it are not repeated. The table shows means over images and seeds.
+predictors, fitted to the dataset, measure the edited images. Results are appended to OUT/results.jsonl after each
+image and method; those that are in it are not repeated. The table shows means over the images and predictors, and the
+standard deviation of the means of the seeds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from PIL import Image
 
 from crowdgan_core.api import load_generator, open_dataset
 from crowdgan_core.datasets.record_densities import annotated_indices, record_densities
-from crowdgan_core.manipulation.density_edit import edit_image, label_step
+from crowdgan_core.manipulation.background_similarity import background_similarity, other_images
+from crowdgan_core.manipulation.density_edit import Edit, edit_image, label_step
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
-from crowdgan_core.manipulation.projection import Projection, project_image
-from crowdgan_core.manipulation.projector import ProjectionOptions
+from crowdgan_core.manipulation.projection import Projection, project_image, tune_projection
+from crowdgan_core.manipulation.projector import LatentSpace, ProjectionOptions
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.latent_generator import LatentGenerator, require_latents
 from crowdgan_core.models.latent_means import LatentMeans
@@ -33,12 +36,28 @@ from crowdgan_core.utils.arrays import FloatArray, ImageArray
 NUM_LEVELS = 5
 """Requested densities of an image, quantiles of the dataset."""
 
-METHODS: dict[str, dict[str, Any]] = {
-    "W": {"distance_weight": 0.0},
-    "W, distance 0.056": {},
-    "W+, distance 0.056": {"space": "w+"},
-    "W, distance 0.056, tuned without locality": {"tuning": TuningOptions(locality=False)},
-    "W, distance 0.056, tuned": {"tuning": TuningOptions()},
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """Options of a projection, and of the tuning that may follow."""
+
+    space: LatentSpace = "w"
+    distance_weight: float = ProjectionOptions.distance_weight
+    tuning: TuningOptions | None = None
+    num_seeds: int | None = None
+    """Number of seeds; None for all."""
+
+
+METHODS = {
+    "W, distance 0": Method(distance_weight=0.0),
+    "W, distance 0.06": Method(distance_weight=0.06),
+    "W, distance 0.2": Method(),
+    "W, distance 0.8": Method(distance_weight=0.8),
+    "W+, distance 0.2": Method(space="w+"),
+    "W, distance 0.2, tuned": Method(tuning=TuningOptions()),
+    "W+, distance 0.2, tuned": Method(space="w+", tuning=TuningOptions(), num_seeds=1),
+    "W, distance 0.06, tuned": Method(distance_weight=0.06, tuning=TuningOptions(), num_seeds=1),
+    "W, distance 0.2, tuned without locality": Method(tuning=TuningOptions(locality=False), num_seeds=1),
 }
 
 
@@ -74,48 +93,61 @@ def missing_results(options: argparse.Namespace, results: list[dict[str, Any]]) 
         indices = annotated_indices(reader.metadata)
         densities = record_densities([reader.metadata.images[index] for index in indices])
         levels = np.quantile(densities, (np.arange(NUM_LEVELS) + 0.5) / NUM_LEVELS)
+        others = other_images(generator, [(level,) for level in levels.tolist()])
         for seed in range(options.seeds):
-            for method, settings in METHODS.items():
-                for index in indices[: options.images].tolist():
-                    if (method, seed, index) in done or (options.only and method not in options.only):
+            for index in indices[: options.images].tolist():
+                projections: dict[tuple[str, float], tuple[Projection, float]] = {}
+                for name, method in METHODS.items():
+                    is_unwanted = options.only and name not in options.only
+                    if (name, seed, index) in done or is_unwanted or seed >= (method.num_seeds or options.seeds):
                         continue
                     image = reader.image(index)
-                    projection, seconds = project(generator, image, seed, settings, means)
-                    images, measured = edit(projection, levels, means, measurement)
-                    strip = np.concatenate([image, projection.best_image, *images], axis=1)
-                    Image.fromarray(strip).save(options.out / f"{index}-{seed}-{list(METHODS).index(method)}.png")
+                    projection, seconds = project(generator, image, seed, method, means, projections)
+                    edited = edit(projection, levels, means).images
+                    measured = measurement.measure(edited)
+                    similarities = background_similarity(projection.best_image, edited, others)
+                    strip = np.concatenate([image, projection.best_image, *edited], axis=1)
+                    Image.fromarray(strip).save(options.out / f"{index}-{seed}-{list(METHODS).index(name)}.png")
                     yield {
-                        "method": method,
+                        "method": name,
                         "seed": seed,
                         "image": index,
                         **scores(projection),
                         "requested": levels.tolist(),
-                        "measured": measured,
+                        "measured": {key: values.tolist() for key, values in measured.items()},
+                        "background": similarities.tolist(),
                         "seconds": seconds,
                     }
 
 
 def project(
-    generator: LatentGenerator, image: ImageArray, seed: int, settings: Mapping[str, Any], means: LatentMeans
+    generator: LatentGenerator,
+    image: ImageArray,
+    seed: int,
+    method: Method,
+    means: LatentMeans,
+    known: dict[tuple[str, float], tuple[Projection, float]],
 ) -> tuple[Projection, float]:
-    """A projection by a method, and its time in seconds."""
-    fields = {name: value for name, value in settings.items() if name != "tuning"}
+    """A projection by a method, and its time in seconds; `known` projections of the image are tuned, not repeated."""
+    key = method.space, method.distance_weight
+    if key not in known:
+        options = ProjectionOptions(seed=seed, space=method.space, distance_weight=method.distance_weight)
+        start = time.monotonic()
+        known[key] = project_image(generator, image, means=means, options=options), time.monotonic() - start
+    projection, seconds = known[key]
+    if method.tuning is None:
+        return projection, seconds
     start = time.monotonic()
-    projection = project_image(
-        generator, image, means=means, options=ProjectionOptions(seed=seed, **fields), tuning=settings.get("tuning")
-    )
-    return projection, time.monotonic() - start
+    tuned = tune_projection(projection, means, method.tuning, seed=seed)
+    return tuned, seconds + time.monotonic() - start
 
 
-def edit(
-    projection: Projection, levels: FloatArray, means: LatentMeans, measurement: DensityMeasurement
-) -> tuple[ImageArray, dict[str, list[float]]]:
-    """Images at the requested densities, and their densities by the name of the predictor."""
+def edit(projection: Projection, levels: FloatArray, means: LatentMeans) -> Edit:
+    """Edits to the requested densities."""
     generator = projection.best_generator
     assert projection.label is not None
     steps = [label_step(generator.card, (level,)) for level in levels.tolist()]
-    images = edit_image(generator, projection.latent, projection.label, steps, means=means).images
-    return images, {name: values.tolist() for name, values in measurement.measure(images).items()}
+    return edit_image(generator, projection.latent, projection.label, steps, means=means)
 
 
 def scores(projection: Projection) -> dict[str, float]:
@@ -135,20 +167,43 @@ def read_results(path: Path) -> list[dict[str, Any]]:
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """Prints the results as Markdown: means over images and seeds, density scores as means over the predictors."""
-    print("| method | images | PSNR dB | SSIM | distance | Spearman | rising pairs | s/image |")
-    print("|---|---|---|---|---|---|---|---|")
+    """Prints the results as Markdown."""
+    print("| method | runs | PSNR dB | SSIM | distance | Spearman | rising pairs | background | s/image |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for method in METHODS:
         rows = [row for row in results if row["method"] == method]
         if not rows:
             continue
-        means = [statistics.mean(row[key] for row in rows) for key in ("psnr_db", "ssim", "distance")]
-        pairs = [(row["requested"], values) for row in rows for values in row["measured"].values()]
-        spearman = statistics.mean(rank_correlation(*pair) for pair in pairs)
-        rising = statistics.mean(rising_pairs(values) for _, values in pairs)
-        seconds = statistics.mean(row["seconds"] for row in rows)
-        cells = [f"{means[0]:.1f}", f"{means[1]:.2f}", f"{means[2]:.2f}", f"{spearman:.2f}", f"{rising:.2f}"]
-        print(f"| {method} | {len(rows)} | {' | '.join(cells)} | {seconds:.0f} |")
+        columns = np.array([row_scores(row) for row in rows]).T
+        seeds = np.array([row["seed"] for row in rows])
+        cells = [
+            format_cell([float(column[seeds == seed].mean()) for seed in sorted(set(seeds.tolist()))], form)
+            for column, form in zip(columns, FORMATS, strict=True)
+        ]
+        print(f"| {method} | {len(rows)} | {' | '.join(cells)} |")
+
+
+FORMATS = (".1f", ".2f", ".2f", ".2f", ".2f", ".2f", ".0f")
+
+
+def row_scores(row: dict[str, Any]) -> list[float]:
+    """The columns of the table for one image."""
+    predictors = row["measured"].values()
+    return [
+        row["psnr_db"],
+        row["ssim"],
+        row["distance"],
+        statistics.mean(rank_correlation(row["requested"], values) for values in predictors),
+        statistics.mean(rising_pairs(values) for values in predictors),
+        statistics.mean(row["background"]),
+        row["seconds"],
+    ]
+
+
+def format_cell(values: Sequence[float], form: str) -> str:
+    """Mean over the seeds, and their standard deviation if there are several."""
+    mean = format(statistics.mean(values), form)
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.2g}"
 
 
 def rank_correlation(requested: list[float], measured: list[float]) -> float:

@@ -104,8 +104,8 @@ class LinearGenerator:
         values, gradients = loss(images)
         return values, np.einsum("nhwc,lkhwc->nlk", gradients * (1 - images**2), self.basis)
 
-    def create_tuner(self, learning_rate: float) -> LinearTuner:
-        return LinearTuner(copy.deepcopy(self), learning_rate)
+    def create_tuner(self) -> LinearTuner:
+        return LinearTuner(copy.deepcopy(self))
 
     def _float_images(self, latents: LatentArray) -> np.ndarray:
         return np.tanh(self.bias + np.einsum("nlk,lkhwc->nhwc", latents, self.basis)).astype(np.float32)
@@ -124,14 +124,14 @@ class LinearGenerator:
 class LinearTuner:
     """Gradient descent with steps of constant length on the bias of a `LinearGenerator`."""
 
-    def __init__(self, generator: LinearGenerator, learning_rate: float) -> None:
-        self.generator, self._learning_rate = generator, learning_rate
+    def __init__(self, generator: LinearGenerator) -> None:
+        self.generator = generator
 
-    def step(self, latents: LatentArray, loss: ImageLoss) -> FloatArray:
+    def step(self, latents: LatentArray, loss: ImageLoss, learning_rate: float) -> FloatArray:
         images = self.generator._float_images(latents)
         values, gradients = loss(images)
         gradient = (gradients * (1 - images**2)).sum(axis=0)
-        self.generator.bias -= self._learning_rate * np.sign(gradient)
+        self.generator.bias -= learning_rate * np.sign(gradient)
         return values
 
     def save(self, path: Path, provenance: Mapping[str, Any], *, overwrite: bool = False) -> None:

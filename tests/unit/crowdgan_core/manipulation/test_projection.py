@@ -12,11 +12,12 @@ from crowdgan_blobs.model import example_model
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
+from crowdgan_core.manipulation.image_loss import to_float_images
 from crowdgan_core.manipulation.label_estimation import estimate_labels
 from crowdgan_core.manipulation.projection import InterruptedProjection, project_image
 from crowdgan_core.manipulation.projector import ProjectionOptions, Projector
 from crowdgan_core.manipulation.similarity import psnr
-from crowdgan_core.manipulation.tuning import TuningOptions
+from crowdgan_core.manipulation.tuning import EditExamples, TuningOptions, transfer_details, tune
 from crowdgan_core.models.generation.conditioning import one_hot
 from crowdgan_core.models.generation.sweep_steps import SweepRange
 from crowdgan_core.models.latent_means import LatentMeans
@@ -112,6 +113,39 @@ def test_tuning_brings_the_image_nearer_and_leaves_the_generator_unchanged(gener
     assert projection.tuner is not None
     assert np.array_equal(generated(generator, 3), before)
     assert not np.array_equal(generated(projection.tuner.generator, 3), before)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("label_kind", ["class", None])
+def test_tuning_keeps_edits_and_carries_details_over(label_kind: Any) -> None:
+    generator = LinearGenerator(label_kind)
+    label = DENSE if label_kind else None
+    pivot = generator.map_seeds([3], None if label is None else np.array([label], np.float32))
+    image = generator.synthesise(pivot)[0]
+    target = image.copy()
+    target[4:12, 4:12] = 255 - target[4:12, 4:12]
+    means = LatentMeans(generator)
+    latent, expected = EditExamples(generator, pivot, label, to_float_images(target[None]), means, 1).draw()
+    assert not np.allclose(latent, pivot, atol=0.01)
+    errors = {}
+    for locality in (True, False):
+        options = TuningOptions(num_tuning_steps=200, locality=locality)
+        tuned = tune(generator, pivot, label, target[None], means, options).generator
+        errors[locality] = np.abs(to_float_images(tuned.synthesise(latent)) - expected).mean()
+    assert errors[True] < errors[False]
+
+
+def test_details_are_transferred_where_an_edit_changes_nothing() -> None:
+    rng = np.random.default_rng(0)
+    original, target = rng.uniform(-1, 1, (2, 1, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(transfer_details(original, target, original), target, atol=1e-6)
+    edited = original.copy()
+    edited[:, :5] += rng.choice([-0.5, 0.5], (1, 5, 16, 3)).astype(np.float32)
+    result = transfer_details(original, target, edited)
+    np.testing.assert_allclose(result[:, 6:], target[:, 6:], atol=1e-6)
+    colour = np.median(target - original, axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(result[:, :4], (edited + colour)[:, :4], atol=1e-6)
+    brighter = transfer_details(original, target, original + 0.25)
+    np.testing.assert_allclose(brighter, target + 0.25, atol=1e-6)
 
 
 def test_an_edit_to_the_own_label_changes_nothing_and_others_change_the_density(generator: LinearGenerator) -> None:

@@ -115,19 +115,28 @@ class SummedLoss(Violation):
         return values.sum(), gradients
 
 
+class AmplifiedTuner(LinearTuner):
+    def __init__(self, generator: LinearGenerator, factor: float) -> None:
+        super().__init__(generator)
+        self._factor = factor
+
+    def step(self, latents: Any, loss: Any, learning_rate: float) -> Any:
+        return super().step(latents, loss, self._factor * learning_rate)
+
+
 class SharedWeights(Violation):
-    def create_tuner(self, learning_rate: float) -> LinearTuner:
-        return LinearTuner(self, 10 * learning_rate)
+    def create_tuner(self) -> LinearTuner:
+        return AmplifiedTuner(self, 10)
 
 
 class Ascent(Violation):
-    def create_tuner(self, learning_rate: float) -> LinearTuner:
-        return super().create_tuner(-learning_rate)
+    def create_tuner(self) -> LinearTuner:
+        return AmplifiedTuner(super().create_tuner().generator, -1)
 
 
 class ForgottenProvenance(Violation):
-    def create_tuner(self, learning_rate: float) -> Any:
-        tuner = super().create_tuner(learning_rate)
+    def create_tuner(self) -> Any:
+        tuner = super().create_tuner()
         save = tuner.save
         tuner.save = lambda path, provenance, **options: save(path, {})  # type: ignore[method-assign]
         return tuner

@@ -35,9 +35,9 @@ def test_a_generator_of_grey_images_fulfils_the_contract_of_latents() -> None:
 
 def test_tuning_leaves_the_fourier_features_and_the_mapping_unchanged(tmp_path: Path) -> None:
     generator = small_generator("stylegan3-t")
-    tuner = generator.create_tuner(0.01)
+    tuner = generator.create_tuner()
     latents = generator.map_seeds([1], np.eye(3, dtype=np.float32)[:1])
-    tuner.step(latents, lambda images: (np.zeros(1), np.ones_like(images)))
+    tuner.step(latents, lambda images: (np.zeros(1), np.ones_like(images)), 0.01)
     tuner.save(tmp_path / "tuned.safetensors", {"target": "a.png"})
     tuned, card = load_network(tmp_path / "tuned.safetensors")
     assert card.provenance["target"] == "a.png"

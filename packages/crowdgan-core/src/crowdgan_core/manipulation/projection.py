@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crowdgan_core.manipulation.history import History
 from crowdgan_core.manipulation.label_estimation import estimate_labels
@@ -107,32 +107,69 @@ def project_image(
     (label,) = estimate_labels(generator, target[None]) if label is None else (label,)
     projector = Projector(generator, target[None], [label], means, options)
 
-    def record_projection() -> None:
+    def record() -> None:
         if history is not None:
             steps = projector.num_steps_done, options.num_steps
             history.add("projection", *steps, lambda: generator.synthesise(projector.latents)[0])
 
-    def record_tuning(step: int, tuner: GeneratorTuner) -> None:
-        if history is not None and tuning is not None:
-            steps = step, tuning.num_tuning_steps
-            history.add("tuning", *steps, lambda: tuner.generator.synthesise(projector.latents)[0])
+    def result() -> Projection:
+        latent = projector.latents
+        return Projection(
+            generator=generator,
+            target=target,
+            latent=latent,
+            label=label,
+            image=generator.synthesise(latent)[0],
+            distance=means.distance(latent, label),
+            num_steps=projector.num_steps_done,
+        )
 
     try:
-        projector.run(progress, record_projection)
+        projector.run(progress, record)
     except KeyboardInterrupt as interrupt:
-        raise InterruptedProjection(_finish(generator, target, label, projector, means)) from interrupt
+        raise InterruptedProjection(result()) from interrupt
     if tuning is None:
-        return _finish(generator, target, label, projector, means)
+        return result()
+    return tune_projection(result(), means, tuning, seed=options.seed, progress=progress, history=history)
+
+
+def tune_projection(
+    projection: Projection,
+    means: LatentMeans,
+    options: TuningOptions,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    history: History | None = None,
+) -> Projection:
+    """The projection with a copy of the generator that is tuned on its target.
+
+    Args:
+        projection: a projection without tuning.
+        means: means of the generator's latents.
+        options: options of the tuning.
+        seed: seed of everything random.
+        progress: progress display.
+        history: receives the images during the optimization.
+    """
+
+    def record(step: int, tuner: GeneratorTuner) -> None:
+        if history is not None:
+            steps = step, options.num_tuning_steps
+            history.add("tuning", *steps, lambda: tuner.generator.synthesise(projection.latent)[0])
+
     tuner = tune(
-        generator,
-        projector.latents,
-        target[None],
-        tuning,
-        seed=options.seed,
+        projection.generator,
+        projection.latent,
+        projection.label,
+        projection.target[None],
+        means,
+        options,
+        seed=seed,
         progress=progress,
-        after_step=record_tuning,
+        after_step=record,
     )
-    return _finish(generator, target, label, projector, means, tuner)
+    return replace(projection, tuner=tuner, tuned_image=tuner.generator.synthesise(projection.latent)[0])
 
 
 class InterruptedProjection(KeyboardInterrupt):
@@ -141,25 +178,3 @@ class InterruptedProjection(KeyboardInterrupt):
     def __init__(self, projection: Projection) -> None:
         super().__init__()
         self.projection = projection
-
-
-def _finish(
-    generator: LatentGenerator,
-    target: ImageArray,
-    label: LabelVector | None,
-    projector: Projector,
-    means: LatentMeans,
-    tuner: GeneratorTuner | None = None,
-) -> Projection:
-    latent = projector.latents
-    return Projection(
-        generator=generator,
-        target=target,
-        latent=latent,
-        label=label,
-        image=generator.synthesise(latent)[0],
-        distance=means.distance(latent, label),
-        num_steps=projector.num_steps_done,
-        tuner=tuner,
-        tuned_image=None if tuner is None else tuner.generator.synthesise(latent)[0],
-    )

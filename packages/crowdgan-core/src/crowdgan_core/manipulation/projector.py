@@ -15,6 +15,7 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation.image_loss import PyramidLoss, to_float_images
+from crowdgan_core.manipulation.schedule import learning_rate_factor
 from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
 from crowdgan_core.models.latent_means import LatentMeans
@@ -26,9 +27,6 @@ LatentSpace = Literal["w", "w+"]
 
 LEARNING_RATE = 0.1
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
-
-WARM_UP, COOL_DOWN = 0.05, 0.25
-"""Fractions of the steps in which the learning rate rises linearly from 0, and falls to 0 as a cosine."""
 
 NOISE, NOISE_END = 0.05, 0.75
 """Standard deviation of the noise on latents at the start, in spreads, and the fraction of steps at which it ends."""
@@ -50,7 +48,7 @@ class ProjectionOptions:
 
     distance_weight: float = flag(
         "--distance-weight",
-        default=0.056,
+        default=0.2,
         help="Weight of the distance from the mean latent of the density: lower = nearer to the image; "
         "higher = edits change the density more reliably.",
     )
@@ -126,7 +124,7 @@ class Projector:
         offset = self._w - self._means
         distance = weight * offset**2 / self._w.shape[1]
         gradient += 2 * weight * offset / self._w.shape[1]
-        self._w = self._w - learning_rate(t) * self._adam(gradient)
+        self._w = self._w - LEARNING_RATE * learning_rate_factor(t) * self._adam(gradient)
         self.num_steps_done += 1
         return np.asarray(values + distance.sum(axis=(1, 2)))
 
@@ -141,10 +139,3 @@ class Projector:
             moment += (1 - beta) * (value - moment)
             corrected.append(moment / (1 - beta**count))
         return np.asarray(corrected[0] / (np.sqrt(corrected[1]) + ADAM_EPSILON))
-
-
-def learning_rate(t: float) -> float:
-    """Learning rate at the fraction `t` of the steps."""
-    rise = min(1.0, t / WARM_UP)
-    fall = min(1.0, (1 - t) / COOL_DOWN)
-    return LEARNING_RATE * rise * (0.5 - 0.5 * math.cos(math.pi * fall))

@@ -102,7 +102,7 @@ class LatentGenerator(ImageGenerator, Protocol):
         """
         ...
 
-    def create_tuner(self, learning_rate: float) -> GeneratorTuner:
+    def create_tuner(self) -> GeneratorTuner:
         """A tuner of a copy of this generator with the optimizer Adam."""
         ...
 
@@ -115,7 +115,7 @@ class GeneratorTuner(Protocol):
         """The copy; its images change with each step."""
         ...
 
-    def step(self, latents: LatentArray, loss: ImageLoss) -> FloatArray:
+    def step(self, latents: LatentArray, loss: ImageLoss, learning_rate: float) -> FloatArray:
         """One step of the optimizer on the summed loss; returns the loss of each image before it."""
         ...
 

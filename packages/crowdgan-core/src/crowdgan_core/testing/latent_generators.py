@@ -147,9 +147,9 @@ def _check_gradient(generator: LatentGenerator, latents: LatentArray, images: np
 
 
 def _check_tuner(generator: LatentGenerator, latents: LatentArray) -> None:
-    tuner: GeneratorTuner = generator.create_tuner(LEARNING_RATE)
+    tuner: GeneratorTuner = generator.create_tuner()
     loss = _SquaredError(np.ones((len(SEEDS), *generator.card.resolution, 3), np.float32))
-    first, *_, last = (float(tuner.step(latents, loss).sum()) for _ in range(NUM_TUNING_STEPS))
+    first, *_, last = (float(tuner.step(latents, loss, LEARNING_RATE).sum()) for _ in range(NUM_TUNING_STEPS))
     require(last < first, f"{NUM_TUNING_STEPS} steps of a tuner changed the loss from {first:.4g} to {last:.4g}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tuned.safetensors"

@@ -189,10 +189,10 @@ class StyleGanImageGenerator:
         assert ws.grad is not None
         return values, ws.grad.cpu().numpy()
 
-    def create_tuner(self, learning_rate: float) -> StyleGanTuner:
+    def create_tuner(self) -> StyleGanTuner:
         """A tuner of a copy of this generator with the optimizer Adam."""
         network = copy.deepcopy(self._generator)
-        return StyleGanTuner(network, StyleGanImageGenerator(network, self._card, self.device.type), learning_rate)
+        return StyleGanTuner(network, StyleGanImageGenerator(network, self._card, self.device.type))
 
     def images(self, ws: Tensor, transform: Tensor | None = None) -> npt.NDArray[np.uint8]:
         """Images `[N, height, width, 3]` of intermediate latents.

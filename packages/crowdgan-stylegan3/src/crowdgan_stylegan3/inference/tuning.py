@@ -27,28 +27,29 @@ class StyleGanTuner:
     The Fourier features of StyleGAN3 are not tuned (Alaluf et al., "Third Time's the Charm?", 2022).
     """
 
-    def __init__(self, network: Generator, generator: LatentGenerator, learning_rate: float) -> None:
+    def __init__(self, network: Generator, generator: LatentGenerator) -> None:
         """Prepare the weights of a network for tuning.
 
         Args:
             network: the copy that is tuned.
             generator: the generator of the network's images.
-            learning_rate: learning rate of Adam.
         """
         self._network, self._generator = network, generator
         self._parameters = _tuned_parameters(network.synthesis)
         for parameter in self._parameters:
             parameter.requires_grad_()
-        self._optimizer = torch.optim.Adam(self._parameters, lr=learning_rate)
+        self._optimizer = torch.optim.Adam(self._parameters)
 
     @property
     def generator(self) -> LatentGenerator:
         """The tuned copy; its images change with each step."""
         return self._generator
 
-    def step(self, latents: LatentArray, loss: ImageLoss) -> FloatArray:
+    def step(self, latents: LatentArray, loss: ImageLoss, learning_rate: float) -> FloatArray:
         """One step of the optimizer on the summed loss; returns the loss of each image before it."""
         ws = torch.from_numpy(latents).to(self._parameters[0].device)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
         self._optimizer.zero_grad()
         values = backpropagate(self._network.synthesis(ws), loss)
         self._optimizer.step()
