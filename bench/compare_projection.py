@@ -50,15 +50,15 @@ class Method:
 
 METHODS = {
     "W, distance 0": Method(distance_weight=0.0),
-    "W, distance 0.06": Method(distance_weight=0.06),
-    "W, distance 0.2": Method(),
-    "W, distance 0.8": Method(distance_weight=0.8),
-    "W+, distance 0.2": Method(space="w+"),
-    "W, distance 0.2, tuned": Method(tuning=TuningOptions()),
-    "W+, distance 0.2, tuned": Method(space="w+", tuning=TuningOptions(), num_seeds=1),
-    "W, distance 0.06, tuned": Method(distance_weight=0.06, tuning=TuningOptions(), num_seeds=1),
-    "W, distance 0.2, tuned without locality": Method(tuning=TuningOptions(locality=False), num_seeds=1),
+    "W": Method(),
+    "W, distance 3": Method(distance_weight=3.0),
+    "W+": Method(space="w+"),
+    "W, tuned": Method(tuning=TuningOptions()),
+    "W, tuned without locality": Method(tuning=TuningOptions(locality=False), num_seeds=1),
+    "W+, tuned": Method(space="w+", tuning=TuningOptions(), num_seeds=1),
+    "W, distance 0, tuned": Method(distance_weight=0.0, tuning=TuningOptions(), num_seeds=1),
 }
+"""The distance weight is that of `ProjectionOptions` if no other is named."""
 
 
 def main() -> None:

@@ -115,6 +115,14 @@ def test_tuning_brings_the_image_nearer_and_leaves_the_generator_unchanged(gener
     assert not np.array_equal(generated(projection.tuner.generator, 3), before)  # type: ignore[arg-type]
 
 
+def test_the_distance_weight_does_not_prevent_an_exact_projection(generator: LinearGenerator) -> None:
+    latent = generator.map_seeds([3], np.array([DENSE], np.float32))
+    target = generator.synthesise(latent)[0]
+    projection = project_image(generator, target, DENSE, options=ProjectionOptions(distance_weight=1.0))
+    assert psnr(projection.image, target) > 40
+    assert projection.distance == pytest.approx(LatentMeans(generator).distance(latent, DENSE), rel=0.05)
+
+
 @pytest.mark.parametrize("label_kind", ["class", None])
 def test_tuning_keeps_edits_and_carries_details_over(label_kind: Any) -> None:
     generator = LinearGenerator(label_kind)

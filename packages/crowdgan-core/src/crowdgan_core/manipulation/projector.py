@@ -48,7 +48,7 @@ class ProjectionOptions:
 
     distance_weight: float = flag(
         "--distance-weight",
-        default=0.2,
+        default=1.0,
         help="Weight of the distance from the mean latent of the density: lower = nearer to the image; "
         "higher = edits change the density more reliably.",
     )
@@ -64,6 +64,9 @@ class ProjectionOptions:
 
 class Projector:
     """A projection of several images in progress; each image is independent of the others.
+
+    The loss of an image is multiplied by 1 + `distance_weight` times the mean squared distance of its latents from the
+    mean, in spreads. A factor, not a sum: images that the generator can make are reached, whatever their distance.
 
     Args:
         generator: the generator.
@@ -120,13 +123,14 @@ class Projector:
         gradient = gradients.astype(float)
         if self._options.space == "w":
             gradient = gradient.sum(axis=1, keepdims=True)
-        weight = self._options.distance_weight / self._spreads**2
+        losses = np.asarray(values)[:, None, None]
+        weight = self._options.distance_weight / (self._w.shape[1] * self._spreads**2)
         offset = self._w - self._means
-        distance = weight * offset**2 / self._w.shape[1]
-        gradient += 2 * weight * offset / self._w.shape[1]
+        distance = weight * (offset**2).sum(axis=(1, 2), keepdims=True)
+        gradient = (1 + distance) * gradient + losses * 2 * weight * offset
         self._w = self._w - LEARNING_RATE * learning_rate_factor(t) * self._adam(gradient)
         self.num_steps_done += 1
-        return np.asarray(values + distance.sum(axis=(1, 2)))
+        return np.asarray((losses * (1 + distance))[:, 0, 0])
 
     def _per_layer(self, w: FloatArray) -> LatentArray:
         return np.ascontiguousarray(np.broadcast_to(w, (len(w), self._num_layers, w.shape[2])), np.float32)
