@@ -56,14 +56,6 @@ class DatasetCase:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-LOSSES: dict[str, dict[str, Any]] = {
-    "relativistic": {"adversarial": "relativistic"},
-    "relativistic, gamma 1": {"adversarial": "relativistic", "r1_gamma": 1.0},
-    "lecam 3e-7": {"lecam_weight": 3e-7},
-    "lecam 0.01": {"lecam_weight": 0.01},
-    "ema 20 kimg": {"ema_kimg": 20.0},
-}
-
 CASES = {
     "values": DatasetCase(
         images=1000,
@@ -73,7 +65,6 @@ CASES = {
             "no vicinity": {"vicinity": "none"},
             "soft vicinity": {"vicinity": "soft"},
             "transition": {"transition_kimg": (4.0, 12.0)},
-            **LOSSES,
         },
     ),
     "classes": DatasetCase(
@@ -84,7 +75,6 @@ CASES = {
             "transition": {"transition_kimg": (4.0, 12.0)},
             "unconditional": {"conditional": False},
             "balance": {"balance_classes": True},
-            **LOSSES,
         },
     ),
 }

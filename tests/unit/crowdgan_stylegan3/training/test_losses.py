@@ -11,7 +11,6 @@ from crowdgan_stylegan3.training.losses import (
     combine_heads,
     gaussian_blur,
     gradient_penalty,
-    lecam_penalty,
     logistic_loss_fake,
     logistic_loss_real,
     mix_styles,
@@ -75,9 +74,3 @@ def test_two_heads_are_weighted_by_the_influence_of_the_labels() -> None:
     values = torch.tensor([[1.0, 10.0], [2.0, 20.0]])
     assert combine_heads(values, 0.5).tolist() == [[10.5], [21]]
     assert torch.equal(combine_heads(values[:, :1], 0.5), values[:, :1])
-
-
-def test_the_lecam_penalty_is_of_logits_beyond_the_mean_of_the_other_kind() -> None:
-    logits, anchor = torch.tensor([[2.0], [-1.0]]), torch.tensor(0.5)
-    assert lecam_penalty(logits, anchor, real=True).tolist() == [[2.25], [0]]
-    assert lecam_penalty(logits, anchor, real=False).tolist() == [[0], [2.25]]

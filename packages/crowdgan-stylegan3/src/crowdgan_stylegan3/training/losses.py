@@ -5,9 +5,8 @@ D denotes the discriminator's logits, G the generator, sigmoid(D) the probabilit
 Sources: Goodfellow et al., "Generative Adversarial Nets", 2014 (non-saturating logistic loss); Mescheder et al., "Which
 Training Methods for GANs do actually Converge?", 2018 (R1); Karras et al., "A Style-Based Generator Architecture for
 GANs", 2019 (style mixing), "Analyzing and Improving the Image Quality of StyleGAN", 2020 (path length regularisation)
-and "Alias-Free Generative Adversarial Networks", 2021 (blur); Huang et al., "The GAN is dead; long live the GAN!", 2024
-(relativistic pairing with R1 and R2); Tseng et al., "Regularizing Generative Adversarial Networks under Limited Data",
-2021 (LeCam); Shahbazi et al., "Collapse by Conditioning", 2022 (two heads of D).
+and "Alias-Free Generative Adversarial Networks", 2021 (blur); Shahbazi et al., "Collapse by Conditioning", 2022 (two
+heads of D).
 """
 
 from __future__ import annotations
@@ -51,19 +50,6 @@ def combine_heads(values: Tensor, label_weight: float) -> Tensor:
         return values
     conditional, unconditional = values[:, :1], values[:, 1:]
     return unconditional + label_weight * conditional
-
-
-def lecam_penalty(logits: Tensor, anchor: Tensor, *, real: bool) -> Tensor:
-    """LeCam penalty of each logit, in the shape of `logits`: relu(D(x) - a)² if real, relu(a - D(G(z)))² if generated.
-
-    The regularisation term is λ · (E[relu(D(x) - a_fake)²] + E[relu(a_real - D(G(z)))²]) (Tseng et al. 2021).
-
-    Args:
-        logits: D's logits.
-        anchor: moving average of the logits of the other kind of images, a scalar.
-        real: whether the images are real.
-    """
-    return F.relu(logits - anchor if real else anchor - logits).square()
 
 
 def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:

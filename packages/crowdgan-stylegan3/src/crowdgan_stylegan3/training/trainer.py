@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,7 +24,6 @@ from crowdgan_stylegan3.training.losses import (
     combine_heads,
     gaussian_blur,
     gradient_penalty,
-    lecam_penalty,
     logistic_loss_fake,
     logistic_loss_real,
     mix_styles,
@@ -106,10 +105,8 @@ class Trainer:
         self.nimg = 0
         self.step_count = 0
         self.path_length_mean = torch.zeros((), device=context.device)
-        self.logit_means = torch.zeros(2, device=context.device)
         self.augmentation = AugmentPipe(augment_preset("bgc")).to(context.device)
         self.ada = AdaptiveProbability(config.augment, config.batch)
-        self._is_relativistic = config.loss.adversarial == "relativistic"
         self.generator_statistics = GeneratorStatistics(self.generator)
         self.statistics = Statistics()
         self.timer = PhaseTimer(context.device)
@@ -136,7 +133,7 @@ class Trainer:
         self._update("Gmain", self.g_optimizer, self._generator_loss, real, labels)
         self._update("Greg", self.g_optimizer, self._path_length_loss, real, labels)
         self._update("Dmain", self.d_optimizer, self._discriminator_losses, real, labels)
-        self._update("Dreg", self.d_optimizer, self._gradient_penalties, real, labels)
+        self._update("Dreg", self.d_optimizer, self._gradient_penalty, real, labels)
         self.generator_statistics.update(self.context)
         ema = self.config.ema
         decay = ema_decay(self.nimg, self.config.batch, ema.half_life_kimg, ema.rampup)
@@ -209,16 +206,10 @@ class Trainer:
             )
 
     def _generator_loss(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
-        """G's loss: softplus(-D(G(z))), the non-saturating logistic loss; or softplus(D(x) - D(G(z))), relativistic."""
-        if self._is_relativistic:
-            micro_batch = _with_real_labels(micro_batch)
+        """G's loss: softplus(-D(G(z))), the non-saturating logistic loss."""
         images, _ = self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)
         logits = self._discriminate(images, micro_batch.judged_labels, micro_batch)
         self._report_scores("fake", logits, micro_batch.judged_labels)
-        if self._is_relativistic:
-            with torch.no_grad():
-                real_logits = self._discriminate(micro_batch.real, micro_batch.real_labels, micro_batch)
-            logits = logits - real_logits
         loss = combine_heads(logistic_loss_real(logits), self.label_weight)
         self.statistics.report("Loss/G/loss", loss)
         yield loss.mean()
@@ -242,64 +233,27 @@ class Trainer:
 
     def _discriminator_losses(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
         """D's loss on generated images, softplus(D(G(z))), then on real images, softplus(-D(x))."""
-        if self._is_relativistic:
-            yield self._relativistic_discriminator_loss(_with_real_labels(micro_batch))
-            return
         random = self._random(RngStream.AUGMENTATION, micro_batch)
         logits = self._discriminate(self._synthesize_for_d(micro_batch), micro_batch.judged_labels, micro_batch, random)
         self._report_scores("fake", logits, micro_batch.judged_labels)
         loss_fake = combine_heads(logistic_loss_fake(logits), self.label_weight)
-        yield loss_fake.mean() + self._lecam_loss(logits, real=False)
+        yield loss_fake.mean()
         logits = self._discriminate(micro_batch.real, micro_batch.real_labels, micro_batch, random)
         self._report_scores("real", logits, micro_batch.real_labels)
         self.ada.observe(self._scores(logits))
         loss_real = combine_heads(logistic_loss_real(logits), self.label_weight)
         self.statistics.report("Loss/D/loss", loss_fake.detach() + loss_real)
-        yield loss_real.mean() + self._lecam_loss(logits, real=True)
+        yield loss_real.mean()
 
-    def _relativistic_discriminator_loss(self, micro_batch: MicroBatch) -> Tensor:
-        """E[softplus(D(G(z)) - D(x))], D's relativistic pairing loss; pairs have the same label."""
-        random = self._random(RngStream.AUGMENTATION, micro_batch)
-        fake = self._discriminate(self._synthesize_for_d(micro_batch), micro_batch.judged_labels, micro_batch, random)
-        real = self._discriminate(micro_batch.real, micro_batch.real_labels, micro_batch, random)
-        self._report_scores("fake", fake, micro_batch.judged_labels)
-        self._report_scores("real", real, micro_batch.real_labels)
-        self.ada.observe(self._scores(real - fake))
-        loss = combine_heads(logistic_loss_real(real - fake), self.label_weight)
-        self.statistics.report("Loss/D/loss", loss)
-        return loss.mean()
-
-    def _lecam_loss(self, logits: Tensor, *, real: bool) -> Tensor | float:
-        """Weight · E[LeCam penalty]; also updates the moving average of the logits of these images."""
-        loss = self.config.loss
-        if not loss.lecam_weight:
-            return 0.0
-        scores, own, other = self._scores(logits), int(not real), int(real)
-        penalty = loss.lecam_weight * lecam_penalty(scores, self.logit_means[other].clone(), real=real).mean()
-        mean = self.context.all_reduce_sum(scores.detach().mean()) / self.context.world_size
-        mean = torch.where(mean.isfinite(), mean, self.logit_means[own])
-        self.logit_means[own].lerp_(mean, (1 - loss.lecam_decay) / self._num_micro_batches)
-        return penalty
-
-    def _gradient_penalties(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
-        """γ/2 · E[‖∇D(x)‖²], the R1 penalty, then the R2 penalty, the same for generated images."""
-        loss = self.config.loss
-        if loss.r1_gamma:
-            yield self._gradient_penalty("r1", loss.r1_gamma, micro_batch.real, micro_batch.real_labels, micro_batch)
-        if loss.r2_gamma:
-            with torch.no_grad():
-                images, _ = self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)
-            yield self._gradient_penalty("r2", loss.r2_gamma, images, micro_batch.judged_labels, micro_batch)
-
-    def _gradient_penalty(
-        self, name: str, gamma: float, images: Tensor, labels: Tensor, micro_batch: MicroBatch
-    ) -> Tensor:
-        images = images.detach().requires_grad_(True)
-        penalty = gradient_penalty(self._scores(self._discriminate(images, labels, micro_batch)), images)
-        self.statistics.report(f"Loss/{name}_penalty", penalty)
-        loss = penalty * (gamma / 2)
+    def _gradient_penalty(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
+        """γ/2 · E[‖∇D(x)‖²], the R1 penalty."""
+        images = micro_batch.real.detach().requires_grad_(True)
+        logits = self._discriminate(images, micro_batch.real_labels, micro_batch)
+        penalty = gradient_penalty(self._scores(logits), images)
+        self.statistics.report("Loss/r1_penalty", penalty)
+        loss = penalty * (self.config.loss.r1_gamma / 2)
         self.statistics.report("Loss/D/reg", loss)
-        return loss.mean()
+        yield loss.mean()
 
     def _synthesize_for_d(self, micro_batch: MicroBatch) -> Tensor:
         """Images for D's update; records the running means of G."""
@@ -363,11 +317,6 @@ def _update_intervals(config: TrainingConfig) -> dict[str, int]:
         "Gmain": 1,
         "Greg": loss.path_length_interval if loss.path_length_weight else None,
         "Dmain": 1,
-        "Dreg": loss.r1_interval if loss.r1_gamma or loss.r2_gamma else None,
+        "Dreg": loss.r1_interval if loss.r1_gamma else None,
     }
     return {name: interval for name, interval in intervals.items() if interval is not None}
-
-
-def _with_real_labels(micro_batch: MicroBatch) -> MicroBatch:
-    """The micro-batch with the labels of the real images for the generated ones, for pairs."""
-    return replace(micro_batch, labels=micro_batch.real_labels, judged_labels=micro_batch.real_labels)

@@ -38,9 +38,6 @@ ADAM_STATE_KEYS = ("step", "exp_avg", "exp_avg_sq")
 PATH_LENGTH_KEY = "path_length_mean"
 """Name of the tensor with the running mean of path lengths."""
 
-LOGIT_MEANS_KEY = "logit_means"
-"""Name of the tensor with the moving averages of D's logits, only with the LeCam penalty."""
-
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Checkpoint:
@@ -168,8 +165,6 @@ def restore_trainer(trainer: Trainer, checkpoint: Checkpoint) -> None:
         for name, network, optimizer in _optimizers(trainer):
             _load_adam_state(optimizer, network, checkpoint.tensors(f"{name}/"))
         trainer.path_length_mean = checkpoint.tensors(PATH_LENGTH_KEY)[""].to(trainer.context.device)
-        if trainer.config.loss.lecam_weight:
-            trainer.logit_means = checkpoint.tensors(LOGIT_MEANS_KEY)[""].to(trainer.context.device)
         trainer.nimg, trainer.step_count = int(progress["nimg"]), int(progress["steps"])
         trainer.ada.restore(progress["augment"], trainer.context.device)
     except (CheckpointError, KeyError, TypeError, ValueError) as error:
@@ -186,8 +181,6 @@ def _state_tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
             for moment, tensor in optimizer.state.get(parameter, {}).items():
                 yield f"{name}/{key}/{moment}", tensor
     yield PATH_LENGTH_KEY, trainer.path_length_mean
-    if trainer.config.loss.lecam_weight:
-        yield LOGIT_MEANS_KEY, trainer.logit_means
 
 
 def _optimizers(trainer: Trainer) -> Iterator[tuple[str, nn.Module, torch.optim.Adam]]:

@@ -19,7 +19,7 @@ from crowdgan_stylegan3.training.config.schedule import (
     default_snapshot_ticks,
     default_tick_kimg,
 )
-from crowdgan_stylegan3.training.config.training_config import Adversarial, AugmentMode, Vicinity
+from crowdgan_stylegan3.training.config.training_config import AugmentMode, Vicinity
 
 AUTO_BATCH = 32
 """Batch size without `--batch`, the published one."""
@@ -86,23 +86,6 @@ class TrainOptions:
     mirror: bool = flag("--mirror", default=False, help="Augment the dataset with horizontal flips.")
     augment: AugmentMode = flag(
         "--aug", default="ada", help="Discriminator augmentation: none, adaptive (ADA) or fixed."
-    )
-    adversarial: Adversarial = flag(
-        "--loss",
-        default="logistic",
-        metadata=codec.omitted_default(),
-        help="Adversarial loss: non-saturating logistic, or relativistic pairing.",
-    )
-    r2_gamma: float | None = flag(
-        "--r2-gamma",
-        default=None,
-        metadata=codec.omitted_default(),
-        min=0,
-        shown_default="0; relativistic: --gamma",
-        help="R2 penalty weight.",
-    )
-    lecam_weight: float = flag(
-        "--lecam", default=0.0, metadata=codec.omitted_default(), min=0, help="LeCam penalty weight, for example 3e-7."
     )
     path_length_weight: float | None = flag(
         "--pl-weight",

@@ -105,9 +105,6 @@ def _loss(options: TrainOptions, resolution: int) -> LossConfig:
     gamma = auto_gamma(variant, resolution, batch) if gamma is None else gamma
     loss = LossConfig(
         r1_gamma=gamma,
-        adversarial=options.adversarial,
-        r2_gamma=_or_default(options.r2_gamma, gamma if options.adversarial == "relativistic" else 0.0),
-        lecam_weight=options.lecam_weight,
         path_length_weight=_or_default(options.path_length_weight, PATH_LENGTH_WEIGHT if is_stylegan2 else 0.0),
         style_mixing=_or_default(options.style_mixing, STYLE_MIXING if is_stylegan2 else 0.0),
     )

@@ -26,9 +26,6 @@ AUGMENT_MODES: tuple[AugmentMode, ...] = get_args(AugmentMode)
 Vicinity = Literal["none", "hard", "soft"]
 VICINITIES: tuple[Vicinity, ...] = get_args(Vicinity)
 
-Adversarial = Literal["logistic", "relativistic"]
-ADVERSARIAL: tuple[Adversarial, ...] = get_args(Adversarial)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ConditioningConfig:
@@ -70,14 +67,6 @@ class LossConfig:
     """Weight γ of the R1 penalty; 0 turns it off."""
     r1_interval: int = 16
     """Training steps between R1 penalties (lazy regularisation, Karras et al. 2020)."""
-    adversarial: Adversarial = field(default="logistic", metadata=codec.omitted_default())
-    """Non-saturating logistic loss (Goodfellow et al. 2014), or relativistic pairing loss (Huang et al. 2024)."""
-    r2_gamma: float = field(default=0.0, metadata=codec.omitted_default())
-    """Weight γ of the R2 penalty, of the gradients at generated images; 0 turns it off."""
-    lecam_weight: float = field(default=0.0, metadata=codec.omitted_default())
-    """Weight of the LeCam penalty (Tseng et al. 2021); 0 turns it off."""
-    lecam_decay: float = field(default=0.99, metadata=codec.omitted_default())
-    """Decay per step of the moving averages of D's logits in the LeCam penalty."""
     path_length_weight: float = 0.0
     """Weight of the path length penalty, for StyleGAN2; 0 turns it off."""
     path_length_interval: int = 4
@@ -92,12 +81,7 @@ class LossConfig:
     """Length in kimg over which the blur fades to zero."""
 
     def __post_init__(self) -> None:
-        if self.adversarial not in ADVERSARIAL:
-            raise ConfigError(f"loss is {self.adversarial}; it must be one of {', '.join(ADVERSARIAL)}")
-        for name in (
-            *("r1_gamma", "r2_gamma", "lecam_weight"),
-            *("path_length_weight", "style_mixing", "blur_sigma_px", "blur_fade_kimg"),
-        ):
+        for name in ("r1_gamma", "path_length_weight", "style_mixing", "blur_sigma_px", "blur_fade_kimg"):
             check_at_least(self, name, 0)
         for name in ("r1_interval", "path_length_interval"):
             check_at_least(self, name, 1)
