@@ -27,6 +27,7 @@ class LinearGenerator:
     """Images tanh(bias + sum over layers of w · basis); a label moves the mean of w and makes images lighter."""
 
     supports_transform = False
+    num_transform_layers = 0
 
     def __init__(self, label_kind: LabelKind | None = "class", size: tuple[int, int] = (16, 16)) -> None:
         rng = np.random.default_rng(0)

@@ -167,6 +167,13 @@ def test_an_edit_to_the_own_label_changes_nothing_and_others_change_the_density(
     assert np.array_equal(single, edit.image)
 
 
+def test_an_edit_does_not_change_layers_that_move_the_image(generator: LinearGenerator) -> None:
+    generator.num_transform_layers = 1
+    latent = generator.map_seeds([3], np.array([DENSE], np.float32))
+    edit = edit_image(generator, latent, DENSE, edit_steps(generator.card, (1.0, 0.0, 0.0), SweepRange()))
+    assert (edit.latents[0] != latent[0]).any(axis=1).tolist() == [False, True, True, True]
+
+
 def test_layers_and_strength_limit_an_edit(generator: LinearGenerator) -> None:
     latent = generator.map_seeds([3], np.array([DENSE], np.float32))
     steps = edit_steps(generator.card, (1.0, 0.0, 0.0), SweepRange())

@@ -29,6 +29,19 @@ def test_a_generator_fulfils_the_contract_of_latents(variant: Variant) -> None:
     check_latent_generator(small_generator(variant))
 
 
+def test_the_first_layer_of_stylegan3_only_moves_the_image() -> None:
+    assert small_generator("stylegan2").num_transform_layers == 0
+    generator = small_generator("stylegan3-r")
+    assert generator.num_transform_layers == 1
+    latents = generator.map_seeds([1], np.eye(3, dtype=np.float32)[:1])
+    changed = latents.copy()
+    changed[:, 0] += 1
+    affine = generator.synthesis.input.affine
+    for scale, is_moved in ((1.0, True), (0.0, False)):
+        affine.weight.data.copy_(scale * torch.ones_like(affine.weight))
+        assert np.array_equal(generator.synthesise(changed), generator.synthesise(latents)) != is_moved
+
+
 def test_a_generator_of_grey_images_fulfils_the_contract_of_latents() -> None:
     check_latent_generator(small_generator(channels=1))
 

@@ -134,8 +134,7 @@ def edit_latents(
 ) -> LatentArray:
     """Latents whose density is changed, `[num_targets, num_layers, latent_dim]`; everything else is kept.
 
-    The difference between the mean latents of the target and of the source label is added. A target that equals the
-    source gives the latent itself.
+    The direction from the source to the target label is added. A target that equals the source gives the latent itself.
 
     Args:
         latent: `[1, num_layers, latent_dim]`.
@@ -143,12 +142,12 @@ def edit_latents(
         source: label of `latent`.
         targets: requested labels.
         layers: indices of the layers that are changed; None for all.
-        strength: factor of the difference.
+        strength: factor of the direction.
     """
-    differences = np.stack([means.mean(target) - means.mean(source) for target in targets])
+    directions = np.stack([means.direction(source, target) for target in targets])
     weights = np.zeros((latent.shape[1], 1))
     weights[slice(None) if layers is None else list(layers)] = strength
-    return np.asarray(latent + weights * differences, np.float32)
+    return np.asarray(latent + weights * directions, np.float32)
 
 
 def label_step(card: ModelCard, vector: LabelVector) -> SweepStep:

@@ -120,20 +120,18 @@ class EditExamples:
         self._generator, self._pivot, self._target = generator, pivot, target
         self._original = to_float_images(generator.synthesise(pivot))
         self._rng = np.random.default_rng(seed)
-        self._offsets = [np.asarray(means.mean(other) - means.mean(label), np.float32) for other in self._labels(label)]
+        labels = [] if label is None else candidate_labels(generator.card)
+        self._directions = [np.asarray(means.direction(label, other), np.float32) for other in labels]
 
     def draw(self) -> tuple[LatentArray, FloatImages]:
         """An edited latent `[1, num_layers, latent_dim]` and its image `[1, height, width, 3]`, -1 to 1."""
-        if self._offsets:
-            latent = self._pivot + self._offsets[self._rng.integers(len(self._offsets))]
+        if self._directions:
+            latent = self._pivot + self._directions[self._rng.integers(len(self._directions))]
         else:
             other = self._generator.map_seeds([int(self._rng.integers(2**32))], None)
             latent = self._pivot + np.float32(self._rng.uniform()) * (other - self._pivot)
         edited = to_float_images(self._generator.synthesise(latent))
         return latent, transfer_details(self._original, self._target, edited)
-
-    def _labels(self, label: LabelVector | None) -> list[LabelVector]:
-        return [] if label is None else candidate_labels(self._generator.card)
 
 
 def transfer_details(original: FloatImages, target: FloatImages, edited: FloatImages) -> FloatImages:

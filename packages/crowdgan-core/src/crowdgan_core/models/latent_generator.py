@@ -42,6 +42,11 @@ class LatentGenerator(ImageGenerator, Protocol):
         """`(num_layers, latent_dim)`, from coarse to fine layers."""
         ...
 
+    @property
+    def num_transform_layers(self) -> int:
+        """Number of the first layers whose latents only translate and rotate the image; usually 0."""
+        ...
+
     def generate(
         self,
         seeds: Sequence[int],

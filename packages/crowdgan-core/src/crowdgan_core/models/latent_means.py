@@ -32,6 +32,15 @@ class LatentMeans:
             return np.asarray(np.tensordot(vector, self._class_means, axes=1))
         return self._statistics(vector)[0]
 
+    def direction(self, source: LabelVector | None, target: LabelVector | None) -> FloatArray:
+        """Change of a latent from one label to another, `[num_layers, latent_dim]`; the scene does not move.
+
+        It is the difference of the means, and 0 in layers that only translate and rotate the image.
+        """
+        difference = self.mean(target) - self.mean(source)
+        difference[: self._generator.num_transform_layers] = 0
+        return difference
+
     def spread(self, vector: LabelVector | None) -> float:
         """Root mean square distance of intermediate latents from their mean; of a mixture, that of its largest part."""
         if self._is_mixture(vector):

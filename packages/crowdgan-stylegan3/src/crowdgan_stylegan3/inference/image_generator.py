@@ -152,6 +152,11 @@ class StyleGanImageGenerator:
         """`(num_layers, latent_dim)`: number of intermediate latents of an image and their length."""
         return self._generator.synthesis.num_ws, self._generator.config.w_dim
 
+    @property
+    def num_transform_layers(self) -> int:
+        """1 for StyleGAN3, whose first latent determines the transform of the Fourier features; otherwise 0."""
+        return int(self.supports_transform)
+
     def map_seeds(
         self,
         seeds: Sequence[int],
