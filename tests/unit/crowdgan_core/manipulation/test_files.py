@@ -137,6 +137,37 @@ def test_a_projection_has_images_latents_and_a_tuned_model(tmp_path: Path) -> No
     replace(config, overwrite=True).check_destination()
 
 
+@pytest.mark.parametrize("changes", [{"num_steps": 12}, {"tuner": None, "tuned_image": None}])
+def test_an_interrupted_projection_is_kept_and_repeated(tmp_path: Path, changes: dict[str, Any]) -> None:
+    generator = LinearGenerator()
+    target = generator.generate([3], np.array([DENSE], np.float32))[0]
+    options, tuning = ProjectionOptions(num_steps=30), TuningOptions(num_tuning_steps=3)
+    config = ProjectConfig(outdir=tmp_path / "out", model_name="m.safetensors", options=options, tuning=tuning)
+    projection = project_image(generator, target, DENSE, options=options, tuning=tuning)
+    interrupted = replace(projection, **changes)
+    write_projection(interrupted, config, "a.png")
+    latent, record = read_latent(tmp_path / "out" / "projected_w.npz", generator)
+    assert np.array_equal(latent, projection.latent)
+    assert record["interrupted"] is True
+    assert not config.is_complete
+    config.check_destination()
+    write_projection(projection, config, "a.png")
+    assert config.is_complete
+    with pytest.raises(DatasetError, match="already exists"):
+        config.check_destination()
+
+
+def test_an_output_folder_that_cannot_be_written_is_an_error_before_the_projection(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for config in (
+        ProjectConfig(outdir=tmp_path / "file" / "out", model_name="m.safetensors"),
+        EditConfig(outdir=tmp_path / "file"),
+    ):
+        arguments = (3,) if isinstance(config, EditConfig) else ()
+        with pytest.raises(DatasetError, match=r"cannot be written \(.*file is not a folder\)"):
+            config.check_destination(*arguments)
+
+
 def test_an_edit_has_a_strip_an_animation_and_images_with_latents(tmp_path: Path) -> None:
     generator = LinearGenerator()
     latent = generator.map_seeds([3], np.array([DENSE], np.float32))

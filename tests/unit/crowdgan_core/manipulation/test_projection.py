@@ -82,25 +82,39 @@ def test_the_distance_weight_keeps_latents_near_the_mean(generator: LinearGenera
     assert psnr(near.image, target) < psnr(far.image, target)
 
 
+class Interrupt:
+    """A progress display that interrupts a phase after some steps."""
+
+    def __init__(self, phase: str, num_steps: int) -> None:
+        self._phase, self._num_steps, self._steps = phase, num_steps, 0
+
+    def start(self, description: str, total: int) -> None:
+        self._is_running = description == self._phase
+
+    def advance(self) -> None:
+        self._steps += self._is_running
+        if self._steps == self._num_steps:
+            raise KeyboardInterrupt
+
+
 def test_an_interrupt_returns_the_latents_so_far(generator: LinearGenerator) -> None:
-    class Interrupt:
-        steps = 0
-
-        def start(self, description: str, total: int) -> None:
-            assert (description, total) == ("projecting", 150)
-
-        def advance(self) -> None:
-            self.steps += 1
-            if self.steps == 60:
-                raise KeyboardInterrupt
-
     target = generated(generator, 3)[0]
     with pytest.raises(InterruptedProjection) as caught:
-        project_image(generator, target, DENSE, options=OPTIONS, progress=Interrupt())
+        project_image(generator, target, DENSE, options=OPTIONS, progress=Interrupt("projecting", 60))
     projection = caught.value.projection
     assert projection.num_steps == 60
     start = generator.synthesise(LatentMeans(generator).mean(DENSE)[None].astype(np.float32))[0]
     assert psnr(projection.image, target) > psnr(start, target) + 3
+
+
+def test_an_interrupted_tuning_returns_the_projection_without_it(generator: LinearGenerator) -> None:
+    target = generated(generator, 3)[0]
+    options, tuning = ProjectionOptions(num_steps=20), TuningOptions(num_tuning_steps=20)
+    with pytest.raises(InterruptedProjection) as caught:
+        project_image(generator, target, DENSE, options=options, tuning=tuning, progress=Interrupt("tuning", 5))
+    projection = caught.value.projection
+    assert (projection.num_steps, projection.tuner) == (20, None)
+    assert np.array_equal(projection.latent, project_image(generator, target, DENSE, options=options).latent)
 
 
 def test_tuning_brings_the_image_nearer_and_leaves_the_generator_unchanged(generator: LinearGenerator) -> None:

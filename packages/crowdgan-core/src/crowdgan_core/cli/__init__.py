@@ -70,8 +70,9 @@ def _run_command() -> int | None:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("crowdgan: interrupted; no partial output was left", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        kept = str(error.__cause__ or "")  # a command that keeps results raises KeyboardInterrupt with a text
+        click.echo(f"crowdgan: interrupted; {kept or 'no partial output was left'}", err=True)
         return INTERRUPTED_CODE
     return code
 

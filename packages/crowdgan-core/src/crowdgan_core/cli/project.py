@@ -135,9 +135,9 @@ def _project(
         )
     except InterruptedProjection as interrupt:
         write_projection(interrupt.projection, config, item.name, history)
-        click.echo(f"interrupted after {interrupt.projection.num_steps} of {config.options.num_steps} steps", err=True)
         _print(interrupt.projection, config, item)
-        raise
+        steps = f"{interrupt.projection.num_steps} of {config.options.num_steps} steps"
+        raise KeyboardInterrupt(f"the latents after {steps} were kept; the same command repeats it") from interrupt
     write_projection(projection, config, item.name, history)
     _print(projection, config, item)
 

@@ -114,6 +114,19 @@ def check_overwrite(dest: Path, *, overwrite: bool) -> None:
         raise DatasetError(f"{dest}: already exists; choose another destination or add --overwrite")
 
 
+def check_writable(folder: Path) -> None:
+    """Checks that files may be written into a folder, which need not exist, before a long computation.
+
+    Raises:
+        DatasetError: a part of the path is not a folder, or the permission is missing.
+    """
+    existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        raise DatasetError(f"{folder}: cannot be written ({existing} is not a folder)")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise DatasetError(f"{folder}: cannot be written (no permission to write into {existing})")
+
+
 def check_file_overwrite(dest: Path, *, overwrite: bool) -> None:
     """Checks that a file may be written to `dest`; a folder is never replaced by a file.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crowdgan_core.io.atomic import atomic_writer, check_overwrite
+from crowdgan_core.io.atomic import atomic_writer, check_overwrite, check_writable
 from crowdgan_core.manipulation.comparison import difference_image
 from crowdgan_core.manipulation.density_edit import Edit, EditOptions
 from crowdgan_core.models.card import ModelCard
@@ -46,10 +46,11 @@ class EditConfig:
         """Checks that the output files may and can be written.
 
         Raises:
-            DatasetError: a file exists and `overwrite` is False.
+            DatasetError: a file exists and `overwrite` is False, or the folder cannot be written.
             ConfigError: Pillow does not support the animation format.
         """
         check_animation(self.animation)
+        check_writable(self.outdir)
         for name in self.names(num_steps):
             check_overwrite(self.outdir / name, overwrite=self.overwrite)
 

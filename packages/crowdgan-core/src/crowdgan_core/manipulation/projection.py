@@ -99,7 +99,7 @@ def project_image(
         history: receives the images during the optimization.
 
     Raises:
-        KeyboardInterrupt: with the projection so far as `projection`, if the first phase was interrupted.
+        InterruptedProjection: an interrupt, with the projection so far.
     """
     means = means or LatentMeans(generator)
     options = options or ProjectionOptions()
@@ -130,7 +130,10 @@ def project_image(
         raise InterruptedProjection(result()) from interrupt
     if tuning is None:
         return result()
-    return tune_projection(result(), means, tuning, seed=options.seed, progress=progress, history=history)
+    try:
+        return tune_projection(result(), means, tuning, seed=options.seed, progress=progress, history=history)
+    except KeyboardInterrupt as interrupt:
+        raise InterruptedProjection(result()) from interrupt
 
 
 def tune_projection(

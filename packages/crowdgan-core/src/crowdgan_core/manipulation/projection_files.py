@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crowdgan_core.io.atomic import atomic_writer, check_overwrite
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.io.atomic import atomic_writer, check_overwrite, check_writable
 from crowdgan_core.manipulation.comparison import comparison
 from crowdgan_core.manipulation.history import History
 from crowdgan_core.manipulation.perceptual_distance import PerceptualDistance
@@ -16,13 +17,16 @@ from crowdgan_core.manipulation.projector import ProjectionOptions
 from crowdgan_core.manipulation.targets import content_hash
 from crowdgan_core.manipulation.tuning import TuningOptions
 from crowdgan_core.models.generation.png_metadata import encode_png_with_metadata, model_record
-from crowdgan_core.models.latent_file import encode_latent
+from crowdgan_core.models.latent_file import encode_latent, read_latent_record
 
 LATENT_NAME = "projected_w.npz"
 COMPARISON_NAME = "projection.png"
 ANIMATION_NAME = "projection.webp"
 TUNED_NAME = "tuned.safetensors"
 TUNED_COMPARISON_NAME = "tuned.png"
+
+INTERRUPTED_KEY = "interrupted"
+"""Key in the record of a projection that was interrupted; another run repeats it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +58,30 @@ class ProjectConfig:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all output files exist."""
-        return all((self.outdir / name).exists() for name in self.names)
+        """Whether all output files exist, of a projection that was not interrupted."""
+        return all((self.outdir / name).exists() for name in self.names) and not self._is_interrupted
+
+    @property
+    def may_overwrite(self) -> bool:
+        """Whether existing files are overwritten: on request, and those of an interrupted projection."""
+        return self.overwrite or self._is_interrupted
+
+    @property
+    def _is_interrupted(self) -> bool:
+        try:
+            return INTERRUPTED_KEY in read_latent_record(self.outdir / LATENT_NAME)
+        except DatasetError:
+            return False
 
     def check_destination(self) -> None:
         """Checks that the output files may be written.
 
         Raises:
-            DatasetError: a file exists and `overwrite` is False.
+            DatasetError: a file exists and may not be overwritten, or the folder cannot be written.
         """
+        check_writable(self.outdir)
         for name in self.names:
-            check_overwrite(self.outdir / name, overwrite=self.overwrite)
+            check_overwrite(self.outdir / name, overwrite=self.may_overwrite)
 
 
 def write_projection(projection: Projection, config: ProjectConfig, name: str, history: History | None = None) -> None:
@@ -79,18 +96,18 @@ def write_projection(projection: Projection, config: ProjectConfig, name: str, h
     Raises:
         DatasetError: a file exists already or cannot be written.
     """
-    record = projection_record(projection, config, name)
+    record, overwrite = projection_record(projection, config, name), config.may_overwrite
     with atomic_writer(config.outdir) as write:
         strip = comparison(projection.target, projection.image, "projected")
-        write(COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=config.overwrite)
+        write(COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=overwrite)
         if config.save_video and history is not None:
-            write(ANIMATION_NAME, history.encode(record), overwrite=config.overwrite)
+            write(ANIMATION_NAME, history.encode(record), overwrite=overwrite)
         if projection.tuner is not None and projection.tuned_image is not None:
             strip = comparison(projection.target, projection.tuned_image, "tuned")
-            write(TUNED_COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=config.overwrite)
+            write(TUNED_COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=overwrite)
             provenance = {"tuned on": record}
-            projection.tuner.save(config.outdir / TUNED_NAME, provenance, overwrite=config.overwrite)
-        write(LATENT_NAME, encode_latent(projection.latent, record), overwrite=config.overwrite)
+            projection.tuner.save(config.outdir / TUNED_NAME, provenance, overwrite=overwrite)
+        write(LATENT_NAME, encode_latent(projection.latent, record), overwrite=overwrite)
 
 
 def projection_record(projection: Projection, config: ProjectConfig, name: str) -> dict[str, Any]:
@@ -104,5 +121,11 @@ def projection_record(projection: Projection, config: ProjectConfig, name: str) 
         **({} if config.perceptual is None else {"perceptual_network": config.perceptual.name}),
         "options": asdict(config.options) | {"num_steps": projection.num_steps},
         **({} if config.tuning is None else {"tuning": asdict(config.tuning)}),
+        **({INTERRUPTED_KEY: True} if _is_partial(projection, config) else {}),
         **model_record(projection.generator.card, config.model_name),
     }
+
+
+def _is_partial(projection: Projection, config: ProjectConfig) -> bool:
+    is_tuned = projection.tuner is not None
+    return projection.num_steps < config.options.num_steps or is_tuned != (config.tuning is not None)

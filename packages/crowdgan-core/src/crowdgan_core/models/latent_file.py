@@ -41,6 +41,24 @@ def read_latent(path: Path, generator: LatentGenerator) -> tuple[LatentArray, di
     Raises:
         DatasetError: the file is missing, damaged, has no latents, or has those of another network.
     """
+    latent, record = _read(path)
+    expected = (1, *generator.latent_shape)
+    if latent.shape != expected or not np.isfinite(latent).all():
+        found = f"of shape {list(latent.shape)}" if latent.shape != expected else "not finite"
+        raise DatasetError(f"{path}: the latents are {found}; this model needs finite ones of shape {list(expected)}")
+    return latent, record
+
+
+def read_latent_record(path: Path) -> dict[str, Any]:
+    """The record of a latent file; empty for files of other tools.
+
+    Raises:
+        DatasetError: the file is missing, damaged, or has no latents.
+    """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[LatentArray, dict[str, Any]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             latent = np.asarray(arrays[LATENT_KEY], np.float32)
@@ -51,8 +69,4 @@ def read_latent(path: Path, generator: LatentGenerator) -> tuple[LatentArray, di
         raise DatasetError(
             f"{path}: not a latent file; it must be an .npz file with the array {LATENT_KEY}, as of crowdgan project"
         ) from error
-    expected = (1, *generator.latent_shape)
-    if latent.shape != expected or not np.isfinite(latent).all():
-        found = f"of shape {list(latent.shape)}" if latent.shape != expected else "not finite"
-        raise DatasetError(f"{path}: the latents are {found}; this model needs finite ones of shape {list(expected)}")
     return latent, record if isinstance(record, dict) else {}
