@@ -23,10 +23,7 @@ from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.progress import NullProgress, Progress
 
-LEARNING_RATE = 0.01
-
-LOCALITY_INTERVAL = 2
-"""Steps from one with the locality term to the next."""
+LEARNING_RATE = 0.015
 
 NEIGHBOURHOOD_PX = 3
 
@@ -84,7 +81,7 @@ def tune(
     progress.start("tuning", options.num_tuning_steps)
     for step in range(options.num_tuning_steps):
         latents, images = pivot, target_images
-        if options.locality and step % LOCALITY_INTERVAL == 0:
+        if options.locality:
             latent, image = examples.draw()
             latents, images = np.concatenate([pivot, latent]), np.concatenate([target_images, image])
         rate = LEARNING_RATE * learning_rate_factor((step + 0.5) / options.num_tuning_steps)
