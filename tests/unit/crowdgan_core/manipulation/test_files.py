@@ -15,6 +15,7 @@ from crowdgan_core.api import open_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.manipulation.density_edit import EditOptions, edit_image, edit_steps
 from crowdgan_core.manipulation.edit_files import EditConfig, edit_record, write_edit
+from crowdgan_core.manipulation.history import History
 from crowdgan_core.manipulation.projection import project_image
 from crowdgan_core.manipulation.projection_files import ProjectConfig, write_projection
 from crowdgan_core.manipulation.projector import ProjectionOptions
@@ -142,16 +143,19 @@ def test_an_interrupted_projection_is_kept_and_repeated(tmp_path: Path, changes:
     generator = LinearGenerator()
     target = generator.generate([3], np.array([DENSE], np.float32))[0]
     options, tuning = ProjectionOptions(num_steps=30), TuningOptions(num_tuning_steps=3)
-    config = ProjectConfig(outdir=tmp_path / "out", model_name="m.safetensors", options=options, tuning=tuning)
-    projection = project_image(generator, target, DENSE, options=options, tuning=tuning)
+    config = ProjectConfig(
+        outdir=tmp_path / "out", model_name="m.safetensors", options=options, tuning=tuning, save_video=True
+    )
+    history = History(target)
+    projection = project_image(generator, target, DENSE, options=options, tuning=tuning, history=history)
     interrupted = replace(projection, **changes)
-    write_projection(interrupted, config, "a.png")
+    write_projection(interrupted, config, "a.png", History(target))
     latent, record = read_latent(tmp_path / "out" / "projected_w.npz", generator)
     assert np.array_equal(latent, projection.latent)
     assert record["interrupted"] is True
     assert not config.is_complete
     config.check_destination()
-    write_projection(projection, config, "a.png")
+    write_projection(projection, config, "a.png", history)
     assert config.is_complete
     with pytest.raises(DatasetError, match="already exists"):
         config.check_destination()

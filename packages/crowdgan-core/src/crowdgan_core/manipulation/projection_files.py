@@ -100,7 +100,7 @@ def write_projection(projection: Projection, config: ProjectConfig, name: str, h
     with atomic_writer(config.outdir) as write:
         strip = comparison(projection.target, projection.image, "projected")
         write(COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=overwrite)
-        if config.save_video and history is not None:
+        if config.save_video and history is not None and history.entries:
             write(ANIMATION_NAME, history.encode(record), overwrite=overwrite)
         if projection.tuner is not None and projection.tuned_image is not None:
             strip = comparison(projection.target, projection.tuned_image, "tuned")
