@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from crowdgan_core.manipulation.projection import project_image
+from crowdgan_core.manipulation.projector import ProjectionOptions
+from crowdgan_core.manipulation.similarity import psnr
 from crowdgan_core.testing import check_latent_generator
 from crowdgan_stylegan3.config import VARIANTS, Variant, generator_config
 from crowdgan_stylegan3.inference.image_generator import StyleGanImageGenerator
@@ -40,6 +43,23 @@ def test_the_first_layer_of_stylegan3_only_moves_the_image() -> None:
     for scale, is_moved in ((1.0, True), (0.0, False)):
         affine.weight.data.copy_(scale * torch.ones_like(affine.weight))
         assert np.array_equal(generator.synthesise(changed), generator.synthesise(latents)) != is_moved
+
+
+def test_moved_images_of_stylegan3_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first latent moves the target; without a latent of its own, the image is not found."""
+    generator = small_generator("stylegan3-t")
+    generator.synthesis.input.affine.weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    label = (1.0, 0.0, 0.0)
+    latents = generator.map_seeds([1, 2], np.array([label, label], np.float32))
+    latents[0, 0] = latents[1, 0]
+    target = generator.synthesise(latents[:1])[0]
+    options = ProjectionOptions(num_steps=150)
+    projection = project_image(generator, target, label, options=options)
+    assert (projection.latent[0, 1:] == projection.latent[0, 1]).all()
+    assert not np.allclose(projection.latent[0, 0], projection.latent[0, 1], atol=0.1)
+    monkeypatch.setattr(StyleGanImageGenerator, "num_transform_layers", 0)
+    still = project_image(generator, target, label, options=options)
+    assert psnr(projection.image, target) > psnr(still.image, target) + 20
 
 
 def test_a_generator_of_grey_images_fulfils_the_contract_of_latents() -> None:

@@ -68,6 +68,9 @@ class Projector:
     The loss of an image is multiplied by 1 + `distance_weight` times the mean squared distance of its latents from the
     mean, in spreads. A factor, not a sum: images that the generator can make are reached, whatever their distance.
 
+    Layers that only translate and rotate the image have latents of their own, without a distance, in both spaces: moved
+    targets are found (Alaluf et al., "Third Time's the Charm?", 2022).
+
     Args:
         generator: the generator.
         targets: images `[num_images, height, width, 3]` of the generator's size.
@@ -86,10 +89,13 @@ class Projector:
     ) -> None:
         self._generator, self._options = generator, options
         self._loss = PyramidLoss(to_float_images(targets))
+        layers = np.arange(generator.latent_shape[0])
+        num_transform_layers = generator.num_transform_layers
+        self._rows = layers if options.space == "w+" else np.minimum(layers, num_transform_layers)
+        self._has_distance = (np.unique(self._rows) >= num_transform_layers)[:, None]
         per_layer = np.stack([means.mean(label) for label in labels])
-        self._means = per_layer if options.space == "w+" else per_layer.mean(axis=1, keepdims=True)
+        self._means = self._per_row(per_layer) / np.bincount(self._rows)[:, None]
         self._spreads = np.array([means.spread(label) for label in labels])[:, None, None]
-        self._num_layers = generator.latent_shape[0]
         self._w = self._means
         self._moments = np.zeros((2, *self._w.shape))
         self._rngs = [np.random.default_rng(options.seed) for _ in labels]
@@ -120,12 +126,10 @@ class Projector:
         noise = NOISE * self._spreads * max(0.0, 1 - t / NOISE_END) ** 2
         draws = np.stack([rng.standard_normal(self._w.shape[1:]) for rng in self._rngs])
         values, gradients = self._generator.loss_gradient(self._per_layer(self._w + noise * draws), self._loss)
-        gradient = gradients.astype(float)
-        if self._options.space == "w":
-            gradient = gradient.sum(axis=1, keepdims=True)
+        gradient = self._per_row(gradients.astype(float))
         losses = np.asarray(values)[:, None, None]
-        weight = self._options.distance_weight / (self._w.shape[1] * self._spreads**2)
-        offset = self._w - self._means
+        weight = self._options.distance_weight / (self._has_distance.sum() * self._spreads**2)
+        offset = (self._w - self._means) * self._has_distance
         distance = weight * (offset**2).sum(axis=(1, 2), keepdims=True)
         gradient = (1 + distance) * gradient + losses * 2 * weight * offset
         self._w = self._w - LEARNING_RATE * learning_rate_factor(t) * self._adam(gradient)
@@ -133,7 +137,12 @@ class Projector:
         return np.asarray((losses * (1 + distance))[:, 0, 0])
 
     def _per_layer(self, w: FloatArray) -> LatentArray:
-        return np.ascontiguousarray(np.broadcast_to(w, (len(w), self._num_layers, w.shape[2])), np.float32)
+        """Latents of all layers, from the rows that are optimized, `[num_images, num_rows, latent_dim]`."""
+        return np.ascontiguousarray(w[:, self._rows], np.float32)
+
+    def _per_row(self, per_layer: FloatArray) -> FloatArray:
+        """Sums over the layers that share a row, `[num_images, num_rows, latent_dim]`."""
+        return np.stack([per_layer[:, self._rows == row].sum(axis=1) for row in np.unique(self._rows)], axis=1)
 
     def _adam(self, gradient: FloatArray) -> FloatArray:
         """The update of Adam for a learning rate of 1."""

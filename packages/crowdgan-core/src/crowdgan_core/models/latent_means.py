@@ -51,9 +51,9 @@ class LatentMeans:
     def distance(self, latent: LatentArray, vector: LabelVector | None) -> float:
         """Root mean square distance of latents `[1, num_layers, latent_dim]` from the mean of a label, in spreads.
 
-        It is about 1 for generated images.
+        It is about 1 for generated images. Layers that only translate and rotate the image do not count.
         """
-        squares = np.square(latent[0] - self.mean(vector)).sum(axis=1)
+        squares = np.square(latent[0] - self.mean(vector)).sum(axis=1)[self._generator.num_transform_layers :]
         return float(np.sqrt(squares.mean()) / self.spread(vector))
 
     def _is_mixture(self, vector: LabelVector | None) -> bool:
