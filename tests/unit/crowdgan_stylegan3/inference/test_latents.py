@@ -46,7 +46,7 @@ def test_the_first_layer_of_stylegan3_only_moves_the_image() -> None:
 
 
 def test_moved_images_of_stylegan3_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first latent moves the target; without a latent of its own, the image is not found."""
+    """The first latent moves the target; without a separate latent, the image is not found."""
     generator = small_generator("stylegan3-t")
     generator.synthesis.input.affine.weight.data.normal_(generator=torch.Generator().manual_seed(0))
     label = (1.0, 0.0, 0.0)

@@ -68,7 +68,7 @@ class Projector:
     The loss of an image is multiplied by 1 + `distance_weight` times the mean squared distance of its latents from the
     mean, in spreads. A factor, not a sum: images that the generator can make are reached, whatever their distance.
 
-    Layers that only translate and rotate the image have latents of their own, without a distance, in both spaces: moved
+    Layers that only translate and rotate the image have separate latents, without a distance, in both spaces: moved
     targets are found (Alaluf et al., "Third Time's the Charm?", 2022).
 
     Args:
