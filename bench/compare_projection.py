@@ -41,8 +41,8 @@ NUM_LEVELS = 5
 class Method:
     """Options of a projection, and of the tuning that may follow."""
 
+    distance_weight: float
     space: LatentSpace = "w"
-    distance_weight: float = ProjectionOptions.distance_weight
     tuning: TuningOptions | None = None
     num_seeds: int | None = None
     """Number of seeds; None for all."""
@@ -50,15 +50,17 @@ class Method:
 
 METHODS = {
     "W, distance 0": Method(distance_weight=0.0),
-    "W": Method(),
+    "W, distance 1": Method(distance_weight=1.0),
     "W, distance 3": Method(distance_weight=3.0),
-    "W+": Method(space="w+"),
-    "W, tuned": Method(tuning=TuningOptions()),
-    "W, tuned without locality": Method(tuning=TuningOptions(locality=False), num_seeds=1),
-    "W+, tuned": Method(space="w+", tuning=TuningOptions(), num_seeds=1),
+    "W+, distance 1": Method(space="w+", distance_weight=1.0),
+    "W, distance 3, tuned": Method(distance_weight=3.0, tuning=TuningOptions()),
+    "W, distance 1, tuned": Method(distance_weight=1.0, tuning=TuningOptions()),
     "W, distance 0, tuned": Method(distance_weight=0.0, tuning=TuningOptions(), num_seeds=1),
+    "W+, distance 1, tuned": Method(space="w+", distance_weight=1.0, tuning=TuningOptions(), num_seeds=1),
+    "W, distance 1, tuned without locality": Method(
+        distance_weight=1.0, tuning=TuningOptions(locality=False), num_seeds=1
+    ),
 }
-"""The distance weight is that of `ProjectionOptions` if no other is named."""
 
 
 def main() -> None:

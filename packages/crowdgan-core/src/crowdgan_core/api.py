@@ -364,7 +364,7 @@ def project_image(
     label: str | int | None = None,
     space: LatentSpace = "w",
     num_steps: int = ProjectionOptions.num_steps,
-    distance_weight: float = ProjectionOptions.distance_weight,
+    distance_weight: float | None = None,
     tune: bool = False,
     num_tuning_steps: int = TuningOptions.num_tuning_steps,
     seed: int = 0,
@@ -379,7 +379,7 @@ def project_image(
         label: class index, instead of `density`.
         space: `w`, one latent for all layers, or `w+`, one per layer.
         num_steps: steps of the optimization.
-        distance_weight: weight of the distance from the mean latent of the label.
+        distance_weight: weight of the distance from the mean latent of the label; None for 1, and with tuning 3.
         tune: whether to tune a copy of the generator on the image.
         num_tuning_steps: steps of the tuning.
         seed: seed of everything random.

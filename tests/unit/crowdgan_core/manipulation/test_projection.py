@@ -109,7 +109,7 @@ def test_an_interrupt_returns_the_latents_so_far(generator: LinearGenerator) -> 
 
 def test_an_interrupted_tuning_returns_the_projection_without_it(generator: LinearGenerator) -> None:
     target = generated(generator, 3)[0]
-    options, tuning = ProjectionOptions(num_steps=20), TuningOptions(num_tuning_steps=20)
+    options, tuning = ProjectionOptions(num_steps=20, distance_weight=1.0), TuningOptions(num_tuning_steps=20)
     with pytest.raises(InterruptedProjection) as caught:
         project_image(generator, target, DENSE, options=options, tuning=tuning, progress=Interrupt("tuning", 5))
     projection = caught.value.projection
@@ -127,6 +127,12 @@ def test_tuning_brings_the_image_nearer_and_leaves_the_generator_unchanged(gener
     assert projection.tuner is not None
     assert np.array_equal(generated(generator, 3), before)
     assert not np.array_equal(generated(projection.tuner.generator, 3), before)  # type: ignore[arg-type]
+
+
+def test_the_default_distance_weight_is_higher_before_tuning() -> None:
+    options = ProjectionOptions()
+    assert [options.resolved(is_tuned=is_tuned).distance_weight for is_tuned in (False, True)] == [1, 3]
+    assert ProjectionOptions(distance_weight=0.0).resolved(is_tuned=True).distance_weight == 0
 
 
 def test_the_distance_weight_does_not_prevent_an_exact_projection(generator: LinearGenerator) -> None:

@@ -102,7 +102,7 @@ def project_image(
         InterruptedProjection: an interrupt, with the projection so far.
     """
     means = means or LatentMeans(generator)
-    options = options or ProjectionOptions()
+    options = (options or ProjectionOptions()).resolved(is_tuned=tuning is not None)
     progress = progress or NullProgress()
     (label,) = estimate_labels(generator, target[None]) if label is None else (label,)
     projector = Projector(generator, target[None], [label], means, options)

@@ -112,6 +112,7 @@ def write_projection(projection: Projection, config: ProjectConfig, name: str, h
 
 def projection_record(projection: Projection, config: ProjectConfig, name: str) -> dict[str, Any]:
     """Origin and scores of a projection, JSON-ready."""
+    options = config.options.resolved(is_tuned=config.tuning is not None)
     return {
         "target": name,
         "target_sha256": content_hash(projection.target),
@@ -119,7 +120,7 @@ def projection_record(projection: Projection, config: ProjectConfig, name: str) 
         "distance": projection.distance,
         **{key: value for key, value in projection.scores(config.perceptual).items() if math.isfinite(value)},
         **({} if config.perceptual is None else {"perceptual_network": config.perceptual.name}),
-        "options": asdict(config.options) | {"num_steps": projection.num_steps},
+        "options": asdict(options) | {"num_steps": projection.num_steps},
         **({} if config.tuning is None else {"tuning": asdict(config.tuning)}),
         **({INTERRUPTED_KEY: True} if _is_partial(projection, config) else {}),
         **model_record(projection.generator.card, config.model_name),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,6 +31,9 @@ ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 NOISE, NOISE_END = 0.05, 0.75
 """Standard deviation of the noise on latents at the start, in spreads, and the fraction of steps at which it ends."""
 
+DISTANCE_WEIGHT, TUNED_DISTANCE_WEIGHT = 1.0, 3.0
+"""Default weights of the distance from the mean; tuning adds what is missing near the mean, where edits obey."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionOptions:
@@ -46,9 +49,10 @@ class ProjectionOptions:
 
     num_steps: int = flag("--num-steps", default=300, min=1, help="Steps of the optimization.")
 
-    distance_weight: float = flag(
+    distance_weight: float | None = flag(
         "--distance-weight",
-        default=1.0,
+        default=None,
+        shown_default=f"{DISTANCE_WEIGHT:g}; with tuning {TUNED_DISTANCE_WEIGHT:g}",
         help="Weight of the distance from the mean latent of the density: lower = nearer to the image; "
         "higher = edits change the density more reliably.",
     )
@@ -58,8 +62,14 @@ class ProjectionOptions:
     def __post_init__(self) -> None:
         if self.num_steps < 1:
             raise ConfigError(f"num_steps is {self.num_steps}; it must be at least 1")
-        if not 0 <= self.distance_weight < math.inf:
+        if self.distance_weight is not None and not 0 <= self.distance_weight < math.inf:
             raise ConfigError(f"distance weight is {self.distance_weight}; it must be at least 0")
+
+    def resolved(self, *, is_tuned: bool) -> ProjectionOptions:
+        """The same options with the default distance weight, which depends on whether tuning follows."""
+        if self.distance_weight is not None:
+            return self
+        return replace(self, distance_weight=TUNED_DISTANCE_WEIGHT if is_tuned else DISTANCE_WEIGHT)
 
 
 class Projector:
@@ -88,6 +98,7 @@ class Projector:
         options: ProjectionOptions,
     ) -> None:
         self._generator, self._options = generator, options
+        self._distance_weight = options.resolved(is_tuned=False).distance_weight or 0.0
         self._loss = PyramidLoss(to_float_images(targets))
         layers = np.arange(generator.latent_shape[0])
         num_transform_layers = generator.num_transform_layers
@@ -128,7 +139,7 @@ class Projector:
         values, gradients = self._generator.loss_gradient(self._per_layer(self._w + noise * draws), self._loss)
         gradient = self._per_row(gradients.astype(float))
         losses = np.asarray(values)[:, None, None]
-        weight = self._options.distance_weight / (self._has_distance.sum() * self._spreads**2)
+        weight = self._distance_weight / (self._has_distance.sum() * self._spreads**2)
         offset = (self._w - self._means) * self._has_distance
         distance = weight * (offset**2).sum(axis=(1, 2), keepdims=True)
         gradient = (1 + distance) * gradient + losses * 2 * weight * offset
