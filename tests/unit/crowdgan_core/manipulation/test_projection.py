@@ -162,6 +162,14 @@ def test_tuning_keeps_edits_and_carries_details_over(label_kind: Any) -> None:
     assert errors[True] < errors[False]
 
 
+def test_a_model_with_densities_of_unknown_range_is_tuned() -> None:
+    generator = LinearGenerator("value")
+    generator.card = replace(generator.card, label_range=None)
+    target = generator.generate([3], np.array([[1.5]], np.float32))[0]
+    tuning = TuningOptions(num_tuning_steps=3)
+    assert project_image(generator, target, (1.5,), options=OPTIONS, tuning=tuning).tuner is not None
+
+
 def test_details_are_transferred_where_an_edit_changes_nothing() -> None:
     rng = np.random.default_rng(0)
     original, target = rng.uniform(-1, 1, (2, 1, 16, 16, 3)).astype(np.float32)

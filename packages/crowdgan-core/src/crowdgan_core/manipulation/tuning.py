@@ -77,11 +77,11 @@ def tune(
     progress = progress or NullProgress()
     tuner = generator.create_tuner()
     target_images = to_float_images(target)
-    examples = EditExamples(generator, pivot, label, target_images, means, seed)
+    examples = EditExamples(generator, pivot, label, target_images, means, seed) if options.locality else None
     progress.start("tuning", options.num_tuning_steps)
     for step in range(options.num_tuning_steps):
         latents, images = pivot, target_images
-        if options.locality:
+        if examples is not None:
             latent, image = examples.draw()
             latents, images = np.concatenate([pivot, latent]), np.concatenate([target_images, image])
         rate = LEARNING_RATE * learning_rate_factor((step + 0.5) / options.num_tuning_steps)
@@ -94,7 +94,8 @@ def tune(
 class EditExamples:
     """Random edits of a latent, with the images that a tuned generator should make of them.
 
-    For a model with labels they are density edits, otherwise latents between the pivot and those of random seeds.
+    For a model with classes, or densities of a known range, they are density edits; otherwise latents between the pivot
+    and those of random seeds.
 
     Args:
         generator: the generator without tuning.
@@ -117,7 +118,10 @@ class EditExamples:
         self._generator, self._pivot, self._target = generator, pivot, target
         self._original = to_float_images(generator.synthesise(pivot))
         self._rng = np.random.default_rng(seed)
-        labels = [] if label is None else candidate_labels(generator.card)
+        self._labels = None if label is None else np.array([label], np.float32)
+        card = generator.card
+        is_editable = card.label_kind == "class" or (card.label_range is not None and card.label_dim == 1)
+        labels = candidate_labels(card) if is_editable else []
         self._directions = [np.asarray(means.direction(label, other), np.float32) for other in labels]
 
     def draw(self) -> tuple[LatentArray, FloatImages]:
@@ -125,7 +129,7 @@ class EditExamples:
         if self._directions:
             latent = self._pivot + self._directions[self._rng.integers(len(self._directions))]
         else:
-            other = self._generator.map_seeds([int(self._rng.integers(2**32))], None)
+            other = self._generator.map_seeds([int(self._rng.integers(2**32))], self._labels)
             latent = self._pivot + np.float32(self._rng.uniform()) * (other - self._pivot)
         edited = to_float_images(self._generator.synthesise(latent))
         return latent, transfer_details(self._original, self._target, edited)
