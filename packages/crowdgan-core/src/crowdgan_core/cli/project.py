@@ -134,12 +134,10 @@ def _project(
             history=history,
         )
     except InterruptedProjection as interrupt:
-        write_projection(interrupt.projection, config, item.name, history)
-        _print(interrupt.projection, config, item)
+        _write(interrupt.projection, config, item.name, history)
         steps = f"{interrupt.projection.num_steps} of {config.options.num_steps} steps"
         raise KeyboardInterrupt(f"the latents after {steps} were kept; the same command repeats it") from interrupt
-    write_projection(projection, config, item.name, history)
-    _print(projection, config, item)
+    _write(projection, config, item.name, history)
 
 
 def _perceptual_distance(weights: str | None, plugins: PluginRegistry, device: str) -> PerceptualDistance | None:
@@ -149,11 +147,12 @@ def _perceptual_distance(weights: str | None, plugins: PluginRegistry, device: s
     return PerceptualDistance.of_available_extractor(inputs)
 
 
-def _print(projection: Projection, config: ProjectConfig, item: Target) -> None:
-    scores = projection.scores(config.perceptual)
+def _write(projection: Projection, config: ProjectConfig, name: str, history: History | None) -> None:
+    """Writes a projection and prints its scores."""
+    scores = write_projection(projection, config, name, history)
     tuned = "" if projection.tuner is None else f"; tuned: {_text(scores, 'tuned_')}"
     label = "" if projection.label is None else f" ({describe_label(projection.generator.card, projection.label)})"
-    click.echo(printable(f"{item.name}{label}: {_text(scores, '')}{tuned}; wrote {config.outdir}"))
+    click.echo(printable(f"{name}{label}: {_text(scores, '')}{tuned}; wrote {config.outdir}"))
 
 
 def _text(scores: Mapping[str, float], prefix: str) -> str:

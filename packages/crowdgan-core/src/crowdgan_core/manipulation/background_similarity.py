@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crowdgan_core.models.generation.conditioning import LabelVector
+from crowdgan_core.models.generation.generation import GenerationOptions, generate_images
 from crowdgan_core.models.latent_generator import LatentGenerator
 from crowdgan_core.utils.arrays import FloatArray, ImageArray
 
@@ -35,8 +36,9 @@ def background_similarity(image: ImageArray, edited: ImageArray, others: ImageAr
 
 def other_images(generator: LatentGenerator, vectors: Sequence[LabelVector]) -> ImageArray:
     """Images of `NUM_OTHER_IMAGES` seeds with each label, `[num_labels, num_others, height, width, 3]`."""
-    labels = np.repeat(np.array(vectors, np.float32), NUM_OTHER_IMAGES, axis=0)
-    images = generator.generate([*range(NUM_OTHER_IMAGES)] * len(vectors), labels)
+    labels = [vector for vector in vectors for _ in range(NUM_OTHER_IMAGES)]
+    seeds = [*range(NUM_OTHER_IMAGES)] * len(vectors)
+    images = np.stack(list(generate_images(generator, seeds, labels, GenerationOptions())))
     return images.reshape(len(vectors), NUM_OTHER_IMAGES, *images.shape[1:])
 
 

@@ -12,6 +12,7 @@ from crowdgan_core.manipulation.background_similarity import background_similari
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, describe_label
+from crowdgan_core.models.generation.generation import synthesise_images
 from crowdgan_core.models.generation.parsing import parse_layers
 from crowdgan_core.models.generation.sweep_steps import SweepRange, SweepStep, sweep_steps
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
@@ -119,7 +120,7 @@ def edit_image(
         image=generator.synthesise(latent)[0],
         steps=tuple(steps),
         latents=latents,
-        images=np.stack([generator.synthesise(item[None])[0] for item in latents]),
+        images=synthesise_images(generator, latents, batch_size=1),
     )
 
 

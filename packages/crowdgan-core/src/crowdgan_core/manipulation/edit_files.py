@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,15 +104,18 @@ def edit_record(card: ModelCard, model_name: str, options: EditOptions, origin: 
 
 def _record(edit: Edit, config: EditConfig, *indices: int) -> dict[str, Any]:
     """The record of one edited image, or of several."""
-    labels = [list(edit.steps[index].vector) for index in indices]
-    measured = {name: [float(values[1 + index]) for index in indices] for name, values in edit.measured.items()}
-    background = [] if edit.background is None else [float(edit.background[index]) for index in indices]
-    record: dict[str, Any] = {"labels": labels, "measured": measured, "background_similarity": background}
-    if len(indices) == 1:
-        record = {
-            "label": labels[0],
-            "measured": {name: value[0] for name, value in measured.items()},
-            "background_similarity": background[0] if background else None,
-        }
-    known = {key: value for key, value in record.items() if value not in ({}, [], None)}
-    return {**config.record, "edited from": list(edit.source), **known}
+    is_single = len(indices) == 1
+
+    def selected(values: Sequence[Any]) -> Any:
+        return values[indices[0]] if is_single else [values[index] for index in indices]
+
+    record = {
+        **config.record,
+        "edited from": list(edit.source),
+        "label" if is_single else "labels": selected([list(step.vector) for step in edit.steps]),
+    }
+    if edit.measured:
+        record["measured"] = {name: selected(values[1:].tolist()) for name, values in edit.measured.items()}
+    if edit.background is not None:
+        record["background_similarity"] = selected(edit.background.tolist())
+    return record

@@ -128,12 +128,13 @@ def project_image(
         projector.run(progress, record)
     except KeyboardInterrupt as interrupt:
         raise InterruptedProjection(result()) from interrupt
+    projection = result()
     if tuning is None:
-        return result()
+        return projection
     try:
-        return tune_projection(result(), means, tuning, seed=options.seed, progress=progress, history=history)
+        return tune_projection(projection, means, tuning, seed=options.seed, progress=progress, history=history)
     except KeyboardInterrupt as interrupt:
-        raise InterruptedProjection(result()) from interrupt
+        raise InterruptedProjection(projection) from interrupt
 
 
 def tune_projection(

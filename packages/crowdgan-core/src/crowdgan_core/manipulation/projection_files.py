@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,10 @@ class ProjectConfig:
             check_overwrite(self.outdir / name, overwrite=self.may_overwrite)
 
 
-def write_projection(projection: Projection, config: ProjectConfig, name: str, history: History | None = None) -> None:
-    """Writes the files of a projection; the latent file is written last.
+def write_projection(
+    projection: Projection, config: ProjectConfig, name: str, history: History | None = None
+) -> dict[str, float]:
+    """Writes the files of a projection, the latent file last; returns its scores.
 
     Args:
         projection: the projection.
@@ -96,7 +99,8 @@ def write_projection(projection: Projection, config: ProjectConfig, name: str, h
     Raises:
         DatasetError: a file exists already or cannot be written.
     """
-    record, overwrite = projection_record(projection, config, name), config.may_overwrite
+    scores, overwrite = projection.scores(config.perceptual), config.may_overwrite
+    record = projection_record(projection, scores, config, name)
     with atomic_writer(config.outdir) as write:
         strip = comparison(projection.target, projection.image, "projected")
         write(COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=overwrite)
@@ -108,9 +112,12 @@ def write_projection(projection: Projection, config: ProjectConfig, name: str, h
             provenance = {"tuned on": record}
             projection.tuner.save(config.outdir / TUNED_NAME, provenance, overwrite=overwrite)
         write(LATENT_NAME, encode_latent(projection.latent, record), overwrite=overwrite)
+    return scores
 
 
-def projection_record(projection: Projection, config: ProjectConfig, name: str) -> dict[str, Any]:
+def projection_record(
+    projection: Projection, scores: Mapping[str, float], config: ProjectConfig, name: str
+) -> dict[str, Any]:
     """Origin and scores of a projection, JSON-ready."""
     options = config.options.resolved(is_tuned=config.tuning is not None)
     return {
@@ -118,7 +125,7 @@ def projection_record(projection: Projection, config: ProjectConfig, name: str) 
         "target_sha256": content_hash(projection.target),
         "label": None if projection.label is None else list(projection.label),
         "distance": projection.distance,
-        **{key: value for key, value in projection.scores(config.perceptual).items() if math.isfinite(value)},
+        **{key: value for key, value in scores.items() if math.isfinite(value)},
         **({} if config.perceptual is None else {"perceptual_network": config.perceptual.name}),
         "options": asdict(options) | {"num_steps": projection.num_steps},
         **({} if config.tuning is None else {"tuning": asdict(config.tuning)}),

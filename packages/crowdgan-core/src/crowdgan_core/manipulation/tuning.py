@@ -120,8 +120,7 @@ class EditExamples:
         self._rng = np.random.default_rng(seed)
         self._labels = None if label is None else np.array([label], np.float32)
         card = generator.card
-        is_editable = card.label_kind == "class" or (card.label_range is not None and card.label_dim == 1)
-        labels = candidate_labels(card) if is_editable else []
+        labels = candidate_labels(card) if card.label_kind == "class" or card.label_range is not None else []
         self._directions = [np.asarray(means.direction(label, other), np.float32) for other in labels]
 
     def draw(self) -> tuple[LatentArray, FloatImages]:

@@ -234,7 +234,9 @@ class Trainer:
     def _discriminator_losses(self, micro_batch: MicroBatch) -> Iterator[Tensor]:
         """D's loss on generated images, softplus(D(G(z))), then on real images, softplus(-D(x))."""
         random = self._random(RngStream.AUGMENTATION, micro_batch)
-        logits = self._discriminate(self._synthesize_for_d(micro_batch), micro_batch.judged_labels, micro_batch, random)
+        with self.generator_statistics.record():
+            images, _ = self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)
+        logits = self._discriminate(images, micro_batch.judged_labels, micro_batch, random)
         self._report_scores("fake", logits, micro_batch.judged_labels)
         loss_fake = combine_heads(logistic_loss_fake(logits), self.label_weight)
         yield loss_fake.mean()
@@ -254,11 +256,6 @@ class Trainer:
         loss = penalty * (self.config.loss.r1_gamma / 2)
         self.statistics.report("Loss/D/reg", loss)
         yield loss.mean()
-
-    def _synthesize_for_d(self, micro_batch: MicroBatch) -> Tensor:
-        """Images for D's update; records the running means of G."""
-        with self.generator_statistics.record():
-            return self._synthesize(micro_batch, micro_batch.z, micro_batch.labels)[0]
 
     def _synthesize(self, micro_batch: MicroBatch, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Images and their `ws`; for StyleGAN2 with style mixing and random noise."""
