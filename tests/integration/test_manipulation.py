@@ -90,7 +90,8 @@ def test_the_images_of_a_folder_are_projected_and_finished_ones_skipped(tmp_path
     latents = {path.parent.name: path for path in (tmp_path / "out").glob("*/projected_w.npz")}
     assert sorted(latents) == ["a", "b"]
     latents["b"].unlink()
-    (tmp_path / "out" / "b" / "projection.png").unlink()
+    for name in ("target.png", "projection.png"):
+        (tmp_path / "out" / "b" / name).unlink()
     stamp = latents["a"].stat().st_mtime_ns
     result = run(*project, "--class", 1)
     assert "1 of 2 images are finished already" in result.output

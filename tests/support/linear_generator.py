@@ -68,8 +68,6 @@ class LinearGenerator:
     ) -> np.ndarray:
         if noise_mode != "const":
             raise ConfigError("the model has no noise inputs")
-        if translate != (0, 0) or rotate_deg != 0:
-            raise ConfigError("the model does not support translation and rotation")
         latents = self.map_seeds(
             seeds,
             labels,
@@ -77,7 +75,7 @@ class LinearGenerator:
             truncation_cutoff=truncation_cutoff,
             truncation_mean=truncation_mean,
         )
-        return self.synthesise(latents)
+        return self.synthesise(latents, translate=translate, rotate_deg=rotate_deg)
 
     def map_seeds(
         self,
@@ -97,7 +95,11 @@ class LinearGenerator:
         latents[:, :truncation_cutoff] = truncated[:, :truncation_cutoff]
         return latents
 
-    def synthesise(self, latents: LatentArray) -> np.ndarray:
+    def synthesise(
+        self, latents: LatentArray, *, translate: tuple[float, float] = (0.0, 0.0), rotate_deg: float = 0.0
+    ) -> np.ndarray:
+        if translate != (0, 0) or rotate_deg != 0:
+            raise ConfigError("the model does not support translation and rotation")
         return np.clip(np.rint((self._float_images(latents) + 1) * 127.5), 0, 255).astype(np.uint8)
 
     def loss_gradient(self, latents: LatentArray, loss: ImageLoss) -> tuple[FloatArray, LatentArray]:

@@ -36,6 +36,13 @@ def test_sample_grids_are_in_the_order_of_training(tmp_path: Path) -> None:
     ]
 
 
+def test_snapshots_are_listed_in_the_order_of_training(tmp_path: Path) -> None:
+    names = [f"network-snapshot-{part}" for part in ("000100.safetensors", "000000_496.safetensors", "000200.pkl")]
+    for name in (*names, "network-snapshot-last.safetensors", "best-kid.safetensors"):
+        (tmp_path / name).touch()
+    assert RunFolder(tmp_path).snapshots() == [(0.496, tmp_path / names[1]), (100, tmp_path / names[0])]
+
+
 def test_snapshots_have_unique_names_in_the_order_of_training() -> None:
     run = RunFolder(Path("run"))
     names = [run.snapshot_path(images / 1000).name for images in (0, 4, 996, 1000, 1004, 25_000_000)]

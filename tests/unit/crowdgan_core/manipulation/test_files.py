@@ -132,8 +132,9 @@ def test_a_projection_has_images_latents_and_a_tuned_model(tmp_path: Path) -> No
     assert record["options"]["num_steps"] == 30
     assert record["psnr_db"] > 10
     assert read_png_metadata(tmp_path / "out" / "projection.png") == record
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "target.png")), target)
     assert read_card(tmp_path / "out" / "tuned.safetensors").provenance["tuned on"] == record
-    with pytest.raises(DatasetError, match=r"projection\.png: already exists"):
+    with pytest.raises(DatasetError, match=r"target\.png: already exists"):
         config.check_destination()
     replace(config, overwrite=True).check_destination()
 

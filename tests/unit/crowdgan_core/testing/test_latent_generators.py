@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.latent_generator import LatentGenerator
 from crowdgan_core.testing import check_latent_generator
 from tests.support.linear_generator import NUM_LAYERS, LinearGenerator, LinearTuner
@@ -36,22 +37,44 @@ class UnequalLayers(Violation):
 
 
 class OtherImages(Violation):
-    def synthesise(self, latents: Any) -> Any:
-        return super().synthesise(latents)[:, ::-1]
+    def synthesise(self, latents: Any, **options: Any) -> Any:
+        return super().synthesise(latents, **options)[:, ::-1]
 
     def generate(self, *arguments: Any, **options: Any) -> Any:
         return super().generate(*arguments, **options)[:, ::-1] // 2
 
 
 class BatchDependence(Violation):
-    def synthesise(self, latents: Any) -> Any:
-        return super().synthesise(latents) // (3 if len(latents) == 1 else 1)
+    def synthesise(self, latents: Any, **options: Any) -> Any:
+        return super().synthesise(latents, **options) // (3 if len(latents) == 1 else 1)
 
     def generate(self, seeds: Any, labels: Any, **options: Any) -> Any:
         twice = super().generate(
             [*seeds, *seeds], None if labels is None else np.concatenate([labels, labels]), **options
         )
         return twice[: len(seeds)]
+
+
+class IgnoredTransform(Violation):
+    supports_transform = True
+
+    def synthesise(self, latents: Any, *, translate: Any = (0, 0), rotate_deg: float = 0) -> Any:
+        return super().synthesise(latents)
+
+    def generate(self, seeds: Any, labels: Any, translate: Any = (0, 0), rotate_deg: float = 0, **options: Any) -> Any:
+        images = super().generate(seeds, labels, **options)
+        shift_yx = (round(translate[1] * images.shape[1]), round(translate[0] * images.shape[2]))
+        return np.roll(images, shift_yx, axis=(1, 2))[:, :: -1 if rotate_deg else 1]
+
+
+class AcceptedTransform(Violation):
+    def synthesise(self, latents: Any, *, translate: Any = (0, 0), rotate_deg: float = 0) -> Any:
+        return super().synthesise(latents)
+
+    def generate(self, seeds: Any, labels: Any, **options: Any) -> Any:
+        if "translate" in options or "rotate_deg" in options:
+            raise ConfigError("no transforms")
+        return super().generate(seeds, labels, **options)
 
 
 class IgnoredTruncation(Violation):
@@ -149,6 +172,8 @@ class ForgottenProvenance(Violation):
         (UnequalLayers, "equal latents for all layers"),
         (OtherImages, "synthesise must give the images of generate"),
         (BatchDependence, "an image must not depend on its batch"),
+        (IgnoredTransform, "synthesise must translate and rotate"),
+        (AcceptedTransform, "supports_transform is False, so synthesise"),
         (IgnoredTruncation, "truncation_psi 0.5 must change the latents"),
         (FineLayersTruncated, "map_seeds with truncation_cutoff 0 must truncate that number of layers"),
         (IgnoredMean, "map_seeds must return one latent for all labels"),

@@ -65,10 +65,10 @@ def command(
 ) -> None:
     """Find the latents of a model whose images are nearest to given images.
 
-    Writes projected_w.npz, the latents for `crowdgan edit`, and projection.png: target, projection and difference. With
-    --tune also tuned.safetensors, a copy of the model whose image of these latents is nearer to the target, and
-    tuned.png. For a folder or dataset, each image has its own folder below --outdir; finished ones are skipped. Ctrl-C
-    writes the latents found so far.
+    Writes projected_w.npz, the latents for `crowdgan edit`, target.png, the cropped and resized image, and
+    projection.png: target, projection and difference. With --tune also tuned.safetensors, a copy of the model whose
+    image of these latents is nearer to the target, and tuned.png. For a folder or dataset, each image has its own
+    folder below --outdir; finished ones are skipped. Ctrl-C writes the latents found so far.
 
     Images are cropped and resized as the training images of the model were. Without --density or --label, the label of
     an image is that of the dataset, or estimated by comparison with generated images.

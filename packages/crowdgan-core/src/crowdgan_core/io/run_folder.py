@@ -119,6 +119,11 @@ class RunFolder:
         initial = self.fakes_path(None)
         return [(None, initial), *grids] if initial.is_file() else grids
 
+    def snapshots(self) -> list[tuple[float, Path]]:
+        """Length of training in kimg and path of each network snapshot that is a model file, in order of training."""
+        paths = self.path.glob("network-snapshot-*.safetensors")
+        return sorted((kimg, path) for path in paths if (kimg := snapshot_kimg(path.name)) is not None)
+
     @property
     def number(self) -> int:
         """Run number, the first part of the folder name."""

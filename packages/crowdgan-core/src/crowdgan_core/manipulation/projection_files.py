@@ -21,6 +21,7 @@ from crowdgan_core.models.generation.png_metadata import encode_png_with_metadat
 from crowdgan_core.models.latent_file import encode_latent, read_latent_record
 
 LATENT_NAME = "projected_w.npz"
+TARGET_NAME = "target.png"
 COMPARISON_NAME = "projection.png"
 ANIMATION_NAME = "projection.webp"
 TUNED_NAME = "tuned.safetensors"
@@ -55,7 +56,7 @@ class ProjectConfig:
     def names(self) -> tuple[str, ...]:
         """Names of the output files."""
         tuned = (TUNED_COMPARISON_NAME, TUNED_NAME) if self.tuning is not None else ()
-        return (COMPARISON_NAME, *((ANIMATION_NAME,) if self.save_video else ()), *tuned, LATENT_NAME)
+        return (TARGET_NAME, COMPARISON_NAME, *((ANIMATION_NAME,) if self.save_video else ()), *tuned, LATENT_NAME)
 
     @property
     def is_complete(self) -> bool:
@@ -102,6 +103,7 @@ def write_projection(
     scores, overwrite = projection.scores(config.perceptual), config.may_overwrite
     record = projection_record(projection, scores, config, name)
     with atomic_writer(config.outdir) as write:
+        write(TARGET_NAME, encode_png_with_metadata(projection.target, record), overwrite=overwrite)
         strip = comparison(projection.target, projection.image, "projected")
         write(COMPARISON_NAME, encode_png_with_metadata(strip, record), overwrite=overwrite)
         if config.save_video and history is not None and history.entries:

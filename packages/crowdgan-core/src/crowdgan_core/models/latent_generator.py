@@ -96,8 +96,19 @@ class LatentGenerator(ImageGenerator, Protocol):
         """
         ...
 
-    def synthesise(self, latents: LatentArray) -> npt.NDArray[np.uint8]:
-        """Images `[num_images, height, width, 3]` of intermediate latents, the same in every batch."""
+    def synthesise(
+        self, latents: LatentArray, *, translate: tuple[float, float] = (0.0, 0.0), rotate_deg: float = 0.0
+    ) -> npt.NDArray[np.uint8]:
+        """Images `[num_images, height, width, 3]` of intermediate latents, the same in every batch.
+
+        Args:
+            latents: `[num_images, num_layers, latent_dim]`.
+            translate: `(x, y)` translation in image widths.
+            rotate_deg: rotation in degrees.
+
+        Raises:
+            ConfigError: a translation or rotation that the model does not support.
+        """
         ...
 
     def loss_gradient(self, latents: LatentArray, loss: ImageLoss) -> tuple[FloatArray, LatentArray]:

@@ -25,6 +25,8 @@ MAX_DERIVATIVE_ERROR = 0.05
 
 TRUNCATION_PSI = 0.5
 
+TRANSLATE, ROTATE_DEG = (0.25, 0.0), 30.0
+
 NUM_TUNING_STEPS, LEARNING_RATE = 5, 1e-3
 
 
@@ -33,6 +35,8 @@ def check_latent_generator(generator: LatentGenerator) -> None:
 
     - `map_seeds` returns float32 latents of `latent_shape`, equal for all layers, and `synthesise` maps them to the
       images of `generate`, in every batch; the latents are not modified.
+    - With a translation and rotation, `synthesise` gives the images of `generate`; a generator that does not support
+      them raises ConfigError.
     - Truncation changes the first `truncation_cutoff` layers only, in the same way in `map_seeds` and `generate`. With
       a psi of 0 and the truncation mean `all`, latents are equal for all labels.
     - Random noise depends only on the seed of an image; generators without noise inputs raise ConfigError.
@@ -59,11 +63,26 @@ def check_latent_generator(generator: LatentGenerator) -> None:
     require(_difference(images, expected) <= MAX_ROUNDING_DIFFERENCE, "synthesise must give the images of generate")
     single = np.concatenate([generator.synthesise(latents[index : index + 1]) for index in range(len(SEEDS))])
     require(_difference(single, images) <= MAX_ROUNDING_DIFFERENCE, "an image must not depend on its batch")
+    _check_transform(generator, latents, labels)
     _check_truncation(generator, latents, labels)
     _check_noise_modes(generator, expected, labels)
     _check_gradient(generator, latents, expected)
     _check_tuner(generator, latents)
     require(np.array_equal(generator.synthesise(latents), images), "a tuner must not change the generator")
+
+
+def _check_transform(generator: LatentGenerator, latents: LatentArray, labels: LabelArray | None) -> None:
+    if generator.supports_transform:
+        images = generator.synthesise(latents, translate=TRANSLATE, rotate_deg=ROTATE_DEG)
+        expected = generator.generate(SEEDS, labels, translate=TRANSLATE, rotate_deg=ROTATE_DEG)
+        is_same = _difference(images, expected) <= MAX_ROUNDING_DIFFERENCE
+        require(is_same, "synthesise must translate and rotate images as generate does")
+        return
+    try:
+        generator.synthesise(latents, translate=TRANSLATE)
+    except ConfigError:
+        return
+    raise AssertionError("supports_transform is False, so synthesise with a translation must raise ConfigError")
 
 
 def _check_truncation(generator: LatentGenerator, latents: LatentArray, labels: LabelArray | None) -> None:

@@ -183,9 +183,15 @@ class StyleGanImageGenerator:
         )
         return ws.cpu().numpy()
 
-    def synthesise(self, latents: LatentArray) -> npt.NDArray[np.uint8]:
-        """Images `[N, height, width, 3]` of intermediate latents `[N, num_ws, w_dim]`."""
-        return self.images(torch.from_numpy(latents).to(self.device))
+    def synthesise(
+        self, latents: LatentArray, *, translate: tuple[float, float] = (0.0, 0.0), rotate_deg: float = 0.0
+    ) -> npt.NDArray[np.uint8]:
+        """Images `[N, height, width, 3]` of intermediate latents `[N, num_ws, w_dim]`.
+
+        Raises:
+            ConfigError: a StyleGAN2 model with a translation or rotation.
+        """
+        return self.images(torch.from_numpy(latents).to(self.device), self._image_transform(translate, rotate_deg))
 
     def loss_gradient(self, latents: LatentArray, loss: ImageLoss) -> tuple[FloatArray, LatentArray]:
         """The loss of the images of `latents`, `[N]`, and its gradient with respect to `latents`."""

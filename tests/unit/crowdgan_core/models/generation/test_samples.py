@@ -227,6 +227,25 @@ def test_images_of_latent_files_are_generated(tmp_path: Path) -> None:
     assert [item["latent"] for item in read_png_metadata(grid)["latents"]] == ["a.npz", "b.npz"]
 
 
+def test_images_of_latent_files_are_translated_and_rotated(tmp_path: Path) -> None:
+    class Rolling(LinearGenerator):
+        supports_transform = True
+
+        def synthesise(self, latents: Any, *, translate: Any = (0, 0), rotate_deg: float = 0) -> Any:
+            return np.roll(super().synthesise(latents), round(16 * translate[0] + rotate_deg), axis=2)
+
+    image = write_latent(tmp_path / "a.npz", 0)
+    options = GenerationOptions(translate=(0.25, 0.0), rotate_deg=2.0)
+    config = SampleConfig(
+        outdir=tmp_path / "out", latents=(tmp_path / "a.npz",), model_name="m.safetensors", options=options
+    )
+    (path,) = write_samples(Rolling(), config)
+    assert np.array_equal(pixels(path), np.roll(image, 6, axis=1))
+    assert {"translate": [0.25, 0.0], "rotate_deg": 2.0}.items() <= read_png_metadata(path).items()
+    with pytest.raises(ConfigError, match="does not support translation and rotation"):
+        write_samples(LinearGenerator(), replace(config, overwrite=True))
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -234,6 +253,7 @@ def test_images_of_latent_files_are_generated(tmp_path: Path) -> None:
         ({"latents": ()}, "give either --seeds or --latent"),
         ({"conditioning": Conditioning(density="dense")}, "latents determine their image; remove --density"),
         ({"options": GenerationOptions(truncation_psi=0.5)}, "latents determine their image"),
+        ({"options": GenerationOptions(translate=(0.1, 0), noise_mode="none")}, "latents determine their image"),
     ],
 )
 def test_latents_together_with_other_options_are_an_error(changes: dict[str, Any], problem: str) -> None:

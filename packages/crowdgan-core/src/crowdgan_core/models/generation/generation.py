@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +107,12 @@ class GenerationOptions:
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of `generate`; those that only a `LatentGenerator` accepts are omitted if not set."""
         noise = {} if self.noise_mode == "const" else {"noise_mode": self.noise_mode}
-        return {**self.truncation, "translate": self.translate, "rotate_deg": self.rotate_deg, **noise}
+        return {**self.truncation, **self.transform, **noise}
+
+    @property
+    def transform(self) -> dict[str, Any]:
+        """Keyword arguments of translation and rotation; empty if images are neither translated nor rotated."""
+        return {"translate": self.translate, "rotate_deg": self.rotate_deg} if self.has_transform else {}
 
     @property
     def truncation(self) -> dict[str, Any]:
@@ -136,14 +141,23 @@ def generate_images(
         yield from images
 
 
-def synthesise_images(generator: LatentGenerator, latents: LatentArray, batch_size: int) -> ImageArray:
+def synthesise_images(
+    generator: LatentGenerator, latents: LatentArray, batch_size: int, transform: Mapping[str, Any] | None = None
+) -> ImageArray:
     """Images `[num_images, height, width, 3]` of intermediate latents `[num_images, num_layers, latent_dim]`.
+
+    Args:
+        generator: a generator with intermediate latents.
+        latents: intermediate latents.
+        batch_size: images generated at a time.
+        transform: keyword arguments of translation and rotation, `GenerationOptions.transform`.
 
     Raises:
         PluginError: the generator returned an array of another shape or type.
     """
     starts = range(0, len(latents), batch_size)
-    images = np.concatenate([generator.synthesise(latents[start : start + batch_size]) for start in starts])
+    batches = [generator.synthesise(latents[start : start + batch_size], **(transform or {})) for start in starts]
+    images = np.concatenate(batches)
     check_images(images, len(latents), generator.card)
     return images
 

@@ -37,9 +37,14 @@ def options_record(options: GenerationOptions) -> dict[str, Any]:
     record = options.truncation
     if options.noise_mode != "const":
         record["noise_mode"] = options.noise_mode
-    if options.has_transform:
-        record |= {"translate": list(options.translate), "rotate_deg": options.rotate_deg}
-    return record
+    return {**record, **transform_record(options)}
+
+
+def transform_record(options: GenerationOptions) -> dict[str, Any]:
+    """The translation and rotation, for the record of an image; empty if there are none."""
+    if not options.has_transform:
+        return {}
+    return {"translate": list(options.translate), "rotate_deg": options.rotate_deg}
 
 
 def encode_png_with_metadata(pixels: ImageArray, record: Mapping[str, Any]) -> bytes:

@@ -22,6 +22,7 @@ from crowdgan_core.models.generation.png_metadata import (
     label_record,
     model_record,
     options_record,
+    transform_record,
 )
 from crowdgan_core.models.latent_file import read_latent
 from crowdgan_core.models.latent_generator import require_latents
@@ -77,15 +78,18 @@ class SampleConfig:
     def __post_init__(self) -> None:
         if bool(self.seeds) == bool(self.latents):
             raise ConfigError("give either --seeds or --latent")
-        if self.latents and (self.conditioning, self.options) != (
-            Conditioning(),
-            GenerationOptions(batch_size=self.options.batch_size),
-        ):
-            raise ConfigError(
-                "latents determine their image; remove --density, --label, and truncation, noise and transform"
-            )
+        if self.latents and (self.conditioning, self.options) != (Conditioning(), self._latent_options):
+            raise ConfigError("latents determine their image; remove --density, --label, truncation and noise")
         if self.grid is not None:
             check_grid(self.grid, self.num_images)
+
+    @property
+    def _latent_options(self) -> GenerationOptions:
+        """The options that apply to latent files."""
+        options = self.options
+        return GenerationOptions(
+            translate=options.translate, rotate_deg=options.rotate_deg, batch_size=options.batch_size
+        )
 
     @property
     def num_images(self) -> int:
@@ -176,7 +180,7 @@ def tile_images(images: ImageArray, grid: tuple[int, int]) -> ImageArray:
 def _record(card: ModelCard, config: SampleConfig) -> dict[str, Any]:
     model = model_record(card, config.model_name)
     if config.latents:
-        return model
+        return {**transform_record(config.options), **model}
     return {**label_record(card, label_vector(card, config.conditioning)), **options_record(config.options), **model}
 
 
@@ -193,9 +197,10 @@ def _seed_samples(generator: ImageGenerator, config: SampleConfig) -> Iterator[S
 def _latent_samples(generator: ImageGenerator, config: SampleConfig) -> Iterator[Sample]:
     """All files are read before the first image is generated."""
     latent_generator = require_latents(generator, "--latent")
+    config.options.check_generator(generator)
     files = [read_latent(path, latent_generator) for path in config.latents]
     for path, (latent, record) in zip(config.latents, files, strict=True):
-        (image,) = synthesise_images(latent_generator, latent, config.options.batch_size)
+        (image,) = synthesise_images(latent_generator, latent, config.options.batch_size, config.options.transform)
         yield {"latent": path.name, "latent_record": record}, image
 
 

@@ -82,7 +82,7 @@ def _value_steps(card: ModelCard, sweep_range: SweepRange) -> tuple[SweepStep, .
         raise ConfigError(f"the model's label has {card.label_dim} numbers; a sweep needs one number, the density")
     first, last = _ends(card, sweep_range)
     steps = sweep_range.steps or DEFAULT_VALUE_STEPS
-    values = np.geomspace(first, last, steps) if _is_logarithmic(first, last) else np.linspace(first, last, steps)
+    values = np.geomspace(first, last, steps) if is_logarithmic(first, last) else np.linspace(first, last, steps)
     unit_line = (card.unit,) if card.unit else ()
     return tuple(SweepStep(vector=(value,), caption=(f"{value:.3g}", *unit_line)) for value in values.tolist())
 
@@ -97,7 +97,8 @@ def _ends(card: ModelCard, sweep_range: SweepRange) -> tuple[float, float]:
     return card.label_range
 
 
-def _is_logarithmic(first: float, last: float) -> bool:
+def is_logarithmic(first: float, last: float) -> bool:
+    """Whether steps between two densities are logarithmic."""
     low, high = sorted((first, last))
     return low > 0 and high > LOG_RATIO * low
 
@@ -111,11 +112,11 @@ def _class_steps(card: ModelCard, sweep_range: SweepRange) -> tuple[SweepStep, .
         raise ConfigError(f"the model has only one class, {class_names(card)[0]}, so it cannot be swept")
     steps = sweep_range.steps or card.label_dim
     positions = [index * (card.label_dim - 1) / (steps - 1) for index in range(steps)]
-    return tuple(_interpolated_step(card, position) for position in positions)
+    return tuple(interpolated_step(card, position) for position in positions)
 
 
-def _interpolated_step(card: ModelCard, position: float) -> SweepStep:
-    """The step at a class index, or between two of them."""
+def interpolated_step(card: ModelCard, position: float) -> SweepStep:
+    """The step at a class index from 0, or between two of them."""
     names, below = class_names(card), math.floor(position)
     fraction = position - below
     if fraction == 0:
