@@ -19,12 +19,13 @@ nox.options.error_on_missing_interpreters = False  # missing Python versions are
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 CORE = "crowdgan-core"
-EXTRAS = {"crowdgan-stylegan3": "[metrics]"}
+EXTRAS = {"crowdgan-plot": "[viewer]", "crowdgan-stylegan3": "[metrics]"}
 """Extras that are installed with a package."""
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", 'pandas; python_version >= "3.11"']
 PACKAGE_TEST_TOOLS = {
+    "crowdgan-plot": ["playwright"],  # drives the installed Chromium
     "crowdgan-density": ['pedpy; python_version >= "3.11"'],  # releases for older Python do not support numpy 2
     "crowdgan-stylegan3": [
         "efficientnet-lite-pytorch",  # the network whose features those of lite0 must equal
@@ -156,9 +157,11 @@ def train_pretrained(session: nox.Session) -> None:
 
 @nox.session
 def gallery(session: nox.Session) -> None:
-    """Create the images of crowdgan-plot's README with its commands; the results are in gallery/."""
+    """Create the images of crowdgan-plot's README with its commands (in gallery/), and the viewer's animation."""
     install_packages(session, PACKAGES)
+    install(session, "playwright")
     session.run("python", "bench/gallery.py")
+    session.run("python", "bench/viewer_animation.py")
 
 
 @nox.session(name="cli-reference")
@@ -172,7 +175,7 @@ def cli_reference(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks: speed as ratios within one run, and memory."""
     install_packages(session, PACKAGES)
-    install(session, "psutil", "torchmetrics")
+    install(session, "playwright", "psutil", "torchmetrics")
     for script in sorted((ROOT / "bench").glob("bench_*.py")):
         session.run("python", str(script), *session.posargs)
 

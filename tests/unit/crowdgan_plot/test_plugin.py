@@ -19,7 +19,10 @@ PACKAGE = Path(__file__).parents[3] / "packages" / "crowdgan-plot"
 
 def test_all_commands_are_registered_with_a_short_help() -> None:
     specs = plugin.crowdgan_register_commands()
-    assert [(spec.group, spec.command.name) for spec in specs] == [("plot", name) for name in COMMANDS]
+    assert [(spec.group, spec.command.name) for spec in specs] == [
+        *(("plot", name) for name in COMMANDS),
+        ("", "view"),
+    ]
     assert all(spec.command.short_help for spec in specs)
 
 

@@ -1,4 +1,4 @@
-"""Hook implementations: the commands of `crowdgan plot`, and the density overlays of `crowdgan label --plot`.
+"""Hook implementations: `crowdgan plot`, `crowdgan view`, and the density overlays of `crowdgan label --plot`.
 
 Importing this module imports none of them: each is imported when it is used.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """The commands of `crowdgan plot`."""
+    """The commands of `crowdgan plot`, and `crowdgan view`."""
     from crowdgan_core.cli.common.lazy_command import LazyCommand
 
     commands = [
@@ -27,7 +27,8 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
         LazyCommand("spectra", "Plot average power spectra", "crowdgan_plot.cli.spectra:command"),
         LazyCommand("fidelity", "Plot requested against measured density", "crowdgan_plot.cli.fidelity:command"),
     ]
-    return [CommandSpec("plot", command) for command in commands]
+    view = LazyCommand("view", "View a model, run or dataset in the browser", "crowdgan_plot.cli.view:command")
+    return [*(CommandSpec("plot", command) for command in commands), CommandSpec("", view)]
 
 
 @hookimpl

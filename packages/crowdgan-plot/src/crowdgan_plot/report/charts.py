@@ -21,6 +21,19 @@ CHART_STYLE = {"savefig.transparent": True, "legend.frameon": False}
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunChart:
+    """A chart of a run."""
+
+    title: str
+    description: str
+    """One sentence of HTML."""
+    draw: Callable[[], bytes]
+    """Returns the chart as an SVG file with transparent background."""
+    has_values: bool = True
+    """Whether the run has values for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChartSpec:
     """Title, description and keys of a chart."""
 
@@ -70,10 +83,8 @@ CHARTS = (
 
 
 def draw_chart(spec: ChartSpec, stats: RunStats, smooth_kimg: float) -> bytes:
-    """A chart of a run as an SVG file with transparent background; empty if the run has no values for it."""
+    """A chart of a run as an SVG file with transparent background."""
     keys = spec.available_keys(stats)
-    if not keys:
-        return b""
     runs = concatenate_runs([stats], 0)
     return encode_chart(lambda axes: draw_curves(axes, runs, keys, smooth_kimg=smooth_kimg))
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from crowdgan_core.io.metric_records import MetricRecord, read_metric_records
 from crowdgan_core.io.run_folder import RunFolder
-from crowdgan_plot.report.charts import ChartSpec, encode_chart
+from crowdgan_plot.report.charts import RunChart, encode_chart
 from crowdgan_plot.style import legend_label, line_style, wrap_text
 from crowdgan_plot.training.loss_curves import AXIS_LABEL_CHARACTERS
 from crowdgan_plot.training.quantities import METRIC_PREFIX, quantity_of
@@ -27,8 +27,8 @@ RecordsByKey = Mapping[str, Sequence[MetricRecord]]
 """The records with a finite value of each key."""
 
 
-def draw_metric_charts(run: RunFolder) -> list[tuple[ChartSpec, bytes]]:
-    """Charts of the metrics of a run, as SVG files, one per axis label; empty without metrics.
+def metric_charts(run: RunFolder) -> list[RunChart]:
+    """Charts of the metrics of a run, one per axis label; empty without metrics.
 
     Raises:
         DatasetError: a file cannot be read.
@@ -41,9 +41,10 @@ def draw_metric_charts(run: RunFolder) -> list[tuple[ChartSpec, bytes]]:
                     axis = quantity_of(METRIC_PREFIX + key).axis
                     charts.setdefault(axis, {}).setdefault(key, []).append(record)
     return [
-        (
-            ChartSpec(title=f"{axis[:1].upper()}{axis[1:]}", description=DESCRIPTION),
-            encode_chart(partial(_draw_metrics, records_by_key=records_by_key, axis=axis)),
+        RunChart(
+            title=f"{axis[:1].upper()}{axis[1:]}",
+            description=DESCRIPTION,
+            draw=partial(encode_chart, partial(_draw_metrics, records_by_key=records_by_key, axis=axis)),
         )
         for axis, records_by_key in charts.items()
     ]

@@ -11,16 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-import numpy as np
-
 from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
 from crowdgan_core.io.atomic import check_overwrite, write_bytes
 from crowdgan_core.io.run_folder import RunFolder, image_size_of
-from crowdgan_core.utils.formatting import format_duration
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
-from crowdgan_plot.report.charts import CHARTS, ChartSpec, draw_chart
-from crowdgan_plot.report.metric_charts import draw_metric_charts
+from crowdgan_plot.report.charts import RunChart
+from crowdgan_plot.report.contents import run_charts, run_facts
 from crowdgan_plot.report.previews import (
     GridPreview,
     SampleGridFile,
@@ -29,31 +26,15 @@ from crowdgan_plot.report.previews import (
     read_preview,
     read_row_names,
 )
-from crowdgan_plot.training.quantities import DISCRIMINATOR_LOSS_KEY, GENERATOR_LOSS_KEY
-from crowdgan_plot.training.stats import RunStats, read_stats
+from crowdgan_plot.training.stats import read_stats
 
 REPORT_SUFFIXES = (".html", ".htm")
 
 MAX_FRAMES = 60
 """Maximum number of sample grids in a report; more would make it slow to open."""
 
-SMOOTH_MIN_LINES = 200
-"""Number of lines from which curves are smoothed by default."""
-
-SMOOTH_FRACTION = 0.02
-"""Default width of the moving average, as a fraction of the run."""
-
 MIN_SMOOTHED_PX = 400
 """Width of a preview in pixels below which its pixels are drawn as squares."""
-
-FACTS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
-    ("Timing/total_sec", "elapsed time", format_duration),
-    ("Timing/sec_per_kimg", "speed", lambda value: f"{value:.3g} s/kimg"),
-    (GENERATOR_LOSS_KEY, "last loss of G", lambda value: f"{value:.3g} nats"),
-    (DISCRIMINATOR_LOSS_KEY, "last loss of D", lambda value: f"{value:.3g} nats"),
-    ("Progress/augment", "augmentation p", lambda value: f"{value:.3g}"),
-)
-"""Key, name and formatting of the last values shown at the top of the report."""
 
 logger = logging.getLogger(__name__)
 
@@ -122,15 +103,14 @@ def render_report(
     progress.start("reading samples", len(reals) + len(shown_fakes))
     real_previews = _read_previews(reals, image_size, notes, progress)
     fake_previews = _read_previews(shown_fakes, image_size, notes, progress)
-    window_kimg = _default_window(stats) if smooth_kimg is None else smooth_kimg
-    charts = draw_metric_charts(folder)
-    charts += [(spec, draw_chart(spec, stats, window_kimg)) for spec in CHARTS]
-    notes += [f"no chart of {spec.title.lower()}: no such values in stats.jsonl" for spec, svg in charts if not svg]
+    charts = run_charts(folder, stats, smooth_kimg)
+    missing = [chart.title.lower() for chart in charts if not chart.has_values]
+    notes += [f"no chart of {title}: no such values in stats.jsonl" for title in missing]
     page = Template(files("crowdgan_plot.report").joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(stats.name),
-        facts="\n".join(f"<li><b>{html.escape(value)}</b><span>{name}</span></li>" for name, value in _facts(stats)),
+        facts="\n".join(f"<li><b>{html.escape(value)}</b><span>{name}</span></li>" for name, value in run_facts(stats)),
         samples=_samples_html(real_previews, fake_previews, [name for grid in reals for name in read_row_names(grid)]),
-        charts="\n".join(_chart_html(spec, svg) for spec, svg in charts if svg),
+        charts="\n".join(_chart_html(chart) for chart in charts if chart.has_values),
         options=_table_html(flatten_options(options)) or "<p>No training_options.json in the run folder.</p>",
         notes=_notes_html(notes),
     )
@@ -151,24 +131,9 @@ def _read_previews(
     return previews
 
 
-def _default_window(stats: RunStats) -> float:
-    """Default width of the moving average in kimg."""
-    return SMOOTH_FRACTION * float(np.ptp(stats.kimg)) if len(stats) >= SMOOTH_MIN_LINES else 0.0
-
-
-def _facts(stats: RunStats) -> list[tuple[str, str]]:
-    """Names and values at the top of the report."""
-    facts = [("training progress", f"{stats.kimg[-1]:,.6g} kimg"), ("lines of statistics", f"{len(stats):,}")]
-    for key, name, format_value in FACTS:
-        values = stats.means.get(key, np.empty(0))
-        finite = values[np.isfinite(values)]
-        if len(finite):
-            facts.append((name, format_value(float(finite[-1]))))
-    return facts
-
-
-def _chart_html(spec: ChartSpec, svg: bytes) -> str:
-    return f"<article><h3>{spec.title}</h3><p>{spec.description}</p>{_image_html(spec.title, svg, 'svg+xml')}</article>"
+def _chart_html(chart: RunChart) -> str:
+    image = _image_html(chart.title, chart.draw(), "svg+xml")
+    return f"<article><h3>{chart.title}</h3><p>{chart.description}</p>{image}</article>"
 
 
 def _samples_html(reals: Sequence[GridPreview], fakes: Sequence[GridPreview], row_names: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""View of a model: images by seed and density."""

@@ -1,0 +1,1 @@
+"""View of a projection: target, reconstruction, density edits and differences."""

@@ -1,0 +1,163 @@
+/** Data of the page, errors, the theme, and images of which only the newest request counts. */
+
+export const pageData = JSON.parse(document.getElementById("page-data").textContent);
+
+/** Identifies this tab: the server replaces older requests of the same tab. */
+export const client = Math.random().toString(36).slice(2, 12);
+
+export const $ = (id) => document.getElementById(id);
+
+const RETRY_MS = 2000;
+
+/** Shows a message above the page; an empty one hides it. */
+export function showAlert(message) {
+  $("alert").textContent = message;
+  $("alert").hidden = !message;
+}
+
+/** The response to a request; null if a newer request replaced it. Errors are thrown with the server's message. */
+export async function request(url) {
+  const response = await fetch(url);
+  if (response.status === 409) return null;
+  if (!response.ok) {
+    const text = await response.text();
+    let message = text.trim();
+    try {
+      message = JSON.parse(text).error;
+    } catch {
+      // not JSON: the text itself
+    }
+    throw new Error(message);
+  }
+  return response;
+}
+
+/** The JSON response to a request. */
+export async function requestJson(url) {
+  const response = await request(url);
+  return response === null ? null : response.json();
+}
+
+export const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Whether an error of `request` means that the server does not answer. */
+export const isConnectionError = (error) => error instanceof TypeError;
+
+/**
+ * An image element that shows the newest requested image.
+ *
+ * One request is in flight at a time, also while the previous image is decoded; of those made meanwhile, only the
+ * newest is sent. While the server does not answer, the request is repeated.
+ */
+export class LatestImage {
+  constructor(element, onShown = () => {}) {
+    this.element = element;
+    this.shown = null; // address of the image that is shown
+    this.#onShown = onShown;
+  }
+
+  /** Requests an image; `details` are passed to `onShown`. */
+  request(url, details) {
+    this.#wanted = { url, details };
+    if (this.#running === null) {
+      this.#running = this.#run().finally(() => {
+        this.#running = null;
+      });
+    }
+  }
+
+  get isBusy() {
+    return this.#running !== null;
+  }
+
+  /** Resolves when the newest image is shown. */
+  async idle() {
+    while (this.#running !== null) await this.#running;
+  }
+
+  #wanted = null;
+  #running = null;
+  #showing = Promise.resolve();
+  #onShown;
+
+  async #run() {
+    do {
+      while (this.#wanted !== null) {
+        const { url, details } = this.#wanted;
+        this.#wanted = null;
+        if (url !== this.shown) await this.#fetch(url, details);
+      }
+      await this.#showing; // meanwhile, another image can be requested
+    } while (this.#wanted !== null);
+  }
+
+  async #fetch(url, details) {
+    const repeat = () => {
+      this.#wanted ??= { url, details };
+    };
+    try {
+      const started = performance.now();
+      const response = await request(url);
+      if (response === null) {
+        repeat();
+        return;
+      }
+      const blob = await response.blob();
+      const milliseconds = performance.now() - started;
+      await this.#showing;
+      this.shown = url;
+      this.#showing = this.#show(blob).then(() => this.#onShown(details, milliseconds));
+      showAlert("");
+    } catch (error) {
+      if (isConnectionError(error)) {
+        showAlert("The server does not answer. Is crowdgan view still running?");
+        await wait(RETRY_MS);
+        repeat();
+      } else {
+        showAlert(error.message);
+      }
+    }
+  }
+
+  async #show(blob) {
+    const previous = this.element.src;
+    this.element.src = URL.createObjectURL(blob);
+    await this.element.decode();
+    if (previous.startsWith("blob:")) URL.revokeObjectURL(previous);
+  }
+}
+
+/** Query of the values that differ from their defaults. */
+export function queryOf(values, defaults = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== null && value !== "" && String(value) !== String(defaults[name] ?? "")) query.set(name, value);
+  }
+  return query.toString();
+}
+
+let urlTimer = 0;
+
+/** Puts a query into the address of the page, so that the view can be shared and reloaded. */
+export function storeInAddress(query) {
+  clearTimeout(urlTimer);
+  urlTimer = setTimeout(() => history.replaceState(null, "", query ? `?${query}` : location.pathname), 150);
+}
+
+/** At most four significant digits, without exponent for common magnitudes. */
+export function formatNumber(value) {
+  return String(Number(Number(value).toPrecision(4)));
+}
+
+const THEME_KEY = "crowdgan-theme";
+
+function applyTheme(theme) {
+  document.documentElement.style.colorScheme = theme;
+}
+
+$("theme").value = localStorage.getItem(THEME_KEY) ?? "light dark";
+applyTheme($("theme").value);
+$("theme").addEventListener("change", () => {
+  localStorage.setItem(THEME_KEY, $("theme").value);
+  applyTheme($("theme").value);
+});

@@ -1,0 +1,279 @@
+/**
+ * The parts that pages of generated images share: the state in controls and in the address, the image, the strip from
+ * sparse to dense, the measured density, and texts about the state.
+ */
+
+import { $, client, isConnectionError, LatestImage, pageData, queryOf, requestJson, showAlert, storeInAddress, wait }
+  from "./common.js";
+
+/** Shorter side from which images are sent as JPEG while a control is dragged. */
+const JPEG_MIN_SIDE = 256;
+
+/** Time after the last change until the state counts as at rest. */
+const REST_MS = 250;
+
+const MEASUREMENT_POLL_MS = 3000;
+
+/** Converts between the position of the density slider, 0 to 1, and the density. */
+export const density = {
+  fromSlider(position, { kind, low, high, logarithmic }) {
+    if (kind === "class") return Number((low + position * (high - low)).toFixed(2));
+    const value = logarithmic ? low * (high / low) ** position : low + position * (high - low);
+    return Number(value.toPrecision(3));
+  },
+  toSlider(value, { low, high, logarithmic }) {
+    if (high === low) return 0;
+    const bounded = Math.min(high, Math.max(low, value));
+    return logarithmic ? Math.log(bounded / low) / Math.log(high / low) : (bounded - low) / (high - low);
+  },
+};
+
+/** Whether the density has a slider. */
+const hasSlider = ["class", "value"].includes(pageData.density?.kind);
+
+/** Shows the density slider with texts below it: the classes, or the range in its unit. */
+export function labelDensity() {
+  $("density-controls").hidden = !hasSlider;
+  if (!hasSlider) return;
+  const { kind, classes, low, high, unit } = pageData.density;
+  const texts = kind === "class" ? classes : [low.toPrecision(2), unit ?? "", high.toPrecision(2)];
+  for (const text of texts) {
+    const element = document.createElement("span");
+    element.textContent = text;
+    $("density-labels").append(element);
+  }
+  const number = document.querySelector('[data-parameter="density"]');
+  number.min = kind === "class" ? low : 0;
+  if (kind === "class") number.max = high;
+}
+
+export class ImagePage {
+  /**
+   * @param defaults values of all parameters
+   * @param onChange called after each change of the state, with the names of the changed parameters
+   */
+  constructor(defaults, onChange = () => {}) {
+    this.defaults = defaults;
+    this.values = { ...defaults };
+    for (const [name, value] of new URLSearchParams(location.search)) {
+      if (name in defaults) this.values[name] = value;
+    }
+    this.#onChange = onChange;
+    this.images = [this.addImage($("image"), {}, (query, milliseconds) => this.#showTiming(milliseconds))];
+    for (const element of document.querySelectorAll("[data-parameter]")) this.#bind(element);
+    this.#bindDensitySlider();
+    this.#createStrip();
+    $("copy").addEventListener("click", () => this.copyCommand());
+  }
+
+  /** An image of the state with additional parameters; each has its own requests. */
+  addImage(element, parameters, onShown = () => {}) {
+    const image = new LatestImage(element, (query, milliseconds) => {
+      element.dataset.query = query;
+      onShown(query, milliseconds);
+    });
+    image.parameters = parameters;
+    image.client = client + element.id;
+    return image;
+  }
+
+  /** Query of the state, with changes. */
+  query(changes = {}) {
+    return queryOf({ ...this.values, ...changes }, this.defaults);
+  }
+
+  /** Changes the state; `isDragging` defers everything but the image until the state is at rest. */
+  update(changes, { isDragging = false } = {}) {
+    Object.assign(this.values, changes);
+    this.#showValues();
+    this.#onChange(Object.keys(changes));
+    this.#requestImages(isDragging);
+    clearTimeout(this.#restTimer);
+    if (isDragging) this.#restTimer = setTimeout(() => this.#rest(), REST_MS);
+    else this.#rest();
+  }
+
+  /** Requests everything again, for example of a newer model. */
+  reload() {
+    for (const image of this.images) image.shown = null;
+    this.#stripKey = null;
+    this.update({});
+  }
+
+  /** Moves the density by a fraction of the slider. */
+  stepDensity(fraction) {
+    const slider = $("density-slider");
+    const position = Math.min(1, Math.max(0, Number(slider.value) + fraction));
+    this.update({ density: density.fromSlider(position, pageData.density) });
+  }
+
+  async copyCommand() {
+    const button = $("copy");
+    try {
+      await navigator.clipboard.writeText($("command").textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren($("command"));
+      button.textContent = "Press Ctrl-C";
+    }
+    await wait(1500);
+    button.textContent = "Copy command";
+  }
+
+  #onChange;
+  #restTimer = 0;
+  #restNumber = 0;
+  #stripKey = null;
+
+  #bind(element) {
+    const read = (isDragging) => {
+      if (element.checkValidity()) this.update({ [element.dataset.parameter]: element.value }, { isDragging });
+    };
+    element.addEventListener("input", () => read(element.type === "range"));
+    element.addEventListener("change", () => read(false));
+  }
+
+  #bindDensitySlider() {
+    if (!hasSlider) return;
+    const slider = $("density-slider");
+    const read = (isDragging) =>
+      this.update({ density: density.fromSlider(Number(slider.value), pageData.density) }, { isDragging });
+    slider.addEventListener("input", () => read(true));
+    slider.addEventListener("change", () => read(false));
+  }
+
+  #showValues() {
+    for (const element of document.querySelectorAll("[data-parameter]")) {
+      const value = this.values[element.dataset.parameter];
+      if (element !== document.activeElement || element.type === "range") element.value = value ?? "";
+    }
+    if (!hasSlider) return;
+    const slider = $("density-slider");
+    const position = density.toSlider(Number(this.values.density), pageData.density);
+    if (Math.abs(position - Number(slider.value)) > 0.002) slider.value = position;
+    slider.setAttribute("aria-valuetext", String(this.values.density));
+    for (const tile of document.querySelectorAll(".tile")) {
+      tile.setAttribute("aria-pressed", String(Number(tile.dataset.density) === Number(this.values.density)));
+    }
+  }
+
+  #requestImages(isDragging) {
+    const format = isDragging && Math.min(...pageData.size) >= JPEG_MIN_SIDE ? "jpeg" : "png";
+    for (const image of this.images) {
+      const query = this.query(image.parameters);
+      image.request(`image?client=${image.client}&format=${format}${query ? `&${query}` : ""}`, query);
+    }
+  }
+
+  /** Shows everything that belongs to a state at rest, one request after the other, until the state changes. */
+  async #rest() {
+    clearTimeout(this.#restTimer);
+    const number = ++this.#restNumber;
+    const isCurrent = () => number === this.#restNumber;
+    this.#requestImages(false);
+    storeInAddress(this.query());
+    const query = this.query();
+    for (const id of ["save", "save-latents"]) {
+      if ($(id)) $(id).href = `${id === "save" ? "save" : "latents"}?${query}`;
+    }
+    for (const image of this.images) await image.idle();
+    for (const step of [() => this.#showDetails(query), () => this.#fillStrip(isCurrent), () => this.#measure(isCurrent)]) {
+      if (!isCurrent()) return;
+      try {
+        await step();
+      } catch (error) {
+        if (!isConnectionError(error)) showAlert(error.message);
+      }
+    }
+  }
+
+  async #showDetails(query) {
+    const details = await requestJson(`details?client=${client}&${query}`);
+    if (details === null) return;
+    $("command").textContent = details.command;
+    $("requested").textContent = details.requested ?? "";
+    $("warning").textContent = details.warning ?? "";
+    $("warning").hidden = !details.warning;
+  }
+
+  #showTiming(milliseconds) {
+    $("timing").textContent = `${Math.round(milliseconds)} ms`;
+  }
+
+  #createStrip() {
+    const tiles = pageData.strip.map(({ density, caption }) => {
+      const tile = document.createElement("button");
+      tile.type = "button";
+      tile.className = "tile";
+      tile.dataset.density = density;
+      tile.style.setProperty("--ratio", `${pageData.size[1]} / ${pageData.size[0]}`);
+      tile.setAttribute("aria-label", `Density ${caption}`);
+      const image = document.createElement("img");
+      image.alt = "";
+      const text = document.createElement("span");
+      text.textContent = caption;
+      tile.append(image, text);
+      tile.addEventListener("click", () => this.update({ density }));
+      return tile;
+    });
+    $("strip").append(...tiles);
+    $("strip").hidden = !tiles.length;
+  }
+
+  /** Requests the images of the strip singly, unless they are those of the state already. */
+  async #fillStrip(isCurrent) {
+    const key = this.query({ density: null });
+    if (key === this.#stripKey) return;
+    for (const tile of document.querySelectorAll(".tile")) {
+      const query = this.query({ density: tile.dataset.density });
+      const image = new LatestImage(tile.querySelector("img"));
+      image.request(`image?client=${client}&purpose=strip&${query}`);
+      await image.idle();
+      if (!isCurrent()) return;
+      tile.dataset.query = query;
+    }
+    this.#stripKey = key;
+  }
+
+  /** Shows the measured density of the image, and then of each image of the strip. */
+  async #measure(isCurrent) {
+    if (!pageData.is_measured) return;
+    const measurement = await this.#measurement(this.query(), isCurrent);
+    if (measurement === null || !isCurrent()) return;
+    $("measured").textContent =
+      measurement.status === "ready" ? `measured: ${measuredText(measurement)}` : measurement.error;
+    if (measurement.status !== "ready") return;
+    for (const tile of document.querySelectorAll(".tile")) {
+      const result = await this.#measurement(this.query({ density: tile.dataset.density }), isCurrent);
+      if (result === null || !isCurrent()) return;
+      let text = tile.querySelector(".measured");
+      if (text === null) {
+        text = document.createElement("span");
+        text.className = "measured soft";
+        tile.append(text);
+      }
+      text.textContent = `measured ${meanOf(result.values).toPrecision(2)}`;
+    }
+  }
+
+  /** The measured density of a state; waits while the predictors are fitted. */
+  async #measurement(query, isCurrent) {
+    for (;;) {
+      const measurement = await requestJson(`measurement?client=${client}&${query}`);
+      if (measurement === null || measurement.status !== "fitting") return measurement;
+      $("measured").textContent = "measured: the density predictors are being fitted to the dataset …";
+      await wait(MEASUREMENT_POLL_MS);
+      if (!isCurrent()) return null;
+    }
+  }
+}
+
+function meanOf(values) {
+  const numbers = Object.values(values);
+  return numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+}
+
+function measuredText({ values, unit }) {
+  const each = Object.entries(values).map(([name, value]) => `${name} ${value.toPrecision(3)}`);
+  return `${meanOf(values).toPrecision(3)} ${unit ?? ""} (${each.join(", ")})`;
+}

@@ -1,0 +1,157 @@
+/** The model page: seed, density, truncation, transform, noise, walk and style mixing. */
+
+import { $, pageData, requestJson } from "./common.js";
+import { ImagePage, labelDensity } from "./image-page.js";
+
+const MAX_SEED = 2 ** 32 - 1;
+const RANDOM_SEEDS = 1_000_000;
+const PAN_STEP = 0.02;
+const DENSITY_STEP = 0.05;
+const WALK_SECONDS = 4;
+const LIVE_POLL_MS = 5000;
+
+const { controls, density, strip } = pageData;
+
+const defaults = {
+  seed: 0, density: null, label: null, trunc: 1, cutoff: "", mean: "label", x: 0, y: 0, rotate: 0, noise: "const",
+  walk_seed: "", walk: 0, mix_seed: "", mix_layers: "",
+};
+
+/** Hides controls that the model does not support, and sets the limits of the others. */
+function prepareControls() {
+  const supported = { transform: controls.transform, latents: controls.num_layers > 0, ...controls };
+  for (const element of document.querySelectorAll("[data-needs]")) {
+    if (!supported[element.dataset.needs]) element.remove();
+  }
+  const cutoff = document.querySelector('[data-parameter="cutoff"]');
+  if (cutoff) cutoff.max = controls.num_layers;
+  if ($("layers-help")) $("layers-help").textContent = `Layers 0 (coarsest) to ${controls.num_layers - 1}, e.g. 0-3 or 2,5`;
+  $("label-controls").hidden = density?.kind !== "vector";
+  if (density?.kind === "vector") $("label-help").textContent = `${density.size} numbers ${density.unit ?? ""}`;
+  $("frame").classList.toggle("movable", controls.transform);
+}
+
+function initialDensity() {
+  return strip.length ? strip[Math.floor(strip.length / 2)].density : density?.kind === "value" ? 1 : 0;
+}
+
+/** Makes the address name the density also at its initial value, since servers have another default. */
+function createPage() {
+  const page = new ImagePage(defaults);
+  const needsDensity = ["class", "value"].includes(density?.kind);
+  if (needsDensity && page.values.density === null) page.values.density = initialDensity();
+  return page;
+}
+
+prepareControls();
+labelDensity();
+const page = createPage();
+
+const seed = () => Number(page.values.seed) || 0;
+const setSeed = (value) => page.update({ seed: Math.min(MAX_SEED, Math.max(0, value)) });
+const randomSeed = () => setSeed(Math.floor(Math.random() * RANDOM_SEEDS));
+
+$("previous-seed").addEventListener("click", () => setSeed(seed() - 1));
+$("next-seed").addEventListener("click", () => setSeed(seed() + 1));
+$("random-seed").addEventListener("click", randomSeed);
+$("show-help").addEventListener("click", () => $("help").showModal());
+document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
+$("centre")?.addEventListener("click", () => page.update({ x: 0, y: 0, rotate: 0 }));
+
+/** Translates by a part of the image width. */
+function pan(x, y, options) {
+  const limit = (value) => Number(Math.min(2, Math.max(-2, value)).toFixed(4));
+  page.update({ x: limit(x), y: limit(y) }, options);
+}
+
+function enableDragging() {
+  const image = $("image");
+  let start = null;
+  image.addEventListener("pointerdown", (event) => {
+    start = { left: event.clientX, top: event.clientY, x: Number(page.values.x), y: Number(page.values.y) };
+    image.setPointerCapture(event.pointerId);
+  });
+  image.addEventListener("pointermove", (event) => {
+    if (start === null) return;
+    const width = image.clientWidth;
+    pan(start.x + (event.clientX - start.left) / width, start.y + (event.clientY - start.top) / width, { isDragging: true });
+  });
+  for (const name of ["pointerup", "pointercancel"]) {
+    image.addEventListener(name, () => {
+      if (start !== null) page.update({});
+      start = null;
+    });
+  }
+}
+
+if (controls.transform) enableDragging();
+
+const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
+  if (event.target.matches("input, select, textarea")) return;
+  const arrow = arrows[event.key];
+  if (arrow && event.target === $("image") && controls.transform) {
+    pan(Number(page.values.x) + PAN_STEP * arrow[0], Number(page.values.y) + PAN_STEP * arrow[1]);
+  } else if (arrow && arrow[0]) {
+    setSeed(seed() + arrow[0]);
+  } else if (arrow && !$("density-controls").hidden) {
+    page.stepDensity(-DENSITY_STEP * arrow[1]);
+  } else if (event.key === "r") {
+    randomSeed();
+  } else if (event.key === "s") {
+    $("save").click();
+  } else if (event.key === "c") {
+    page.copyCommand();
+  } else {
+    return;
+  }
+  event.preventDefault();
+});
+
+let walkStart = null;
+
+/** Moves along the walk until its end. */
+function playWalk(time) {
+  if (walkStart === null) return;
+  const position = Math.min(1, (time - walkStart) / (1000 * WALK_SECONDS));
+  page.update({ walk: Number(position.toFixed(2)) }, { isDragging: position < 1 });
+  if (position < 1) requestAnimationFrame(playWalk);
+  else stopWalk();
+}
+
+function stopWalk() {
+  walkStart = null;
+  $("play-walk").textContent = "Play";
+}
+
+$("play-walk")?.addEventListener("click", () => {
+  if (walkStart !== null) {
+    stopWalk();
+    return;
+  }
+  if (page.values.walk_seed === "") page.update({ walk_seed: seed() + 1 });
+  $("play-walk").textContent = "Stop";
+  walkStart = performance.now();
+  requestAnimationFrame(playWalk);
+});
+
+/** Shows newer models of a run as they appear. */
+async function followModel() {
+  try {
+    const description = await requestJson("description");
+    if (description !== null && description.name !== pageData.name) {
+      pageData.name = description.name;
+      $("model-name").textContent = description.name;
+      page.reload();
+    }
+  } catch {
+    // the next request of an image shows the error
+  }
+  setTimeout(followModel, LIVE_POLL_MS);
+}
+
+if (pageData.is_live) setTimeout(followModel, LIVE_POLL_MS);
+
+page.update({});

@@ -1,0 +1,24 @@
+/** The projection page: target, reconstruction, density edits of the projected latent, and differences. */
+
+import { $, pageData } from "./common.js";
+import { ImagePage, labelDensity } from "./image-page.js";
+
+const { density, source_density: sourceDensity } = pageData;
+
+const page = new ImagePage({ density: sourceDensity, strength: 1, layers: "" });
+page.images.push(
+  page.addImage($("difference"), { show: "difference" }),
+);
+
+$("reconstruction").src = "reconstruction";
+$("target").parentElement.hidden = !pageData.has_target;
+const similarity = pageData.psnr_db === null ? "" : `, ${pageData.psnr_db.toFixed(1)} dB`;
+$("reconstruction-caption").textContent = `Reconstruction${pageData.source ? ` (${pageData.source})` : ""}${similarity}`;
+$("difference-caption").textContent = `Difference from the ${pageData.has_target ? "target" : "reconstruction"}; white: equal`;
+$("edit-controls").hidden = density === null;
+$("layers-help").textContent = `0 (coarsest) to ${pageData.num_layers - 1}`;
+labelDensity();
+
+document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
+$("reset").addEventListener("click", () => page.update({ density: sourceDensity, strength: 1, layers: "" }));
+page.update({});
