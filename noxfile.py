@@ -23,7 +23,10 @@ EXTRAS = {"crowdgan-plot": "[viewer]", "crowdgan-stylegan3": "[metrics]"}
 """Extras that are installed with a package."""
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
-TEST_TOOLS = ["pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", 'pandas; python_version >= "3.11"']
+TEST_TOOLS = [
+    *("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", "openpyxl"),
+    *('pandas; python_version >= "3.11"', 'pyarrow; python_version >= "3.11"'),
+]
 PACKAGE_TEST_TOOLS = {
     "crowdgan-plot": ["playwright"],  # drives the installed Chromium
     "crowdgan-density": ['pedpy; python_version >= "3.11"'],  # releases for older Python do not support numpy 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -114,6 +115,23 @@ def test_each_image_has_a_camera_a_density_and_a_level_of_service(crowds: Path) 
         assert item["interval_per_m2"][0] < item["density_per_m2"] < item["interval_per_m2"][1]
         assert item["peak_per_m2"] >= item["density_per_m2"]
         assert item["level"] in "ABCDEF"
+
+
+def test_a_table_has_the_values_of_the_report(crowds: Path, tmp_path: Path) -> None:
+    table = tmp_path / "densities.csv"
+    result = run("calibrate", "--source", crowds, "--out", table)
+    assert f"wrote {table}" in result.stderr
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    pictures = run_json("calibrate", "--source", crowds)["pictures"]
+    assert [row["image"] for row in rows] == [item["image"] for item in pictures]
+    for row, item in zip(rows, pictures, strict=True):
+        assert row["peak_level"] == (item["peak_level"] or "")
+        assert row["density_per_m2"] == ("" if item["density_per_m2"] is None else repr(item["density_per_m2"]))
+    with pytest.raises(CrowdganError, match="already exists"):
+        run("calibrate", "--source", crowds, "--out", table)
+    with pytest.raises(CrowdganError, match=r"must end in \.csv"):
+        run("calibrate", "--source", crowds, "--out", tmp_path / "densities.txt")
 
 
 def test_images_with_unknown_density_have_a_numbered_reason(tmp_path: Path) -> None:

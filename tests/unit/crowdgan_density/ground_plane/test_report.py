@@ -12,7 +12,14 @@ import pytest
 
 from crowdgan_core.testing import EXAMPLE_CAMERA
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-from crowdgan_density.ground_plane.report import ImageReport, report_scene, report_scenes, report_shared_camera
+from crowdgan_density.ground_plane.measurement import GroundMeasurement
+from crowdgan_density.ground_plane.report import (
+    ImageReport,
+    report_rows,
+    report_scene,
+    report_scenes,
+    report_shared_camera,
+)
 from tests.support.crowds import crowd_positions, crowd_scene, irregular_scene
 
 
@@ -28,6 +35,36 @@ def test_a_report_contains_camera_and_density() -> None:
     assert report.peak_per_m2 is not None
     assert report.peak_per_m2 > 1.0
     assert (report.person_count, report.level, report.reason) == (100, "ABCDEF"[estimate.class_index or 0], None)
+
+
+def test_the_peak_has_a_level_and_people_above_each_boundary_are_counted() -> None:
+    """A dense group of 40 people and 60 people spread out: the mean hides the group."""
+    rng = np.random.default_rng(1)
+    dense = np.array([0.0, 14.0]) + 0.55 * np.stack(np.mgrid[:8, :5], -1).reshape(-1, 2) + rng.normal(0, 0.05, (40, 2))
+    spread = np.stack([rng.uniform(-8, 8, 60), rng.uniform(11, 24, 60)], axis=1)
+    estimator = GroundPlaneEstimator(scale="0.7,1,2")
+    scene = crowd_scene(np.concatenate([dense, spread]))
+    report, measurement = report_scene(estimator, scene), estimator.measure(scene)
+    assert isinstance(measurement, GroundMeasurement)
+    assert (report.level, report.peak_level) == ("below 0.7", "above 2")
+    expected = [np.mean(measurement.local_densities_per_m2 > bound) for bound in (0.7, 1, 2)]
+    assert report.fractions_above == pytest.approx(expected)
+    assert 0.6 > report.fractions_above[0] > report.fractions_above[1] > report.fractions_above[2] > 0.1
+
+
+def test_rows_have_the_same_columns_for_known_and_unknown_densities() -> None:
+    estimator = GroundPlaneEstimator(scale="0.5,1")
+    reports = report_scenes(estimator, [crowd_scene(crowd_positions(count)) for count in (100, 3)])
+    known, unknown = report_rows(reports, estimator.class_bounds.values)
+    assert list(known) == list(unknown)
+    assert known["fraction_above_0.5_per_m2"] == reports[0].fractions_above[0]
+    assert (known["density_per_m2"], known["level"], known["peak_level"]) == (
+        reports[0].density_per_m2,
+        reports[0].level,
+        reports[0].peak_level,
+    )
+    assert unknown["density_per_m2"] is unknown["fraction_above_1_per_m2"] is unknown["camera_height_m"] is None
+    assert unknown["reason"] == "fewer than 5 people with a full-body box"
 
 
 def test_an_unknown_focal_length_is_marked() -> None:

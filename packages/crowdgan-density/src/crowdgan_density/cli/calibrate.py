@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,13 +15,22 @@ from crowdgan_core.cli.common.output import print_skipped, print_table, printabl
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings
 from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.io.atomic import check_file_overwrite
+from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-from crowdgan_density.ground_plane.report import CameraReport, ImageReport, report_scenes, report_shared_camera
+from crowdgan_density.ground_plane.report import (
+    CameraReport,
+    ImageReport,
+    report_rows,
+    report_scenes,
+    report_shared_camera,
+)
 
 CAMERA_HEADERS = ["height\nm", "pitch\n°", "focal\npx"]
 DENSITY_HEADERS = ["resi-\ndual", "persons\nper m²", "interval", "peak"]
+LEVEL_HEADERS = ["level", "level of\npeak"]
 NO_VALUE = "–"
 
 
@@ -31,7 +41,20 @@ NO_VALUE = "–"
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the `ground` estimator (repeatable)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(options: SourceOptions, read: ReadConfig, settings: Sequence[str], as_json: bool) -> None:
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Also write a table with one row per image: .csv, .json, .xlsx or .parquet.",
+)
+@click.option("--overwrite", is_flag=True, help="Overwrite the table if it exists.")
+def command(
+    options: SourceOptions,
+    read: ReadConfig,
+    settings: Sequence[str],
+    as_json: bool,
+    out: Path | None,
+    overwrite: bool,
+) -> None:
     """Estimate camera, persons/m², peak and level of service of each image.
 
     \b
@@ -39,11 +62,17 @@ def command(options: SourceOptions, read: ReadConfig, settings: Sequence[str], a
       crowdgan calibrate --source crowds
       crowdgan calibrate --source crowds --set focal_mm35=28 --set scale=crowd-safety
       crowdgan calibrate --source station --set shared_camera=true --json
+      crowdgan calibrate --source station --out densities.csv
 
-    Full images are measured, as with `--density ground`; `crowdgan density ground` lists the options.
+    Full images are measured, as with `--density ground`; `crowdgan density ground` lists the options. The peak is the
+    95th percentile of people's local densities; its level can be higher than that of the mean. The table also has the
+    fraction of the people whose local density is above each class boundary.
     """
     estimator = configure_estimator(GroundPlaneEstimator, parse_settings(settings))
     assert isinstance(estimator, GroundPlaneEstimator)
+    if out is not None:
+        check_table_path(out)
+        check_file_overwrite(out, overwrite=overwrite)
     source, source_name = options.open_source(installed_plugins())
     with progress_bar() as progress:
         result = read_scenes(source, source_name, read, progress)
@@ -55,6 +84,9 @@ def command(options: SourceOptions, read: ReadConfig, settings: Sequence[str], a
     else:
         _print(fitted, shared, reports)
     print_skipped(result.skipped)
+    if out is not None:
+        write_table(report_rows(reports, fitted.class_bounds.values), out, overwrite=overwrite)
+        click.echo(printable(f"wrote {out}"), err=True)
 
 
 def _to_json(
@@ -71,14 +103,14 @@ def _to_json(
 def _print(estimator: GroundPlaneEstimator, shared: CameraReport | None, reports: Sequence[ImageReport]) -> None:
     reasons = list(dict.fromkeys(report.reason for report in reports if report.reason is not None))
     has_camera_columns = shared is None
-    headers = ["image", "people", *(CAMERA_HEADERS if has_camera_columns else []), *DENSITY_HEADERS, "level"]
+    headers = ["image", "people", *(CAMERA_HEADERS if has_camera_columns else []), *DENSITY_HEADERS, *LEVEL_HEADERS]
     rows = [
         [
             report.image,
             str(report.person_count),
             *(_camera_cells(report.camera) if has_camera_columns else []),
             *_density_cells(report),
-            f"({reasons.index(report.reason) + 1})" if report.reason is not None else report.level or "",
+            *_level_cells(report, reasons),
         ]
         for report in reports
     ]
@@ -100,6 +132,13 @@ def _camera_cells(camera: CameraReport | None) -> list[str]:
         return [NO_VALUE] * 3
     sign = "" if camera.focal_length_known else "~"
     return [f"{camera.height_m:.1f}", f"{camera.pitch_deg:.1f}", f"{sign}{camera.focal_length_px:.0f}"]
+
+
+def _level_cells(report: ImageReport, reasons: Sequence[str]) -> list[str]:
+    """Levels of the density and of the peak, or the number of the reason why they are unknown."""
+    if report.reason is not None:
+        return ["", f"({reasons.index(report.reason) + 1})"]
+    return [report.level or "", report.peak_level or ""]
 
 
 def _density_cells(report: ImageReport) -> list[str]:

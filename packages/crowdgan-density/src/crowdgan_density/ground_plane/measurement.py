@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, find_groups, 
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.occlusion import occluded_fraction
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, visible_ground
-from crowdgan_density.ground_plane.voronoi_cells import peak_per_m2
+from crowdgan_density.ground_plane.voronoi_cells import CUTOFF_M, PEAK_QUANTILE, local_densities_per_m2
 
 MIN_PEOPLE = 5
 """Minimum number of people with boxes for the calibration of a camera."""
@@ -99,6 +100,13 @@ class GroundMeasurement:
         counts = f"{len(self.positions_m)} positions, {len(self.groups_m)} groups"
         return f"GroundMeasurement({self.density_per_m2:.2f} persons/m², {low:.2f}–{high:.2f}, {counts})"
 
+    @cached_property
+    def local_densities_per_m2(self) -> FloatArray:
+        """Local density at each person on visible ground in persons/m², `[num_people]`, by Voronoi cells."""
+        ground = visible_ground(self.view, self.projection, self.positions_m)
+        densities = self.people_per_position * local_densities_per_m2(self.positions_m, ground, CUTOFF_M)
+        return densities[np.isfinite(densities)]
+
     @property
     def peak_per_m2(self) -> float:
         """95th percentile of people's local densities in persons/m², on visible ground.
@@ -106,8 +114,11 @@ class GroundMeasurement:
         At least the scene's density: in small groups most people are at the boundary, where cells extend into empty
         ground.
         """
-        ground = visible_ground(self.view, self.projection, self.positions_m)
-        return max(self.people_per_position * peak_per_m2(self.positions_m, ground), self.density_per_m2)
+        return max(float(np.quantile(self.local_densities_per_m2, PEAK_QUANTILE)), self.density_per_m2)
+
+    def fraction_above(self, density_per_m2: float) -> float:
+        """Fraction of the people on visible ground whose local density is above a density in persons/m²."""
+        return float(np.mean(self.local_densities_per_m2 > density_per_m2))
 
 
 def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) -> GroundMeasurement | str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.scenes.scene import Scene
@@ -52,6 +53,10 @@ class ImageReport:
     """95th percentile of people's local densities."""
     level: str | None = None
     """Level of service of the density, on the estimator's scale."""
+    peak_level: str | None = None
+    """Level of service of the peak."""
+    fractions_above: tuple[float, ...] = ()
+    """Fraction of the people whose local density is above each class boundary of the scale."""
     reason: str | None = None
     """Reason why the density is unknown; None if it is known."""
 
@@ -82,7 +87,19 @@ def report_scene(estimator: GroundPlaneEstimator, scene: Scene) -> ImageReport:
         interval_per_m2=measurement.interval_per_m2,
         peak_per_m2=measurement.peak_per_m2,
         level=level_of_service(measurement.density_per_m2, estimator.scale),
+        peak_level=level_of_service(measurement.peak_per_m2, estimator.scale),
+        fractions_above=tuple(map(measurement.fraction_above, estimator.class_bounds.values)),
     )
+
+
+def report_rows(reports: Sequence[ImageReport], bounds_per_m2: Sequence[float]) -> list[dict[str, Any]]:
+    """One row per report with the columns of `crowdgan calibrate --out`; values that are unknown are None.
+
+    Args:
+        reports: reports of images.
+        bounds_per_m2: class boundaries of the scale of the reports, in persons/m².
+    """
+    return [_report_row(report, bounds_per_m2) for report in reports]
 
 
 def report_scenes(
@@ -112,6 +129,31 @@ def report_shared_camera(estimator: GroundPlaneEstimator, scenes: Sequence[Scene
         return None
     pooled = pool_views([MeasuredView.from_scene(scene) for scene in scenes])
     return _report_camera(estimator, pooled, estimator.shared_cameras(pooled.size)[0])
+
+
+def _report_row(report: ImageReport, bounds_per_m2: Sequence[float]) -> dict[str, Any]:
+    camera, interval = report.camera, report.interval_per_m2
+    fractions = report.fractions_above or [None] * len(bounds_per_m2)
+    return {
+        "image": report.image,
+        "person_count": report.person_count,
+        "density_per_m2": report.density_per_m2,
+        "interval_low_per_m2": None if interval is None else interval[0],
+        "interval_high_per_m2": None if interval is None else interval[1],
+        "level": report.level,
+        "peak_per_m2": report.peak_per_m2,
+        "peak_level": report.peak_level,
+        **{
+            f"fraction_above_{bound:.3g}_per_m2": fraction
+            for bound, fraction in zip(bounds_per_m2, fractions, strict=True)
+        },
+        "camera_height_m": None if camera is None else camera.height_m,
+        "camera_pitch_deg": None if camera is None else camera.pitch_deg,
+        "focal_length_px": None if camera is None else camera.focal_length_px,
+        "focal_length_known": None if camera is None else camera.focal_length_known,
+        "residual": None if camera is None else camera.residual,
+        "reason": report.reason,
+    }
 
 
 def _report_camera(estimator: GroundPlaneEstimator, view: MeasuredView, camera: Camera) -> CameraReport:
