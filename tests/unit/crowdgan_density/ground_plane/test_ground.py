@@ -17,6 +17,7 @@ from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.testing import EXAMPLE_CAMERA, check_density_estimator
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.homography import read_homography
 from crowdgan_density.ground_plane.measurement import (
     NO_FLAT_GROUND,
     NO_GROUP,
@@ -125,7 +126,8 @@ def test_one_camera_can_be_shared_by_all_scenes() -> None:
         GroundPlaneEstimator(shared_camera=True).fit([crowd_scene(crowd_positions(3))])
 
 
-def test_a_homography_replaces_calibration(tmp_path: Path) -> None:
+def homography_matrix() -> np.ndarray:
+    """The homography of the example camera, from pixels to metres."""
     corners = np.array([[100, 300], [500, 300], [600, 470], [50, 470]], float)
     ground = EXAMPLE_CAMERA.ground_from_pixels(corners)
     rows = [
@@ -133,10 +135,48 @@ def test_a_homography_replaces_calibration(tmp_path: Path) -> None:
         for (u, v), (x, y) in zip(corners, ground, strict=True)
         for row in ([u, v, 1, 0, 0, 0, -x * u, -x * v, -x], [0, 0, 0, u, v, 1, -y * u, -y * v, -y])
     ]
-    matrix = np.linalg.svd(np.array(rows))[2][-1].reshape(3, 3)
+    return np.linalg.svd(np.array(rows))[2][-1].reshape(3, 3)
+
+
+def estimate_with_homography(folder: Path, matrix: np.ndarray, size: tuple[int, int] = (640, 480)) -> DensityEstimate:
+    """The estimate of a crowd of 1 person/m² with a homography of images of `size` (width, height)."""
+    path = folder / "h.json"
+    path.write_text(json.dumps({"image_to_ground_m": matrix.tolist(), "image_size": size}))
+    read_homography.cache_clear()
+    return GroundPlaneEstimator(homography=path).estimate(crowd_scene(crowd_positions(100)))
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.eye(3),
+        np.linalg.inv(homography_matrix()),
+        np.diag([100, 100, 1]) @ homography_matrix(),
+        np.diag([0.3048, 0.3048, 1]) @ homography_matrix(),
+        np.diag([1 / 0.3048, 1 / 0.3048, 1]) @ homography_matrix(),
+        homography_matrix() @ np.array([[1, 0, 0], [0, -1, 480], [0, 0, 1]]),
+    ],
+    ids=["identity", "inverse", "centimetres", "inverse of feet", "feet", "mirrored image"],
+)
+def test_a_homography_that_does_not_fit_the_people_is_refused(tmp_path: Path, matrix: np.ndarray) -> None:
+    estimate = estimate_with_homography(tmp_path, matrix)
+    assert estimate.value is None
+    assert "the homography does not fit the image" in (estimate.reason or "")
+
+
+def test_people_partly_cut_off_do_not_reject_a_homography(tmp_path: Path) -> None:
+    """A fifth of the boxes has half the height."""
     path = tmp_path / "h.json"
-    path.write_text(json.dumps({"image_to_ground_m": matrix.tolist(), "image_size": [640, 480]}))
-    estimate = GroundPlaneEstimator(homography=path).estimate(crowd_scene(crowd_positions(100)))
+    path.write_text(json.dumps({"image_to_ground_m": homography_matrix().tolist(), "image_size": [640, 480]}))
+    scene = crowd_scene(crowd_positions(100))
+    boxes = scene.full_boxes.copy()
+    boxes[::5] += np.array([0, 0.5, 0, -0.5]) * boxes[::5, 3:]
+    estimate = GroundPlaneEstimator(homography=path).estimate(replace(scene, full_boxes=boxes))
+    assert estimate.value == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_homography_replaces_calibration(tmp_path: Path) -> None:
+    estimate = estimate_with_homography(tmp_path, homography_matrix())
     assert estimate.value == pytest.approx(1.0, rel=0.1)
     for text in ("{", "[]", '{"image_to_ground_m": [[1]]}', '{"image_to_ground_m": [[0,0,0],[0,0,0],[0,0,0]]}'):
         bad = tmp_path / f"{abs(hash(text))}.json"

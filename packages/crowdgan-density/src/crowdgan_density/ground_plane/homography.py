@@ -31,6 +31,11 @@ class Homography:
         """Ground positions of pixels, `[num_points, 2]` metres; NaN on the horizon."""
         return _apply(np.array(self.matrix), pixels)
 
+    def metres_per_pixel(self, pixels: Points) -> FloatArray:
+        """Length on the ground of one pixel in the direction of the image rows, `[num_points]` metres."""
+        left, right = (self.ground_from_pixels(pixels + np.array([shift, 0.0])) for shift in (-0.5, 0.5))
+        return np.asarray(np.linalg.norm(right - left, axis=1))
+
     def pixels_from_ground(self, ground_m: Points) -> Points:
         """Pixels of ground positions, `[num_points, 2]`; NaN if a position has no projection."""
         return _apply(np.linalg.inv(np.array(self.matrix)), ground_m)

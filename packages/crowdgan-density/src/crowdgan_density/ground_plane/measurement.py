@@ -62,6 +62,16 @@ NORMAL_NINTHS = (-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593
 INTERVAL_QUANTILES = (0.025, 0.975)
 """Quantiles at the bounds of the 95 % interval."""
 
+HOMOGRAPHY_HEIGHTS_M = (0.55, 3.0)
+"""Plausible median heights of people by a homography in metres, ours: from a camera pitched by 70 degrees, which shows
+people at a third of their height, to adults in loose boxes. 300 synthetic scenes with pitches of 4 to 28 degrees have
+1.43 to 1.83, the frames of PETS2009 1.71 to 1.85; with feet instead of metres they would have 0.5, or 5."""
+
+MAX_HOMOGRAPHY_SPREAD = 0.15
+"""Maximum median relative deviation of people's heights by a homography from their median, ours. 300 synthetic scenes
+have at most 0.09, and with 20 % outlier boxes one of them has more than 0.15; with a homography of the vertically
+mirrored image 97 % have more."""
+
 NO_FLAT_GROUND = (
     "too few boxes are consistent with flat ground and an upright camera (stairs, stands, seated people, posters)"
 )
@@ -129,6 +139,8 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         projections: equally probable projections, the best one first.
     """
     best = projections[0]
+    if isinstance(best, Homography) and (problem := homography_problem(view, best)) is not None:
+        return problem
     inliers = _inliers(view, best)
     groups = _find_groups(view, best, inliers)
     estimates = [_estimate_density(view, projection, groups) for projection in projections]
@@ -153,6 +165,27 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         people_per_position=float(_people_per_inlier(view, inliers) / visible),
         residual=None if isinstance(best, Homography) else height_residual(view.boxes_xywh[inliers], best),
     )
+
+
+def homography_problem(view: MeasuredView, homography: Homography) -> str | None:
+    """The reason why a homography does not fit the people of an image; None if it does.
+
+    A person's height in metres is about the height of the box times the length of a pixel on the ground at the feet,
+    and the cosine of the pitch smaller.
+    """
+    heights_m = view.boxes_xywh[:, 3] * homography.metres_per_pixel(view.feet_px)
+    heights_m = heights_m[np.isfinite(heights_m)]
+    if not len(heights_m):
+        return "the homography does not fit the image: no person stands on its ground"
+    median = float(np.median(heights_m))
+    if not HOMOGRAPHY_HEIGHTS_M[0] <= median <= HOMOGRAPHY_HEIGHTS_M[1]:
+        return (
+            f"the homography does not fit the image: people would be {median:.3g} m tall; check its unit and image size"
+        )
+    spread = float(np.median(np.abs(heights_m / median - 1)))
+    if spread > MAX_HOMOGRAPHY_SPREAD:
+        return f"the homography does not fit the image: people's heights would differ by {spread:.0%} (median)"
+    return None
 
 
 def calibrate_cameras(view: MeasuredView, focal_length_px: float | None) -> list[Camera] | str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -53,7 +52,7 @@ def create_app(view: View, token: str) -> ASGIApp:
 
 def render_page(template: str, **context: Any) -> Response:
     """A page from a template; `context` is also in the page as JSON where the template says so."""
-    return HTMLResponse(_templates.get_template(template).render(version=version("crowdgan-plot"), **context))
+    return HTMLResponse(_templates.get_template(template).render(**context))
 
 
 def _answer_error(_request: Request, error: Exception) -> Response:

@@ -19,7 +19,7 @@ from crowdgan_core.models.generation.mixing import style_layers
 from crowdgan_core.models.generation.png_metadata import model_record
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator, require_latents
 from crowdgan_core.utils.arrays import ImageArray
-from crowdgan_plot.viewer.model.image_state import ImageState, Mix
+from crowdgan_plot.viewer.model.image_state import ImageState
 from crowdgan_plot.viewer.query import Query
 
 CACHE_BYTES = 64 * 2**20
@@ -110,7 +110,7 @@ class ModelImages:
             end = self._seed_latents(generator, state, state.walk.seed)
             latents = latents + np.float32(state.walk.position) * (end - latents)
         if state.mix is not None:
-            layers = list(self._layers(generator, state.mix))
+            layers = list(style_layers(state.mix.layers, generator))
             latents[:, layers] = self._seed_latents(generator, state, state.mix.seed)[:, layers]
         return latents
 
@@ -161,9 +161,6 @@ class ModelImages:
     def _seed_latents(self, generator: LatentGenerator, state: ImageState, seed: int) -> LatentArray:
         labels = None if state.label is None else np.array([state.label], np.float32)
         return generator.map_seeds([seed], labels, **state.options.truncation)
-
-    def _layers(self, generator: LatentGenerator, mix: Mix) -> tuple[int, ...]:
-        return style_layers(mix.layers, generator)
 
 
 def describe_request(card: ModelCard, label: LabelVector | None) -> dict[str, Any]:
