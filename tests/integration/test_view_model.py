@@ -382,6 +382,32 @@ def test_errors_of_the_server_are_shown(browser: Browser) -> None:
         page.wait_for_selector("#alert", state="hidden")
 
 
+def test_invalid_numbers_are_marked_and_not_requested(browser: Browser) -> None:
+    with running_viewer(ModelView(ModelImages(LinearGenerator(), "m.safetensors"))) as address:
+        page, log = open_page(browser, address)
+        page.wait_for_selector("#image[data-query]")
+        for value in ("-5", "99999999999", "1.5"):
+            set_value(page, "seed", value)
+            page.wait_for_selector('input[data-parameter="seed"]:invalid')
+        set_value(page, "seed", "1e2")
+        wait_for_image(page, "seed=100")
+        log.check()
+        assert all("seed=100" in url for url in log.requests if "seed" in url)
+
+
+def test_tall_and_wide_images_fit_the_window(browser: Browser) -> None:
+    for size in ((48, 12), (12, 48)):
+        generator = LinearGenerator("value", size=size)
+        with running_viewer(ModelView(ModelImages(generator, "m.safetensors"))) as address:
+            page, _ = open_page(browser, address, viewport={"width": 1000, "height": 700})
+            page.wait_for_selector(".tile[data-query]:last-child")
+            for selector, most_px in (("#image", 450), (".tile img", 112)):
+                box = page.locator(selector).first.bounding_box()
+                assert box is not None
+                assert box["height"] <= most_px
+                assert box["width"] / box["height"] == pytest.approx(size[1] / size[0], rel=0.05)
+
+
 def test_the_log_reports_messages_and_remote_requests() -> None:
     with pytest.raises(AssertionError):
         PageLog(console=["error"]).check()

@@ -165,7 +165,7 @@ def test_the_density_slider_has_the_range_of_the_training_data() -> None:
     unknown = density_controls(replace(value, label_range=None))
     assert unknown is not None
     assert (unknown["low"], unknown["high"], unknown["logarithmic"]) == (0, 5, False)
-    assert density_controls(card()) is None
+    assert density_controls(card()) is density_controls(card(label_kind="class", label_dim=1)) is None
     vector = card(label_kind="value", label_dim=2)
     assert (density_controls(vector) or {})["kind"] == "vector"
     assert strip_densities(vector) == strip_densities(card()) == []

@@ -21,8 +21,8 @@ UNKNOWN_RANGE = (0.0, 5.0)
 
 
 def density_controls(card: ModelCard) -> dict[str, Any] | None:
-    """Range, unit and classes of the density slider, JSON-ready; None for a model without labels."""
-    if card.label_kind is None:
+    """Range, unit and classes of the density slider, JSON-ready; None for a model with fewer than two labels."""
+    if card.label_kind is None or (card.label_kind == "class" and card.label_dim == 1):
         return None
     if card.label_kind == "value" and card.label_dim > 1:
         return {"kind": "vector", "size": card.label_dim, "unit": card.unit}

@@ -59,6 +59,7 @@ export class ImagePage {
       if (name in defaults) this.values[name] = value;
     }
     this.#onChange = onChange;
+    document.body.style.setProperty("--aspect", String(pageData.size[1] / pageData.size[0]));
     this.images = [this.addImage($("image"), {}, (query, milliseconds) => this.#showTiming(milliseconds))];
     for (const element of document.querySelectorAll("[data-parameter]")) this.#bind(element);
     this.#bindDensitySlider();
@@ -127,7 +128,10 @@ export class ImagePage {
 
   #bind(element) {
     const read = (isDragging) => {
-      if (element.checkValidity()) this.update({ [element.dataset.parameter]: element.value }, { isDragging });
+      if (!element.checkValidity()) return;
+      const isNumber = element.type === "number" && element.value !== "";
+      const value = isNumber ? Number(element.value) : element.value;
+      this.update({ [element.dataset.parameter]: value }, { isDragging });
     };
     element.addEventListener("input", () => read(element.type === "range"));
     element.addEventListener("change", () => read(false));
@@ -206,7 +210,6 @@ export class ImagePage {
       tile.type = "button";
       tile.className = "tile";
       tile.dataset.density = density;
-      tile.style.setProperty("--ratio", `${pageData.size[1]} / ${pageData.size[0]}`);
       tile.setAttribute("aria-label", `Density ${caption}`);
       const image = document.createElement("img");
       image.alt = "";
