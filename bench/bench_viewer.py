@@ -56,7 +56,7 @@ DRAG_SCRIPT = """async milliseconds => {
   slider.dispatchEvent(new Event("change", { bubbles: true }));
   const released = performance.now();
   const number = document.querySelector("[data-parameter=density]");
-  const final = () => image.dataset.query.includes(`density=${number.value}`);
+  const final = () => image.dataset.format === "png" && image.dataset.query === `density=${number.value}`;
   while (!final()) await new Promise(resolve => setTimeout(resolve, 1));
   return { images: during, final_ms: performance.now() - released };
 }"""

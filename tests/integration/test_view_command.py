@@ -9,21 +9,25 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import HTTPCookieProcessor, build_opener
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
+from crowdgan_core.api import load_generator
 from crowdgan_core.cli.app import build_tree
 from crowdgan_core.errors import ConfigError, CrowdganError
+from crowdgan_core.models.latent_file import encode_latent
+from crowdgan_core.models.latent_generator import LatentGenerator
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_plot.viewer.dataset.view import DatasetView
 from crowdgan_plot.viewer.model.view import ModelView
-from crowdgan_plot.viewer.projection.view import ProjectionView
+from crowdgan_plot.viewer.projection.view import ProjectionView, read_target
 from crowdgan_plot.viewer.run.view import RunView
 from crowdgan_plot.viewer.server import has_display, open_socket
 from crowdgan_plot.viewer.targets import ViewOptions, open_view
@@ -45,7 +49,7 @@ def started_viewer(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[st
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        match = re.search(r"http://localhost:\d+/\?token=\S+", line)
+        match = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line)
         assert match is not None, line + process.stdout.read()
         yield process, match[0]
     finally:
@@ -66,10 +70,8 @@ def test_the_pretrained_model_is_shown_without_display_until_ctrl_c() -> None:
         assert process.stdout is not None
         assert "ssh -L" in process.stdout.readline()
         assert b"crowds64" in fetch(url)
-        started = time.monotonic()
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
-        assert time.monotonic() - started < 5, "the page is closed, so that nothing is waited for"
         assert (process.returncode, output) == (0, "")
 
 
@@ -109,7 +111,7 @@ def test_a_forwarded_port_is_used_in_the_browser() -> None:
             page = browser.new_page()
             page.goto(url.replace(f":{port}/", f":{local_port}/"))
             page.wait_for_selector(".tile[data-query]:last-child")
-            assert page.url.startswith(f"http://localhost:{local_port}/?density=")
+            assert page.url.startswith(f"http://127.0.0.1:{local_port}/?density=")
 
 
 def opened(path: Path | None, **options: object) -> object:
@@ -125,6 +127,25 @@ def test_the_kind_of_a_path_is_recognised(tmp_path: Path) -> None:
     assert isinstance(newest, RunView)
     assert newest.title == "00003-run"
     assert isinstance(opened(write_dataset(tmp_path / "crowds.zip")), DatasetView)
+    generator = load_generator("crowds64", "cpu")
+    assert isinstance(generator, LatentGenerator)
+    latents = generator.map_seeds([1], np.array([[0.5]], np.float32))
+    (tmp_path / "a.npz").write_bytes(encode_latent(latents, {"label": [0.5], "model": "crowds64"}))
+    assert isinstance(opened(tmp_path / "a.npz"), ProjectionView)
+
+
+def test_a_folder_that_is_named_by_a_dot_has_its_name_as_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_dataset(tmp_path / "crowds"))
+    view = opened(Path())
+    assert isinstance(view, DatasetView)
+    assert view.title == "crowds"
+
+
+def test_a_target_of_another_size_is_an_error(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "target.png")
+    assert read_target(tmp_path / "target.png", (32, 32)).shape == (32, 32, 3)
+    with pytest.raises(ConfigError, match="the target is 32x32 px; the images of the model are 64x48 px"):
+        read_target(tmp_path / "target.png", (48, 64))
 
 
 def test_folders_of_several_projections_are_an_error(tmp_path: Path) -> None:
@@ -133,7 +154,6 @@ def test_folders_of_several_projections_are_an_error(tmp_path: Path) -> None:
         (tmp_path / name / "projected_w.npz").touch()
     with pytest.raises(ConfigError, match="a folder of 2 projections; name one, for example"):
         opened(tmp_path)
-    assert ProjectionView.__doc__
 
 
 @pytest.mark.parametrize(

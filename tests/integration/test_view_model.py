@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -378,8 +379,98 @@ def test_errors_of_the_server_are_shown(browser: Browser) -> None:
         set_value(page, "mix_seed", 1)
         set_value(page, "mix_layers", "0-99")
         page.wait_for_selector('#alert:has-text("layer 4 does not exist")')
+        page.wait_for_timeout(1000)
+        assert page.locator("#alert").is_visible(), "images of the strip do not hide the error of the image"
         set_value(page, "mix_layers", "0-1")
         page.wait_for_selector("#alert", state="hidden")
+        set_value(page, "mix_layers", "0-99")
+        page.wait_for_selector("#alert", state="visible")
+        set_value(page, "mix_layers", "0-1")
+        page.wait_for_selector("#alert", state="hidden")
+
+
+def test_an_image_that_cannot_be_decoded_does_not_stop_the_page(browser: Browser) -> None:
+    with running_viewer(ModelView(ModelImages(LinearGenerator(), "m.safetensors"))) as address:
+        page, _ = open_page(browser, address)
+        page.wait_for_selector("#image[data-query]")
+        page.route("**/image?*seed=1*", lambda route: route.fulfill(body=b"no image", content_type="image/png"))
+        set_value(page, "seed", 1)
+        page.wait_for_selector('#alert:has-text("could not decode")')
+        set_value(page, "seed", 22)
+        wait_for_image(page, "seed=22")
+        page.wait_for_selector("#alert", state="hidden")
+
+
+def test_several_files_are_saved_at_the_same_time(browser: Browser) -> None:
+    generator = SlowGenerator()
+    with running_viewer(ModelView(ModelImages(generator, "m.safetensors"))) as address:
+        page, _ = open_page(browser, address)
+        page.wait_for_selector("#image[data-query]")
+        script = "Promise.all([1, 2, 3, 4].map(seed => fetch(`save?seed=${seed}&density=1`).then(r => r.status)))"
+        assert page.evaluate(script) == [200] * 4
+
+
+def test_numbers_are_not_limited_to_steps_and_cleared_fields_are_restored(browser: Browser) -> None:
+    with running_viewer(ModelView(ModelImages(LinearGenerator("value"), "m.safetensors"))) as address:
+        page, log = open_page(browser, address, "density=1")
+        set_value(page, "trunc", "0.555")
+        wait_for_image(page, "trunc=0.555")
+        set_value(page, "density", "")
+        assert page.locator('input[data-parameter="density"]').input_value() == "1"
+        assert "density=1" in (page.locator("#image").get_attribute("data-query") or "")
+        log.check()
+
+
+def test_keys_work_after_a_slider_was_used(browser: Browser) -> None:
+    with running_viewer(ModelView(ModelImages(LinearGenerator("value"), "m.safetensors"))) as address:
+        page, log = open_page(browser, address, "seed=5&density=1")
+        wait_for_image(page, "seed=5")
+        page.locator("#density-slider").press("ArrowRight")
+        page.wait_for_selector('#image:not([data-query*="density=1&"])')
+        page.locator("#density-slider").press("Shift+R")
+        page.wait_for_selector('#image:not([data-query*="seed=5&"])')
+        log.check()
+
+
+def test_mixing_starts_with_the_coarse_half(browser: Browser) -> None:
+    with running_viewer(ModelView(ModelImages(LinearGenerator("value"), "m.safetensors"))) as address:
+        page, log = open_page(browser, address, "density=1")
+        page.wait_for_selector("#image[data-query]")
+        assert page.locator('[data-parameter="walk"]').is_disabled()
+        set_value(page, "mix_seed", 7)
+        wait_for_image(page, "mix_seed=7&mix_layers=0-1")
+        log.check()
+
+
+def test_many_classes_fit_the_page(browser: Browser) -> None:
+    class Many(LinearGenerator):
+        def __init__(self) -> None:
+            super().__init__(None)
+            names = tuple(f"class number {index}" for index in range(40))
+            self.card = replace(self.card, label_kind="class", label_dim=40, classes=names)
+
+        def _means(self, count: int, labels: Any) -> Any:
+            return np.zeros((count, 4, 12), np.float32)
+
+    with running_viewer(ModelView(ModelImages(Many(), "m.safetensors"))) as address:
+        page, log = open_page(browser, address, viewport={"width": 1200, "height": 800})
+        page.wait_for_selector(".tile[data-query]:last-child")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1200
+        set_slider(page, "#density-slider", 7 / 39)
+        page.wait_for_selector("#command:has-text(\"--density 'class number 7'\")")
+        log.check()
+
+
+def test_each_image_is_requested_once(browser: Browser) -> None:
+    with running_viewer(ModelView(ModelImages(LinearGenerator("value"), "m.safetensors"))) as address:
+        page, log = open_page(browser, address, "seed=5&density=1")
+        page.wait_for_selector(".tile[data-query]:last-child")
+        set_value(page, "density", 2)
+        wait_for_image(page, "density=2")
+        page.wait_for_selector('#command:has-text("--density 2")')
+        page.wait_for_timeout(500)
+        images = [url for url in log.requests if "/image?" in url]
+        assert len(images) == len(set(images)) == 9, "two images, and the strip of seven once"
 
 
 def test_invalid_numbers_are_marked_and_not_requested(browser: Browser) -> None:

@@ -15,9 +15,10 @@ from crowdgan_core.api import load_generator
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_plot.viewer.run.view import RunView
 from tests.support.forked_commands import start_command
+from tests.support.linear_generator import LinearGenerator
 from tests.support.run_folders import stats_lines, write_run, write_stats
 from tests.support.training import write_dataset
-from tests.support.viewer import open_browser, open_page, running_viewer, shown_pixels
+from tests.support.viewer import authorised_opener, open_browser, open_page, running_viewer, shown_pixels
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -59,7 +60,7 @@ def test_statistics_and_samples_are_shown(browser: Browser, tmp_path: Path) -> N
         page.locator("#play").click()
         page.wait_for_selector('#label:has-text("200 kimg")')
         page.wait_for_selector('#play:has-text("Play")')
-        assert page.locator("#page-2").is_hidden(), "the run has no snapshot"
+        assert page.locator("#model-link").is_hidden(), "the run has no snapshot"
         page.locator("summary").click()
         assert "random_seed" in page.locator("details").inner_text()
         log.check()
@@ -76,6 +77,35 @@ def test_added_lines_appear_without_reloading(browser: Browser, tmp_path: Path) 
         page.wait_for_selector('#facts:has-text("116 kimg")')
         shutil.copy(write_run(tmp_path / "other") / "fakes000100.png", folder)
         page.wait_for_selector('#label:has-text("100 kimg")')
+        log.check()
+
+
+def test_grids_of_another_run_are_not_taken_from_the_cache(tmp_path: Path) -> None:
+    with running_viewer(run_view(write_run(tmp_path / "run"))) as address:
+        response = authorised_opener(address).open(f"{address}/grid?index=0")
+        with response:
+            assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_run_without_snapshot_says_so_on_the_model_page(browser: Browser, tmp_path: Path) -> None:
+    with running_viewer(run_view(write_run(tmp_path / "run"))) as address:
+        page, _ = open_page(browser, address)
+        page.goto(f"{address}/model")
+        page.wait_for_selector('.alert:has-text("no network snapshot yet")')
+
+
+def test_a_snapshot_with_other_labels_loads_the_page_again(browser: Browser, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    (folder / "network-snapshot-000100.safetensors").touch()
+    view = RunView(RunFolder(folder), lambda path: LinearGenerator("class" if "100" in path.name else None))
+    with running_viewer(view) as address:
+        page, log = open_page(browser, address)
+        page.goto(f"{address}/model")
+        page.wait_for_selector(".tile[data-query]:last-child")
+        (folder / "network-snapshot-000200.safetensors").touch()
+        page.wait_for_selector('#model-name:text-is("network-snapshot-000200.safetensors")')
+        page.wait_for_selector("#image[data-query]")
+        assert page.locator("#density-controls").is_hidden()
         log.check()
 
 
@@ -106,8 +136,8 @@ def test_a_live_training_is_followed(browser: Browser, tmp_path: Path) -> None:
             page.wait_for_selector("#charts[data-lines]", timeout=LIVE_TIMEOUT_MS)
             first = int(page.locator("#charts").get_attribute("data-lines") or 0)
             page.wait_for_selector(f'#charts[data-lines]:not([data-lines="{first}"])', timeout=LIVE_TIMEOUT_MS)
-            page.wait_for_selector("#page-2:not([hidden])", timeout=LIVE_TIMEOUT_MS)
-            page.locator("#page-2").click()
+            page.wait_for_selector("#model-link:not([hidden])", timeout=LIVE_TIMEOUT_MS)
+            page.locator("#model-link").click()
             page.wait_for_selector(".tile[data-query]:last-child", timeout=LIVE_TIMEOUT_MS)
             name = page.locator("#model-name").inner_text()
             page.wait_for_selector(f'#model-name:not(:text-is("{name}"))', timeout=LIVE_TIMEOUT_MS)

@@ -27,7 +27,7 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
         LazyCommand("spectra", "Plot average power spectra", "crowdgan_plot.cli.spectra:command"),
         LazyCommand("fidelity", "Plot requested against measured density", "crowdgan_plot.cli.fidelity:command"),
     ]
-    view = LazyCommand("view", "View a model, run or dataset in the browser", "crowdgan_plot.cli.view:command")
+    view = LazyCommand("view", "View models, runs and datasets in the browser", "crowdgan_plot.cli.view:command")
     return [*(CommandSpec("plot", command) for command in commands), CommandSpec("", view)]
 
 

@@ -75,10 +75,17 @@ def test_jobs_without_key_are_never_replaced_and_urgent_jobs_are_first() -> None
 
 
 def test_errors_are_raised_for_the_caller_and_the_next_job_runs() -> None:
+    def leave() -> None:
+        raise SystemExit(3)
+
     async def scenario() -> str:
         jobs = LatestJobs()
         with pytest.raises(ZeroDivisionError):
             await jobs.run("a", lambda: 1 // 0)
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await jobs.run("a", lambda: next(iter(())))
+        with pytest.raises(RuntimeError, match="SystemExit"):
+            await jobs.run("a", leave)
         return await jobs.run("a", lambda: "next")
 
     assert asyncio.run(scenario()) == "next"

@@ -165,10 +165,35 @@ def test_the_density_slider_has_the_range_of_the_training_data() -> None:
     unknown = density_controls(replace(value, label_range=None))
     assert unknown is not None
     assert (unknown["low"], unknown["high"], unknown["logarithmic"]) == (0, 5, False)
+    assert _range_of(replace(value, label_range=(12.0, 12.0))) == (6, 24)
+    assert _range_of(replace(value, label_range=(-2.0, 3.0))) == (-2, 3)
     assert density_controls(card()) is density_controls(card(label_kind="class", label_dim=1)) is None
     vector = card(label_kind="value", label_dim=2)
     assert (density_controls(vector) or {})["kind"] == "vector"
     assert strip_densities(vector) == strip_densities(card()) == []
+
+
+def _range_of(model_card: ModelCard) -> tuple[float, float]:
+    controls = density_controls(model_card) or {}
+    return controls["low"], controls["high"]
+
+
+def test_densities_of_any_label_range_are_accepted() -> None:
+    generator = LinearGenerator("value")
+    generator.card = replace(generator.card, label_range=(-2.0, 3.0))
+    assert parse("density=-1.5", ModelImages(generator, "m")).label == (-1.5,)
+    assert parse("density=5000000", ModelImages(generator, "m")).label == (5e6,)
+
+
+def test_mixing_does_not_change_arrays_of_the_backend() -> None:
+    class Cached(LinearGenerator):
+        def map_seeds(self, *arguments: Any, **options: Any) -> Any:
+            latents = super().map_seeds(*arguments, **options)
+            latents.flags.writeable = False
+            return latents
+
+    images = ModelImages(Cached(), "m")
+    assert images.image(parse("mix_seed=2&mix_layers=0", images)).shape == (16, 16, 3)
 
 
 def test_the_strip_of_classes_has_mixtures_between_them() -> None:
@@ -177,8 +202,9 @@ def test_the_strip_of_classes_has_mixtures_between_them() -> None:
     assert [tile["density"] for tile in strip] == [0, 0.5, 1, 1.5, 2]
     assert [tile["caption"] for tile in strip][:2] == ["sparse", "50% sparse + 50% medium"]
     assert strip_densities(card(label_kind="class", label_dim=1)) == []
-    many = strip_densities(card(label_kind="class", label_dim=20))
-    assert [tile["density"] for tile in many] == list(range(20))
+    many = [tile["density"] for tile in strip_densities(card(label_kind="class", label_dim=20))]
+    assert (len(many), many[0], many[-1]) == (9, 0, 19)
+    assert all((2 * density).is_integer() for density in many), "classes and their middles"
 
 
 def test_labels_have_a_position_on_the_slider() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crowdgan_core.errors import ConfigError
+from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_plot.viewer.model.images import ModelImages
 from crowdgan_plot.viewer.run.monitor import RunMonitor, is_run
@@ -88,6 +88,24 @@ def test_the_newest_snapshot_is_loaded_when_it_appears(tmp_path: Path) -> None:
     assert newest.loaded() is first, "only refresh looks for a newer one"
     assert newest.refresh().file == paths[1].name
     assert loaded == paths
+
+
+def test_a_damaged_newer_snapshot_keeps_the_previous_model(tmp_path: Path) -> None:
+    def load(path: Path) -> LinearGenerator:
+        if "200" in path.name:
+            raise CheckpointError(f"{path}: damaged")
+        return LinearGenerator()
+
+    newest = NewestSnapshot(RunFolder(tmp_path), load)
+    (tmp_path / "network-snapshot-000100.safetensors").touch()
+    first = newest.refresh()
+    (tmp_path / "network-snapshot-000200.safetensors").touch()
+    assert newest.refresh() is first
+    only = NewestSnapshot(RunFolder(tmp_path), load)
+    with pytest.raises(CheckpointError, match="damaged"):
+        only.refresh()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        only.refresh()
 
 
 def test_other_folders_are_not_runs(tmp_path: Path) -> None:

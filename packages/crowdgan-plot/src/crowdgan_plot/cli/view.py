@@ -56,7 +56,7 @@ def command(
 
     Without an argument, the pretrained model is shown. The pages are served to this computer only, need no internet,
     and the printed address contains a token that others do not know. From another computer, forward the port:
-    ssh -L 8765:localhost:8765 HOST, and open the printed address there. Ctrl-C ends the viewer.
+    ssh -L 8765:127.0.0.1:8765 HOST, and open the printed address there. Ctrl-C ends the viewer.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def command(
     """
     try:
         from crowdgan_plot.viewer.app import create_app
-        from crowdgan_plot.viewer.server import has_display, open_browser, open_socket, serve
+        from crowdgan_plot.viewer.server import ADDRESS, has_display, open_browser, open_socket, serve
         from crowdgan_plot.viewer.targets import ViewOptions, open_view
     except ImportError as error:
         raise ConfigError(f"crowdgan view needs {error.name}: pip install '{EXTRA}'") from error
@@ -77,12 +77,12 @@ def command(
     token = secrets.token_urlsafe(24)
     listener = open_socket(port)
     actual_port = listener.getsockname()[1]
-    url = f"http://localhost:{actual_port}/?token={token}"
+    url = f"http://{ADDRESS}:{actual_port}/?token={token}"  # not localhost, whose IPv6 port can belong to another user
 
     def announce() -> None:
         click.echo(printable(f"{view.title}: {url}"))
         if no_browser or not has_display():
-            forward = f"ssh -L {actual_port}:localhost:{actual_port} HOST"
+            forward = f"ssh -L {actual_port}:{ADDRESS}:{actual_port} HOST"
             click.echo(f"from another computer: {forward}, then open the address there")
         else:
             open_browser(url)

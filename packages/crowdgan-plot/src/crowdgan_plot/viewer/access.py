@@ -95,7 +95,7 @@ class AccessControl:
         if headers.get("origin", f"http://{host}") != f"http://{host}":
             return _text(HTTPStatus.FORBIDDEN, "the request comes from another origin")
         if headers.get("sec-fetch-site", "none") not in ALLOWED_SITES:
-            return _text(HTTPStatus.FORBIDDEN, "the request comes from another site")
+            return _text(HTTPStatus.FORBIDDEN, "the link is on another site; copy the address into the address bar")
         token = request.query_params.get(TOKEN_PARAMETER)
         if token is not None and secrets.compare_digest(token.encode(), self._token.encode()):
             return self._with_cookie(request.url)

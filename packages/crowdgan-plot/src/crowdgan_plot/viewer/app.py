@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -50,13 +51,37 @@ def create_app(view: View, token: str) -> ASGIApp:
     return AccessControl(Starlette(routes=[*view.routes(), static], exception_handlers=handlers), token)
 
 
-def render_page(template: str, **context: Any) -> Response:
-    """A page from a template; `context` is also in the page as JSON where the template says so."""
-    return HTMLResponse(_templates.get_template(template).render(**context))
+@dataclass(frozen=True)
+class Link:
+    """A link to another page of a view."""
+
+    address: str
+    name: str
+    id: str
+    """Identifier of the element."""
 
 
-def _answer_error(_request: Request, error: Exception) -> Response:
-    """The message of an error of the user's input."""
+def render_page(
+    template: str, *, title: str, data: Any, path: str = "/", links: Sequence[Link] = (), **context: Any
+) -> Response:
+    """A page from a template.
+
+    Args:
+        template: name of the template.
+        title: title of the page.
+        data: JSON-ready data for the script of the page.
+        path: address of the page.
+        links: links to the pages of the view.
+        context: further values for the template.
+    """
+    page = _templates.get_template(template)
+    return HTMLResponse(page.render(title=title, data=data, path=path, links=links, **context))
+
+
+def _answer_error(request: Request, error: Exception) -> Response:
+    """The message of an error of the user's input, as a page for the address bar, otherwise as JSON."""
+    if request.headers.get("sec-fetch-dest") == "document":
+        return HTMLResponse(_templates.get_template("error.html").render(message=str(error)), HTTPStatus.BAD_REQUEST)
     return JSONResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
 
 

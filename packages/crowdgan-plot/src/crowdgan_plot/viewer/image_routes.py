@@ -70,7 +70,7 @@ class ImageRoutes:
         self._images, self._jobs, self._measured = images, jobs, measured
 
     def routes(self) -> Sequence[BaseRoute]:
-        """The routes."""
+        """Routes of the image, the measured density, texts, and files to save."""
         return [
             Route("/image", self._image),
             Route("/measurement", self._measurement),
@@ -122,7 +122,7 @@ class ImageRoutes:
             state = images.parse(query)
             return images.file_name(state), encode_png_with_metadata(images.image(state), images.record(state))
 
-        name, data = await self._run(query, "image", compute, name="save")
+        name, data = await self._jobs.run(None, compute)
         return _attachment(data, name, "image/png")
 
     async def _latents(self, request: Request) -> Response:
@@ -132,10 +132,9 @@ class ImageRoutes:
         def compute() -> tuple[str, bytes]:
             images = self._images()
             state = images.parse(query)
-            name = images.file_name(state).removesuffix(".png") + ".npz"
-            return name, encode_latent(images.latents(state), images.record(state))
+            return latent_file_name(images.file_name(state)), encode_latent(images.latents(state), images.record(state))
 
-        name, data = await self._run(query, "image", compute, name="latents")
+        name, data = await self._jobs.run(None, compute)
         return _attachment(data, name, "application/octet-stream")
 
     async def _run(self, query: Query, priority: Priority, compute: Callable[[], Any], name: str = "") -> Any:
@@ -144,6 +143,11 @@ class ImageRoutes:
         if CLIENT.fullmatch(client) is None:
             raise ConfigError(f"client is {client!r:.40}; it must consist of at most 20 lower-case letters and digits")
         return await self._jobs.run(f"{client} {name or priority}", compute, priority)
+
+
+def latent_file_name(image_name: str) -> str:
+    """Name of the latent file of an image."""
+    return f"{image_name.removesuffix('.png')}.npz"
 
 
 def _attachment(data: bytes, name: str, media_type: str) -> Response:

@@ -79,20 +79,23 @@ class LatestJobs:
         while True:
             job, loop = self._queue.get()
             result: Any = None
-            error: BaseException | None = None
+            error: Exception | None = None
             try:
                 result = job.function()
-            except BaseException as raised:  # the caller of `run` receives it
+            except Exception as raised:
                 error = raised
+            except BaseException as raised:  # such as SystemExit in a plugin, which must not end the thread
+                error = RuntimeError(repr(raised))
             with suppress(RuntimeError):  # the server has stopped meanwhile
                 loop.call_soon_threadsafe(self._finish, job, result, error)
             del job, result, error  # which would keep an image in memory until the next job
 
-    def _finish(self, job: _Job, result: Any, error: BaseException | None) -> None:
+    def _finish(self, job: _Job, result: Any, error: Exception | None) -> None:
         self._is_running = False
         if not job.future.done():  # not cancelled by a timeout
             if error is None:
                 job.future.set_result(result)
             else:
-                job.future.set_exception(error)
+                is_stop = isinstance(error, StopIteration)  # which a future does not accept
+                job.future.set_exception(RuntimeError(repr(error)) if is_stop else error)
         self._start_next()

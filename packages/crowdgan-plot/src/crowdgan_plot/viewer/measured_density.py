@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +36,10 @@ class MeasuredDensity:
         if self._measurement is None:
             return {"status": "fitting"}
         values = {name: float(densities[0]) for name, densities in self._measurement.measure(image[None]).items()}
-        return {"status": "ready", "values": values, "unit": self._unit}
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        if not finite:
+            return {"status": "failed", "error": "no predictor gave a finite density"}
+        return {"status": "ready", "values": finite, "unit": self._unit}
 
     def _run(self) -> None:
         try:

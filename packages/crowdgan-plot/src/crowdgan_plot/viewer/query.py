@@ -10,8 +10,11 @@ from starlette.datastructures import QueryParams
 
 from crowdgan_core.errors import ConfigError
 
-MAX_TEXT = 200
+MAX_TEXT = 1000
 """Maximum number of characters of a parameter."""
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""Decimal numbers, as JavaScript writes them."""
 
 
 class Query:
@@ -63,10 +66,7 @@ class Query:
         text = self._values.pop(name, "")
         if not text:
             return None
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = float(text) if NUMBER.fullmatch(text) else math.nan
         if not low <= value <= high:  # also for NaN
             raise ConfigError(f"{name} is {text!r:.40}; it must be a number from {low:g} to {high:g}")
         return value

@@ -1,4 +1,4 @@
-"""Finds out what a path is, and opens the view of it."""
+"""Detects the kind of a path, and opens its view."""
 
 from __future__ import annotations
 
@@ -43,16 +43,7 @@ class ViewOptions:
     """Source of a dataset, for boxes and estimates."""
 
     device: str = "auto"
-
-    def reject(self, kind: str, **given: object) -> None:
-        """Checks that options which do not apply to a kind of view are not given.
-
-        Raises:
-            ConfigError: one is given.
-        """
-        for name, value in given.items():
-            if value is not None:
-                raise ConfigError(f"--{name} does not apply to a {kind}")
+    """`auto`, `cpu` or `cuda`."""
 
 
 def open_view(path: Path | None, options: ViewOptions, plugins: PluginRegistry) -> View:
@@ -71,18 +62,29 @@ def open_view(path: Path | None, options: ViewOptions, plugins: PluginRegistry) 
     found = find_model(given, plugins, expected="file or folder", accepts_folder=True)
     run = _find_run(found)
     if run is not None:
-        options.reject("run", network=options.network, source=options.source)
+        _reject("run", network=options.network, source=options.source)
         measured = _measured(image_size_of(run.options()), options, plugins)
         return RunView(run, lambda model: load_generator(model, options.device), measured)
     if is_projection(found):
-        options.reject("projection", source=options.source)
+        _reject("projection", source=options.source)
         return _projection_view(found, options, plugins)
     if _is_model(found, plugins):
-        options.reject("model", network=options.network, source=options.source)
+        _reject("model", network=options.network, source=options.source)
         generator = load_generator(found, options.device)
         return ModelView(ModelImages(generator, str(given)), _measured(generator.card.resolution, options, plugins))
-    options.reject("dataset", network=options.network, data=options.data)
+    _reject("dataset", network=options.network, data=options.data)
     return DatasetView(open_dataset(found), options.source)
+
+
+def _reject(kind: str, **given: object) -> None:
+    """Checks that options which do not apply to a kind of view are not given.
+
+    Raises:
+        ConfigError: one is given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(f"--{name} does not apply to a {kind}")
 
 
 def _default_model(plugins: PluginRegistry) -> Path:

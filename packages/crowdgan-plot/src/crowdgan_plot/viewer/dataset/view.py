@@ -47,8 +47,9 @@ class DatasetView:
     def __init__(
         self, reader: DatasetReader, source: NamedSource | None = None, jobs: LatestJobs | None = None
     ) -> None:
-        self.title = reader.path.name
+        self.title = reader.path.resolve().name
         self._reader, self._jobs = reader, jobs or LatestJobs()
+        self._annotation_jobs = LatestJobs()  # reading a large source does not delay images
         self._table = RecordTable(reader.metadata)
         self._annotations = ImageAnnotations(reader, source)
         self._session = secrets.token_hex(4)  # part of image addresses: another viewer may use the same port later
@@ -82,7 +83,10 @@ class DatasetView:
         index, headers = self._read_index(query), self._read_session(query)
         has_boxes = query.integer("boxes", 0, 0, 1) == 1
         query.end()
-        return await self._image(lambda: self._draw_thumbnail(index, has_boxes), headers, "strip")
+        boxes = await self._annotation_jobs.run(None, lambda: self._boxes_or_none(index)) if has_boxes else None
+        return await self._image(
+            lambda: encode_image(make_thumbnail(self._reader.image(index), boxes)), headers, "strip"
+        )
 
     async def _picture(self, request: Request) -> Response:
         """An image in its full size."""
@@ -96,14 +100,15 @@ class DatasetView:
         query = Query(request.query_params)
         index = self._read_index(query)
         query.end()
-        return JSONResponse(await self._jobs.run(None, lambda: self._annotations.boxes(index).to_json()))
+        return JSONResponse(await self._annotation_jobs.run(None, lambda: self._annotations.boxes(index).to_json()))
 
     async def _overlay(self, request: Request) -> Response:
         """The figure of a density estimate; a newer request of the same client replaces one that waits."""
         query = Query(request.query_params)
         index, client = self._read_index(query), query.text("client")
         query.end()
-        figure = await self._jobs.run(f"{client} overlay", lambda: self._annotations.estimate_figure(index))
+        key = f"{client} overlay"
+        figure = await self._annotation_jobs.run(key, lambda: self._annotations.estimate_figure(index))
         return image_response(figure)
 
     async def _image(self, encode: Callable[[], bytes], headers: dict[str, str], priority: Priority) -> Response:
@@ -148,12 +153,8 @@ class DatasetView:
             raise ConfigError(f"classes is {text!r:.40}; it must be indices of the {count} classes, for example 0,2")
         return classes
 
-    def _draw_thumbnail(self, index: int, has_boxes: bool) -> bytes:
-        """A thumbnail as a file; without boxes if the image is not in the source."""
-        boxes = self._boxes_or_none(index) if has_boxes else None
-        return encode_image(make_thumbnail(self._reader.image(index), boxes))
-
     def _boxes_or_none(self, index: int) -> ImageBoxes | None:
+        """Boxes of an image; None if it is not in the source."""
         try:
             return self._annotations.boxes(index)
         except (ConfigError, DatasetError):  # the page shows the message with the record
@@ -191,7 +192,6 @@ class DatasetView:
             "size": self._first_size(),
             "total": len(self._reader),
             "unit": metadata.unit,
-            "estimator": metadata.estimator,
             "region": metadata.region,
             "classes": metadata.classes,
             "boundaries": [boundary.value for boundary in table.boundaries],

@@ -21,7 +21,7 @@ UNKNOWN_RANGE = (0.0, 5.0)
 
 
 def density_controls(card: ModelCard) -> dict[str, Any] | None:
-    """Range, unit and classes of the density slider, JSON-ready; None for a model with fewer than two labels."""
+    """Range, unit and classes of the density slider, JSON-ready; None without labels or with one class."""
     if card.label_kind is None or (card.label_kind == "class" and card.label_dim == 1):
         return None
     if card.label_kind == "value" and card.label_dim > 1:
@@ -40,20 +40,21 @@ def strip_densities(card: ModelCard) -> list[dict[str, Any]]:
         values = [float(f"{step.vector[0]:.3g}") for step in steps]
         return [{"density": value, "caption": f"{value:g}"} for value in values]
     if card.label_kind == "class" and card.label_dim > 1:
-        count = min(2 * card.label_dim - 1, max(card.label_dim, MAX_CLASS_TILES))
-        steps = sweep_steps(card, SweepRange(steps=count))
-        positions = [index * (card.label_dim - 1) / (count - 1) for index in range(count)]
+        count, last = min(2 * card.label_dim - 1, MAX_CLASS_TILES), card.label_dim - 1
+        positions = [round(2 * index * last / (count - 1)) / 2 for index in range(count)]  # classes and their middles
         return [
-            {"density": round(position, 3), "caption": " + ".join(step.caption)}
-            for position, step in zip(positions, steps, strict=True)
+            {"density": position, "caption": " + ".join(interpolated_step(card, position).caption)}
+            for position in positions
         ]
     return []
 
 
 def _value_range(card: ModelCard) -> tuple[float, float]:
-    if card.label_range is None or card.label_range[0] == card.label_range[1]:
+    """Lowest and highest density of the slider; around the density of the training data if there is only one."""
+    if card.label_range is None:
         return UNKNOWN_RANGE
-    return card.label_range
+    low, high = card.label_range
+    return (low, high) if low < high else (low - abs(low) / 2, high + abs(high)) if high else UNKNOWN_RANGE
 
 
 def source_density(card: ModelCard, label: LabelVector) -> float | None:

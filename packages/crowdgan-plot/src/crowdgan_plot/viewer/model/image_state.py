@@ -11,15 +11,12 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import Conditioning, LabelVector, label_vector
 from crowdgan_core.models.generation.generation import GenerationOptions
-from crowdgan_core.models.generation.parsing import MAX_SEED, parse_layers
+from crowdgan_core.models.generation.parsing import MAX_MAGNITUDE, MAX_SEED, parse_layers
 from crowdgan_core.models.generation.png_metadata import label_record, options_record
 from crowdgan_core.models.generation.samples import image_name
 from crowdgan_core.models.generation.sweep_steps import interpolated_step
 from crowdgan_core.models.latent_generator import NoiseMode, TruncationMean
 from crowdgan_plot.viewer.query import Query
-
-MAX_DENSITY = 1e6
-"""Largest density that is accepted."""
 
 MAX_TRUNCATION = 2.0
 MAX_TRANSLATION = 2.0
@@ -47,6 +44,7 @@ class Mix:
     """Style mixing with another seed."""
 
     seed: int
+    """The other seed."""
 
     layers: tuple[int, ...]
     """Layers that are taken from it."""
@@ -144,7 +142,7 @@ def read_label(query: Query, card: ModelCard) -> LabelVector | None:
     if card.label_kind == "value" and card.label_dim > 1:
         return label_vector(card, Conditioning(label=query.text("label", ",".join(["1"] * card.label_dim))))
     if card.label_kind == "value":
-        return (query.number("density", 1.0, 0.0, MAX_DENSITY),)
+        return (query.number("density", 1.0, -MAX_MAGNITUDE, MAX_MAGNITUDE),)
     return interpolated_step(card, query.number("density", 0.0, 0.0, card.label_dim - 1)).vector
 
 

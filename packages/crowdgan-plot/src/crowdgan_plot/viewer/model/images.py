@@ -19,6 +19,7 @@ from crowdgan_core.models.generation.mixing import style_layers
 from crowdgan_core.models.generation.png_metadata import model_record
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator, require_latents
 from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_plot.viewer.image_routes import latent_file_name
 from crowdgan_plot.viewer.model.image_state import ImageState
 from crowdgan_plot.viewer.query import Query
 
@@ -26,8 +27,6 @@ CACHE_BYTES = 64 * 2**20
 """Size of the cache of images; it holds at least `MIN_CACHED` images."""
 
 MIN_CACHED = 8
-
-LATENTS_SUFFIX = ".npz"
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -110,6 +109,7 @@ class ModelImages:
             end = self._seed_latents(generator, state, state.walk.seed)
             latents = latents + np.float32(state.walk.position) * (end - latents)
         if state.mix is not None:
+            latents = latents.copy()  # the backend's array is not changed
             layers = list(style_layers(state.mix.layers, generator))
             latents[:, layers] = self._seed_latents(generator, state, state.mix.seed)[:, layers]
         return latents
@@ -124,9 +124,8 @@ class ModelImages:
 
     def details(self, state: ImageState) -> dict[str, Any]:
         """The equivalent command, the label as text, and a warning, JSON-ready."""
-        latent_file = state.file_name.removesuffix(".png") + LATENTS_SUFFIX
         return {
-            "command": state.command(self.card, self.name, latent_file),
+            "command": state.command(self.card, self.name, latent_file_name(state.file_name)),
             **describe_request(self.card, state.label),
         }
 

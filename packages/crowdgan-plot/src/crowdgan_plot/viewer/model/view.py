@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from crowdgan_core.utils.flags import format_size
-from crowdgan_plot.viewer.app import render_page
+from crowdgan_plot.viewer.app import Link, render_page
 from crowdgan_plot.viewer.image_routes import ImageRoutes
 from crowdgan_plot.viewer.jobs import LatestJobs
 from crowdgan_plot.viewer.measured_density import MeasuredDensity
@@ -61,7 +61,7 @@ class ModelPage:
         measured: measures the density of images; None without a dataset.
         path: address of the page.
         title: title of the page.
-        links: addresses and names of other pages of the view.
+        links: links to the pages of the view.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ModelPage:
         *,
         path: str,
         title: str,
-        links: Sequence[tuple[str, str]] = (),
+        links: Sequence[Link] = (),
     ) -> None:
         self._source, self._jobs, self._measured = source, jobs, measured
         self._path, self._title, self._links = path, title, links

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.images import to_upright_rgb
 from crowdgan_core.io.stored_images import ImageFile
 from crowdgan_core.utils.arrays import ImageArray
@@ -45,7 +46,7 @@ class ProjectionView:
 
     async def _page(self, request: Request) -> Response:
         data = await self._jobs.run(None, self._describe)
-        return render_page("projection.html", title=self.title, data=data, links=(), path="/")
+        return render_page("projection.html", title=self.title, data=data)
 
     async def _target(self, request: Request) -> Response:
         """The target, as a PNG file; the reconstruction if the target is unknown."""
@@ -74,12 +75,17 @@ class ProjectionView:
         }
 
 
-def read_target(path: Path, size: tuple[int, int]) -> ImageArray | None:
-    """The target of a projection, `[height, width, 3]`; None if it has another size than the model's images.
+def read_target(path: Path, size: tuple[int, int]) -> ImageArray:
+    """The target of a projection, `[height, width, 3]`.
 
     Raises:
+        ConfigError: it has another size than the images of the model.
         DatasetError: the file is damaged.
     """
     file = ImageFile(path)
     pixels = np.asarray(to_upright_rgb(file.open(), file.where))
-    return pixels if pixels.shape[:2] == size else None
+    height, width, _ = pixels.shape
+    if (height, width) != size:
+        sizes = format_size((height, width)), format_size(size)
+        raise ConfigError(f"{path}: the target is {sizes[0]} px; the images of the model are {sizes[1]} px")
+    return pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from crowdgan_core.errors import ConfigError
+from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_core.models.backend import ImageGenerator
-from crowdgan_plot.viewer.app import render_page
+from crowdgan_plot.viewer.app import Link, render_page
 from crowdgan_plot.viewer.encoding import image_response
 from crowdgan_plot.viewer.jobs import LatestJobs
 from crowdgan_plot.viewer.measured_density import MeasuredDensity
@@ -21,13 +22,12 @@ from crowdgan_plot.viewer.model.view import ModelPage
 from crowdgan_plot.viewer.query import Query
 from crowdgan_plot.viewer.run.monitor import RunMonitor
 
-LINKS = (("/", "Training"), ("/model", "Newest model"))
+LINKS = (Link("/", "Training", "training-link"), Link("/model", "Newest model", "model-link"))
 """Pages of a run."""
 
 MAX_INDEX = 1_000_000
 
-GRID_CACHE = "private, max-age=600"
-"""Sample grids do not change once they are written."""
+logger = logging.getLogger(__name__)
 
 
 class NewestSnapshot:
@@ -59,8 +59,16 @@ class NewestSnapshot:
         if not snapshots:
             raise ConfigError(f"{self._run.path}: no network snapshot yet; training writes the first one after a while")
         path = snapshots[-1][1]
-        if self._images is None or path != self._path:
-            self._images, self._path = ModelImages(self._load(path), str(path)), path
+        if path != self._path:
+            self._path = path  # a damaged one is not read again
+            try:
+                self._images = ModelImages(self._load(path), str(path))
+            except CheckpointError as error:
+                if self._images is None:
+                    raise
+                logger.warning("%s; the previous snapshot is shown", error)
+        if self._images is None:
+            raise ConfigError(f"{path}: cannot be read")
         return self._images
 
 
@@ -95,7 +103,7 @@ class RunView:
     async def _page(self, request: Request) -> Response:
         status = await self._jobs.run(None, self._monitor.poll)
         options = await self._jobs.run(None, self._monitor.options)
-        return render_page("run.html", title=self.title, data=status, options=options, links=LINKS, path="/")
+        return render_page("run.html", title=self.title, data=status, options=options, links=LINKS)
 
     async def _status(self, request: Request) -> Response:
         return JSONResponse(await self._jobs.run(None, self._monitor.poll))
@@ -116,6 +124,4 @@ class RunView:
         query = Query(request.query_params)
         index = query.integer("index", 0, 0, MAX_INDEX)
         query.end()
-        response = image_response(await self._jobs.run(None, lambda: self._monitor.grid(index)), "jpeg")
-        response.headers["Cache-Control"] = GRID_CACHE
-        return response
+        return image_response(await self._jobs.run(None, lambda: self._monitor.grid(index)), "jpeg")

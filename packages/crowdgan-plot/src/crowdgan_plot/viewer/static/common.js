@@ -9,10 +9,14 @@ export const $ = (id) => document.getElementById(id);
 
 const RETRY_MS = 2000;
 
-/** Shows a message above the page; an empty one hides it. */
-export function showAlert(message) {
-  $("alert").textContent = message;
-  $("alert").hidden = !message;
+const alerts = new Map();
+
+/** Shows a message above the page until the same source shows another one; an empty one hides it. */
+export function showAlert(message, source = "page") {
+  alerts.set(source, message);
+  const shown = [...alerts.values()].find((text) => text) ?? "";
+  $("alert").textContent = shown;
+  $("alert").hidden = !shown;
 }
 
 /** The response to a request; null if a newer request replaced it. Errors are thrown with the server's message. */
@@ -43,6 +47,10 @@ export const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolv
 /** Whether an error of `request` means that the server does not answer. */
 export const isConnectionError = (error) => error instanceof TypeError;
 
+/** Message for the user of an error of `request`. */
+export const errorText = (error) =>
+  isConnectionError(error) ? "The server does not answer. Is crowdgan view still running?" : error.message;
+
 /**
  * An image element that shows the newest requested image.
  *
@@ -52,7 +60,8 @@ export const isConnectionError = (error) => error instanceof TypeError;
 export class LatestImage {
   constructor(element, onShown = () => {}) {
     this.element = element;
-    this.shown = null; // address of the image that is shown
+    this.#source = element.id || "strip";
+    this.shown = null; // address of the image that is shown, or being decoded
     this.#onShown = onShown;
   }
 
@@ -75,6 +84,7 @@ export class LatestImage {
     while (this.#running !== null) await this.#running;
   }
 
+  #source; // of its errors
   #wanted = null;
   #running = null;
   #showing = Promise.resolve();
@@ -85,7 +95,8 @@ export class LatestImage {
       while (this.#wanted !== null) {
         const { url, details } = this.#wanted;
         this.#wanted = null;
-        if (url !== this.shown) await this.#fetch(url, details);
+        if (url === this.shown) showAlert("", this.#source);
+        else await this.#fetch(url, details);
       }
       await this.#showing; // meanwhile, another image can be requested
     } while (this.#wanted !== null);
@@ -105,24 +116,28 @@ export class LatestImage {
       const blob = await response.blob();
       const milliseconds = performance.now() - started;
       await this.#showing;
-      this.shown = url;
-      this.#showing = this.#show(blob).then(() => this.#onShown(details, milliseconds));
-      showAlert("");
+      this.#showing = this.#show(blob, url, details, milliseconds);
     } catch (error) {
+      showAlert(errorText(error), this.#source);
       if (isConnectionError(error)) {
-        showAlert("The server does not answer. Is crowdgan view still running?");
         await wait(RETRY_MS);
         repeat();
-      } else {
-        showAlert(error.message);
       }
     }
   }
 
-  async #show(blob) {
+  async #show(blob, url, details, milliseconds) {
     const previous = this.element.src;
     this.element.src = URL.createObjectURL(blob);
-    await this.element.decode();
+    this.shown = url;
+    try {
+      await this.element.decode();
+      showAlert("", this.#source);
+      this.#onShown(details, milliseconds);
+    } catch {
+      this.shown = null;
+      showAlert("The browser could not decode the image.", this.#source);
+    }
     if (previous.startsWith("blob:")) URL.revokeObjectURL(previous);
   }
 }

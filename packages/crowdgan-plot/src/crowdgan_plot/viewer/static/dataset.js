@@ -1,6 +1,6 @@
 /** The dataset page: filters, a page of thumbnails, and a dialog with one image and its record. */
 
-import { $, client, formatNumber, isConnectionError, pageData, queryOf, request, requestJson, showAlert, storeInAddress }
+import { $, client, errorText, formatNumber, pageData, queryOf, request, requestJson, showAlert, storeInAddress }
   from "./common.js";
 
 const TYPING_MS = 200;
@@ -49,11 +49,6 @@ function classColour(index) {
 const storeState = () => storeInAddress(queryOf(values, defaults));
 
 const withUnit = (value) => `${formatNumber(value)}${unit ? ` ${unit}` : ""}`;
-
-/** Message for the user of an error of a request. */
-function errorText(error) {
-  return isConnectionError(error) ? "The server does not answer. Is crowdgan view still running?" : error.message;
-}
 
 /** The error message of an address that gives no image; its response is not stored by the browser. */
 async function problemOf(url) {
@@ -270,8 +265,11 @@ function showCount(total) {
 async function turnPage(step) {
   const page = Number(values.page) + step;
   if (page < 1 || page > pages) return false;
+  const previous = values.page;
   values.page = page;
-  return loadRecords();
+  const isLoaded = await loadRecords();
+  if (!isLoaded) values.page = previous;
+  return isLoaded;
 }
 
 const showGrid = () => $("grid").replaceChildren(...items.map(createTile));
@@ -316,8 +314,10 @@ function createThumbnail(item) {
   if (pageData.size) image.style.aspectRatio = `${pageData.size[1]} / ${pageData.size[0]}`;
   image.addEventListener("load", () => markPixelated(image));
   image.addEventListener("error", async () => {
-    image.replaceWith(create("span", { className: "damaged", textContent: "damaged" }));
+    const text = create("span", { className: "damaged", textContent: "not loaded" });
+    image.replaceWith(text);
     item.problem = await problemOf(`thumbnail?${query}`);
+    if (item.problem.includes(item.name)) text.textContent = "damaged";
     document.querySelector(`.tile[data-index="${item.index}"]`)?.setAttribute("title", item.problem);
   });
   image.src = `thumbnail?${query}`;
@@ -349,7 +349,7 @@ async function stepImage(step) {
   const target = items[position() + step];
   if (target) return openImage(target.index);
   isTurning = true;
-  if (await turnPage(step)) openImage(items.at(step > 0 ? 0 : -1).index);
+  if ((await turnPage(step)) && $("viewer").open) openImage(items.at(step > 0 ? 0 : -1).index);
   isTurning = false;
 }
 

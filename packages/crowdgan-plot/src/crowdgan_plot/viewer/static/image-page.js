@@ -3,7 +3,7 @@
  * sparse to dense, the measured density, and texts about the state.
  */
 
-import { $, client, isConnectionError, LatestImage, pageData, queryOf, requestJson, showAlert, storeInAddress, wait }
+import { $, client, errorText, formatNumber, LatestImage, pageData, queryOf, requestJson, showAlert, storeInAddress, wait }
   from "./common.js";
 
 /** Shorter side from which images are sent as JPEG while a control is dragged. */
@@ -29,22 +29,31 @@ export const density = {
 };
 
 /** Whether the density has a slider. */
-const hasSlider = ["class", "value"].includes(pageData.density?.kind);
+export const hasSlider = ["class", "value"].includes(pageData.density?.kind);
+
+/** Most classes that are named below the slider; of more, only the first and the last are. */
+const MAX_NAMED_CLASSES = 6;
+
+/** Positions of the slider from one class to the next. */
+const STEPS_PER_CLASS = 50;
 
 /** Shows the density slider with texts below it: the classes, or the range in its unit. */
 export function labelDensity() {
   $("density-controls").hidden = !hasSlider;
   if (!hasSlider) return;
   const { kind, classes, low, high, unit } = pageData.density;
-  const texts = kind === "class" ? classes : [low.toPrecision(2), unit ?? "", high.toPrecision(2)];
+  const named = classes?.length > MAX_NAMED_CLASSES ? [classes[0], classes.at(-1)] : classes;
+  const texts = kind === "class" ? named : [formatNumber(low.toPrecision(2)), unit ?? "", formatNumber(high.toPrecision(2))];
   for (const text of texts) {
     const element = document.createElement("span");
     element.textContent = text;
     $("density-labels").append(element);
   }
   const number = document.querySelector('[data-parameter="density"]');
-  number.min = kind === "class" ? low : 0;
-  if (kind === "class") number.max = high;
+  if (kind === "class") {
+    [number.min, number.max] = [low, high];
+    $("density-slider").step = 1 / (STEPS_PER_CLASS * (high - low));
+  }
 }
 
 export class ImagePage {
@@ -56,11 +65,11 @@ export class ImagePage {
     this.defaults = defaults;
     this.values = { ...defaults };
     for (const [name, value] of new URLSearchParams(location.search)) {
-      if (name in defaults) this.values[name] = value;
+      if (Object.hasOwn(defaults, name)) this.values[name] = value;
     }
     this.#onChange = onChange;
     document.body.style.setProperty("--aspect", String(pageData.size[1] / pageData.size[0]));
-    this.images = [this.addImage($("image"), {}, (query, milliseconds) => this.#showTiming(milliseconds))];
+    this.images = [this.addImage($("image"), {}, (milliseconds) => this.#showTiming(milliseconds))];
     for (const element of document.querySelectorAll("[data-parameter]")) this.#bind(element);
     this.#bindDensitySlider();
     this.#createStrip();
@@ -69,9 +78,9 @@ export class ImagePage {
 
   /** An image of the state with additional parameters; each has its own requests. */
   addImage(element, parameters, onShown = () => {}) {
-    const image = new LatestImage(element, (query, milliseconds) => {
-      element.dataset.query = query;
-      onShown(query, milliseconds);
+    const image = new LatestImage(element, ({ query, format }, milliseconds) => {
+      Object.assign(element.dataset, { query, format });
+      onShown(milliseconds);
     });
     image.parameters = parameters;
     image.client = client + element.id;
@@ -86,8 +95,9 @@ export class ImagePage {
   /** Changes the state; `isDragging` defers everything but the image until the state is at rest. */
   update(changes, { isDragging = false } = {}) {
     Object.assign(this.values, changes);
-    this.#showValues();
     this.#onChange(Object.keys(changes));
+    this.#showValues();
+    this.#markPending();
     this.#requestImages(isDragging);
     clearTimeout(this.#restTimer);
     if (isDragging) this.#restTimer = setTimeout(() => this.#rest(), REST_MS);
@@ -97,7 +107,7 @@ export class ImagePage {
   /** Requests everything again, for example of a newer model. */
   reload() {
     for (const image of this.images) image.shown = null;
-    this.#stripKey = null;
+    this.#stripKey = this.#measuredKey = null;
     this.update({});
   }
 
@@ -125,6 +135,7 @@ export class ImagePage {
   #restTimer = 0;
   #restNumber = 0;
   #stripKey = null;
+  #measuredKey = null;
 
   #bind(element) {
     const read = (isDragging) => {
@@ -134,7 +145,13 @@ export class ImagePage {
       this.update({ [element.dataset.parameter]: value }, { isDragging });
     };
     element.addEventListener("input", () => read(element.type === "range"));
-    element.addEventListener("change", () => read(false));
+    element.addEventListener("change", () => {
+      if (element.value !== "") element.reportValidity();
+      read(false);
+    });
+    element.addEventListener("blur", () => {
+      if (element.value === "") this.#showValues();
+    });
   }
 
   #bindDensitySlider() {
@@ -161,11 +178,22 @@ export class ImagePage {
     }
   }
 
+  /** Marks texts and the strip as those of the previous state, and lets files be saved in the new one. */
+  #markPending() {
+    document.body.classList.add("pending");
+    $("strip").classList.toggle("pending", this.query({ density: null }) !== this.#stripKey);
+    $("measured").textContent = "";
+    const query = this.query();
+    for (const [id, path] of [["save", "save"], ["save-latents", "latents"]]) {
+      if ($(id)) $(id).href = `${path}?${query}`;
+    }
+  }
+
   #requestImages(isDragging) {
     const format = isDragging && Math.min(...pageData.size) >= JPEG_MIN_SIDE ? "jpeg" : "png";
     for (const image of this.images) {
       const query = this.query(image.parameters);
-      image.request(`image?client=${image.client}&format=${format}${query ? `&${query}` : ""}`, query);
+      image.request(`image?client=${image.client}&format=${format}&${query}`, { query, format });
     }
   }
 
@@ -174,26 +202,26 @@ export class ImagePage {
     clearTimeout(this.#restTimer);
     const number = ++this.#restNumber;
     const isCurrent = () => number === this.#restNumber;
+    showAlert("", "rest");
     this.#requestImages(false);
     storeInAddress(this.query());
     const query = this.query();
-    for (const id of ["save", "save-latents"]) {
-      if ($(id)) $(id).href = `${id === "save" ? "save" : "latents"}?${query}`;
-    }
     for (const image of this.images) await image.idle();
     for (const step of [() => this.#showDetails(query), () => this.#fillStrip(isCurrent), () => this.#measure(isCurrent)]) {
       if (!isCurrent()) return;
       try {
         await step();
       } catch (error) {
-        if (!isConnectionError(error)) showAlert(error.message);
+        if (isCurrent()) showAlert(errorText(error), "rest");
+        return;
       }
     }
   }
 
   async #showDetails(query) {
     const details = await requestJson(`details?client=${client}&${query}`);
-    if (details === null) return;
+    if (details === null || query !== this.query()) return;
+    document.body.classList.remove("pending");
     $("command").textContent = details.command;
     $("requested").textContent = details.requested ?? "";
     $("warning").textContent = details.warning ?? "";
@@ -232,10 +260,12 @@ export class ImagePage {
       const image = new LatestImage(tile.querySelector("img"));
       image.request(`image?client=${client}&purpose=strip&${query}`);
       await image.idle();
-      if (!isCurrent()) return;
+      if (!isCurrent() || image.shown === null) return;
       tile.dataset.query = query;
+      tile.querySelector(".measured")?.remove();
     }
     this.#stripKey = key;
+    $("strip").classList.remove("pending");
   }
 
   /** Shows the measured density of the image, and then of each image of the strip. */
@@ -245,7 +275,8 @@ export class ImagePage {
     if (measurement === null || !isCurrent()) return;
     $("measured").textContent =
       measurement.status === "ready" ? `measured: ${measuredText(measurement)}` : measurement.error;
-    if (measurement.status !== "ready") return;
+    const key = this.query({ density: null });
+    if (measurement.status !== "ready" || key === this.#measuredKey) return;
     for (const tile of document.querySelectorAll(".tile")) {
       const result = await this.#measurement(this.query({ density: tile.dataset.density }), isCurrent);
       if (result === null || !isCurrent()) return;
@@ -255,8 +286,9 @@ export class ImagePage {
         text.className = "measured soft";
         tile.append(text);
       }
-      text.textContent = `measured ${meanOf(result.values).toPrecision(2)}`;
+      text.textContent = result.status === "ready" ? `measured ${meanOf(result.values).toPrecision(2)}` : "not measured";
     }
+    this.#measuredKey = key;
   }
 
   /** The measured density of a state; waits while the predictors are fitted. */

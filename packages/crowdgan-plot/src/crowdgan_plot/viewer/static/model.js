@@ -1,7 +1,7 @@
 /** The model page: seed, density, truncation, transform, noise, walk and style mixing. */
 
-import { $, pageData, requestJson } from "./common.js";
-import { ImagePage, labelDensity } from "./image-page.js";
+import { $, errorText, pageData, requestJson, showAlert } from "./common.js";
+import { hasSlider, ImagePage, labelDensity } from "./image-page.js";
 
 const MAX_SEED = 2 ** 32 - 1;
 const RANDOM_SEEDS = 1_000_000;
@@ -35,17 +35,30 @@ function initialDensity() {
   return strip.length ? strip[Math.floor(strip.length / 2)].density : density?.kind === "value" ? 1 : 0;
 }
 
-/** Makes the address name the density also at its initial value, since servers have another default. */
-function createPage() {
-  const page = new ImagePage(defaults);
-  const needsDensity = ["class", "value"].includes(density?.kind);
-  if (needsDensity && page.values.density === null) page.values.density = initialDensity();
-  return page;
+/** Style mixing without layers takes the coarse half; a walk needs a seed. */
+function completeState(changed) {
+  if (changed.includes("mix_seed") && page.values.mix_seed !== "" && page.values.mix_layers === "") {
+    page.values.mix_layers = `0-${Math.max(0, Math.floor(controls.num_layers / 2) - 1)}`;
+  }
+  const walk = document.querySelector('[data-parameter="walk"]');
+  if (walk) walk.disabled = page.values.walk_seed === "";
+}
+
+/** Sets parameters of the address that the model does not support to their defaults, and an initial density. */
+function adaptToModel({ values }) {
+  const isUnused = (name) => document.querySelector(`[data-parameter="${name}"]`) === null;
+  for (const name of Object.keys(defaults).filter(isUnused)) values[name] = defaults[name];
+  if (density?.kind !== "vector") values.label = null;
+  if (!hasSlider) values.density = null;
+  else if (values.density === null) values.density = initialDensity();
+  else if (density.kind === "class") values.density = Math.min(density.high, Math.max(density.low, values.density));
 }
 
 prepareControls();
 labelDensity();
-const page = createPage();
+const page = new ImagePage(defaults, completeState);
+adaptToModel(page);
+completeState([]);
 
 const seed = () => Number(page.values.seed) || 0;
 const setSeed = (value) => page.update({ seed: Math.min(MAX_SEED, Math.max(0, value)) });
@@ -90,19 +103,21 @@ const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
-  if (event.target.matches("input, select, textarea")) return;
-  const arrow = arrows[event.key];
+  const isSlider = event.target.matches('input[type="range"]');
+  if (event.target.matches("input, select, textarea") && !isSlider) return;
+  const arrow = isSlider ? undefined : arrows[event.key];
+  const key = event.key.toLowerCase();
   if (arrow && event.target === $("image") && controls.transform) {
     pan(Number(page.values.x) + PAN_STEP * arrow[0], Number(page.values.y) + PAN_STEP * arrow[1]);
   } else if (arrow && arrow[0]) {
     setSeed(seed() + arrow[0]);
   } else if (arrow && !$("density-controls").hidden) {
     page.stepDensity(-DENSITY_STEP * arrow[1]);
-  } else if (event.key === "r") {
+  } else if (key === "r") {
     randomSeed();
-  } else if (event.key === "s") {
+  } else if (key === "s") {
     $("save").click();
-  } else if (event.key === "c") {
+  } else if (key === "c") {
     page.copyCommand();
   } else {
     return;
@@ -131,23 +146,32 @@ $("play-walk")?.addEventListener("click", () => {
     stopWalk();
     return;
   }
-  if (page.values.walk_seed === "") page.update({ walk_seed: seed() + 1 });
+  if (page.values.walk_seed === "") page.update({ walk_seed: (seed() + 1) % (MAX_SEED + 1) });
   $("play-walk").textContent = "Stop";
   walkStart = performance.now();
   requestAnimationFrame(playWalk);
 });
 
+/** Shows a newer model; one with other controls needs a new page. */
+function showNewer(description) {
+  const withoutName = (data) => JSON.stringify({ ...data, name: "" });
+  if (withoutName(description) !== withoutName(pageData)) {
+    location.reload();
+    return;
+  }
+  pageData.name = description.name;
+  $("model-name").textContent = description.name;
+  page.reload();
+}
+
 /** Shows newer models of a run as they appear. */
 async function followModel() {
   try {
     const description = await requestJson("description");
-    if (description !== null && description.name !== pageData.name) {
-      pageData.name = description.name;
-      $("model-name").textContent = description.name;
-      page.reload();
-    }
-  } catch {
-    // the next request of an image shows the error
+    if (description !== null && description.name !== pageData.name) showNewer(description);
+    showAlert("", "model");
+  } catch (error) {
+    showAlert(errorText(error), "model");
   }
   setTimeout(followModel, LIVE_POLL_MS);
 }

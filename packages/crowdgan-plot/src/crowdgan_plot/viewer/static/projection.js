@@ -1,9 +1,9 @@
 /** The projection page: target, reconstruction, density edits of the projected latent, and differences. */
 
 import { $, pageData } from "./common.js";
-import { ImagePage, labelDensity } from "./image-page.js";
+import { hasSlider, ImagePage, labelDensity } from "./image-page.js";
 
-const { density, source_density: sourceDensity } = pageData;
+const { source_density: sourceDensity } = pageData;
 
 const page = new ImagePage({ density: sourceDensity, strength: 1, layers: "" });
 page.images.push(
@@ -15,7 +15,8 @@ $("target").parentElement.hidden = !pageData.has_target;
 const similarity = pageData.psnr_db === null ? "" : `, ${pageData.psnr_db.toFixed(1)} dB`;
 $("reconstruction-caption").textContent = `Reconstruction${pageData.source ? ` (${pageData.source})` : ""}${similarity}`;
 $("difference-caption").textContent = `Difference from the ${pageData.has_target ? "target" : "reconstruction"}; white: equal`;
-$("edit-controls").hidden = density === null;
+$("edit-controls").hidden = !hasSlider;
+$("note").hidden = hasSlider;
 $("layers-help").textContent = `0 (coarsest) to ${pageData.num_layers - 1}`;
 labelDensity();
 

@@ -1,6 +1,6 @@
 /** The run page: follows the training of a run. */
 
-import { $, pageData, requestJson, isConnectionError, showAlert } from "./common.js";
+import { $, errorText, pageData, requestJson, showAlert } from "./common.js";
 
 const POLL_MS = 2000;
 const FRAME_MS = 500;
@@ -111,7 +111,7 @@ function show(newStatus) {
   const previous = status;
   status = newStatus;
   $("updated").textContent = ageText(status.seconds_since_update);
-  $("page-2").hidden = status.snapshot === null;
+  $("model-link").hidden = status.snapshot === null;
   $("notes").replaceChildren(
     ...status.notes.map((note) => {
       const item = document.createElement("li");
@@ -134,7 +134,7 @@ async function poll() {
       show(await requestJson("status"));
       showAlert("");
     } catch (error) {
-      showAlert(isConnectionError(error) ? "The server does not answer. Is crowdgan view still running?" : error.message);
+      showAlert(errorText(error));
     }
   }
   const isIdle = (status?.seconds_since_update ?? 0) > IDLE_S;
@@ -155,6 +155,8 @@ function followTheme() {
 
 for (const id of ["fakes", "reals"]) {
   $(id).addEventListener("load", () => $(id).classList.toggle("sharp", $(id).naturalWidth < MAX_SHARP_PX));
+  $(id).addEventListener("error", () => showAlert("A sample grid could not be read; it may still be being written.", id));
+  $(id).addEventListener("load", () => showAlert("", id));
 }
 $("play").addEventListener("click", () => (timer === null ? play() : stop()));
 $("time").addEventListener("input", () => {
