@@ -5,54 +5,43 @@ from __future__ import annotations
 import http.client
 import random
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, OpenerDirector
 
+import numpy as np
 import pytest
+from starlette.routing import Route
 
+from crowdgan_core.api import open_dataset
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_plot.viewer.app import View
+from crowdgan_plot.viewer.dataset.view import DatasetView
 from crowdgan_plot.viewer.model.images import ModelImages
 from crowdgan_plot.viewer.model.view import ModelView
+from crowdgan_plot.viewer.projection.images import ProjectionImages
+from crowdgan_plot.viewer.projection.view import ProjectionView
 from crowdgan_plot.viewer.run.view import RunView
 from tests.support.linear_generator import LinearGenerator
 from tests.support.run_folders import write_run
+from tests.support.training import write_dataset
 from tests.support.viewer import TOKEN, authorised_opener, running_viewer
 
 NUM_REQUESTS = 2000
 
 PARAMETERS = (
     *("seed", "density", "label", "trunc", "cutoff", "mean", "x", "y", "rotate", "noise", "walk", "walk_seed"),
-    *(
-        "mix_seed",
-        "mix_layers",
-        "client",
-        "format",
-        "purpose",
-        "index",
-        "lines",
-        "page",
-        "sort",
-        "token2",
-        "show",
-        "layers",
-        "strength",
-    ),
+    *("mix_seed", "mix_layers", "client", "format", "purpose", "index", "lines", "page", "sort", "order", "token2"),
+    *("show", "layers", "strength", "classes", "min", "max", "search", "ambiguous", "unknown", "boxes", "session"),
 )
 
 VALUES = (
     *("0", "1", "-1", "1e999", "nan", "inf", "-inf", "4294967296", "9" * 400, "0x10", "1_0", "٣", "", " ", "all"),
     *("../../etc/passwd", "%00", "\x00", "<script>alert(1)</script>", "'; drop", "${7*7}", "0-3", "0-99", "5-1", "a,b"),
     *("png", "jpeg", "strip", "none", "random", "ü" * 100, "1.5", "0.5", "\ud7ff", "__class__", "{}", "[]"),
-)
-
-PATHS = (
-    *("target", "reconstruction", "model", "image", "details", "save", "latents"),
-    *("description", "status", "chart", "grid", "reals", "measurement", ""),
 )
 
 
@@ -86,20 +75,40 @@ def get(opener: OpenerDirector, url: str) -> tuple[int, str, bytes]:
             return error.code, error.headers.get_content_type(), error.read()
 
 
-def test_fuzzed_requests_are_answered_without_an_internal_error(address: str) -> None:
-    rng, opener = random.Random(0), authorised_opener(address)
+def run_with_model(folder: Path) -> View:
+    return RunWithModel(folder)
+
+
+def dataset(folder: Path) -> View:
+    return DatasetView(open_dataset(write_dataset(folder.parent / "crowds.zip")))
+
+
+def projection(folder: Path) -> View:
+    generator = LinearGenerator()
+    latent = generator.map_seeds([1], np.array([[1, 0, 0]], np.float32))
+    return ProjectionView(ProjectionImages(generator, "m", latent, (1.0, 0.0, 0.0), None, {}, "a.npz"), "a.npz")
+
+
+@pytest.mark.parametrize("create_view", [run_with_model, dataset, projection])
+def test_fuzzed_requests_are_answered_without_an_internal_error(
+    folder: Path, create_view: Callable[[Path], View]
+) -> None:
+    rng, view = random.Random(0), create_view(folder)
+    paths = [route.path for route in view.routes() if isinstance(route, Route)]
     statuses: dict[int, int] = {}
-    for _ in range(NUM_REQUESTS):
-        names = rng.sample(PARAMETERS, rng.randint(0, 4))
-        pairs = [(name, rng.choice(VALUES) or rng.choice(string.printable)) for name in names]
-        if rng.random() < 0.05:
-            pairs += pairs[:1]
-        path = rng.choice(PATHS)
-        status, _, body = get(opener, f"{address}/{path}?{urlencode(pairs)}")
-        statuses[status] = statuses.get(status, 0) + 1
-        assert status in (200, 400, 404, 414), (path, pairs, body[:300])
-        assert b"Traceback" not in body
-        assert b"site-packages" not in body
+    with running_viewer(view) as address:
+        opener = authorised_opener(address)
+        for _ in range(NUM_REQUESTS):
+            names = rng.sample(PARAMETERS, rng.randint(0, 4))
+            pairs = [(name, rng.choice(VALUES) or rng.choice(string.printable)) for name in names]
+            if rng.random() < 0.05:
+                pairs += pairs[:1]
+            path = rng.choice(paths)
+            status, _, body = get(opener, f"{address}{path}?{urlencode(pairs)}")
+            statuses[status] = statuses.get(status, 0) + 1
+            assert status in (200, 400, 414), (path, pairs, body[:300])
+            assert b"Traceback" not in body
+            assert b"site-packages" not in body
     assert statuses[200] > 100
     assert statuses[400] > 500
 
