@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from click.testing import CliRunner, Result
 from crowdgan_core.cli.app import build_tree
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.plugins.discovery import installed_plugins
+from tests.support.browsers import installed_browser
 from tests.support.run_folders import write_run
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 BROWSER_OPTIONS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -72,10 +70,7 @@ def plot_run(*arguments: str | Path) -> Result:
 @pytest.fixture
 def browser(tmp_path: Path) -> list[str]:
     """The command that loads a page and prints its resulting HTML, with the console on stderr."""
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"no browser is installed; install one of {', '.join(BROWSERS)}")
-    return [executable, *BROWSER_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    return [installed_browser(), *BROWSER_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
 
 
 def load_page(browser: list[str], page: Path) -> tuple[str, list[str]]:

@@ -168,7 +168,7 @@ def test_a_click_opens_an_image_with_its_record(browser: Any, address: str, read
     page, log = open_ready_page(browser, address)
     page.click(f"{TILES}[data-index='9']")
     page.wait_for_selector(OPEN_DIALOG)
-    wait_for_image(page, "#picture")
+    wait_for_image(page, "#full-image")
     record = reader.metadata.images[9]
     text = page.inner_text("#record")
     for part in (record.name, record.source, f"{record.density:g} persons", "Class boundary", "Ambiguous"):
@@ -277,9 +277,9 @@ def test_a_damaged_image_is_named_in_its_place(browser: Any, source: Path, tmp_p
         page.wait_for_selector("#damaged")
         assert page.inner_text("#damaged") == "damaged"
         wait_until(page, lambda: "damaged or unreadable image" in page.inner_text("#record"))
-        assert not page.is_visible("#picture")
+        assert not page.is_visible("#full-image")
         page.click("#next")
-        page.wait_for_selector("#picture")
+        page.wait_for_selector("#full-image")
         assert not page.is_visible("#damaged")
         page.context.close()
 
@@ -299,7 +299,7 @@ def test_without_a_source_the_page_says_how_to_show_boxes(browser: Any, reader: 
         for name in ("boxes", "people", "estimate"):
             assert page.is_disabled(f"[data-parameter='{name}']")
             assert not page.is_checked(f"[data-parameter='{name}']")
-        wait_for_image(page, "#picture")
+        wait_for_image(page, "#full-image")
         log.check()
         page.context.close()
 

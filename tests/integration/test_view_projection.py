@@ -127,7 +127,7 @@ def linear_images(**changes: Any) -> ProjectionImages:
     generator = LinearGenerator()
     latent = generator.map_seeds([1], np.array([[1, 0, 0]], np.float32))
     values: dict[str, Any] = {"source": (1.0, 0.0, 0.0), "target": None, **changes}
-    return ProjectionImages(generator, "m", latent, values["source"], values["target"], {}, "a.npz")
+    return ProjectionImages(generator, "m", latent, values["source"], values["target"], Path("a.npz"))
 
 
 def test_latents_without_label_or_target_are_shown(browser: Browser) -> None:

@@ -86,7 +86,7 @@ def dataset(folder: Path) -> View:
 def projection(folder: Path) -> View:
     generator = LinearGenerator()
     latent = generator.map_seeds([1], np.array([[1, 0, 0]], np.float32))
-    return ProjectionView(ProjectionImages(generator, "m", latent, (1.0, 0.0, 0.0), None, {}, "a.npz"), "a.npz")
+    return ProjectionView(ProjectionImages(generator, "m", latent, (1.0, 0.0, 0.0), None, Path("a.npz")), "a.npz")
 
 
 @pytest.mark.parametrize("create_view", [run_with_model, dataset, projection])

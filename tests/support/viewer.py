@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +18,12 @@ import uvicorn
 
 from crowdgan_plot.viewer.app import View, create_app
 from crowdgan_plot.viewer.server import open_socket
+from tests.support.browsers import installed_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 TOKEN = "secret"
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 READ_PIXELS = """image => {
   const canvas = document.createElement("canvas");
@@ -82,9 +80,7 @@ class PageLog:
 def open_browser() -> Iterator[Browser]:
     """The installed Chromium, driven by playwright."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"no browser is installed; install one of {', '.join(BROWSERS)}")
+    executable = installed_browser()
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-quic"])
         try:

@@ -160,8 +160,8 @@ def test_no_image_is_one_empty_page(client: Client) -> None:
         ("thumbnail?index=70", "index is '70'; it must be an integer from 0 to 69"),
         ("thumbnail?index=-1", "index is '-1'; it must be an integer from 0 to 69"),
         ("thumbnail?index=0&path=a", "unknown parameter 'path'"),
-        ("picture?index=a", "index is 'a'; it must be an integer from 0 to 69"),
-        ("picture?index=0&boxes=1", "unknown parameter 'boxes'"),
+        ("image?index=a", "index is 'a'; it must be an integer from 0 to 69"),
+        ("image?index=0&boxes=1", "unknown parameter 'boxes'"),
         ("people?index=70", "index is '70'; it must be an integer from 0 to 69"),
         ("overlay?index=0&index=1", "'index' is given twice"),
     ],
@@ -172,14 +172,14 @@ def test_invalid_parameters_are_errors(client: Client, path: str, message: str) 
 
 def test_images_are_png_files_that_browsers_store_for_this_session_only(client: Client, dataset: Path) -> None:
     session = client.page_data()["session"]
-    data, headers = client.get(f"picture?index=2&session={session}")
+    data, headers = client.get(f"image?index=2&session={session}")
     assert (headers["Content-Type"], headers["Cache-Control"]) == ("image/png", "private, max-age=3600")
     with open_dataset(dataset) as reader:
         np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), reader.image(2))
     data, headers = client.get(f"thumbnail?index=2&session={session}")
     assert Image.open(io.BytesIO(data)).size == (48, 48)
     assert headers["Cache-Control"] == "private, max-age=3600"
-    for path in ("thumbnail?index=2", "picture?index=2&session=other"):
+    for path in ("thumbnail?index=2", "image?index=2&session=other"):
         assert client.get(path)[1]["Cache-Control"] == "no-store"
 
 
@@ -203,7 +203,7 @@ def test_the_estimate_is_a_figure(client: Client) -> None:
 
 
 def test_a_damaged_image_is_an_error_that_names_it(client: Client) -> None:
-    for path in ("thumbnail", "picture"):
+    for path in ("thumbnail", "image"):
         message = client.error(f"{path}?index={DAMAGED}")
         assert f"img{DAMAGED:08}.png: damaged or unreadable image" in message
     assert len(client.json("records")["items"]) == PAGE_SIZE

@@ -16,7 +16,7 @@ from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.png_metadata import read_png_metadata
 from crowdgan_plot.viewer.model.density_controls import density_controls, source_density, strip_densities
 from crowdgan_plot.viewer.model.image_state import ImageState
-from crowdgan_plot.viewer.model.images import ImageCache, ModelImages
+from crowdgan_plot.viewer.model.images import ModelImages, image_cache
 from crowdgan_plot.viewer.query import Query
 from tests.support.linear_generator import LinearGenerator
 
@@ -141,9 +141,9 @@ def test_the_cache_holds_the_images_that_were_used_last() -> None:
         computed.append(key)
         return np.full((1, 1, 3), key, np.uint8)
 
-    cache: ImageCache[int] = ImageCache(compute, image_bytes=2**40)
+    cached_image = image_cache(compute, image_bytes=2**40)
     for key in [*range(8), 0, 8, 0, 1]:
-        assert cache[key][0, 0, 0] == key
+        assert cached_image(key)[0, 0, 0] == key
     assert computed == [*range(9), 1], "0 was used after 1, so 1 was dropped for 8"
 
 

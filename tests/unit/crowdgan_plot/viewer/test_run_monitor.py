@@ -10,8 +10,9 @@ import pytest
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_plot.viewer.model.images import ModelImages
-from crowdgan_plot.viewer.run.monitor import RunMonitor, is_run
+from crowdgan_plot.viewer.run.monitor import RunMonitor
 from crowdgan_plot.viewer.run.view import NewestSnapshot
+from crowdgan_plot.viewer.targets import is_run
 from tests.support.linear_generator import LinearGenerator
 from tests.support.run_folders import stats_lines, write_options, write_run, write_stats
 

@@ -23,7 +23,7 @@ from crowdgan_core.models.generation.conditioning import Conditioning, LabelVect
 from crowdgan_core.models.generation.parsing import MAX_SEED
 from crowdgan_core.models.generation.strips import AnimationFormat
 from crowdgan_core.models.generation.sweep_steps import SweepRange
-from crowdgan_core.models.latent_file import read_latent
+from crowdgan_core.models.latent_file import read_latent, recorded_label
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator, require_latents
 from crowdgan_core.plugins.discovery import installed_plugins
 
@@ -138,9 +138,7 @@ def _stored(
 ) -> tuple[LatentArray, LabelVector, Origin]:
     """Latents of a file, with the label in its record."""
     w, record = read_latent(path, generator)
-    label = record.get("label")
-    if source is None and isinstance(label, list) and len(label) == generator.card.label_dim:
-        source = tuple(float(number) for number in label)
+    source = source or recorded_label(record, generator.card)
     if source is None:
         raise ConfigError(f"{path}: the label of the image is unknown; give --source-density")
     return w, source, {"latent": path.name}

@@ -12,6 +12,7 @@ import numpy as np
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetReader
+from crowdgan_core.utils.arrays import FloatArray
 
 AMBIGUOUS_FRACTION = 0.05
 """An image is ambiguous if its distance to a class boundary is at most this fraction of the interquartile range."""
@@ -136,13 +137,18 @@ def class_boundaries(metadata: DatasetMetadata) -> tuple[ClassBoundary, ...]:
     return _approximate_boundaries(metadata)
 
 
+def boundary_distances(densities: FloatArray, boundaries: Sequence[ClassBoundary]) -> FloatArray:
+    """Distance of each density to the nearest of one or more class boundaries, `[num_densities]`."""
+    return np.asarray(np.abs(densities[:, None] - [boundary.value for boundary in boundaries]).min(axis=1))
+
+
 def ambiguous_images(metadata: DatasetMetadata, boundaries: Sequence[ClassBoundary]) -> tuple[ImageRecord, ...]:
     """Images whose class would change with a small change of density, nearest to a boundary first."""
     known = [record for record in metadata.images if record.density is not None]
     if not boundaries or len(known) < 2:
         return ()
     values = np.array([record.density for record in known], float)
-    distances = np.abs(values[:, None] - [boundary.value for boundary in boundaries]).min(axis=1)
+    distances = boundary_distances(values, boundaries)
     lower_quartile, upper_quartile = np.quantile(values, [0.25, 0.75])
     near = np.flatnonzero(distances <= AMBIGUOUS_FRACTION * (upper_quartile - lower_quartile))
     return tuple(known[index] for index in near[np.argsort(distances[near], kind="stable")])

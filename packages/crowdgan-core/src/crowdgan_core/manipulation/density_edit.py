@@ -45,6 +45,16 @@ class EditOptions:
         if not np.isfinite(self.strength):
             raise ConfigError(f"strength is {self.strength}; it must be a finite number")
 
+    def check_generator(self, generator: LatentGenerator) -> None:
+        """Checks that a generator has these layers.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        num_layers, _ = generator.latent_shape
+        if self.layers is not None and max(self.layers) >= num_layers:
+            raise ConfigError(f"layer {max(self.layers)}: the model has {num_layers} layers, 0 to {num_layers - 1}")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Edit:
@@ -104,9 +114,7 @@ def edit_image(
         ConfigError: a layer that the generator does not have.
     """
     options = options or EditOptions()
-    num_layers = generator.latent_shape[0]
-    if options.layers is not None and max(options.layers) >= num_layers:
-        raise ConfigError(f"layer {max(options.layers)}: the model has {num_layers} layers, 0 to {num_layers - 1}")
+    options.check_generator(generator)
     latents = edit_latents(
         latent,
         means or LatentMeans(generator),

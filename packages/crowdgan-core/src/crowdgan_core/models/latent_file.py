@@ -12,6 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.models.card import ModelCard
+from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
 
 LATENT_KEY = "w"
@@ -56,6 +58,14 @@ def read_latent_record(path: Path) -> dict[str, Any]:
         DatasetError: the file is missing, damaged, or has no latents.
     """
     return _read(path)[1]
+
+
+def recorded_label(record: Mapping[str, Any], card: ModelCard) -> LabelVector | None:
+    """The label in the record of a latent file; None without a label of the model."""
+    label = record.get("label")
+    if not isinstance(label, list) or not label or len(label) != card.label_dim:
+        return None
+    return tuple(float(number) for number in label)
 
 
 def _read(path: Path) -> tuple[LatentArray, dict[str, Any]]:

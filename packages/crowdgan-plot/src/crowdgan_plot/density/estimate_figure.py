@@ -19,8 +19,9 @@ from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.layers import Layer, layer_coordinates
 from crowdgan_core.errors import DensityError
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.arrays import BoolArray, Boxes, ImageArray, Points
+from crowdgan_core.utils.arrays import Boxes, ImageArray, Points
 from crowdgan_plot.density.layer_drawing import colour_scales, draw_layers
+from crowdgan_plot.density.scene_boxes import DrawnBoxes
 from crowdgan_plot.style import LINE_COLOURS, TEXT_COLOUR, new_figure, plot_style, truncate_text, wrap_text
 
 PANEL_AREA_IN2 = 26.0
@@ -181,18 +182,15 @@ def _wrap_title(title: str, width_in: float) -> str:
 def _draw_people(axes: Axes, explained: ExplainedImage) -> None:
     """Draws the image with the boxes of its people, or their heads, and its ignore regions hatched."""
     _draw_image(axes, explained, whiteness=0.0)
-    scene = explained.scene
-    rows = np.where(_is_box(scene.full_boxes)[:, None], scene.full_boxes, scene.visible_boxes)
-    boxes, ignored = rows[~scene.ignore & _is_box(rows)], rows[scene.ignore & _is_box(rows)]
+    drawn = DrawnBoxes.of_scene(explained.scene)
+    boxes, ignored, heads = drawn.people, drawn.ignore_regions, drawn.heads
     handles: list[Any] = []
     if len(boxes):
         axes.add_collection(PolyCollection(_corners(boxes), facecolors="none", edgecolors=BOX_COLOUR, linewidths=1.1))
         handles.append(Patch(facecolor="none", edgecolor=BOX_COLOUR, label=_count_text(len(boxes), "box", "es")))
-    has_head_only = ~scene.ignore & ~_is_box(rows) & np.isfinite(scene.head_boxes).all(axis=1)
-    if has_head_only.any():
-        heads = scene.head_boxes[has_head_only]
+    if len(heads):
         size = float(np.clip(6000 / len(heads), 3, 30))
-        x, y = (heads[:, :2] + heads[:, 2:] / 2).T
+        x, y = heads.T
         points = axes.scatter(x, y, s=size, color=BOX_COLOUR, linewidths=0)
         points.set_label(_count_text(len(heads), "head"))
         handles.append(points)
@@ -229,11 +227,6 @@ def _add_legend_above(axes: Axes, handles: list[Any]) -> None:
     if handles:
         position: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.3}
         axes.legend(handles=handles, ncols=min(len(handles), 2), fontsize=11, **position)
-
-
-def _is_box(boxes: Boxes) -> BoolArray:
-    """`[num_boxes]` whether a box is known and not empty."""
-    return np.asarray(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))
 
 
 def _corners(boxes_xywh: Boxes) -> list[Points]:

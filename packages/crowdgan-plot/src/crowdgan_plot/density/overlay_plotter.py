@@ -16,8 +16,10 @@ class OverlayPlotter:
 
     name: str = "overlay"
 
-    def draw(self, pixels: ImageArray, scene: Scene, estimator: DensityEstimator, density: DensityEstimate) -> bytes:
-        """A PNG file: the image with boxes, and the layers of the estimator over it."""
+    def draw(
+        self, pixels: ImageArray, scene: Scene, estimator: DensityEstimator, density: DensityEstimate | None = None
+    ) -> bytes:
+        """A PNG file: the image with boxes, and the layers of the estimator over it; None estimates the density."""
         import_matplotlib()
         from crowdgan_plot.density.estimate_figure import ESTIMATE_DPI, plot_estimate
         from crowdgan_plot.style import encode_figure, plot_style

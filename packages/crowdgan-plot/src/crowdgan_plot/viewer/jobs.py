@@ -79,23 +79,22 @@ class LatestJobs:
         while True:
             job, loop = self._queue.get()
             result: Any = None
-            error: Exception | None = None
+            error: BaseException | None = None
             try:
                 result = job.function()
-            except Exception as raised:
-                error = raised
-            except BaseException as raised:  # such as SystemExit in a plugin, which must not end the thread
-                error = RuntimeError(repr(raised))
+            except BaseException as raised:
+                # A future accepts no StopIteration, and SystemExit in a plugin must not end the thread.
+                is_ordinary = isinstance(raised, Exception) and not isinstance(raised, StopIteration)
+                error = raised if is_ordinary else RuntimeError(repr(raised))
             with suppress(RuntimeError):  # the server has stopped meanwhile
                 loop.call_soon_threadsafe(self._finish, job, result, error)
             del job, result, error  # which would keep an image in memory until the next job
 
-    def _finish(self, job: _Job, result: Any, error: Exception | None) -> None:
+    def _finish(self, job: _Job, result: Any, error: BaseException | None) -> None:
         self._is_running = False
         if not job.future.done():  # not cancelled by a timeout
             if error is None:
                 job.future.set_result(result)
             else:
-                is_stop = isinstance(error, StopIteration)  # which a future does not accept
-                job.future.set_exception(RuntimeError(repr(error)) if is_stop else error)
+                job.future.set_exception(error)
         self._start_next()

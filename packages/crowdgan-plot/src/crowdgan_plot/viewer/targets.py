@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from crowdgan_core.api import NamedSource, load_generator, open_dataset
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.run_folder import RunFolder, image_size_of, runs_in
 from crowdgan_core.manipulation.density_measurement import DensityMeasurement
-from crowdgan_core.models.card import MODEL_SUFFIX, ModelCard
-from crowdgan_core.models.generation.conditioning import LabelVector
-from crowdgan_core.models.latent_file import read_latent
+from crowdgan_core.models.card import MODEL_SUFFIX
+from crowdgan_core.models.latent_file import read_latent, recorded_label
 from crowdgan_core.models.latent_generator import require_latents
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.plugins.registry import PluginRegistry
@@ -25,8 +22,6 @@ from crowdgan_plot.viewer.model.view import ModelView
 from crowdgan_plot.viewer.projection.files import find_projection, is_projection
 from crowdgan_plot.viewer.projection.images import ProjectionImages
 from crowdgan_plot.viewer.projection.view import ProjectionView, read_target
-from crowdgan_plot.viewer.run.monitor import is_run
-from crowdgan_plot.viewer.run.view import RunView
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +58,8 @@ def open_view(path: Path | None, options: ViewOptions, plugins: PluginRegistry) 
     run = _find_run(found)
     if run is not None:
         _reject("run", network=options.network, source=options.source)
+        from crowdgan_plot.viewer.run.view import RunView  # imports matplotlib, which the other views do not need
+
         measured = _measured(image_size_of(run.options()), options, plugins)
         return RunView(run, lambda model: load_generator(model, options.device), measured)
     if is_projection(found):
@@ -99,6 +96,12 @@ def _is_model(path: Path, plugins: PluginRegistry) -> bool:
     return path.is_file() and any(backend.can_load(path) for backend in plugins.model_backends.values())
 
 
+def is_run(path: Path) -> bool:
+    """Whether a path is a run folder."""
+    run = RunFolder(path)
+    return path.is_dir() and (run.stats_path.is_file() or run.options_path.is_file())
+
+
 def _find_run(path: Path) -> RunFolder | None:
     """The run of a run folder, or the newest one of a folder of runs; None for other paths."""
     if is_run(path):
@@ -115,19 +118,11 @@ def _projection_view(path: Path, options: ViewOptions, plugins: PluginRegistry) 
         generator,
         str(network),
         read_latent(files.latents, generator)[0],
-        _recorded_label(files.record, card),
+        recorded_label(files.record, card),
         None if files.target is None else read_target(files.target, card.resolution),
-        {"latent": files.latents.name},
-        str(files.latents),
+        files.latents,
     )
     return ProjectionView(images, files.name, _measured(card.resolution, options, plugins))
-
-
-def _recorded_label(record: Mapping[str, Any], card: ModelCard) -> LabelVector | None:
-    """The label in the record of a latent file; None without a label of the model."""
-    label = record.get("label")
-    is_vector = isinstance(label, list) and len(label) == card.label_dim > 0
-    return tuple(map(float, label)) if is_vector and isinstance(label, list) else None
 
 
 def _measured(size: tuple[int, int] | None, options: ViewOptions, plugins: PluginRegistry) -> MeasuredDensity | None:

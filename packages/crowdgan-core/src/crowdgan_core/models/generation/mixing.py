@@ -185,7 +185,7 @@ def mixing_grid(
         vector: label of all images.
         options: truncation and batch size.
     """
-    row_latents, col_latents = (_latents(generator, seeds, vector, options) for seeds in (rows, cols))
+    row_latents, col_latents = (seed_latents(generator, seeds, vector, options) for seeds in (rows, cols))
     blank = np.full((1, *generator.card.resolution, 3), PAPER, np.uint8)
     yield np.concatenate([blank, synthesise_images(generator, col_latents, options.batch_size)])
     for latents in row_latents:
@@ -199,9 +199,10 @@ def pair_name(row: int, col: int) -> str:
     return f"mix-{row:04d}-{col:04d}.png"
 
 
-def _latents(
+def seed_latents(
     generator: LatentGenerator, seeds: Sequence[int], vector: LabelVector | None, options: GenerationOptions
 ) -> LatentArray:
+    """Intermediate latents of seeds with one label and the truncation of the options."""
     labels = None if vector is None else np.tile(np.array(vector, np.float32), (len(seeds), 1))
     return generator.map_seeds(list(seeds), labels, **options.truncation)
 

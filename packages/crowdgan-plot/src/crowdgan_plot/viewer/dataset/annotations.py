@@ -23,28 +23,21 @@ from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import TRANSFORMS, CropGeometry, ImageTransform
 from crowdgan_core.sources.base import AnnotatedImage
-from crowdgan_core.utils.arrays import BoolArray, Boxes, ImageArray, Points
+from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import format_size, parse_size
 from crowdgan_core.utils.plugin_calls import plugin_call
+from crowdgan_plot.density.overlay_plotter import OverlayPlotter
+from crowdgan_plot.density.scene_boxes import DrawnBoxes
 
 NO_SOURCE = "crowdgan view DATASET --source SOURCE shows boxes and the density estimate"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ImageBoxes:
-    """Boxes in one image of a dataset, in its pixels; they may extend beyond the image."""
+class ImageBoxes(DrawnBoxes):
+    """Boxes in one image of a dataset, in its pixels."""
 
     size: tuple[int, int]
     """`(height, width)` of the image."""
-
-    people: Boxes
-    """Full boxes of people, or visible boxes if these are unknown, `[num_boxes, 4]`."""
-
-    ignore_regions: Boxes
-    """`[num_regions, 4]`."""
-
-    heads: Points
-    """Centres of the heads of people without a box, `[num_heads, 2]`."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready values, rounded to 0.1 px."""
@@ -94,7 +87,8 @@ class ImageAnnotations:
         if self._reader.metadata.region != "full":
             pixels = self._transform.pixels(image, geometry.before_resizing())
             scene = self._transform.scene(scene, geometry)
-        return _draw_estimate(pixels, scene, estimator)
+        with plugin_call("density estimator", estimator, f"image {scene.source_name}"):
+            return OverlayPlotter().draw(pixels, scene, estimator)
 
     def _load(self, index: int) -> tuple[Scene, Image.Image, CropGeometry]:
         """The full scene of an image, its stored image, not decoded yet, and the geometry of its crop."""
@@ -191,32 +185,14 @@ def _problem(check: Callable[[], object]) -> str | None:
     return None
 
 
-def _draw_estimate(pixels: ImageArray, scene: Scene, estimator: DensityEstimator) -> bytes:
-    """The figure of the estimate of a scene, a PNG file."""
-    from crowdgan_plot.density.estimate_figure import ESTIMATE_DPI, draw_explained_image, explain_image
-    from crowdgan_plot.style import encode_figure, plot_style  # matplotlib is needed only here
-
-    with plot_style():
-        with plugin_call("density estimator", estimator, f"image {scene.source_name}"):
-            explained = explain_image(pixels, scene, estimator)
-        return encode_figure(draw_explained_image(explained), "png", dpi=ESTIMATE_DPI)
-
-
 def _boxes_in_crop(scene: Scene, geometry: CropGeometry) -> ImageBoxes:
     """The boxes of the scene of a crop, after resizing and padding."""
     (scale_x, scale_y), (left, top) = geometry.scale_xy, geometry.padding_xy
-    rows = np.where(_is_box(scene.full_boxes)[:, None], scene.full_boxes, scene.visible_boxes)
-    heads = scene.head_boxes[:, :2] + scene.head_boxes[:, 2:] / 2
-    has_head_only = ~scene.ignore & ~_is_box(rows) & np.isfinite(heads).all(axis=1)
-    boxes = rows * [scale_x, scale_y, scale_x, scale_y] + [left, top, 0, 0]
+    scale, offset = np.array([scale_x, scale_y, scale_x, scale_y]), np.array([left, top, 0, 0])
+    drawn = DrawnBoxes.of_scene(scene)
     return ImageBoxes(
         size=geometry.canvas_size,
-        people=boxes[~scene.ignore & _is_box(rows)],
-        ignore_regions=boxes[scene.ignore & _is_box(rows)],
-        heads=heads[has_head_only] * [scale_x, scale_y] + [left, top],
+        people=drawn.people * scale + offset,
+        ignore_regions=drawn.ignore_regions * scale + offset,
+        heads=drawn.heads * scale[:2] + offset[:2],
     )
-
-
-def _is_box(boxes: Boxes) -> BoolArray:
-    """`[num_boxes]` whether a box is known and not empty."""
-    return np.asarray(np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1))

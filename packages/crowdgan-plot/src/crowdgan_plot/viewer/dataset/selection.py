@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from crowdgan_core.datasets.inspection import ClassBoundary, ambiguous_images, class_boundaries
+from crowdgan_core.datasets.inspection import ClassBoundary, ambiguous_images, boundary_distances, class_boundaries
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.utils.arrays import BoolArray, FloatArray, IndexArray
 
@@ -71,7 +71,11 @@ class RecordTable:
         self.densities: FloatArray = _numbers(map(record_density, records))
         self.person_counts: FloatArray = _numbers(record.person_count for record in records)
         self.classes: IndexArray = np.array([_class_index(record) for record in records], np.intp)
-        self.distances: FloatArray = _distances(self.densities, self.boundaries)
+        self.distances: FloatArray = (
+            boundary_distances(self.densities, self.boundaries)
+            if self.boundaries
+            else np.full(len(self.densities), np.nan)
+        )
         near = {record.name for record in ambiguous_images(metadata, self.boundaries)}
         self.is_ambiguous: BoolArray = np.array([record.name in near for record in records], bool)
 
@@ -159,14 +163,6 @@ def _class_index(record: ImageRecord) -> int:
 def _numbers(values: Iterable[float | None]) -> FloatArray:
     """Values as an array; NaN for None."""
     return np.array(list(values), float)
-
-
-def _distances(densities: FloatArray, boundaries: Sequence[ClassBoundary]) -> FloatArray:
-    """Distance of each density to the nearest class boundary; NaN without boundaries."""
-    if not boundaries:
-        return np.full(len(densities), np.nan)
-    values = np.array([boundary.value for boundary in boundaries])
-    return np.asarray(np.abs(densities[:, None] - values).min(axis=1))
 
 
 def _ranks(texts: Sequence[str | None]) -> FloatArray:

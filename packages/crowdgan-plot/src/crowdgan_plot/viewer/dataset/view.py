@@ -60,7 +60,7 @@ class DatasetView:
             Route("/", self._page),
             Route("/records", self._records),
             Route("/thumbnail", self._thumbnail),
-            Route("/picture", self._picture),
+            Route("/image", self._full_image),
             Route("/people", self._people),
             Route("/overlay", self._overlay),
         ]
@@ -88,7 +88,7 @@ class DatasetView:
             lambda: encode_image(make_thumbnail(self._reader.image(index), boxes)), headers, "strip"
         )
 
-    async def _picture(self, request: Request) -> Response:
+    async def _full_image(self, request: Request) -> Response:
         """An image in its full size."""
         query = Query(request.query_params)
         index, headers = self._read_index(query), self._read_session(query)

@@ -165,10 +165,9 @@ def format_float(value: float) -> str:
 def _read_options(query: Query) -> GenerationOptions:
     noise_mode: Any = query.choice("noise", get_args(NoiseMode))
     truncation_mean: Any = query.choice("mean", get_args(TruncationMean))
-    shift = (query.number(name, 0.0, -MAX_TRANSLATION, MAX_TRANSLATION) for name in ("x", "y"))
-    translate = next(shift), next(shift)
+    x, y = (query.number(name, 0.0, -MAX_TRANSLATION, MAX_TRANSLATION) for name in ("x", "y"))
     return GenerationOptions(
-        translate=translate,
+        translate=(x, y),
         rotate_deg=query.number("rotate", 0.0, -MAX_ROTATION_DEG, MAX_ROTATION_DEG),
         truncation_psi=query.number("trunc", 1.0, -MAX_TRUNCATION, MAX_TRUNCATION),
         truncation_cutoff=query.optional_integer("cutoff", 0, MAX_LAYERS),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,10 +15,11 @@ from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, describe_label, extrapolation_warning
 from crowdgan_core.models.generation.generation import generate_images, synthesise_images
-from crowdgan_core.models.generation.mixing import style_layers
+from crowdgan_core.models.generation.mixing import seed_latents, style_layers
 from crowdgan_core.models.generation.png_metadata import model_record
 from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator, require_latents
 from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.flags import format_size
 from crowdgan_plot.viewer.image_routes import latent_file_name
 from crowdgan_plot.viewer.model.image_state import ImageState
 from crowdgan_plot.viewer.query import Query
@@ -28,45 +29,22 @@ CACHE_BYTES = 64 * 2**20
 
 MIN_CACHED = 8
 
-Key = TypeVar("Key", bound=Hashable)
+State = TypeVar("State", bound=Hashable)
+Generator = TypeVar("Generator", bound=ImageGenerator)
 
 
-class ImageCache(Generic[Key]):
-    """The images that were used last.
-
-    Args:
-        compute: computes the image of a key.
-        image_bytes: size of an image.
-    """
-
-    def __init__(self, compute: Callable[[Key], ImageArray], image_bytes: int) -> None:
-        self._compute = compute
-        self._max_images = max(MIN_CACHED, CACHE_BYTES // image_bytes)
-        self._images: OrderedDict[Key, ImageArray] = OrderedDict()
-
-    def __getitem__(self, key: Key) -> ImageArray:
-        """The image of a key, `[height, width, 3]`."""
-        if key in self._images:
-            self._images.move_to_end(key)
-        else:
-            self._images[key] = self._compute(key)
-            if len(self._images) > self._max_images:
-                self._images.popitem(last=False)
-        return self._images[key]
-
-
-class ModelImages:
-    """Images of a model by state; the methods are called in one thread.
+class GeneratorImages(ABC, Generic[Generator, State]):
+    """Images of a loaded model by state, with a cache; the methods are called in one thread.
 
     Args:
         generator: the loaded model.
         name: the model, as the user named it.
     """
 
-    def __init__(self, generator: ImageGenerator, name: str) -> None:
+    def __init__(self, generator: Generator, name: str) -> None:
         self.generator, self.name = generator, name
         height, width = generator.card.resolution
-        self._cache = ImageCache(self._render, height * width * 3)
+        self._cached_image = image_cache(self._render, height * width * 3)
 
     @property
     def card(self) -> ModelCard:
@@ -77,6 +55,29 @@ class ModelImages:
     def file(self) -> str:
         """Name of the model without its folder."""
         return Path(self.name).name
+
+    def describe_model(self) -> dict[str, Any]:
+        """Name and image size of the model, JSON-ready."""
+        size = self.card.resolution
+        return {"name": self.file, "size": list(size), "size_text": format_size(size)}
+
+    @abstractmethod
+    def _render(self, state: State) -> ImageArray:
+        """Computes the image of a state, `[height, width, 3]`."""
+
+
+def image_cache(compute: Callable[[State], ImageArray], image_bytes: int) -> Callable[[State], ImageArray]:
+    """The function with a cache of the images that were used last.
+
+    Args:
+        compute: computes the image of a state.
+        image_bytes: size of an image.
+    """
+    return lru_cache(maxsize=max(MIN_CACHED, CACHE_BYTES // image_bytes))(compute)
+
+
+class ModelImages(GeneratorImages[ImageGenerator, ImageState]):
+    """Images of a model by state."""
 
     def parse(self, query: Query) -> ImageState:
         """The state of a query.
@@ -94,7 +95,7 @@ class ModelImages:
         Raises:
             ConfigError: the model does not support the state.
         """
-        return self._cache[state]
+        return self._cached_image(state)
 
     def latents(self, state: ImageState) -> LatentArray:
         """Intermediate latents of a state, `[1, num_layers, latent_dim]`.
@@ -104,14 +105,15 @@ class ModelImages:
         """
         generator = require_latents(self.generator, "walks, style mixing and latent files")
         state.options.check_generator(generator)
-        latents = self._seed_latents(generator, state, state.seed)
+        latents = seed_latents(generator, [state.seed], state.label, state.options)
         if state.walk is not None:
-            end = self._seed_latents(generator, state, state.walk.seed)
+            end = seed_latents(generator, [state.walk.seed], state.label, state.options)
             latents = latents + np.float32(state.walk.position) * (end - latents)
         if state.mix is not None:
             latents = latents.copy()  # the backend's array is not changed
             layers = list(style_layers(state.mix.layers, generator))
-            latents[:, layers] = self._seed_latents(generator, state, state.mix.seed)[:, layers]
+            other = seed_latents(generator, [state.mix.seed], state.label, state.options)
+            latents[:, layers] = other[:, layers]
         return latents
 
     def record(self, state: ImageState) -> dict[str, Any]:
@@ -156,10 +158,6 @@ class ModelImages:
             return mixed
         (image,) = generate_images(self.generator, [state.seed], [state.label], state.options)
         return image
-
-    def _seed_latents(self, generator: LatentGenerator, state: ImageState, seed: int) -> LatentArray:
-        labels = None if state.label is None else np.array([state.label], np.float32)
-        return generator.map_seeds([seed], labels, **state.options.truncation)
 
 
 def describe_request(card: ModelCard, label: LabelVector | None) -> dict[str, Any]:

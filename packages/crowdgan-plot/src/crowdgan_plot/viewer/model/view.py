@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from crowdgan_core.utils.flags import format_size
 from crowdgan_plot.viewer.app import Link, render_page
 from crowdgan_plot.viewer.image_routes import ImageRoutes
 from crowdgan_plot.viewer.jobs import LatestJobs
@@ -92,11 +91,8 @@ class ModelPage:
     def _describe(self) -> dict[str, Any]:
         """The model and its controls, JSON-ready."""
         images = self._source.refresh()
-        height, width = images.card.resolution
         return {
-            "name": images.file,
-            "size": [height, width],
-            "size_text": format_size((height, width)),
+            **images.describe_model(),
             "density": density_controls(images.card),
             "strip": strip_densities(images.card),
             "controls": images.controls,

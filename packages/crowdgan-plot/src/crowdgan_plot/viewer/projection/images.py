@@ -9,12 +9,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation.comparison import difference_image
 from crowdgan_core.manipulation.density_edit import EditOptions, edit_latents
 from crowdgan_core.manipulation.edit_files import edit_record
 from crowdgan_core.manipulation.similarity import psnr
-from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, describe_label
 from crowdgan_core.models.generation.generation import synthesise_images
 from crowdgan_core.models.generation.parsing import parse_layers
@@ -22,11 +20,11 @@ from crowdgan_core.models.latent_generator import LatentArray, LatentGenerator
 from crowdgan_core.models.latent_means import LatentMeans
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_plot.viewer.model.image_state import format_float, label_arguments, read_label
-from crowdgan_plot.viewer.model.images import ImageCache, describe_request
+from crowdgan_plot.viewer.model.images import GeneratorImages, describe_request
 from crowdgan_plot.viewer.query import Query
 
 Show = Literal["edited", "difference"]
-"""The edited image, or its difference from the target, or from the reconstruction if there is no target."""
+"""The edited image, or its difference from the target, or from the reconstruction without a target."""
 
 MAX_STRENGTH = 3.0
 
@@ -40,8 +38,8 @@ class EditState:
     show: Show = "edited"
 
 
-class ProjectionImages:
-    """Images of a projected latent by state; the methods are called in one thread.
+class ProjectionImages(GeneratorImages[LatentGenerator, EditState]):
+    """Images of a projected latent by state.
 
     Args:
         generator: the model of the latent.
@@ -49,8 +47,7 @@ class ProjectionImages:
         latent: `[1, num_layers, latent_dim]`.
         source: label of the latent; None for a model without labels, or if it is unknown.
         target: the target `[height, width, 3]`; None if it is unknown.
-        origin: origin of the latent for records.
-        latent_path: the latent file, for the equivalent command.
+        path: the latent file, for records and the equivalent command.
     """
 
     def __init__(
@@ -60,25 +57,13 @@ class ProjectionImages:
         latent: LatentArray,
         source: LabelVector | None,
         target: ImageArray | None,
-        origin: dict[str, Any],
-        latent_path: str,
+        path: Path,
     ) -> None:
-        self.generator, self.name, self.source, self.target = generator, name, source, target
-        self._latent, self._origin, self._latent_path = latent, origin, latent_path
+        super().__init__(generator, name)
+        self.source, self.target = source, target
+        self._latent, self._path = latent, path
         self._means = LatentMeans(generator)
-        height, width = generator.card.resolution
-        self._cache = ImageCache(self._render, height * width * 3)
         (self.reconstruction,) = synthesise_images(generator, latent, 1)
-
-    @property
-    def card(self) -> ModelCard:
-        """The model card."""
-        return self.generator.card
-
-    @property
-    def file(self) -> str:
-        """Name of the model without its folder."""
-        return Path(self.name).name
 
     @property
     def reference(self) -> ImageArray:
@@ -110,9 +95,7 @@ class ProjectionImages:
             layers=parse_layers(layers) if layers else None,
             strength=query.number("strength", 1.0, -MAX_STRENGTH, MAX_STRENGTH),
         )
-        num_layers, _ = self.generator.latent_shape
-        if options.layers is not None and max(options.layers) >= num_layers:
-            raise ConfigError(f"layer {max(options.layers)}: the model has the layers 0 to {num_layers - 1}")
+        options.check_generator(self.generator)
         label = read_label(query, self.card) if is_edited else self.source
         query.end()
         return EditState(label=label, options=options, show=show)
@@ -120,8 +103,8 @@ class ProjectionImages:
     def image(self, state: EditState) -> ImageArray:
         """The image of a state, `[height, width, 3]`."""
         if state.show == "edited":
-            return self._cache[state]
-        return difference_image(self._cache[replace(state, show="edited")], self.reference)
+            return self._cached_image(state)
+        return difference_image(self._cached_image(replace(state, show="edited")), self.reference)
 
     def latents(self, state: EditState) -> LatentArray:
         """Edited latents, `[1, num_layers, latent_dim]`."""
@@ -132,7 +115,7 @@ class ProjectionImages:
 
     def record(self, state: EditState) -> dict[str, Any]:
         """The record of an edited image, as that of `crowdgan edit`."""
-        record = edit_record(self.card, self.file, state.options, self._origin)
+        record = edit_record(self.card, self.file, state.options, {"latent": self._path.name})
         if state.label is None or self.source is None:
             return record
         return {**record, "edited from": list(self.source), "label": list(state.label)}
@@ -150,7 +133,7 @@ class ProjectionImages:
         return None if self.source is None else describe_label(self.card, self.source)
 
     def _command(self, state: EditState) -> str:
-        names = ["--network", self.name, "--latent", self._latent_path]
+        names = ["--network", self.name, "--latent", str(self._path)]
         if not self.can_edit:
             return shlex.join(["crowdgan", "generate", *names, "--outdir", "out"])
         options = [*label_arguments(self.card, state.label)]

@@ -58,12 +58,9 @@ class ProjectionView:
 
     def _describe(self) -> dict[str, Any]:
         images = self._images
-        height, width = images.card.resolution
         num_layers, _ = images.generator.latent_shape
         return {
-            "name": images.file,
-            "size": [height, width],
-            "size_text": format_size((height, width)),
+            **images.describe_model(),
             "density": density_controls(images.card) if images.can_edit else None,
             "strip": strip_densities(images.card) if images.can_edit else [],
             "num_layers": num_layers,

@@ -112,9 +112,3 @@ class RunMonitor:
             return max(0.0, time.time() - path.stat().st_mtime)
         except OSError:
             return None
-
-
-def is_run(path: Path) -> bool:
-    """Whether a path is a run folder."""
-    run = RunFolder(path)
-    return path.is_dir() and (run.stats_path.is_file() or run.options_path.is_file())

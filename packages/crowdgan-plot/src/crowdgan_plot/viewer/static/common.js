@@ -7,6 +7,13 @@ export const client = Math.random().toString(36).slice(2, 12);
 
 export const $ = (id) => document.getElementById(id);
 
+/** An element with properties and children. */
+export function create(tag, properties = {}, children = []) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
 const RETRY_MS = 2000;
 
 const alerts = new Map();
@@ -73,10 +80,6 @@ export class LatestImage {
         this.#running = null;
       });
     }
-  }
-
-  get isBusy() {
-    return this.#running !== null;
   }
 
   /** Resolves when the newest image is shown. */

@@ -1,6 +1,6 @@
 /** The dataset page: filters, a page of thumbnails, and a dialog with one image and its record. */
 
-import { $, client, errorText, formatNumber, pageData, queryOf, request, requestJson, showAlert, storeInAddress }
+import { $, client, create, errorText, formatNumber, pageData, queryOf, request, requestJson, showAlert, storeInAddress }
   from "./common.js";
 
 const TYPING_MS = 200;
@@ -23,13 +23,6 @@ for (const [name, value] of new URLSearchParams(location.search)) if (name in de
 
 let items = []; // records of the shown page
 let pages = 1;
-
-/** An element with properties and children. */
-function create(tag, properties = {}, children = []) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
 
 /** An SVG element with attributes. */
 function createSvg(tag, attributes) {
@@ -370,7 +363,7 @@ function showOpenImage() {
   $("previous").disabled = position() === 0 && Number(values.page) === 1;
   $("next").disabled = position() === items.length - 1 && Number(values.page) === pages;
   $("note").textContent = "";
-  showPicture(item);
+  showFullImage(item);
   showBoxes(item);
   showEstimate(item);
 }
@@ -406,25 +399,25 @@ const isOpen = (item) => Number(values.open) === item.index && values.open !== "
 const isRequested = (item, name) => isOpen(item) && values[name] === "1";
 
 /** Loads the full image of a record, or shows why it cannot be loaded. */
-async function showPicture(item) {
-  const picture = $("picture");
-  const url = `picture?${queryOf({ index: item.index, session })}`;
-  if (picture.getAttribute("src") === url) return;
+async function showFullImage(item) {
+  const image = $("full-image");
+  const url = `image?${queryOf({ index: item.index, session })}`;
+  if (image.getAttribute("src") === url) return;
   $("damaged").hidden = true;
-  picture.alt = item.name;
-  picture.src = url;
+  image.alt = item.name;
+  image.src = url;
   try {
-    await picture.decode();
+    await image.decode();
   } catch {
-    if (picture.getAttribute("src") !== url) return; // another image replaced it
+    if (image.getAttribute("src") !== url) return; // another image replaced it
     const problem = await problemOf(url);
     if (!isOpen(item)) return;
     item.problem = problem;
     showRecord(item);
   }
-  if (picture.getAttribute("src") !== url) return;
-  $("damaged").hidden = picture.naturalWidth > 0;
-  markPixelated(picture);
+  if (image.getAttribute("src") !== url) return;
+  $("damaged").hidden = image.naturalWidth > 0;
+  markPixelated(image);
   showStage();
 }
 

@@ -3,7 +3,7 @@
  * sparse to dense, the measured density, and texts about the state.
  */
 
-import { $, client, errorText, formatNumber, LatestImage, pageData, queryOf, requestJson, showAlert, storeInAddress, wait }
+import { $, client, create, errorText, formatNumber, LatestImage, pageData, queryOf, requestJson, showAlert, storeInAddress, wait }
   from "./common.js";
 
 /** Shorter side from which images are sent as JPEG while a control is dragged. */
@@ -69,14 +69,15 @@ export class ImagePage {
     }
     this.#onChange = onChange;
     document.body.style.setProperty("--aspect", String(pageData.size[1] / pageData.size[0]));
-    this.images = [this.addImage($("image"), {}, (milliseconds) => this.#showTiming(milliseconds))];
+    this.addImage($("image"), {}, (milliseconds) => this.#showTiming(milliseconds));
+    document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
     for (const element of document.querySelectorAll("[data-parameter]")) this.#bind(element);
     this.#bindDensitySlider();
     this.#createStrip();
     $("copy").addEventListener("click", () => this.copyCommand());
   }
 
-  /** An image of the state with additional parameters; each has its own requests. */
+  /** Shows an image of the state with additional parameters; each has its own requests. */
   addImage(element, parameters, onShown = () => {}) {
     const image = new LatestImage(element, ({ query, format }, milliseconds) => {
       Object.assign(element.dataset, { query, format });
@@ -84,7 +85,7 @@ export class ImagePage {
     });
     image.parameters = parameters;
     image.client = client + element.id;
-    return image;
+    this.images.push(image);
   }
 
   /** Query of the state, with changes. */
@@ -131,6 +132,7 @@ export class ImagePage {
     button.textContent = "Copy command";
   }
 
+  images = [];
   #onChange;
   #restTimer = 0;
   #restNumber = 0;
@@ -234,16 +236,9 @@ export class ImagePage {
 
   #createStrip() {
     const tiles = pageData.strip.map(({ density, caption }) => {
-      const tile = document.createElement("button");
-      tile.type = "button";
-      tile.className = "tile";
+      const content = [create("img", { alt: "" }), create("span", { textContent: caption })];
+      const tile = create("button", { type: "button", className: "tile", ariaLabel: `Density ${caption}` }, content);
       tile.dataset.density = density;
-      tile.setAttribute("aria-label", `Density ${caption}`);
-      const image = document.createElement("img");
-      image.alt = "";
-      const text = document.createElement("span");
-      text.textContent = caption;
-      tile.append(image, text);
       tile.addEventListener("click", () => this.update({ density }));
       return tile;
     });
@@ -282,8 +277,7 @@ export class ImagePage {
       if (result === null || !isCurrent()) return;
       let text = tile.querySelector(".measured");
       if (text === null) {
-        text = document.createElement("span");
-        text.className = "measured soft";
+        text = create("span", { className: "measured soft" });
         tile.append(text);
       }
       text.textContent = result.status === "ready" ? `measured ${meanOf(result.values).toPrecision(2)}` : "not measured";

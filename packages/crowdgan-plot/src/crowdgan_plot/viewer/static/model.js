@@ -68,7 +68,6 @@ $("previous-seed").addEventListener("click", () => setSeed(seed() - 1));
 $("next-seed").addEventListener("click", () => setSeed(seed() + 1));
 $("random-seed").addEventListener("click", randomSeed);
 $("show-help").addEventListener("click", () => $("help").showModal());
-document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
 $("centre")?.addEventListener("click", () => page.update({ x: 0, y: 0, rotate: 0 }));
 
 /** Translates by a part of the image width. */

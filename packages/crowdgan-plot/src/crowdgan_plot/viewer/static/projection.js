@@ -6,9 +6,7 @@ import { hasSlider, ImagePage, labelDensity } from "./image-page.js";
 const { source_density: sourceDensity } = pageData;
 
 const page = new ImagePage({ density: sourceDensity, strength: 1, layers: "" });
-page.images.push(
-  page.addImage($("difference"), { show: "difference" }),
-);
+page.addImage($("difference"), { show: "difference" });
 
 $("reconstruction").src = "reconstruction";
 $("target").parentElement.hidden = !pageData.has_target;
@@ -20,6 +18,5 @@ $("note").hidden = hasSlider;
 $("layers-help").textContent = `0 (coarsest) to ${pageData.num_layers - 1}`;
 labelDensity();
 
-document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
 $("reset").addEventListener("click", () => page.update({ density: sourceDensity, strength: 1, layers: "" }));
 page.update({});

@@ -1,6 +1,6 @@
 /** The run page: follows the training of a run. */
 
-import { $, errorText, pageData, requestJson, showAlert } from "./common.js";
+import { $, create, errorText, pageData, requestJson, showAlert } from "./common.js";
 
 const POLL_MS = 2000;
 const FRAME_MS = 500;
@@ -22,32 +22,18 @@ function ageText(seconds) {
 function showFacts(facts) {
   $("facts").replaceChildren(
     ...facts.map(([name, value]) => {
-      const item = document.createElement("li");
-      const bold = document.createElement("b");
-      const text = document.createElement("span");
-      bold.textContent = value;
-      text.textContent = name;
-      item.append(bold, text);
-      return item;
+      const content = [create("b", { textContent: value }), create("span", { textContent: name })];
+      return create("li", {}, content);
     }),
   );
 }
 
 function createChart({ title, description }) {
-  const article = document.createElement("article");
-  article.className = "card";
-  const heading = document.createElement("h3");
-  heading.textContent = title;
-  const text = document.createElement("p");
-  text.className = "soft";
-  text.textContent = description;
-  const image = document.createElement("img");
-  image.alt = `Chart: ${title}`;
-  image.loading = "lazy";
-  image.width = 700;
-  image.height = 330;
-  article.append(heading, text, image);
-  return article;
+  return create("article", { className: "card" }, [
+    create("h3", { textContent: title }),
+    create("p", { className: "soft", textContent: description }),
+    create("img", { alt: `Chart: ${title}`, loading: "lazy", width: 700, height: 330 }),
+  ]);
 }
 
 /** Shows the charts of the present statistics; images of older ones stay until the new ones are loaded. */
@@ -113,11 +99,7 @@ function show(newStatus) {
   $("updated").textContent = ageText(status.seconds_since_update);
   $("model-link").hidden = status.snapshot === null;
   $("notes").replaceChildren(
-    ...status.notes.map((note) => {
-      const item = document.createElement("li");
-      item.textContent = note;
-      return item;
-    }),
+    ...status.notes.map((note) => create("li", { textContent: note })),
   );
   if (previous === null || previous.lines !== status.lines) {
     showFacts(status.facts);
