@@ -389,6 +389,17 @@ def test_errors_of_the_server_are_shown(browser: Browser) -> None:
         page.wait_for_selector("#alert", state="hidden")
 
 
+def test_an_error_of_the_strip_ends_with_its_state(browser: Browser) -> None:
+    with running_viewer(ModelView(ModelImages(LinearGenerator(), "m.safetensors"))) as address:
+        page, _ = open_page(browser, address, "mix_seed=1&mix_layers=0-1&density=1")
+        page.wait_for_selector("#strip:not(.pending)")
+        set_value(page, "mix_layers", "0-99")
+        page.wait_for_selector('#alert:has-text("layer 4 does not exist")')
+        page.wait_for_timeout(1000)
+        set_value(page, "mix_layers", "0-1")
+        page.wait_for_selector("#alert", state="hidden")
+
+
 def test_an_image_that_cannot_be_decoded_does_not_stop_the_page(browser: Browser) -> None:
     with running_viewer(ModelView(ModelImages(LinearGenerator(), "m.safetensors"))) as address:
         page, _ = open_page(browser, address)

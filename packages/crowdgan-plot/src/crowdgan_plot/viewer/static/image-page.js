@@ -204,7 +204,7 @@ export class ImagePage {
     clearTimeout(this.#restTimer);
     const number = ++this.#restNumber;
     const isCurrent = () => number === this.#restNumber;
-    showAlert("", "rest");
+    for (const source of ["rest", "strip"]) showAlert("", source); // of the previous state
     this.#requestImages(false);
     storeInAddress(this.query());
     const query = this.query();
