@@ -28,7 +28,7 @@ from crowdgan_density.boxes import valid_full_boxes
 from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate_estimates, spearman
 from crowdgan_density.ground_plane.calibration import calibrate_camera
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-from crowdgan_density.ground_plane.groups import find_groups, hull_density
+from crowdgan_density.ground_plane.groups import group_densities
 from crowdgan_density.image_plane.kernel import local_densities
 from crowdgan_density.level_of_service_scales import parse_scale
 
@@ -144,8 +144,8 @@ def evaluate_methods(frames: list[SurveyedFrame]) -> dict[str, tuple[EvaluationR
     estimators = {name: fit_estimator(name, scenes) for name in (*PUBLISHED, "ground", "voronoi")}
     estimators |= {f"{name}, one camera": fit_estimator(name, scenes, **shared) for name in ("ground", "voronoi")}
     disc_means = [float(disc_densities(frame.surveyed_m).mean()) for frame in frames]
-    hull_densities = [hull_density(frame.surveyed_m, find_groups(frame.surveyed_m)) for frame in frames]
-    occupied = [density and density[0] for density in hull_densities]
+    densities = [group_densities(frame.surveyed_m) for frame in frames]
+    occupied = [None if density is None else density.mean_per_m2 for density in densities]
     estimates = estimate_densities(list(estimators.values()), scenes)
     return {
         name: (evaluate_known(method_estimates, disc_means), evaluate_known(method_estimates, occupied))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crowdgan_density.evaluation.metrics import evaluate
     from crowdgan_density.ground_plane.calibration import calibrate_camera
     from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-    from crowdgan_density.ground_plane.report import report_scenes
+    from crowdgan_density.ground_plane.report import camera_warnings, report_rows, report_scenes
     from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
     from crowdgan_density.ground_plane.voronoi_cells import local_densities_per_m2, voronoi_cells
     from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
@@ -36,10 +36,12 @@ __all__ = [
     "ThresholdEstimator",
     "VoronoiEstimator",
     "calibrate_camera",
+    "camera_warnings",
     "evaluate",
     "level_of_service",
     "local_densities_per_m2",
     "read_ground_truth",
+    "report_rows",
     "report_scenes",
     "voronoi_cells",
 ]
@@ -57,10 +59,12 @@ __getattr__, __dir__ = attach(
         "ThresholdEstimator": "image_plane.counting",
         "VoronoiEstimator": "ground_plane.voronoi",
         "calibrate_camera": "ground_plane.calibration",
+        "camera_warnings": "ground_plane.report",
         "evaluate": "evaluation.metrics",
         "level_of_service": "level_of_service_scales",
         "local_densities_per_m2": "ground_plane.voronoi_cells",
         "read_ground_truth": "evaluation.ground_truth",
+        "report_rows": "ground_plane.report",
         "report_scenes": "ground_plane.report",
         "voronoi_cells": "ground_plane.voronoi_cells",
     },

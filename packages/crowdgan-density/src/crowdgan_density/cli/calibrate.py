@@ -23,6 +23,7 @@ from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import (
     CameraReport,
     ImageReport,
+    camera_warnings,
     report_rows,
     report_scenes,
     report_shared_camera,
@@ -79,10 +80,11 @@ def command(
         fitted = estimator.fit(result.scenes)
         shared = report_shared_camera(fitted, result.scenes)
         reports = report_scenes(fitted, result.scenes, workers=read.workers, progress=progress)
+    warnings = camera_warnings(fitted, result.scenes)
     if as_json:
-        click.echo(json.dumps(_to_json(fitted, shared, reports), indent=2))
+        click.echo(json.dumps(_to_json(fitted, shared, reports, warnings), indent=2))
     else:
-        _print(fitted, shared, reports)
+        _print(fitted, shared, reports, warnings)
     print_skipped(result.skipped)
     if out is not None:
         write_table(report_rows(reports, fitted.class_bounds.values), out, overwrite=overwrite)
@@ -90,18 +92,27 @@ def command(
 
 
 def _to_json(
-    estimator: GroundPlaneEstimator, shared: CameraReport | None, reports: Sequence[ImageReport]
+    estimator: GroundPlaneEstimator,
+    shared: CameraReport | None,
+    reports: Sequence[ImageReport],
+    warnings: Sequence[str],
 ) -> dict[str, Any]:
     return {
         "scale": estimator.scale,
         "classes": list(estimator.classes),
         "shared_camera": asdict(shared) if shared is not None else None,
         "pictures": [asdict(report) for report in reports],
+        "warnings": list(warnings),
     }
 
 
-def _print(estimator: GroundPlaneEstimator, shared: CameraReport | None, reports: Sequence[ImageReport]) -> None:
-    reasons = list(dict.fromkeys(report.reason for report in reports if report.reason is not None))
+def _print(
+    estimator: GroundPlaneEstimator,
+    shared: CameraReport | None,
+    reports: Sequence[ImageReport],
+    warnings: Sequence[str],
+) -> None:
+    notes = list(dict.fromkeys(note for report in reports for note in _notes(report)))
     has_camera_columns = shared is None
     headers = ["image", "people", *(CAMERA_HEADERS if has_camera_columns else []), *DENSITY_HEADERS, *LEVEL_HEADERS]
     rows = [
@@ -110,7 +121,7 @@ def _print(estimator: GroundPlaneEstimator, shared: CameraReport | None, reports
             str(report.person_count),
             *(_camera_cells(report.camera) if has_camera_columns else []),
             *_density_cells(report),
-            *_level_cells(report, reasons),
+            *_level_cells(report, notes),
         ]
         for report in reports
     ]
@@ -123,8 +134,10 @@ def _print(estimator: GroundPlaneEstimator, shared: CameraReport | None, reports
     click.echo(printable(f"estimated: {num_estimated} of {len(reports)}; levels: {classes}"))
     if any(camera is not None and not camera.focal_length_known for camera in (shared, *(r.camera for r in reports))):
         click.echo("~ focal length unknown: the most probable from 24 to 50 mm; the interval covers this range")
-    for number, reason in enumerate(reasons, 1):
-        click.echo(printable(f"({number}) unknown: {reason}"))
+    for number, note in enumerate(notes, 1):
+        click.echo(printable(f"({number}) {note}"))
+    for warning in warnings:
+        click.echo(printable(f"warning: {warning}"))
 
 
 def _camera_cells(camera: CameraReport | None) -> list[str]:
@@ -134,11 +147,16 @@ def _camera_cells(camera: CameraReport | None) -> list[str]:
     return [f"{camera.height_m:.1f}", f"{camera.pitch_deg:.1f}", f"{sign}{camera.focal_length_px:.0f}"]
 
 
-def _level_cells(report: ImageReport, reasons: Sequence[str]) -> list[str]:
-    """Levels of the density and of the peak, or the number of the reason why they are unknown."""
-    if report.reason is not None:
-        return ["", f"({reasons.index(report.reason) + 1})"]
-    return [report.level or "", report.peak_level or ""]
+def _notes(report: ImageReport) -> list[str]:
+    """Reason why the density is unknown, and warnings, as printed below the table."""
+    reason = [] if report.reason is None else [f"unknown: {report.reason}"]
+    return reason + [f"warning: {warning}" for warning in report.warnings]
+
+
+def _level_cells(report: ImageReport, notes: Sequence[str]) -> list[str]:
+    """Levels of the density and of the peak, and the numbers of notes."""
+    numbers = "".join(f" ({notes.index(note) + 1})" for note in _notes(report))
+    return [report.level or "", f"{report.peak_level or ''}{numbers}".strip()]
 
 
 def _density_cells(report: ImageReport) -> list[str]:

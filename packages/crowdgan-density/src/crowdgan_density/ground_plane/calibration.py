@@ -125,16 +125,13 @@ def calibrate_camera(boxes_xywh: Boxes, size: tuple[int, int], focal_length_px: 
     Raises:
         DensityError: fewer than two boxes, or a box that is not finite or has no size.
     """
-    if len(boxes_xywh) < 2 or not (np.isfinite(boxes_xywh).all() and (boxes_xywh[:, 2:] > 0).all()):
-        raise DensityError("the boxes cannot be used for calibration; give 2 or more finite boxes with a size above 0")
+    _check_boxes(boxes_xywh)
     feet, heads = _feet_and_head_rows(boxes_xywh, size)
     if focal_length_px is not None:
         focals = np.array([focal_length_px])
     else:
         focals = np.geomspace(*PRIOR_FOCAL_RANGE_35MM, NUM_PRIOR_FOCALS) / 36 * max(size)
-    first, last, step = np.radians(PITCH_RANGE_DEG)
-    coarse = np.arange(first, last + step / 2, step)
-    by_focal = [_fine_pitches(feet, heads, focal, coarse) for focal in focals]
+    by_focal = [_fine_pitches(feet, heads, focal, _coarse_pitches()) for focal in focals]
     pitches, log_heights, scores = (np.concatenate(arrays) for arrays in zip(*by_focal, strict=True))
     weights = np.exp(scores - scores.max())
     return CameraPosterior(
@@ -144,6 +141,17 @@ def calibrate_camera(boxes_xywh: Boxes, size: tuple[int, int], focal_length_px: 
         weights=weights / weights.sum(),
         size=size,
     )
+
+
+def focal_length_log_evidence(boxes_xywh: Boxes, size: tuple[int, int], focal_lengths_px: FloatArray) -> FloatArray:
+    """Log probability of people's boxes, up to a constant, for each focal length, `[num_focal_lengths]`.
+
+    Arguments and errors are those of `calibrate_camera`; pitches and camera heights are integrated out.
+    """
+    _check_boxes(boxes_xywh)
+    feet, heads = _feet_and_head_rows(boxes_xywh, size)
+    scores = [_fine_pitches(feet, heads, focal, _coarse_pitches())[2] for focal in focal_lengths_px.tolist()]
+    return np.array([np.log(np.exp(item - item.max()).sum()) + item.max() for item in scores])
 
 
 def relative_heights(boxes_xywh: Boxes, camera: Camera) -> FloatArray:
@@ -167,6 +175,17 @@ def inlier_mask(boxes_xywh: Boxes, camera: Camera) -> BoolArray:
 def height_residual(boxes_xywh: Boxes, camera: Camera) -> float:
     """Relative standard deviation of people's heights for a camera; at least one box, all of them inliers."""
     return float(np.log(relative_heights(boxes_xywh, camera)).std())
+
+
+def _check_boxes(boxes_xywh: Boxes) -> None:
+    if len(boxes_xywh) < 2 or not (np.isfinite(boxes_xywh).all() and (boxes_xywh[:, 2:] > 0).all()):
+        raise DensityError("the boxes cannot be used for calibration; give 2 or more finite boxes with a size above 0")
+
+
+def _coarse_pitches() -> FloatArray:
+    """Pitches of the first pass in radians, `[num_pitches]`."""
+    first, last, step = np.radians(PITCH_RANGE_DEG)
+    return np.arange(first, last + step / 2, step)
 
 
 def _feet_and_head_rows(boxes_xywh: Boxes, size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:

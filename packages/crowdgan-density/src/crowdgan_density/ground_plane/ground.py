@@ -65,7 +65,9 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
         pooled = pool_views(views)
         cameras = calibrate_cameras(pooled, self.known_focal_length_px(pooled))
         if isinstance(cameras, str):
-            raise ConfigError(f"{self.name}: the shared camera cannot be calibrated: {cameras}")
+            raise ConfigError(
+                f"{self.name}: the shared camera cannot be calibrated: {cameras}; are all images of one fixed camera?"
+            )
         triples = [(item.height_m, math.degrees(item.pitch_rad), item.focal_length_px) for item in cameras]
         return replace(self, cameras=tuple(number for triple in triples for number in triple))
 

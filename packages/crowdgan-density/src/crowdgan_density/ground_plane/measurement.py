@@ -1,8 +1,8 @@
 """Density on the ground of one image, from a projection of its people onto the ground.
 
-The positions of people's feet on the ground form groups; the density is that of the people in the visible part of the
-groups' hulls (`groups`), corrected for people occluded by nearer ones (`occlusion`). Camera uncertainty is propagated:
-the densities for equally probable cameras, with sampling variation added, give the 95 % interval.
+The positions of people's feet on the ground form groups; the density is that of the people in the groups' hulls
+(`groups`), corrected for people occluded by nearer ones (`occlusion`). Uncertainty is propagated: the densities for
+equally probable cameras and for the possible groupings, with sampling variation added, give the 95 % interval.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from crowdgan_core.scenes.camera import Camera
-from crowdgan_core.utils.arrays import BoolArray, Boxes, FloatArray, IndexArray, Points
+from crowdgan_core.utils.arrays import BoolArray, Boxes, FloatArray, Points
 from crowdgan_density.ground_plane.calibration import (
     LOG_HEIGHT_SD,
     calibrate_camera,
@@ -23,7 +23,7 @@ from crowdgan_density.ground_plane.calibration import (
     inlier_mask,
     relative_heights,
 )
-from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, find_groups, hull_density
+from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, GroupDensities, find_groups, group_densities
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.occlusion import occluded_fraction
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, visible_ground
@@ -38,8 +38,9 @@ NUM_CAMERAS = 12
 MIN_INLIER_FRACTION = 0.6
 """Minimum fraction of the boxes that must be consistent with one camera over flat ground."""
 
-MAX_INTERVAL_RATIO = 8.0
-"""Ratio of upper to lower bound of the interval above which the density is unknown."""
+MAX_CAMERA_RATIO = 8.0
+"""Ratio of upper to lower 95 % bound over cameras and groupings, without sampling variation, above which the density
+is unknown."""
 
 RESIDUAL_RANGE = (0.02, 0.088)
 """Minimum and maximum relative standard deviation of people's heights for the camera. Synthetic crowds have 0.05 to
@@ -51,10 +52,6 @@ MAX_TILT = 0.2
 
 TILT_SDS = 4.0
 """Number of standard errors from which such a change is significant."""
-
-RELATIVE_SAMPLING_SD = 1.0
-"""Relative standard deviation of the density of one person's area of ground; people keep distances, so the density of
-n people varies by less than this divided by √n."""
 
 NORMAL_NINTHS = (-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593)
 """Nine values that represent equal fractions of a standard normal distribution."""
@@ -142,26 +139,23 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
     if isinstance(best, Homography) and (problem := homography_problem(view, best)) is not None:
         return problem
     inliers = _inliers(view, best)
-    groups = _find_groups(view, best, inliers)
-    estimates = [_estimate_density(view, projection, groups) for projection in projections]
-    defined = [estimate for estimate in estimates if estimate is not None]
-    if len(defined) <= len(projections) / 2:
+    densities = [found for item in projections if (found := _estimate_densities(view, item)) is not None]
+    if len(densities) <= len(projections) / 2:
         return NO_GROUP
-    densities, people = zip(*defined, strict=True)
+    low, high = _interval(densities, sampled=False)
+    if high > MAX_CAMERA_RATIO * low:
+        return NO_PERSPECTIVE
     positions = best.ground_from_pixels(view.feet_px[view.in_region & inliers])
     positions = positions[np.isfinite(positions).all(axis=1)]
     visible = _visible_fraction(view.boxes_xywh[inliers], best, positions)
-    log_densities = np.log(densities) - math.log(visible)
-    low, high = _interval(log_densities, float(np.mean(people)))
-    if high > MAX_INTERVAL_RATIO * low:
-        return NO_PERSPECTIVE
+    low, high = _interval(densities, sampled=True)
     return GroundMeasurement(
         view=view,
-        density_per_m2=float(np.exp(np.median(log_densities))),
-        interval_per_m2=(low, high),
+        density_per_m2=float(np.median([item.mean_per_m2 for item in densities]) / visible),
+        interval_per_m2=(low / visible, high / visible),
         projection=best,
         positions_m=positions,
-        groups_m=tuple(best.ground_from_pixels(view.feet_px[group]) for group in groups),
+        groups_m=tuple(positions[group] for group in find_groups(positions)),
         people_per_position=float(_people_per_inlier(view, inliers) / visible),
         residual=None if isinstance(best, Homography) else height_residual(view.boxes_xywh[inliers], best),
     )
@@ -210,23 +204,13 @@ def calibrate_cameras(view: MeasuredView, focal_length_px: float | None) -> list
     return [best, *posterior.quantile_cameras(NUM_CAMERAS)]
 
 
-def _find_groups(view: MeasuredView, projection: GroundProjection, inliers: BoolArray) -> list[IndexArray]:
-    """Groups of people on the ground, as indices into the view's people."""
-    people = np.flatnonzero(view.in_region & inliers)
-    positions = projection.ground_from_pixels(view.feet_px[people])
-    on_ground = np.isfinite(positions).all(axis=1)
-    return [people[on_ground][group] for group in find_groups(positions[on_ground])]
-
-
-def _estimate_density(
-    view: MeasuredView, projection: GroundProjection, groups: Sequence[IndexArray]
-) -> tuple[float, int] | None:
-    """Density in persons/m² for one projection, and the number of people it is computed from."""
-    inliers = _inliers(view, projection)
-    positions = projection.ground_from_pixels(view.feet_px)
-    usable = view.in_region & inliers & np.isfinite(positions).all(axis=1)
-    estimate = hull_density(positions, [group[usable[group]] for group in groups])
-    return None if estimate is None else (estimate[0] * _people_per_inlier(view, inliers), estimate[1])
+def _estimate_densities(view: MeasuredView, projection: GroundProjection) -> GroupDensities | None:
+    """Densities on the ground that groups occupy, for one projection; None if no group spans an area."""
+    inliers = view.in_region & _inliers(view, projection)
+    positions = projection.ground_from_pixels(view.feet_px[inliers])
+    densities = group_densities(positions[np.isfinite(positions).all(axis=1)])
+    num_inliers, num_people = int(np.count_nonzero(inliers)), int(np.count_nonzero(view.in_region))
+    return None if densities is None else densities.including_outliers(num_inliers, num_people)
 
 
 def _people_per_inlier(view: MeasuredView, inliers: BoolArray) -> float:
@@ -247,10 +231,17 @@ def _inliers(view: MeasuredView, projection: GroundProjection) -> BoolArray:
     return inlier_mask(view.boxes_xywh, projection)
 
 
-def _interval(log_densities: FloatArray, people: float) -> tuple[float, float]:
-    """Bounds of the density over the projections, with sampling variation added."""
-    sampling = RELATIVE_SAMPLING_SD / math.sqrt(people) * np.array(NORMAL_NINTHS)
-    low, high = np.exp(np.quantile(log_densities[:, None] + sampling, INTERVAL_QUANTILES))
+def _interval(densities: Sequence[GroupDensities], *, sampled: bool) -> tuple[float, float]:
+    """Bounds of the density in persons/m² over projections and groupings, and over sampling variation if `sampled`."""
+    logs = np.concatenate([item.log_densities for item in densities])
+    weights = np.concatenate([item.weights for item in densities])
+    if sampled:
+        sds = np.sqrt(np.concatenate([item.sampling_variances for item in densities]))
+        logs = (logs[:, None] + sds[:, None] * np.array(NORMAL_NINTHS)).ravel()
+        weights = np.repeat(weights, len(NORMAL_NINTHS))
+    order = np.argsort(logs)
+    probabilities = np.cumsum(weights[order])
+    low, high = np.exp(np.interp(np.multiply(INTERVAL_QUANTILES, probabilities[-1]), probabilities, logs[order]))
     return float(low), float(high)
 
 

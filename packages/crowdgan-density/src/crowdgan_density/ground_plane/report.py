@@ -15,6 +15,12 @@ from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_density.ground_plane.calibration import height_residual, inlier_mask
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.measurement import GroundMeasurement
+from crowdgan_density.ground_plane.plausibility import (
+    camera_height_warning,
+    focal_length_warning,
+    shared_camera_warning,
+)
 from crowdgan_density.ground_plane.view import MeasuredView, pool_views
 from crowdgan_density.level_of_service_scales import level_of_service
 
@@ -59,6 +65,8 @@ class ImageReport:
     """Fraction of the people whose local density is above each class boundary of the scale."""
     reason: str | None = None
     """Reason why the density is unknown; None if it is known."""
+    warnings: tuple[str, ...] = ()
+    """Reasons to distrust the density."""
 
     def __repr__(self) -> str:
         """For example `ImageReport('273271,c9db', 31 people, 0.84 persons/m², 0.66–1.07, level 'D')`."""
@@ -89,6 +97,7 @@ def report_scene(estimator: GroundPlaneEstimator, scene: Scene) -> ImageReport:
         level=level_of_service(measurement.density_per_m2, estimator.scale),
         peak_level=level_of_service(measurement.peak_per_m2, estimator.scale),
         fractions_above=tuple(map(measurement.fraction_above, estimator.class_bounds.values)),
+        warnings=_image_warnings(estimator, measurement),
     )
 
 
@@ -131,6 +140,38 @@ def report_shared_camera(estimator: GroundPlaneEstimator, scenes: Sequence[Scene
     return _report_camera(estimator, pooled, estimator.shared_cameras(pooled.size)[0])
 
 
+def camera_warnings(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -> list[str]:
+    """Reasons to distrust the cameras of all images together: their focal lengths, or a shared camera.
+
+    Args:
+        estimator: fitted already.
+        scenes: scenes of full images.
+    """
+    if estimator.homography is not None:
+        return []
+    views = [MeasuredView.from_scene(scene) for scene in scenes]
+    warnings = [_focal_length_warning(estimator, views)]
+    if estimator.cameras:
+        camera = estimator.shared_cameras(views[0].size)[0]
+        names = [scene.source_name for scene in scenes]
+        warnings += [camera_height_warning(camera), shared_camera_warning(names, views, camera)]
+    return [warning for warning in warnings if warning is not None]
+
+
+def _image_warnings(estimator: GroundPlaneEstimator, measurement: GroundMeasurement) -> tuple[str, ...]:
+    """Reasons to distrust the camera calibrated from one image; none with a shared camera or a homography."""
+    camera = measurement.projection
+    if estimator.cameras or not isinstance(camera, Camera):
+        return ()
+    warnings = (_focal_length_warning(estimator, [measurement.view]), camera_height_warning(camera))
+    return tuple(warning for warning in warnings if warning is not None)
+
+
+def _focal_length_warning(estimator: GroundPlaneEstimator, views: Sequence[MeasuredView]) -> str | None:
+    known = [(view, focal) for view in views if (focal := estimator.known_focal_length_px(view)) is not None]
+    return focal_length_warning(known)
+
+
 def _report_row(report: ImageReport, bounds_per_m2: Sequence[float]) -> dict[str, Any]:
     camera, interval = report.camera, report.interval_per_m2
     fractions = report.fractions_above or [None] * len(bounds_per_m2)
@@ -153,6 +194,7 @@ def _report_row(report: ImageReport, bounds_per_m2: Sequence[float]) -> dict[str
         "focal_length_known": None if camera is None else camera.focal_length_known,
         "residual": None if camera is None else camera.residual,
         "reason": report.reason,
+        "warnings": "; ".join(report.warnings) or None,
     }
 
 

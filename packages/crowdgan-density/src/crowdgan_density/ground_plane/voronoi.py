@@ -21,8 +21,12 @@ from crowdgan_core.utils.arrays import FloatArray, IndexArray, Points
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.ground_layers import voronoi_cell_layers
 from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, find_groups, group_hull
-from crowdgan_density.ground_plane.measurement import RELATIVE_SAMPLING_SD, GroundMeasurement
+from crowdgan_density.ground_plane.measurement import GroundMeasurement
 from crowdgan_density.ground_plane.voronoi_cells import interior_cell_areas, interior_cells
+
+RELATIVE_CELL_SD = 1.5
+"""Relative standard deviation of a density computed from the cell of one person, ours; from n cells, it is this divided
+by √n. Larger than that of hulls, since cells inside groups are those of few people."""
 
 INTERVAL_SDS = 1.96
 """Half the width of a 95 % interval of a normal distribution, in standard deviations."""
@@ -94,7 +98,7 @@ class VoronoiEstimator(GroundPlaneEstimator):
 
 def _interval(measurement: GroundMeasurement, density_per_m2: float, people: int) -> tuple[float, float]:
     """The measurement's interval around another density, widened since it is computed from fewer people."""
-    variance = INTERVAL_SDS**2 * RELATIVE_SAMPLING_SD**2 * (1 / people - 1 / len(measurement.positions_m))
+    variance = INTERVAL_SDS**2 * RELATIVE_CELL_SD**2 * (1 / people - 1 / len(measurement.positions_m))
     low, high = (math.log(bound / measurement.density_per_m2) for bound in measurement.interval_per_m2)
     return (
         density_per_m2 * math.exp(-math.sqrt(low**2 + variance)),
