@@ -128,7 +128,7 @@ def _print(
     print_table(headers, rows, left=("image",))
     if shared is not None:
         height, pitch, focal = _camera_cells(shared)
-        click.echo(f"shared camera: {height} m high, {pitch}° down, {focal} px, residual {shared.residual:.1%}")
+        click.echo(f"shared camera: {height} m high, {pitch}° down, {focal} px, residual {_residual_cell(shared)}")
     num_estimated = sum(report.reason is None for report in reports)
     classes = f"{estimator.scale} ({', '.join(estimator.classes)})"
     click.echo(printable(f"estimated: {num_estimated} of {len(reports)}; levels: {classes}"))
@@ -147,6 +147,10 @@ def _camera_cells(camera: CameraReport | None) -> list[str]:
     return [f"{camera.height_m:.1f}", f"{camera.pitch_deg:.1f}", f"{sign}{camera.focal_length_px:.0f}"]
 
 
+def _residual_cell(camera: CameraReport | None) -> str:
+    return NO_VALUE if camera is None or camera.residual is None else f"{camera.residual:.1%}"
+
+
 def _notes(report: ImageReport) -> list[str]:
     """Reason why the density is unknown, and warnings, as printed below the table."""
     reason = [] if report.reason is None else [f"unknown: {report.reason}"]
@@ -163,5 +167,9 @@ def _density_cells(report: ImageReport) -> list[str]:
     if report.density_per_m2 is None or report.interval_per_m2 is None or report.peak_per_m2 is None:
         return [NO_VALUE] * 4
     low, high = report.interval_per_m2
-    residual = NO_VALUE if report.camera is None else f"{report.camera.residual:.1%}"
-    return [residual, f"{report.density_per_m2:.2f}", f"{low:.2f}–{high:.2f}", f"{report.peak_per_m2:.2f}"]
+    return [
+        _residual_cell(report.camera),
+        f"{report.density_per_m2:.2f}",
+        f"{low:.2f}–{high:.2f}",
+        f"{report.peak_per_m2:.2f}",
+    ]

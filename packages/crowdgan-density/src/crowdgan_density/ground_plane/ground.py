@@ -22,8 +22,10 @@ from crowdgan_core.scenes.camera import Camera, focal_length_px
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_density.boxes import missing_boxes_reason, valid_full_boxes
 from crowdgan_density.ground_plane.ground_layers import occupied_ground_layers
+from crowdgan_density.ground_plane.head_points import CAMERA_NEEDED, boxes_of_heads, correct_for_heights, has_only_heads
 from crowdgan_density.ground_plane.homography import read_homography
 from crowdgan_density.ground_plane.measurement import GroundMeasurement, calibrate_cameras, measure_ground
+from crowdgan_density.ground_plane.perspective import cameras_of_perspective, check_perspective
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, pool_views
 from crowdgan_density.level_of_service_estimator import LevelOfServiceEstimator
 
@@ -33,7 +35,8 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
     """Persons/m² on the ground, camera calibrated from people's heights.
 
     Needs at least 5 people with full boxes who stand on flat ground, and an upright camera. The focal length is that
-    of the option, else that of the EXIF data; if both are missing, the interval covers 24 to 50 mm.
+    of the option, else that of the EXIF data; if both are missing, the interval covers 24 to 50 mm. People of whom only
+    the head is annotated need a given homography, camera or perspective.
     """
 
     name: ClassVar[str] = "ground"
@@ -42,6 +45,9 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
     shared_camera: bool = option(False, "calibrate one camera from all images")
     homography: Path | None = option(None, "JSON file with image_to_ground_m; replaces calibration")
     cameras: tuple[float, ...] = option((), "shared cameras: height in m, pitch in degrees, focal length in px, …")
+    perspective: tuple[float, ...] = option(
+        (), "row in px, px per metre there, and the same for a second row, on the ground; replaces calibration"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,6 +55,8 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
             raise ConfigError(f"{self.name}: focal_mm35 is {self.focal_mm35}; it must be above 0")
         if len(self.cameras) % 3:
             raise ConfigError(f"{self.name}: cameras has {len(self.cameras)} numbers; it must have three per camera")
+        if self.perspective:
+            check_perspective(self.perspective, self.name)
 
     def fit(self, scenes: Iterable[Scene]) -> GroundPlaneEstimator:
         """With `shared_camera`, the estimator with cameras calibrated from the people of all scenes; else itself.
@@ -56,7 +64,7 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
         Raises:
             ConfigError: `shared_camera` with images of several sizes, or the camera is unknown.
         """
-        if not self.shared_camera or self.cameras or self.homography is not None:
+        if not self.shared_camera or self.cameras or self.perspective or self.homography is not None:
             return self
         views = [MeasuredView.from_scene(scene) for scene in scenes]
         sizes = {view.size for view in views}
@@ -92,18 +100,40 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
 
     def measure(self, scene: Scene) -> GroundMeasurement | str:
         """Positions and density of a scene's people on the ground; or the reason why the density is unknown."""
+        if has_only_heads(scene):
+            return self._measure_heads(scene)
         view = MeasuredView.from_scene(scene)
         if reason := missing_boxes_reason(scene, valid_full_boxes(scene)):
             return reason
-        projections = self._projections(view)
+        projections = self._known_projections(view) or calibrate_cameras(view, self.known_focal_length_px(view))
         return projections if isinstance(projections, str) else measure_ground(view, projections)
 
-    def _projections(self, view: MeasuredView) -> Sequence[GroundProjection] | str:
+    def _measure_heads(self, scene: Scene) -> GroundMeasurement | str:
+        """As `measure`, for a scene in which only heads are annotated: people are standing and of mean height."""
+        view = MeasuredView.from_scene(scene)
+        projections = self._known_projections(view)
+        if not projections:
+            return CAMERA_NEEDED
+        focal_length_px = self.known_focal_length_px(view)
+        boxes = boxes_of_heads(scene, projections[0], focal_length_px)
+        if isinstance(boxes, str):
+            return boxes
+        measurement = measure_ground(MeasuredView.from_boxes(scene, boxes, heights_measured=False), projections)
+        return (
+            measurement
+            if isinstance(measurement, str)
+            else correct_for_heights(measurement, view.size, focal_length_px)
+        )
+
+    def _known_projections(self, view: MeasuredView) -> Sequence[GroundProjection]:
+        """The given projections, the most probable one first; empty if the camera must be calibrated."""
         if self.homography is not None:
             return [read_homography(self.homography, view.size)]
         if self.cameras:
             return self.shared_cameras(view.size)
-        return calibrate_cameras(view, self.known_focal_length_px(view))
+        if self.perspective:
+            return cameras_of_perspective(self.perspective, view.size, self.known_focal_length_px(view))
+        return []
 
     def shared_cameras(self, size: tuple[int, int]) -> list[Camera]:
         """The cameras of the option `cameras` for images of `size` (height, width), the most probable one first."""

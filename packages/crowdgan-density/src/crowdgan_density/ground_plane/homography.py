@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +37,32 @@ class Homography:
         left, right = (self.ground_from_pixels(pixels + np.array([shift, 0.0])) for shift in (-0.5, 0.5))
         return np.asarray(np.linalg.norm(right - left, axis=1))
 
+    def at_height(self, height_m: float, size: tuple[int, int], focal_length_px: float | None) -> Homography | None:
+        """The homography of a plane at a height above the ground in metres; None if the camera is not determined.
+
+        Source: the camera of a homography is that of Zhang, "A flexible new technique for camera calibration", PAMI
+        2000, for square pixels and the principal point at the image centre.
+
+        Args:
+            height_m: height of the plane above the ground in metres.
+            size: `(height, width)` of the image in pixels.
+            focal_length_px: focal length in pixels; None: that of the homography.
+        """
+        to_centre = np.array([[1.0, 0.0, -size[1] / 2], [0.0, 1.0, -size[0] / 2], [0.0, 0.0, 1.0]])
+        columns = to_centre @ np.linalg.inv(np.array(self.matrix))
+        columns /= np.abs(columns).max()
+        focal = focal_length_px or _focal_length(columns)
+        if focal is None:
+            return None
+        rays = np.diag([1 / focal, 1 / focal, 1.0]) @ columns
+        rays /= math.sqrt(float(np.linalg.norm(rays[:, 0]) * np.linalg.norm(rays[:, 1])))
+        up = np.cross(rays[:, 0], rays[:, 1])
+        if up @ rays[:, 2] > 0:  # the camera is above the ground
+            up = -up
+        rays[:, 2] += height_m * up
+        matrix = np.linalg.inv(np.linalg.inv(to_centre) @ np.diag([focal, focal, 1.0]) @ rays)
+        return Homography(matrix=tuple(tuple(row) for row in matrix.tolist()))
+
     def pixels_from_ground(self, ground_m: Points) -> Points:
         """Pixels of ground positions, `[num_points, 2]`; NaN if a position has no projection."""
         return _apply(np.linalg.inv(np.array(self.matrix)), ground_m)
@@ -67,6 +94,18 @@ def read_homography(path: Path, size: tuple[int, int]) -> Homography:
             raise ConfigError(f"{path}: image_size must be [width, height] in pixels")
         matrix = matrix @ np.diag([sides[0] / size[1], sides[1] / size[0], 1.0])
     return Homography(matrix=tuple(tuple(row) for row in matrix.tolist()))
+
+
+def _focal_length(columns: FloatArray) -> float | None:
+    """Focal length in pixels from a map from the ground to centred pixels, 3 x 3; None if it has none.
+
+    The axes of the ground have equal length and are perpendicular: two linear equations for 1/f².
+    """
+    (x1, x2), (y1, y2), (z1, z2) = columns[:, :2].tolist()
+    factors = np.array([x1 * x2 + y1 * y2, x1**2 + y1**2 - x2**2 - y2**2])
+    constants = np.array([z1 * z2, z1**2 - z2**2])
+    inverse_square = -float(factors @ constants) / float(factors @ factors) if factors.any() else 0.0
+    return 1 / math.sqrt(inverse_square) if inverse_square > 0 else None
 
 
 def _apply(matrix: FloatArray, points: Points) -> Points:

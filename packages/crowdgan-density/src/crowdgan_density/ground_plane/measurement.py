@@ -99,7 +99,7 @@ class GroundMeasurement:
     people_per_position: float
     """At least 1: accounts for people with outlier boxes and for occluded people."""
     residual: float | None
-    """Relative standard deviation of people's heights for the camera; None with a homography."""
+    """Relative standard deviation of people's heights for the camera; None with a homography, or for heads only."""
 
     def __repr__(self) -> str:
         """For example `GroundMeasurement(0.84 persons/m², 0.66–1.07, 31 positions, 2 groups)`."""
@@ -136,7 +136,7 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         projections: equally probable projections, the best one first.
     """
     best = projections[0]
-    if isinstance(best, Homography) and (problem := homography_problem(view, best)) is not None:
+    if isinstance(best, Homography) and view.heights_measured and (problem := homography_problem(view, best)):
         return problem
     inliers = _inliers(view, best)
     densities = [found for item in projections if (found := _estimate_densities(view, item)) is not None]
@@ -157,7 +157,7 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         positions_m=positions,
         groups_m=tuple(positions[group] for group in find_groups(positions)),
         people_per_position=float(_people_per_inlier(view, inliers) / visible),
-        residual=None if isinstance(best, Homography) else height_residual(view.boxes_xywh[inliers], best),
+        residual=_residual(view, best, inliers),
     )
 
 
@@ -223,6 +223,12 @@ def _visible_fraction(boxes_xywh: Boxes, projection: GroundProjection, positions
     if isinstance(projection, Homography) or len(positions_m) < MIN_GROUP_PEOPLE:
         return 1.0
     return 1.0 - occluded_fraction(positions_m, boxes_xywh, projection)
+
+
+def _residual(view: MeasuredView, projection: GroundProjection, inliers: BoolArray) -> float | None:
+    if isinstance(projection, Homography) or not view.heights_measured:
+        return None
+    return height_residual(view.boxes_xywh[inliers], projection)
 
 
 def _inliers(view: MeasuredView, projection: GroundProjection) -> BoolArray:

@@ -30,7 +30,7 @@ FOCAL_FACTORS = (0.25, 1 / 3, 0.5, 2 / 3, 1.5, 2.0, 3.0, 4.0)
 MIN_LOG_EVIDENCE_RATIO = 7.0
 """Log of the ratio of the evidence for another focal length to that for the stated one above which there is a
 warning, ours. 300 synthetic scenes with exact focal lengths have at most 4.9, and with 20 % outlier boxes one in 100
-has more. With a third of the focal length 75 % of the scenes have more, with half of it 45 %, with twice the focal
+has more. With a third of the focal length 70 % of the scenes have more, with half of it 42 %, with twice the focal
 length few: many people in one image, or many images, are needed."""
 
 MAX_IMAGES = 50

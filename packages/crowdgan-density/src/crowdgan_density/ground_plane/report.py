@@ -37,8 +37,8 @@ class CameraReport:
     """Focal length in pixels of the full image."""
     focal_length_known: bool
     """False if the focal length is the most probable one between 24 and 50 mm."""
-    residual: float
-    """Relative standard deviation of people's heights for this camera."""
+    residual: float | None
+    """Relative standard deviation of people's heights for this camera; None if only heads are annotated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,9 @@ def report_scene(estimator: GroundPlaneEstimator, scene: Scene) -> ImageReport:
     return ImageReport(
         image=scene.source_name,
         person_count=scene.person_count,
-        camera=_report_camera(estimator, measurement.view, camera) if isinstance(camera, Camera) else None,
+        camera=_report_camera(estimator, measurement.view, camera, measurement.residual)
+        if isinstance(camera, Camera)
+        else None,
         density_per_m2=measurement.density_per_m2,
         interval_per_m2=measurement.interval_per_m2,
         peak_per_m2=measurement.peak_per_m2,
@@ -137,7 +139,10 @@ def report_shared_camera(estimator: GroundPlaneEstimator, scenes: Sequence[Scene
     if not estimator.cameras:
         return None
     pooled = pool_views([MeasuredView.from_scene(scene) for scene in scenes])
-    return _report_camera(estimator, pooled, estimator.shared_cameras(pooled.size)[0])
+    camera = estimator.shared_cameras(pooled.size)[0]
+    inliers = inlier_mask(pooled.boxes_xywh, camera)
+    residual = height_residual(pooled.boxes_xywh[inliers], camera) if inliers.any() else None
+    return _report_camera(estimator, pooled, camera, residual)
 
 
 def camera_warnings(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -> list[str]:
@@ -163,7 +168,8 @@ def _image_warnings(estimator: GroundPlaneEstimator, measurement: GroundMeasurem
     camera = measurement.projection
     if estimator.cameras or not isinstance(camera, Camera):
         return ()
-    warnings = (_focal_length_warning(estimator, [measurement.view]), camera_height_warning(camera))
+    views = [measurement.view] if measurement.view.heights_measured else []
+    warnings = (_focal_length_warning(estimator, views), camera_height_warning(camera))
     return tuple(warning for warning in warnings if warning is not None)
 
 
@@ -198,11 +204,13 @@ def _report_row(report: ImageReport, bounds_per_m2: Sequence[float]) -> dict[str
     }
 
 
-def _report_camera(estimator: GroundPlaneEstimator, view: MeasuredView, camera: Camera) -> CameraReport:
+def _report_camera(
+    estimator: GroundPlaneEstimator, view: MeasuredView, camera: Camera, residual: float | None
+) -> CameraReport:
     return CameraReport(
         height_m=camera.height_m,
         pitch_deg=math.degrees(camera.pitch_rad),
         focal_length_px=camera.focal_length_px,
         focal_length_known=estimator.known_focal_length_px(view) is not None,
-        residual=height_residual(view.boxes_xywh[inlier_mask(view.boxes_xywh, camera)], camera),
+        residual=residual,
     )

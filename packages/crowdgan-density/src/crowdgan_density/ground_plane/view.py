@@ -34,6 +34,8 @@ class MeasuredView:
     """`(height, width)` of the full image in pixels."""
     focal_length_px: float | None
     """Focal length of the full image in pixels; None if unknown."""
+    heights_measured: bool = True
+    """False if the boxes are those of people of mean height, so that their heights contain no information."""
 
     def __repr__(self) -> str:
         """For example `MeasuredView(640x480, 31 people, 28 in the measured region)`."""
@@ -44,20 +46,29 @@ class MeasuredView:
     @classmethod
     def from_scene(cls, scene: Scene) -> MeasuredView:
         """The view of a scene; the measured region is its crop, or the full image."""
-        full_scene = scene if scene.crop is None else scene.crop.full_scene
-        boxes = valid_full_boxes(full_scene)
+        return cls.from_boxes(scene, valid_full_boxes(full_scene(scene)))
+
+    @classmethod
+    def from_boxes(cls, scene: Scene, boxes: Boxes, *, heights_measured: bool = True) -> MeasuredView:
+        """The view of a scene whose people have these full boxes, `[num_people, 4]` in pixels of the full image."""
         feet = boxes[:, :2] + boxes[:, 2:] * [0.5, 1.0]
         left, top = (0.0, 0.0) if scene.crop is None else (scene.crop.left, scene.crop.top)
-        height, width = full_scene.size if scene.crop is None else scene.crop.size
+        height, width = scene.size if scene.crop is None else scene.crop.size
         region = (left, top, left + width, top + height)
         return cls(
             boxes_xywh=boxes,
             feet_px=feet,
             in_region=np.asarray(np.logical_and(feet >= region[:2], feet <= region[2:]).all(axis=1)),
             region_xyxy=region,
-            size=full_scene.size,
-            focal_length_px=full_scene.focal_length_px,
+            size=full_scene(scene).size,
+            focal_length_px=full_scene(scene).focal_length_px,
+            heights_measured=heights_measured,
         )
+
+
+def full_scene(scene: Scene) -> Scene:
+    """The scene of the full image, from which a scene may be a crop."""
+    return scene if scene.crop is None else scene.crop.full_scene
 
 
 def pool_views(views: Sequence[MeasuredView]) -> MeasuredView:
