@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.io.storage import FolderStore, Store
+from crowdgan_core.io.storage import MAX_TEXT_BYTES, FolderStore, Store
 
 MAX_LINE_BYTES = 64 * 2**20
 """Maximum length of a line in bytes, sufficient for a million people in one CrowdHuman annotation."""
@@ -46,12 +46,16 @@ class TextFile:
         """Line number, from 1, and bytes of each line that is not blank.
 
         Raises:
-            DatasetError: the file cannot be read, or a line is longer than `MAX_LINE_BYTES`.
+            DatasetError: the file cannot be read, is larger than `MAX_TEXT_BYTES`, or a line is longer than
+                `MAX_LINE_BYTES`.
         """
         with self.store.open(self.name) as file:
-            number = 0
+            number = num_bytes = 0
             while line := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
+                num_bytes += len(line)
+                if num_bytes > MAX_TEXT_BYTES:
+                    raise DatasetError(f"{self.where}:{number}: the file is larger than {MAX_TEXT_BYTES} bytes")
                 if len(line) > MAX_LINE_BYTES:
                     raise DatasetError(f"{self.where}:{number}: the line is longer than {MAX_LINE_BYTES} bytes")
                 if line.strip():
