@@ -118,6 +118,14 @@ def test_frames_without_an_image_are_problems(tmp_path: Path) -> None:
     assert len(source) == 3
 
 
+def test_images_with_an_invalid_or_repeated_frame_number_are_problems(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, sequence() | {"img1/thumbnail.jpg": image_bytes(1), "img1/1.png": image_bytes(1)})
+    source = open_mot(folder)
+    unnumbered = [f"{folder}/img1/000001.jpg", f"{folder}/img1/thumbnail.jpg"]
+    assert problems(source) == {"images with an invalid or repeated frame number": unnumbered}
+    assert len(source) == 3
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -72,6 +72,9 @@ class MotSequence:
     frames: Mapping[int, str]
     """Names of the images by frame number."""
 
+    unnumbered_images: Sequence[str] = ()
+    """Names of the images whose file name is not a number, or has the number of another one."""
+
     classes: Mapping[str, tuple[str, RowKind | None]] = field(default_factory=lambda: CLASS_KINDS)
     """Name and kind of each class number."""
 
@@ -108,6 +111,7 @@ class MotSource:
         images: dict[str, StoredImage] = {}
         without_image: list[str] = []
         detections: list[str] = []
+        unnumbered: list[str] = []
         for path in paths:
             store = open_store(path)
             sequences = find_sequences(store)
@@ -119,9 +123,15 @@ class MotSource:
                 }
                 images |= {canonical_name(names[frame]): store.image(name) for frame, name in sequence.frames.items()}
                 files.append(read_sequence(sequence, names, without_image))
+                unnumbered += map(store.where, sequence.unnumbered_images)
                 if sequence.annotations == DETECTIONS:
                     detections.append(sequence.file(DETECTIONS).where)
-        errors = list_problems({"annotations without an image": without_image})
+        errors = list_problems(
+            {
+                "annotations without an image": without_image,
+                "images with an invalid or repeated frame number": unnumbered,
+            }
+        )
         counted = list_problems({"sequences with detections, not ground truth": detections}, is_error=False)
         return CollectedReader(self.name, files, images, errors, counted)
 
@@ -139,18 +149,16 @@ def find_sequences(store: Store) -> list[MotSequence]:
         folder = DEFAULT_IMAGE_FOLDER
         if f"{prefix}{SEQUENCE_INFO}" in names:
             folder = _image_folder(TextFile(store, f"{prefix}{SEQUENCE_INFO}"))
-        start = f"{prefix}{folder}/"
-        frames = {
-            int(stem): name
-            for key, name in names.items()
-            if key.startswith(start) and is_image_name(key) and (stem := PurePosixPath(key).stem).isdecimal()
-        }
+        images = [name for key, name in names.items() if key.startswith(f"{prefix}{folder}/") and is_image_name(key)]
+        frames = {int(stem): name for name in images if (stem := PurePosixPath(name).stem).isdecimal()}
+        used = set(frames.values())
         if frames:
             sequence = MotSequence(
                 store=store,
                 prefix=prefix,
                 annotations=GROUND_TRUTH if f"{prefix}{GROUND_TRUTH}" in names else DETECTIONS,
                 frames=dict(sorted(frames.items())),
+                unnumbered_images=[name for name in images if name not in used],
                 classes=_classes(store, prefix) if f"{prefix}{CLASS_NAMES}" in names else CLASS_KINDS,
             )
             sequences.append(sequence)

@@ -47,6 +47,7 @@ class CollectedAnnotations:
         """Number of rows of other classes, by class."""
         self._damaged_images: set[str] = set()
         self._index: dict[str, int] = {}
+        self._index_of_name: dict[str, int] = {}
         self._image_of_row = array("q")
         self._numbers = array("q")
         self._kinds = bytearray()
@@ -58,11 +59,14 @@ class CollectedAnnotations:
 
     def add_image(self, name: str, number: int) -> None:
         """Adds an image, which may have no rows; `number` locates the row with its name."""
+        if name in self._index_of_name:  # most rows; the canonical name takes longer
+            return
         key = canonical_name(name)
         if key not in self._index:
             self._index[key] = len(self.names)
             self.names.append(name)
             self.first_row[key] = self._locate(number)
+        self._index_of_name[name] = self._index[key]
 
     def add_row(
         self,
@@ -76,7 +80,7 @@ class CollectedAnnotations:
     ) -> None:
         """Adds an annotation of the image `name`; None for a box that is not given."""
         self.add_image(name, number)
-        self._image_of_row.append(self._index[canonical_name(name)])
+        self._image_of_row.append(self._index_of_name[name])
         self._numbers.append(number)
         self._kinds.append(kind)
         for field, box in zip(BOX_FIELDS, (full, visible, head), strict=True):
@@ -115,7 +119,7 @@ class CollectedAnnotations:
         """Annotations of one image, in the order of the rows; after `finish`."""
         assert self._arrays is not None
         people, starts, ends = self._arrays
-        index = self._index[canonical_name(name)]
+        index = self._index_of_name[name]
         return people.select(np.arange(starts[index], ends[index]))
 
     def _checked(self, field: str, ignore: BoolArray, may_be_empty: BoolArray | bool) -> Boxes:

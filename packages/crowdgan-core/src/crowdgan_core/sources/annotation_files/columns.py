@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -180,6 +181,7 @@ def _box_columns(header: ColumnHeader, role: str) -> BoxColumns | None:
     names_by_form = {
         form: [[prefix + name for prefix in ROLE_PREFIXES[role] for name in names] for names in form.value]
         for form in Form
+        if form is not Form.POINT or role != "visible"
     }
     complete = [
         form
@@ -188,6 +190,12 @@ def _box_columns(header: ColumnHeader, role: str) -> BoxColumns | None:
     ]
     if Form.SIZE in complete and Form.CORNERS in complete:
         raise header.error(f"the {role} box has both a size and two corners; keep one")
+    is_point = complete == [Form.POINT]
+    if is_point or (not complete and role != "full"):
+        numbers = names_by_form[Form.SIZE][2:] if is_point else itertools.chain.from_iterable(names_by_form.values())
+        partial = dict.fromkeys(name for options in numbers for name in options if name in header)
+        if partial:
+            raise header.error(f"the columns of the {role} box are incomplete, with {', '.join(partial)}")
     if not complete:
         return None
     form = complete[0]  # a point is the last form: a box has columns x, y too
