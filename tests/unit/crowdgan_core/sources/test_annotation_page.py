@@ -15,7 +15,7 @@ from crowdgan_core.sources.annotation_files.columns import (
     ROLE_PREFIXES,
     Form,
 )
-from crowdgan_core.sources.annotation_files.row_kinds import IGNORE_CLASSES, PERSON_CLASSES
+from crowdgan_core.sources.annotation_files.row_kinds import HEAD_CLASSES, IGNORE_CLASSES, PERSON_CLASSES
 from crowdgan_core.sources.detection import open_source
 from crowdgan_core.sources.mot import CLASS_KINDS
 from tests.support.sources import image_bytes, write_files
@@ -66,8 +66,8 @@ def test_the_page_lists_every_column_and_class() -> None:
     assert [prefix for prefix in ROLE_PREFIXES["full"] if f"`{prefix}`" not in PAGE and prefix] == []
     [classes] = re.findall(r"Rows of the classes (.*?)Other classes", PAGE, re.DOTALL)
     words = set(re.findall(r"\w+", classes))
-    plurals = {"persons", "pedestrians", "ignored", "ignore_region"}
-    assert (PERSON_CLASSES | IGNORE_CLASSES) - plurals <= words
+    plurals = {"heads", "persons", "pedestrians", "ignored", "ignore_region"}
+    assert (PERSON_CLASSES | HEAD_CLASSES | IGNORE_CLASSES) - plurals <= words
     assert [number for number in CLASS_KINDS if not re.search(rf"\b{number}\b", PAGE)] == []
 
 

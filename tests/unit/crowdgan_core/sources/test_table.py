@@ -133,6 +133,15 @@ def test_flags_and_classes_select_people_and_ignore_regions(tmp_path: Path) -> N
     )
 
 
+def test_heads_are_people_unless_the_table_has_full_boxes(tmp_path: Path) -> None:
+    source = open_table(write_table(tmp_path / "heads", "image,x,y,class\na,1,2,head\nb,1,2,Head\n"))
+    assert [item.people.person_count for item in source] == [1, 1]
+    text = "image,x,y,w,h,class\na,1,2,30,90,person\na,10,2,9,9,head\nb,,,,,\n"
+    source = open_table(write_table(tmp_path / "both", text))
+    assert [item.people.person_count for item in source] == [1, 0]
+    assert problems(source) == {"classes that are not people, not used": ["head: 1"]}
+
+
 def test_an_image_with_an_empty_row_has_no_people(tmp_path: Path) -> None:
     source = open_table(write_table(tmp_path, HEADER + "a.jpg,1,2,3,4\nb.png,,,,\n"))
     assert full_boxes(source) == {"a.jpg": [[1, 2, 3, 4]], "b.png": []}
@@ -193,6 +202,16 @@ def test_a_person_with_an_invalid_box_counts_without_it(tmp_path: Path, box: str
     [problem] = source.problems
     assert problem.reason == "boxes without a valid position and size, whose people are counted without them"
     assert (problem.names, problem.is_error) == ([f"{path}:3: full_box"], False)
+
+
+@pytest.mark.parametrize("header", ["x,y,w,h", "x1,y1,x2,y2", "visible_x,visible_y,visible_w,visible_h,x,y"])
+def test_fractions_of_the_image_size_are_an_error(tmp_path: Path, header: str) -> None:
+    cells = ",".join(["0.25", "0.5", "0.75", "1", "0", "0"][: header.count(",") + 1])
+    path = write_table(tmp_path, f"image,{header}\n" + f"a,{cells}\n" * 5)
+    with pytest.raises(DatasetError) as error:
+        open_table(path)
+    problem = "all coordinates in the file are from -1 to 1; they must be pixels, not fractions of the image size"
+    assert str(error.value) == f"{path}:2: {problem}"
 
 
 DAMAGED = "damaged annotations, whose images are not used"

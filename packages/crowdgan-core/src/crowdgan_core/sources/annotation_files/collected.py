@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from crowdgan_core.datasets.metadata import DatasetMetadata
+from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.names import canonical_name
 from crowdgan_core.io.storage import Store
 from crowdgan_core.io.stored_images import StoredImage
@@ -21,6 +22,9 @@ from crowdgan_core.sources.annotation_files.image_matching import list_problems,
 from crowdgan_core.sources.annotation_files.row_kinds import RowKind
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
 from crowdgan_core.utils.arrays import BoolArray, Boxes, IndexArray
+
+MIN_ROWS_FOR_UNIT = 5
+"""Minimum number of rows at which coordinates of at most 1 are fractions of the image size; ours."""
 
 Box = Sequence[float]
 """x, y, width, height in pixels."""
@@ -99,7 +103,12 @@ class CollectedAnnotations:
         return key not in self._damaged_images
 
     def finish(self) -> None:
-        """Checks the boxes and sorts the rows by image, after the last row."""
+        """Checks the boxes and sorts the rows by image, after the last row.
+
+        Raises:
+            DatasetError: all coordinates are fractions of the image size, in place of pixels.
+        """
+        self._require_pixels()
         kinds = np.frombuffer(bytes(self._kinds), np.uint8)
         ignore = kinds != RowKind.PERSON
         people = PersonAnnotations(
@@ -121,6 +130,16 @@ class CollectedAnnotations:
         people, starts, ends = self._arrays
         index = self._index_of_name[name]
         return people.select(np.arange(starts[index], ends[index]))
+
+    def _require_pixels(self) -> None:
+        coordinates = np.concatenate([np.array(boxes, float) for boxes in self._boxes.values()])
+        given = coordinates[~np.isnan(coordinates)]
+        if len(self._numbers) >= MIN_ROWS_FOR_UNIT and len(given) and np.abs(given).max() <= 1:
+            where = self._locate(self._numbers[0])
+            problem = (
+                "all coordinates in the file are from -1 to 1; they must be pixels, not fractions of the image size"
+            )
+            raise DatasetError(f"{where}: {problem}")
 
     def _checked(self, field: str, ignore: BoolArray, may_be_empty: BoolArray | bool) -> Boxes:
         """The boxes `[num_rows, 4]`, NaN if missing or not valid; adds given boxes of people that are not valid."""

@@ -19,18 +19,26 @@ class RowKind(IntEnum):
 
 
 PERSON_CLASSES = frozenset(
-    {"person", "persons", "people", "pedestrian", "pedestrians", "human", "head", "adult", "child", "man", "woman"}
+    {"person", "persons", "people", "pedestrian", "pedestrians", "human", "adult", "child", "man", "woman"}
 )
 """Class names of people, in lower case."""
+
+HEAD_CLASSES = frozenset({"head", "heads"})
+"""Class names of heads, in lower case: people where only heads are annotated, and their parts next to full boxes."""
 
 IGNORE_CLASSES = frozenset({"ignore", "ignored", "ignore_region", "mask", "crowd", "group", "distractor", "reflection"})
 """Class names of ignore regions, in lower case."""
 
 
-def kind_of_class(name: str) -> RowKind | None:
-    """The kind of rows with this class name; None for other objects, whose rows are dropped."""
+def kind_of_class(name: str, *, are_heads: bool = False) -> RowKind | None:
+    """The kind of rows with this class name; None for other objects, whose rows are dropped.
+
+    Args:
+        name: name of the class, in any case.
+        are_heads: whether the annotations are heads only, and those of class `head` are therefore people.
+    """
     key = name.strip().lower().replace(" ", "_").replace("-", "_")
-    if key in PERSON_CLASSES:
+    if key in PERSON_CLASSES or (are_heads and key in HEAD_CLASSES):
         return RowKind.PERSON
     return RowKind.IGNORE_REGION if key in IGNORE_CLASSES else None
 

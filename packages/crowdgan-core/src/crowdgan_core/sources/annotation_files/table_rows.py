@@ -81,7 +81,7 @@ class RowParser:
                     raise ValueError(
                         f"the class is {shown_value(value)}; it must be a name such as person, not a number"
                     )
-                kind = kind_of_class(text)
+                kind = kind_of_class(text, are_heads=self._columns.full is None)
                 if kind is None:
                     self._collected.dropped_rows[text[:MAX_VALUE_CHARACTERS]] += 1
         if kind is not None and self._columns.ignore is not None:
