@@ -204,6 +204,16 @@ def test_a_person_with_an_invalid_box_counts_without_it(tmp_path: Path, box: str
     assert (problem.names, problem.is_error) == ([f"{path}:3: full_box"], False)
 
 
+@pytest.mark.parametrize("size", ["-5,5", "5,-5", "0,5", "nan,0"])
+def test_a_head_box_without_a_valid_size_is_missing(tmp_path: Path, size: str) -> None:
+    path = write_table(tmp_path, f"image,head_x,head_y,head_w,head_h\na,10,20,{size}\nb,10,20,5,5\n")
+    source = open_table(path)
+    first, second = (item.people for item in source)
+    assert np.isnan(first.head_boxes).all()
+    assert (first.person_count, second.head_boxes.tolist()) == (1, [[10, 20, 5, 5]])
+    assert list(problems(source).values()) == [[f"{path}:2: head_box"]]
+
+
 @pytest.mark.parametrize("header", ["x,y,w,h", "x1,y1,x2,y2", "visible_x,visible_y,visible_w,visible_h,x,y"])
 def test_fractions_of_the_image_size_are_an_error(tmp_path: Path, header: str) -> None:
     cells = ",".join(["0.25", "0.5", "0.75", "1", "0", "0"][: header.count(",") + 1])

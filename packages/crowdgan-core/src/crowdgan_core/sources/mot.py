@@ -118,9 +118,8 @@ class MotSource:
             if not sequences:
                 raise DatasetError(f"{path}: contains no img1/000001.jpg with gt/gt.txt or det/det.txt next to img1")
             for sequence in sequences:
-                names = {
-                    frame: name if len(paths) == 1 else store.where(name) for frame, name in sequence.frames.items()
-                }
+                source_name = str if len(paths) == 1 else store.where
+                names = {frame: source_name(name) for frame, name in sequence.frames.items()}
                 images |= {canonical_name(names[frame]): store.image(name) for frame, name in sequence.frames.items()}
                 files.append(read_sequence(sequence, names, without_image))
                 unnumbered += map(store.where, sequence.unnumbered_images)

@@ -112,9 +112,9 @@ class CollectedAnnotations:
         kinds = np.frombuffer(bytes(self._kinds), np.uint8)
         ignore = kinds != RowKind.PERSON
         people = PersonAnnotations(
-            full_boxes=self._checked("full_boxes", ignore, ignore),
-            visible_boxes=self._checked("visible_boxes", ignore, False),
-            head_boxes=self._checked("head_boxes", ignore, True),
+            full_boxes=self._checked("full_boxes", ignore),
+            visible_boxes=self._checked("visible_boxes", ignore),
+            head_boxes=self._checked("head_boxes", ignore),
             ignore=ignore,
             tagged_person=kinds != RowKind.IGNORE_REGION,
         )
@@ -136,15 +136,18 @@ class CollectedAnnotations:
         given = coordinates[~np.isnan(coordinates)]
         if len(self._numbers) >= MIN_ROWS_FOR_UNIT and len(given) and np.abs(given).max() <= 1:
             where = self._locate(self._numbers[0])
-            problem = (
-                "all coordinates in the file are from -1 to 1; they must be pixels, not fractions of the image size"
-            )
-            raise DatasetError(f"{where}: {problem}")
+            required = "they must be pixels, not fractions of the image size"
+            raise DatasetError(f"{where}: all coordinates in the file are from -1 to 1; {required}")
 
-    def _checked(self, field: str, ignore: BoolArray, may_be_empty: BoolArray | bool) -> Boxes:
-        """The boxes `[num_rows, 4]`, NaN if missing or not valid; adds given boxes of people that are not valid."""
+    def _checked(self, field: str, ignore: BoolArray) -> Boxes:
+        """The boxes `[num_rows, 4]`, NaN if missing or not valid; adds given boxes of people that are not valid.
+
+        Head points have size 0, and ignore regions may have any.
+        """
         boxes = np.array(self._boxes[field], float).reshape(-1, 4)
         given = np.frombuffer(bytes(self._given[field]), bool)
+        is_point = np.all(boxes[:, 2:] == 0, axis=1)
+        may_be_empty = {"full_boxes": ignore, "visible_boxes": False, "head_boxes": is_point}[field]
         valid = valid_boxes(boxes, may_be_empty)
         rows = np.flatnonzero(given & ~valid & ~ignore)
         self.invalid_boxes += [f"{self._locate(self._numbers[row])}: {field.removesuffix('es')}" for row in rows]
