@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,9 @@ from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.sources.detection import find_source
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 
+AnnotationRow = tuple[str, list[float]]
+"""Name of an image, and x, y, width and height of a person's full box in pixels."""
+
 
 @pytest.fixture
 def data(shared: Path) -> Path:
@@ -46,6 +51,64 @@ def test_real_street_scenes_are_labelled(data: Path, tmp_path: Path, name: str, 
     metadata = ZipFormat().open(tmp_path / "a.zip").metadata
     assert len(metadata.images) == count
     assert all(record.density is not None and record.density > 0 for record in metadata.images)
+
+
+def write_csv(folder: Path, rows: list[AnnotationRow]) -> None:
+    lines = "".join(f"{image},{','.join(map(str, box))}\n" for image, box in rows)
+    (folder / "boxes.csv").write_text("image,x,y,w,h\n" + lines)
+
+
+def write_corners(folder: Path, rows: list[AnnotationRow]) -> None:
+    rows = sorted(rows, key=lambda row: row[0], reverse=True)  # the order of the people of an image is kept
+    lines = "".join(f"{image}.jpg;{x},0;{y};{x + w};{y + h};768;576\n" for image, (x, y, w, h) in rows)
+    (folder / "boxes.csv").write_text("filename;xmin;ymin;xmax;ymax;width;height\n" + lines)
+
+
+def write_json(folder: Path, rows: list[AnnotationRow]) -> None:
+    content = [{"image": image, **dict(zip("xywh", box, strict=True))} for image, box in rows]
+    (folder / "boxes.json").write_text(json.dumps(content))
+
+
+def write_coco(folder: Path, rows: list[AnnotationRow]) -> None:
+    images = sorted({image for image, _ in rows})
+    content = {
+        "images": [{"id": index, "file_name": f"{image}.jpg"} for index, image in enumerate(images)],
+        "annotations": [{"image_id": images.index(image), "category_id": 1, "bbox": box} for image, box in rows],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    (folder / "coco.json").write_text(json.dumps(content))
+
+
+def write_mot(folder: Path, rows: list[AnnotationRow]) -> None:
+    images = sorted({image for image, _ in rows})
+    (folder / "img1").mkdir()
+    for frame, image in enumerate(images, 1):
+        (folder / f"{image}.jpg").rename(folder / "img1" / f"{frame:06d}.jpg")
+    lines = [f"{images.index(image) + 1},1,{x + 1},{y + 1},{w},{h},1,1,1\n" for image, (x, y, w, h) in rows]
+    (folder / "gt").mkdir()
+    (folder / "gt" / "gt.txt").write_text("".join(lines))
+
+
+@pytest.mark.parametrize("write", [write_csv, write_corners, write_json, write_coco, write_mot])
+def test_the_calibration_of_real_frames_does_not_depend_on_the_annotation_format(
+    data: Path, tmp_path: Path, write: Callable[[Path, list[AnnotationRow]], None]
+) -> None:
+    records = [json.loads(line) for line in (data / "pets2009" / "annotation_pets.odgt").read_text().splitlines()]
+    for image in (data / "pets2009" / "Images").iterdir():
+        (tmp_path / image.name).symlink_to(image)
+    write(tmp_path, [(record["ID"], box["fbox"]) for record in records for box in record["gtboxes"]])
+    expected = calibrate("--source", data / "pets2009")
+    assert calibrate("--source", tmp_path) == expected
+    assert sum(report["density_per_m2"] is not None for report in expected) == 20
+
+
+def calibrate(*arguments: object) -> list[dict[str, object]]:
+    """The reports of `crowdgan calibrate`, sorted by the number of people, without the names of the images."""
+    words = ["calibrate", "--json", "--workers", "1", *map(str, arguments)]
+    result = CliRunner().invoke(build_tree(installed_plugins()), words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    reports = json.loads(result.stdout)["pictures"]
+    return sorted(({**report, "image": None} for report in reports), key=json.dumps)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ def test_the_estimators_are_complete():
 
 def test_the_sources_are_complete():
     sources = plugin.crowdgan_register_scene_sources()
-    assert [(source.name, source.is_fallback) for source in sources] == [("shanghaitech", False), ("ucf-cc-50", False)]
+    names = ["shanghaitech", "ucf-cc-50", "ucf-qnrf", "jhu-crowd", "nwpu-crowd"]
+    assert [(source.name, source.is_fallback) for source in sources] == [(name, False) for name in names]
 
 
 def test_the_commands_are_complete():

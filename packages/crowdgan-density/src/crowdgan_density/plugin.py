@@ -56,9 +56,11 @@ def crowdgan_register_density_estimators() -> Sequence[type[DensityEstimator]]:
 @hookimpl
 def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
     """Crowd-counting datasets with head points."""
-    from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
+    from crowdgan_density.sources.jhu_crowd import JhuCrowd
+    from crowdgan_density.sources.matlab_points import ShanghaiTech, UcfCc50, UcfQnrf
+    from crowdgan_density.sources.nwpu_crowd import NwpuCrowd
 
-    return [ShanghaiTech(), UcfCc50()]
+    return [ShanghaiTech(), UcfCc50(), UcfQnrf(), JhuCrowd(), NwpuCrowd()]
 
 
 @hookimpl

@@ -112,7 +112,8 @@ def test_every_hook_is_documented_and_known_to_discovery() -> None:
 def test_core_registers_its_plugins_with_the_same_hooks() -> None:
     plugins = load_all([core()])
     assert plugins.failures == []
-    assert list(plugins.scene_sources) == ["crowdhuman", "dataset", "cifar10", "mnist", "lsun", "folder", "zip"]
+    annotated = ["crowdhuman", "table", "coco", "mot"]
+    assert list(plugins.scene_sources) == [*annotated, "dataset", "cifar10", "mnist", "lsun", "folder", "zip"]
     assert list(plugins.dataset_formats) == ["zip", "folder", "hdf5"]
     names = [
         "synth",

@@ -18,7 +18,7 @@ from crowdgan_core.io.stored_images import ImageFile
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
 from crowdgan_core.sources.detection import find_source
-from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
+from crowdgan_density.sources.matlab_points import ShanghaiTech, UcfCc50
 from tests.support.sources import HEAD_POINTS, add_shanghaitech, image_info, mat_bytes, write_files, write_zip
 
 NOT_MATLAB = "not a MATLAB 5 file, as written by MATLAB's save -v6 or -v7"

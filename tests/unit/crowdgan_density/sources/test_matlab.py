@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.storage import FolderStore
-from crowdgan_density.sources.head_points import ShanghaiTech, UcfCc50
 from crowdgan_density.sources.matlab import MAX_ARRAYS, MAX_FILE_BYTES, MAX_UNPACKED_BYTES, read_variable
+from crowdgan_density.sources.matlab_points import ShanghaiTech, UcfCc50
 from tests.support.sources import HEAD_POINTS, image_info, mat_bytes
 
 

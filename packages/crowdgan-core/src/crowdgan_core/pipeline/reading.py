@@ -129,8 +129,8 @@ def require_annotations(source: SourceReader, source_name: str) -> None:
         raise ConfigError(
             f"{source_name}: the source has no annotations of people, so no density can be estimated"
             f"{f' (found {unused})' if unused else ''}; name the folder that contains both images and annotations, in "
-            "a layout that `crowdgan plugins` lists, or add an .odgt file by --annotations FILE; without densities, "
-            "use `crowdgan convert`"
+            "a layout that `crowdgan plugins` lists, or add an annotation file by --annotations FILE; without "
+            "densities, use `crowdgan convert`"
         )
 
 

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 @hookimpl
 def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
-    """CrowdHuman, datasets, the sources of the official dataset tool, folders and ZIP files of images."""
+    """Annotated images, datasets, the sources of the official dataset tool, folders and ZIP files of images."""
     from crowdgan_core.sources.cifar10 import Cifar10Source
+    from crowdgan_core.sources.coco import CocoSource
     from crowdgan_core.sources.crowdhuman import CrowdHumanSource
     from crowdgan_core.sources.dataset import DatasetSource
     from crowdgan_core.sources.folder import FolderSource, ZipSource
     from crowdgan_core.sources.lsun import LsunSource
     from crowdgan_core.sources.mnist import MnistSource
+    from crowdgan_core.sources.mot import MotSource
+    from crowdgan_core.sources.table import TableSource
 
     labelled: list[SceneSource] = [DatasetSource(_installed_formats), Cifar10Source(), MnistSource(), LsunSource()]
-    return [CrowdHumanSource(), *labelled, FolderSource(), ZipSource()]
+    annotated: list[SceneSource] = [CrowdHumanSource(), TableSource(), CocoSource(), MotSource()]
+    return [*annotated, *labelled, FolderSource(), ZipSource()]
 
 
 @hookimpl

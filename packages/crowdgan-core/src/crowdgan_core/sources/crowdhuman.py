@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,27 +23,25 @@ from crowdgan_core.datasets.zip_folder import find_dataset
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import check_complete, is_zip
 from crowdgan_core.io.names import canonical_name, is_ignored
-from crowdgan_core.io.storage import FolderStore, Store, open_store
-from crowdgan_core.io.stored_images import StoredImage
+from crowdgan_core.io.storage import Store, open_store
+from crowdgan_core.io.text_files import TextFile
 from crowdgan_core.scenes.scene import PersonAnnotations
+from crowdgan_core.sources.annotation_files.box_checks import (
+    INVALID_BOXES,
+    MAX_COORDINATE_PX,
+    MISSING_BOX,
+    valid_boxes,
+)
+from crowdgan_core.sources.annotation_files.image_matching import list_problems, match_images
+from crowdgan_core.sources.annotation_files.table_detection import TABLE_SUFFIXES
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
-from crowdgan_core.sources.listing import list_files
 from crowdgan_core.utils.arrays import BoolArray, Boxes
 
 ANNOTATION_SUFFIX = ".odgt"
 """Suffix of annotation files."""
 
-MAX_LINE_BYTES = 64 * 2**20
-"""Maximum length of an annotation line in bytes, sufficient for a million people in one image."""
-
-MAX_COORDINATE_PX = 1e6
-"""Maximum magnitude of a coordinate in pixels; larger values indicate damage."""
-
 TEST_ARCHIVE_NAME = "crowdhuman_test.zip"
 """Archive of the official test images, which have no annotations; it is ignored in a folder."""
-
-MISSING_BOX = (math.nan,) * 4
-"""Row of a missing box."""
 
 BOX_KEYS = ("fbox", "vbox", "hbox")
 """Keys of the full, visible and head box of a row."""
@@ -57,9 +55,11 @@ class CrowdHumanSource:
     description = "CrowdHuman: images (folder or ZIP archives) with .odgt annotations"
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether an annotation file is given, or the paths contain one."""
+        """Whether an annotation file is given, but no table, or the paths contain one."""
+        if annotations is not None:
+            return annotations.suffix.lower() not in TABLE_SUFFIXES
         try:
-            return annotations is not None or bool(_annotation_files(_stores(paths, may_be_incomplete=True), None))
+            return bool(_annotation_files(_stores(paths, may_be_incomplete=True), None))
         except (DatasetError, OSError):
             return False
 
@@ -77,30 +77,6 @@ class CrowdHumanSource:
         return CrowdHumanReader(stores, files)
 
 
-@dataclass(frozen=True)
-class AnnotationFile:
-    """An annotation file in a folder or ZIP archive."""
-
-    store: Store
-    name: str
-
-    @property
-    def where(self) -> str:
-        """Location of the file for messages."""
-        return self.store.where(self.name)
-
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Line number, from 1, and bytes of each line that is not blank."""
-        with self.store.open(self.name) as file:
-            number = 0
-            while line := file.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES:
-                    raise DatasetError(f"{self.where}:{number}: the line is longer than {MAX_LINE_BYTES} bytes")
-                if line.strip():
-                    yield number, line
-
-
 class CrowdHumanReader:
     """Reader of indexed images and annotations.
 
@@ -110,21 +86,16 @@ class CrowdHumanReader:
     metadata = DatasetMetadata()
     has_annotations = True
 
-    def __init__(self, stores: Sequence[Store], files: Sequence[AnnotationFile]) -> None:
+    def __init__(self, stores: Sequence[Store], files: Sequence[TextFile]) -> None:
         self._files = files
-        self._images: dict[str, StoredImage] = {}
         index = _Index()
         for file in files:
             for number, line in file.lines():
                 index.add_line(line, f"{file.where}:{number}")
-        for store in stores:
-            listing = list_files(store)
-            index.unsupported_images += [store.where(name) for name in listing.unsupported_images]
-            for name in listing.images:
-                self._assign_image(name, store, index)
-        index.annotations_without_image += [item for item in index.first_line if item not in self._images]
+        matches = match_images(index.first_line, stores)
+        self._images = matches.images
         self._first_line = {item: index.first_line[item] for item in self._images}
-        self.problems = index.problems()
+        self.problems = [*index.errors(), *matches.errors(), *index.counted(), *matches.counted()]
 
     def __len__(self) -> int:
         """Number of images with annotations."""
@@ -147,39 +118,17 @@ class CrowdHumanReader:
                 if self._first_line.get(key) == where:
                     yield AnnotatedImage(source_name=image_id, image=self._images[key], people=people)
 
-    def _assign_image(self, name: str, store: Store, index: _Index) -> None:
-        """Assigns an image to the annotation whose ID is the end of its path, with or without suffix.
-
-        If several stores contain the image, the first is used: a ZIP archive may be next to its unpacked files.
-        """
-        for image_id in _image_ids(name):
-            if image_id in index.first_line:
-                image = store.image(name)
-                assigned = self._images.setdefault(image_id, image)
-                if assigned != image and index.image_store[image_id] is store:
-                    index.repeated_images.append(f"{image.where}, not used because of {assigned.where}")
-                index.image_store.setdefault(image_id, store)
-                return
-        index.images_without_annotation.append(store.where(name))
-
 
 @dataclass
 class _Index:
-    """Result of the first pass over annotations and images: locations of valid annotations, and problems."""
+    """Result of the first pass over the annotations: locations of valid ones, and problems."""
 
     first_line: dict[str, str] = field(default_factory=dict)
     """Location of the first annotation line of each image, by canonical image ID."""
 
-    image_store: dict[str, Store] = field(default_factory=dict)
-    """Store of each assigned image, by canonical image ID."""
-
     damaged_lines: list[str] = field(default_factory=list)
     repeated_annotations: list[str] = field(default_factory=list)
-    annotations_without_image: list[str] = field(default_factory=list)
-    images_without_annotation: list[str] = field(default_factory=list)
-    repeated_images: list[str] = field(default_factory=list)
     invalid_boxes: list[str] = field(default_factory=list)
-    unsupported_images: list[str] = field(default_factory=list)
 
     def add_line(self, line: bytes, where: str) -> None:
         try:
@@ -194,22 +143,16 @@ class _Index:
         else:
             self.first_line[image_id] = where
 
-    def problems(self) -> list[SourceProblem]:
-        names_by_reason = {
-            "damaged annotation lines": self.damaged_lines,
-            "annotations with a repeated ID": self.repeated_annotations,
-            "annotations without an image": self.annotations_without_image,
-            "images without an annotation": self.images_without_annotation,
-            "images with a repeated name": self.repeated_images,
-        }
-        counted = {
-            "boxes without a valid position and size, whose people are counted without them": self.invalid_boxes,
-            "image files in unsupported formats": self.unsupported_images,
-        }
-        errors = [SourceProblem(reason=reason, names=names) for reason, names in names_by_reason.items() if names]
-        return errors + [
-            SourceProblem(reason=reason, names=names, is_error=False) for reason, names in counted.items() if names
-        ]
+    def errors(self) -> list[SourceProblem]:
+        return list_problems(
+            {
+                "damaged annotation lines": self.damaged_lines,
+                "annotations with a repeated ID": self.repeated_annotations,
+            }
+        )
+
+    def counted(self) -> list[SourceProblem]:
+        return list_problems({INVALID_BOXES: self.invalid_boxes}, is_error=False)
 
 
 @dataclass(frozen=True)
@@ -252,9 +195,7 @@ def _parse(line: bytes | str, where: str) -> _ParsedLine:
     arrays, invalid = {}, np.zeros((len(boxes), len(BOX_KEYS)), bool)
     for column, key in enumerate(BOX_KEYS):
         array, is_given = _box_array(boxes, key, where)
-        in_range = (np.abs(array) <= MAX_COORDINATE_PX).all(axis=1)
-        has_area = (array[:, 2:] > 0).all(axis=1)
-        is_valid = in_range & (has_area | (ignore & (key == "fbox")))  # a region may have size 0
+        is_valid = valid_boxes(array, may_be_empty=ignore & (key == "fbox"))
         arrays[key] = np.where(is_valid[:, None], array, np.nan)
         invalid[:, column] = is_given & ~is_valid & ~ignore
     people = PersonAnnotations(
@@ -265,15 +206,6 @@ def _parse(line: bytes | str, where: str) -> _ParsedLine:
         tagged_person=tagged,
     )
     return _ParsedLine(record["ID"], people, [f"gtboxes[{row}].{BOX_KEYS[key]}" for row, key in np.argwhere(invalid)])
-
-
-def _image_ids(name: str) -> Iterator[str]:
-    """Canonical image IDs for a path: it and its ends, from the longest to the file name, with and without suffix."""
-    parts = canonical_name(name).split("/")
-    for start in range(len(parts)):
-        path = PurePosixPath(*parts[start:])
-        yield str(path)
-        yield str(path.with_suffix(""))
 
 
 def _stores(paths: Sequence[Path], *, may_be_incomplete: bool = False) -> list[Store]:
@@ -306,14 +238,11 @@ def _files_with_annotations(path: Path, names: Sequence[str]) -> Iterator[Path]:
                 yield item
 
 
-def _annotation_files(stores: Sequence[Store], annotations: Path | None) -> list[AnnotationFile]:
+def _annotation_files(stores: Sequence[Store], annotations: Path | None) -> list[TextFile]:
     if annotations is not None:
-        return [AnnotationFile(FolderStore(annotations.parent), annotations.name)]
+        return [TextFile.at(annotations)]
     return [
-        AnnotationFile(store, name)
-        for store in stores
-        for name in store.names()
-        if name.lower().endswith(ANNOTATION_SUFFIX)
+        TextFile(store, name) for store in stores for name in store.names() if name.lower().endswith(ANNOTATION_SUFFIX)
     ]
 
 

@@ -56,7 +56,7 @@ class EstimatorNameOrAll(EstimatorName):
 @click.command("evaluate")
 @options_from(SourceOptions)
 @options_from(ReadConfig)
-@click.option("--truth", type=EXISTING, required=True, help="JSON file of ground-truth densities in persons/m².")
+@click.option("--truth", type=EXISTING, required=True, help="JSON or CSV file of densities in persons/m².")
 @click.option(
     "--density",
     "names",
@@ -96,9 +96,11 @@ def command(
     Examples:
       crowdgan density evaluate --source crowds --truth crowds/truth.json
       crowdgan density evaluate --source crowds --truth crowds/truth.json --density ground --scale crowd-safety
+      crowdgan density evaluate --source station --truth counts.csv --density ground
 
-    The ground truth is the file of `crowdgan synth`, or a JSON object of image names and densities, such as
-    {"image1": 0.8, …}. Errors, classes and intervals are compared for estimators in persons/m².
+    The ground truth is the file of `crowdgan synth`, a JSON object of image names and densities, such as
+    {"image1": 0.8, …}, or a CSV file with the columns image and density_per_m2. Errors, classes and intervals are
+    compared for estimators in persons/m².
     """
     plugins = installed_plugins()
     ground_truth, scale = read_ground_truth(truth), parse_scale(scale_name)

@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.io.names import canonical_name
+from crowdgan_core.io.text_files import TextFile, read_csv
+from crowdgan_core.sources.annotation_files.columns import IMAGE_COLUMNS, ColumnHeader
+from crowdgan_core.sources.annotation_files.table_detection import CSV_SUFFIXES
+from crowdgan_core.sources.annotation_files.table_rows import decimal_comma_number, text_number
 
 MAX_FILE_BYTES = 2**30
 """Maximum number of bytes read from a file; ground truth of 50,000 images with all positions is smaller."""
@@ -18,6 +23,10 @@ MAX_VALUE_CHARACTERS = 40
 """Maximum length of an invalid value in an error message."""
 
 
+DENSITY_COLUMNS = ("density_per_m2", "persons_per_m2", "people_per_m2", "persons/m2", "persons/m²", "density")
+"""Accepted names of the column of densities in a table, in lower case; all are in persons/m²."""
+
+
 def read_ground_truth(path: Path | str) -> dict[str, float]:
     """Ground-truth densities in persons/m², by the name of the image in its source.
 
@@ -25,24 +34,50 @@ def read_ground_truth(path: Path | str) -> dict[str, float]:
 
         {"273271,c9db000d5146c15": 1.7, "frame_0011": 0.25}
 
-    and the file `truth.json` of `crowdgan synth`, `{"pictures": {"<name>": {"density_per_m2": 1.7, …}, …}, …}`.
+    and the file `truth.json` of `crowdgan synth`, `{"pictures": {"<name>": {"density_per_m2": 1.7, …}, …}, …}`. A CSV
+    file (`.csv` or `.tsv`) has one row per image, with a column of `IMAGE_COLUMNS` and one of `DENSITY_COLUMNS`; images
+    with an empty density are skipped.
 
     Raises:
-        DatasetError: the file cannot be read or has another form; the message names it.
+        DatasetError: the file cannot be read or has another form; the message names it, and the line of a table.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES)
-        content = json.loads(data)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: not valid JSON ({error})") from error
+    file = TextFile.at(Path(path))
+    if Path(path).suffix.lower() in CSV_SUFFIXES:
+        return _read_table(file)
+    content = file.json(MAX_FILE_BYTES)
     images = content.get("pictures", content) if isinstance(content, dict) else None
     if not isinstance(images, dict) or not images:
         raise DatasetError(f"{path}: it must be a JSON object of image names and densities in persons/m²")
     return {name: _read_density(entry, f"{path}: {name}") for name, entry in images.items()}
+
+
+def _read_table(file: TextFile) -> dict[str, float]:
+    table = read_csv(file)
+    header = ColumnHeader(table.names, f"{file.where}:1", f"{', '.join(IMAGE_COLUMNS)}; {', '.join(DENSITY_COLUMNS)}")
+    image, density = header.find(IMAGE_COLUMNS, "image"), header.find(DENSITY_COLUMNS, "density")
+    if image is None or density is None:
+        raise header.error("no column of images" if image is None else "no column of densities in persons/m²")
+    parse = decimal_comma_number if table.decimal_comma else text_number
+    densities: dict[str, float] = {}
+    lines: dict[str, int] = {}
+    for number, cells in table.rows:
+        where = f"{file.where}:{number}"
+        if len(cells) != len(table.names):
+            raise DatasetError(f"{where}: {len(cells)} cells; the header has {len(table.names)} columns")
+        name = cells[image].strip()
+        if not name:
+            raise DatasetError(f"{where}: the image is empty; it must be the name of an image")
+        if lines.setdefault(canonical_name(name), number) != number:
+            raise DatasetError(f"{where}: image {name} is repeated, first in line {lines[canonical_name(name)]}")
+        try:
+            value: object = parse(cells[density])
+        except ValueError:
+            value = cells[density]
+        if value is not None:
+            densities[name] = _read_density(value, f"{where}: {name}")
+    if not densities:
+        raise DatasetError(f"{file.where}: no densities; there must be one row per image below the header")
+    return densities
 
 
 def _read_density(entry: Any, where: str) -> float:

@@ -26,7 +26,7 @@ class GroundTruthEstimator(LevelOfServiceEstimator):
 
     name: ClassVar[str] = "ground-truth"
 
-    file: Path | None = option(None, "JSON file of persons/m² by image name; required")
+    file: Path | None = option(None, "JSON or CSV file of persons/m² by image name; required")
 
     def estimate(self, scene: Scene) -> DensityEstimate:
         """The density of the scene in the file; unknown for a scene that it does not contain.

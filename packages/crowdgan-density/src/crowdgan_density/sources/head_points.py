@@ -1,21 +1,16 @@
-"""Sources of crowd-counting datasets that annotate each head by a point: ShanghaiTech and UCF-CC-50.
+"""Sources of crowd-counting datasets that annotate each head by a point, with one annotation file per image.
 
 A head point becomes a head box of width and height 0; full and visible boxes are missing. The density is therefore
 unknown to estimators that need boxes, and known to those that count people.
-
-Points are x, y. Their origin is not documented, so it is inferred from the data. The 16,626 points of 60 ShanghaiTech
-images range from 0.09 px to 0.17 px before the far edge, with 16 coordinates below 1: they are distances from the
-corner of the image, as the literature uses them, and are not changed. The 11,619 points of 8 UCF-CC-50 images range
-from 1.20 px to 0.33 px *beyond* the far edge: they are MATLAB coordinates, in which the centre of the first pixel is 1
-and the corner is 0.5. For these 0.5 px is subtracted; otherwise heads at the far edge would be outside the image.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -26,8 +21,7 @@ from crowdgan_core.io.names import canonical_name
 from crowdgan_core.io.storage import Store, is_image_name, open_store
 from crowdgan_core.scenes.scene import PersonAnnotations
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
-from crowdgan_core.utils.arrays import Points
-from crowdgan_density.sources.matlab import read_variable
+from crowdgan_core.utils.arrays import Boxes, FloatArray, Points
 
 _NumberedFiles = dict[str, str]
 """Names of files by the number in them, as written."""
@@ -35,7 +29,7 @@ _NumberedFiles = dict[str, str]
 
 @dataclass(frozen=True)
 class HeadPointFile:
-    """An image and the MATLAB file with its head points, in a folder or ZIP archive."""
+    """An image and the file with its head points, in a folder or ZIP archive."""
 
     source_name: str
     store: Store
@@ -53,13 +47,16 @@ class HeadPointIndex:
     """Images without an annotation."""
     annotations: list[str] = field(default_factory=list)
     """Annotations without an image."""
+    test_images: list[str] = field(default_factory=list)
+    """Images whose annotations are not published."""
 
 
-class HeadPointSource:
-    """A dataset format with one MATLAB file of head points per image.
+class HeadPointSource(ABC):
+    """A dataset format with one file of head points per image.
 
     An image and an annotation belong together if they have the same number and are in the same part of the dataset:
-    if their folders are equal apart from those in `kind_folders`.
+    if their folders are equal apart from those in `kind_folders`. Of two annotations of an image with different
+    suffixes, the first is used.
     """
 
     name: str
@@ -83,15 +80,24 @@ class HeadPointSource:
     annotation_pattern: re.Pattern[str]
     """File name of an annotation; the group is the number of its image."""
 
-    variable: str
-    """Name of the MATLAB variable with the points."""
+    annotation_folders: frozenset[str] = frozenset()
+    """Names of the folders of annotations, in lower case; empty: any folder."""
 
-    origin_px: float
-    """Coordinate of the image's left and upper edge."""
+    @abstractmethod
+    def read_heads(self, store: Store, name: str) -> Boxes:
+        """Head boxes of one annotation file, `[num_heads, 4]`; width and height are 0 if only points are annotated.
 
-    def extract_points(self, variable: Any) -> Any:
-        """The points in the value of the MATLAB variable."""
-        return variable
+        Raises:
+            DatasetError: the file cannot be read, is damaged or too large, or contains no heads; the message names it.
+        """
+
+    def test_numbers(self, store: Store) -> frozenset[str]:
+        """Numbers of the images whose annotations are not published.
+
+        Raises:
+            DatasetError: their list cannot be read.
+        """
+        return frozenset()
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
         """Whether each path contains an image with head points in this dataset's layout."""
@@ -119,6 +125,7 @@ class HeadPointSource:
             "annotations without an image": [],
         }
         damaged, unmatched_images, unmatched_annotations = problems.values()
+        test_images: list[str] = []
         for path in paths:
             store = open_store(path)
             index = self._index(store)
@@ -133,37 +140,17 @@ class HeadPointSource:
                     files.append(HeadPointFile(name(image), store, image, annotation))
             unmatched_images += map(name, index.images)
             unmatched_annotations += map(name, index.annotations)
+            test_images += map(name, index.test_images)
         reported = [SourceProblem(reason=reason, names=names) for reason, names in problems.items() if names]
+        if test_images:
+            reason = "test images without published annotations"
+            reported.append(SourceProblem(reason=reason, names=test_images, is_error=False))
         return HeadPointReader(source=self, files=files, problems=reported)
-
-    def read_points(self, store: Store, name: str) -> Points:
-        """Head points of one annotation file, `[num_heads, 2]` x, y in pixels from the image's upper left corner.
-
-        Raises:
-            DatasetError: the file cannot be read, is damaged or too large, or contains no points; the message names it.
-        """
-        where = store.where(name)
-        with store.open(name) as file:
-            variable = read_variable(file, where, self.variable)
-        try:
-            values = np.asarray(self.extract_points(variable))
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise DatasetError(
-                f"{where}: {self.variable} has another structure than in {self.name} ({error})"
-            ) from error
-        if values.dtype.kind not in "iuf" or not (values.size == 0 or (values.ndim == 2 and values.shape[1] == 2)):
-            raise DatasetError(
-                f"{where}: {self.variable} is {values.dtype} {list(values.shape)}; it must be numbers [num_heads, 2]"
-            )
-        points: Points = values.reshape(-1, 2).astype(np.float64)
-        if not np.isfinite(points).all():
-            raise DatasetError(f"{where}: {self.variable} contains non-finite numbers")
-        return points - self.origin_px
 
     def _damage(self, store: Store, annotation: str) -> str | None:
         """The error message for a damaged annotation file; None if it can be read."""
         try:
-            self.read_points(store, annotation)
+            self.read_heads(store, annotation)
         except DatasetError as error:
             return str(error)
         return None
@@ -177,21 +164,29 @@ class HeadPointSource:
             part = tuple(folder for folder in folders if folder.lower() not in self.kind_folders)
             if is_image_name(file_name) and (match := self.image_pattern.fullmatch(file_name)):
                 kind, repeated = 0, index.images
-            elif match := self.annotation_pattern.fullmatch(file_name):
+            elif self._is_annotation_folder(folders) and (match := self.annotation_pattern.fullmatch(file_name)):
                 kind, repeated = 1, index.annotations
             else:
                 continue
-            if parts.setdefault(part, ({}, {}))[kind].setdefault(match[1], name) != name:
+            first = parts.setdefault(part, ({}, {}))[kind].setdefault(match[1], name)
+            is_other_format = kind == 1 and PurePosixPath(first).suffix != PurePosixPath(name).suffix
+            if first != name and not is_other_format:
                 repeated.append(name)
+        test_numbers = self.test_numbers(store) if parts else frozenset()
         for images, points in (parts[part] for part in sorted(parts)):
             for number in sorted({*images, *points}, key=lambda number: (int(number), number)):
-                if number not in points:
+                if number not in points and number in test_numbers:
+                    index.test_images.append(images[number])
+                elif number not in points:
                     index.images.append(images[number])
                 elif number not in images:
                     index.annotations.append(points[number])
                 else:
                     index.pairs.append((images[number], points[number]))
         return index
+
+    def _is_annotation_folder(self, folders: Sequence[str]) -> bool:
+        return not self.annotation_folders or (bool(folders) and folders[-1].lower() in self.annotation_folders)
 
 
 @dataclass(kw_only=True)
@@ -228,43 +223,36 @@ class HeadPointReader:
             DatasetError: an annotation file can no longer be read; the message names it.
         """
         for file in self.files:
-            points = self.source.read_points(file.store, file.annotation)
-            people = PersonAnnotations(head_boxes=np.hstack([points, np.zeros_like(points)]))
+            people = PersonAnnotations(head_boxes=self.source.read_heads(file.store, file.annotation))
             yield AnnotatedImage(source_name=file.source_name, image=file.store.image(file.image), people=people)
 
 
-class ShanghaiTech(HeadPointSource):
-    """ShanghaiTech: `images/IMG_n.jpg` with `ground-truth/GT_IMG_n.mat`.
+def number_array(values: Any, num_columns: int, where: str, name: str) -> FloatArray:
+    """Finite numbers `[num_heads, num_columns]` of a variable of an annotation file; an empty one has no heads.
 
-    Source: Zhang et al., "Single-Image Crowd Counting via Multi-Column Convolutional Neural Network", CVPR 2016.
+    Args:
+        values: an array, or nested lists.
+        num_columns: numbers per head.
+        where: location of the file for messages.
+        name: name of the variable for messages.
+
+    Raises:
+        DatasetError: the values are not numbers, not finite, or have another shape.
     """
-
-    name = "shanghaitech"
-    description = "ShanghaiTech parts A and B: the root, a part, a split, or a folder with images and ground-truth"
-    layout = "images/IMG_n.jpg with ground-truth/GT_IMG_n.mat, in the folder or in a part such as part_A/train"
-    kind_folders = frozenset(
-        {"images", "image", "imgs", "img", "ground-truth", "ground_truth", "groundtruth", "ground truth", "gt"}
-    )
-    image_pattern = re.compile(r"IMG_(\d+)\.\w+", re.IGNORECASE)
-    annotation_pattern = re.compile(r"GT_IMG_(\d+)\.mat", re.IGNORECASE)
-    variable = "image_info"
-    origin_px = 0.0
-
-    def extract_points(self, variable: Any) -> Any:
-        """The points: the first field (`location`) of a structure in a cell."""
-        return variable[0, 0][0, 0][0]
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise DatasetError(f"{where}: {name} has rows of different lengths ({error})") from error
+    shape_is_valid = array.size == 0 or (array.ndim == 2 and array.shape[1] == num_columns)
+    if array.dtype.kind not in "iuf" or not shape_is_valid:
+        shape = f"[num_heads, {num_columns}]"
+        raise DatasetError(f"{where}: {name} is {array.dtype} {list(array.shape)}; it must be numbers {shape}")
+    numbers: FloatArray = array.reshape(-1, num_columns).astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise DatasetError(f"{where}: {name} contains non-finite numbers")
+    return numbers
 
 
-class UcfCc50(HeadPointSource):
-    """UCF-CC-50: `n.jpg` with `n_ann.mat` in the same folder.
-
-    Source: Idrees et al., "Multi-Source Multi-Scale Counting in Extremely Dense Crowd Images", CVPR 2013.
-    """
-
-    name = "ucf-cc-50"
-    description = "UCF-CC-50: a folder with n.jpg and n_ann.mat"
-    layout = "n.jpg with n_ann.mat in the same folder"
-    image_pattern = re.compile(r"(\d+)\.\w+", re.IGNORECASE)
-    annotation_pattern = re.compile(r"(\d+)_ann\.mat", re.IGNORECASE)
-    variable = "annPoints"
-    origin_px = 0.5
+def head_boxes_of_points(points: Points) -> Boxes:
+    """Head boxes of width and height 0, `[num_heads, 4]`, at points x, y in pixels."""
+    return np.hstack([points, np.zeros_like(points)])

@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from typing import IO, Any
 
 from crowdgan_core.errors import DatasetError
@@ -43,6 +44,18 @@ def read_variable(file: IO[bytes], where: str, variable: str) -> Any:
     Raises:
         DatasetError: the file is too large or damaged, or has no such variable.
     """
+    variables = read_variables(file, where, [variable])
+    if variable not in variables:
+        raise DatasetError(f"{where}: the variable {variable} is missing")
+    return variables[variable]
+
+
+def read_variables(file: IO[bytes], where: str, names: Sequence[str]) -> dict[str, Any]:
+    """Those of the named variables that a MATLAB 5 file has, as `read_variable`.
+
+    Raises:
+        DatasetError: the file is too large or damaged.
+    """
     from scipy.io import loadmat  # imported late: `crowdgan --help` must not load scipy
 
     data = file.read(MAX_FILE_BYTES + 1)
@@ -52,12 +65,10 @@ def read_variable(file: IO[bytes], where: str, variable: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            variables = loadmat(io.BytesIO(unpacked), variable_names=[variable])  # type: ignore[arg-type]
+            variables = loadmat(io.BytesIO(unpacked), variable_names=list(names))  # type: ignore[arg-type]
         except Exception as error:  # scipy raises a dozen types of exceptions for damaged files
             raise DatasetError(f"{where}: damaged MATLAB file ({error})") from error
-    if variable not in variables:
-        raise DatasetError(f"{where}: the variable {variable} is missing")
-    return variables[variable]
+    return {name: variables[name] for name in names if name in variables}
 
 
 def _unpack(data: bytes, where: str) -> bytes:

@@ -17,7 +17,9 @@ from crowdgan_core.utils.flags import flag
 class SourceOptions:
     """Options that select a source; use them with `options_from(SourceOptions)`."""
 
-    paths: tuple[Path, ...] = flag("--source", help="Folder, ZIP or file to read (repeatable). The format is detected.")
+    paths: tuple[Path, ...] = flag(
+        "--source", help="Folder, ZIP, CSV, JSON or other file (repeatable). The format is detected."
+    )
 
     source_kind: str | None = flag(
         "--source-kind",

@@ -1,0 +1,1 @@
+"""Shared parts of sources with annotation files: finding images, checking boxes, collecting rows."""
