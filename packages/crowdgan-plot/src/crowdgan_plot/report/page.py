@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 
-from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
-from crowdgan_core.io.atomic import check_overwrite, write_bytes
+from crowdgan_core.errors import CrowdganError, DatasetError
+from crowdgan_core.io.atomic import write_bytes
+from crowdgan_core.io.html_page import check_html_path, facts_table_html, image_html, notes_html, render_page
 from crowdgan_core.io.run_folder import RunFolder, image_size_of
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
@@ -27,8 +26,6 @@ from crowdgan_plot.report.previews import (
     read_row_names,
 )
 from crowdgan_plot.training.stats import read_stats
-
-REPORT_SUFFIXES = (".html", ".htm")
 
 MAX_FRAMES = 60
 """Maximum number of sample grids in a report; more would make it slow to open."""
@@ -73,9 +70,7 @@ def write_run_report(
         DatasetError: not a run folder, no statistics, invalid options, or the file cannot be written.
     """
     dest = Path(dest)
-    if dest.suffix.lower() not in REPORT_SUFFIXES:
-        raise ConfigError(f"{dest}: the file name must end in {' or '.join(REPORT_SUFFIXES)}")
-    check_overwrite(dest, overwrite=overwrite)
+    check_html_path(dest, overwrite=overwrite)
     report = render_report(run, smooth_kimg, progress)
     write_bytes(dest, report.page.encode("utf-8"), overwrite=overwrite)
     for note in report.notes:
@@ -106,13 +101,19 @@ def render_report(
     charts = run_charts(folder, stats, smooth_kimg)
     missing = [chart.title.lower() for chart in charts if not chart.has_values]
     notes += [f"no chart of {title}: no such values in stats.jsonl" for title in missing]
-    page = Template(files("crowdgan_plot.report").joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=html.escape(stats.name),
-        facts="\n".join(f"<li><b>{html.escape(value)}</b><span>{name}</span></li>" for name, value in run_facts(stats)),
-        samples=_samples_html(real_previews, fake_previews, [name for grid in reals for name in read_row_names(grid)]),
-        charts="\n".join(_chart_html(chart) for chart in charts if chart.has_values),
-        options=_table_html(flatten_options(options)) or "<p>No training_options.json in the run folder.</p>",
-        notes=_notes_html(notes),
+    samples = _samples_html(real_previews, fake_previews, [name for grid in reals for name in read_row_names(grid)])
+    content = "\n".join(
+        [
+            f"<h2>Samples</h2>\n{samples}",
+            '<h2>Statistics</h2>\n<div class="charts">',
+            *(_chart_html(chart) for chart in charts if chart.has_values),
+            "</div>\n<h2>Options</h2>",
+            facts_table_html(flatten_options(options)) or "<p>No training_options.json in the run folder.</p>",
+            notes_html(notes),
+        ]
+    )
+    page = render_page(
+        stats.name, run_facts(stats), content, style=_read_resource("samples.css"), script=_read_resource("samples.js")
     )
     return RunReport(page=page, notes=tuple(notes))
 
@@ -132,7 +133,7 @@ def _read_previews(
 
 
 def _chart_html(chart: RunChart) -> str:
-    image = _image_html(chart.title, chart.draw(), "svg+xml")
+    image = image_html(chart.title, chart.draw(), "svg+xml")
     return f"<article><h3>{chart.title}</h3><p>{chart.description}</p>{image}</article>"
 
 
@@ -158,20 +159,8 @@ def _sharpness(grids: Sequence[GridPreview]) -> str:
 
 def _preview_html(grid: GridPreview) -> str:
     height, width = grid.size
-    return _image_html(grid.label, grid.jpeg, "jpeg", f' width="{width}" height="{height}"')
+    return image_html(grid.label, grid.jpeg, "jpeg", f' width="{width}" height="{height}"')
 
 
-def _image_html(label: str, data: bytes, media_type: str, attributes: str = "") -> str:
-    """An image element that contains its file."""
-    encoded = base64.b64encode(data).decode("ascii")
-    return f'<img alt="{html.escape(label)}"{attributes} src="data:image/{media_type};base64,{encoded}">'
-
-
-def _table_html(rows: Iterable[tuple[str, str]]) -> str:
-    lines = "\n".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in rows)
-    return f"<table>\n{lines}\n</table>" if lines else ""
-
-
-def _notes_html(notes: Sequence[str]) -> str:
-    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    return f'<ul class="notes">{items}</ul>' if notes else ""
+def _read_resource(name: str) -> str:
+    return files("crowdgan_plot.report").joinpath(name).read_text(encoding="utf-8")
