@@ -94,7 +94,7 @@ def command(
 
 
 def _table_row(plot: ScenePlot, estimator: DensityEstimator) -> list[str]:
-    from crowdgan_plot.density.estimate_figure import format_value
+    from crowdgan_plot.density.estimate_header import format_value
 
     estimate = plot.estimate
     if estimate.value is None or estimate.class_index is None:
