@@ -23,6 +23,7 @@ from crowdgan_density.ground_plane.ground_layers import voronoi_cell_layers
 from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, find_groups, group_hull
 from crowdgan_density.ground_plane.measurement import RELATIVE_SAMPLING_SD, GroundMeasurement
 from crowdgan_density.ground_plane.voronoi_cells import interior_cell_areas, interior_cells
+from crowdgan_density.level_of_service_scales import parse_scale
 
 INTERVAL_SDS = 1.96
 """Half the width of a 95 % interval of a normal distribution, in standard deviations."""
@@ -83,13 +84,14 @@ class VoronoiEstimator(GroundPlaneEstimator):
         return DensityEstimate(value=value, unit=self.unit, class_index=self.class_index(value), interval=interval)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
-        """The cells inside groups with their local densities, in the image and from above."""
+        """The cells inside groups with their local densities, and hot spots, in the image and from above."""
         measurement = self.measure(scene)
         areas = np.empty(0) if isinstance(measurement, str) else inner_areas_m2(measurement.positions_m)
         if isinstance(measurement, str) or len(areas) < MIN_GROUP_PEOPLE:
             return super().explain(scene)
         values = measurement.people_per_position / areas
-        return voronoi_cell_layers(scene, measurement, inner_cells_m(measurement.positions_m), values, self.unit)
+        cells = inner_cells_m(measurement.positions_m)
+        return voronoi_cell_layers(scene, measurement, cells, values, parse_scale(self.scale), self.unit)
 
 
 def _interval(measurement: GroundMeasurement, density_per_m2: float, people: int) -> tuple[float, float]:
