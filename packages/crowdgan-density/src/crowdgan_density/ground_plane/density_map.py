@@ -28,8 +28,8 @@ KERNEL_RADIUS_M = 1.0
 
 WIDENING = 0.35
 """Width of the ground of the outermost people beyond the hull, in units of 1/√density, ours: the boundary of synthetic
-crowds is then 1 % (random positions) to 6 % (people who keep distances) less dense than the inside, or up to 5 % denser
-(a disturbed lattice). With 0.5 it is 16 % less dense if people keep distances; with 0, a row counts twice."""
+crowds is then at most 5 % less dense (people who keep distances) or denser (a disturbed lattice) than the inside. With
+0 it is 14 to 55 % denser, and with 0.5 up to 15 % less dense."""
 
 WIDENED_DIRECTIONS = 24
 """Corners of the polygon that approximates a disc for the widening."""
