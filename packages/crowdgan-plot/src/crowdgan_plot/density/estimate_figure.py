@@ -95,6 +95,7 @@ def draw_explained_image(explained: ExplainedImage) -> Figure:
     _execute_layout(figure)  # limits and positions of texts depend on the size of the panels
     if ground_layers:
         _set_ground_limits(panels[-1], ground_layers)
+        _execute_layout(figure)  # other limits have other tick labels
         draw_point_texts(panels[-1], ground_layers)
     draw_point_texts(panels[num_images - 1], image_layers)
     return figure

@@ -26,6 +26,9 @@ DISTANCES_PT = (18.0, 34.0, 52.0, 74.0)
 DISTANCE_COST_PT = 2.0
 """Covered area in square points that is preferred to one more point of distance."""
 
+OUTSIDE_WEIGHT = 20.0
+"""Weight of an area outside the axes, where the text would cover their labels, relative to that of a covered area."""
+
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
 """Directions from the point to its text that are tried, to the right and up."""
 
@@ -78,7 +81,7 @@ def _write_text(
     places = _rectangles(centre_px + offsets, size_px)
     outside = size_px.prod() - _overlaps(places, window[None]).sum(axis=1)
     distances_pt = np.repeat(DISTANCES_PT, len(DIRECTIONS))
-    costs = outside + _overlaps(places, covered).sum(axis=1) + DISTANCE_COST_PT * distances_pt * pt**2
+    costs = OUTSIDE_WEIGHT * outside + _overlaps(places, covered).sum(axis=1) + DISTANCE_COST_PT * distances_pt * pt**2
     best = int(np.argmin(costs))
     annotation.set_position((float(offsets[best, 0] / pt), float(offsets[best, 1] / pt)))
     along_line = centre_px + np.linspace(0.2, 0.8, LINE_SQUARES)[:, None] * offsets[best]
