@@ -42,6 +42,7 @@ WEBP_QUALITY = 88
 README_IMAGES = {
     "loss.webp": "loss.png",
     "run.webp": "run.png",
+    "density-ground.webp": "ground/*.png",
     "density-grid.webp": "grid/*.png",
     "density-kde.webp": "kde/*.png",
     "density-voronoi.webp": "voronoi/*.png",

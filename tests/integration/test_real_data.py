@@ -26,8 +26,11 @@ from crowdgan_core.density.layers import HeatmapLayer
 from crowdgan_core.density.options import configure_estimator
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.detection import find_source
+from crowdgan_density.ground_plane.density_map import density_map
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.hot_spots import find_hot_spots
 
 AnnotationRow = tuple[str, list[float]]
 """Name of an image, and x, y, width and height of a person's full box in pixels."""
@@ -139,6 +142,35 @@ def test_frames_with_more_people_have_a_higher_density(data: Path, tmp_path: Pat
     records = ZipFormat().open(tmp_path / "a.zip").metadata.images
     assert [record.person_count for record in records] == [22] * 3 + [42] * 3
     assert [record.label for record in records] == [1] * 3 + [2] * 3
+
+
+def densest_place(estimator: GroundPlaneEstimator, scene: Scene) -> tuple[np.ndarray, float] | None:
+    """Position in the image and density in persons/m² of the first hot spot; None if the density is unknown."""
+    measurement = estimator.measure(scene)
+    if isinstance(measurement, str):
+        return None
+    shown = density_map(measurement.groups_m, measurement.people_per_position)
+    assert shown is not None
+    first, *_ = find_hot_spots(shown, measurement.positions_m)
+    return measurement.projection.pixels_from_ground(np.array([first.position_m]))[0], first.density_per_m2
+
+
+def test_hot_spots_of_a_calibrated_camera_are_those_of_the_surveyed_ground(data: Path) -> None:
+    """One camera for all frames: the same place in 17 of 20 frames, and the same density within 5 % (median)."""
+    folder = data / "pets2009"
+    source = find_source([folder], None, None, installed_plugins().scene_sources)
+    scenes = read_scenes(source.open([folder], None), "pets2009", ReadConfig(workers=1)).scenes
+    surveyed = GroundPlaneEstimator(homography=folder / "homography.json")
+    calibrated = GroundPlaneEstimator(shared_camera=True).fit(scenes)
+    ratios, is_same_place = [], []
+    for scene in scenes:
+        expected, actual = densest_place(surveyed, scene), densest_place(calibrated, scene)
+        if expected is not None and actual is not None:
+            ratios.append(actual[1] / expected[1])
+            is_same_place.append(np.hypot(*(actual[0] - expected[0])) < 0.5 * np.median(scene.full_boxes[:, 3]))
+    assert len(ratios) == 20
+    assert sum(is_same_place) >= 17, "in some frames two places have nearly the same density"
+    assert np.median(np.abs(np.array(ratios) - 1)) < 0.05
 
 
 @pytest.fixture

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.path import Path as Path2D
 
 from crowdgan_core.density.estimator import DensityEstimator
-from crowdgan_core.density.layers import HeatmapLayer, Layer, LineLayer, PointLayer, PolygonLayer
+from crowdgan_core.density.layers import HeatmapLayer, Layer, LineLayer, PointLayer, PolygonLayer, TextLayer
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.testing import example_scene
 from crowdgan_density import plugin
 from crowdgan_density.count_layers import mask_outlines
+from crowdgan_density.ground_plane.density_map import cell_centres, density_map
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.groups import hull_density
 from crowdgan_density.ground_plane.homography import Homography
+from crowdgan_density.ground_plane.hot_spots import find_hot_spots
 from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
 from crowdgan_density.ground_plane.voronoi_cells import interior_cell_areas, interior_cells, voronoi_cells
 from crowdgan_density.heatmap import head_heatmap
@@ -32,8 +36,12 @@ from crowdgan_density.image_plane.pairwise import (
     mean_pairwise_distance_px,
 )
 from crowdgan_density.image_plane.sg3_compat import Sg3EuclideanEstimator, Sg3GridEstimator, Sg3ThresholdEstimator
+from crowdgan_density.level_of_service_scales import LEVEL_OF_SERVICE_SCALES, level_of_service
 
 CROWD = example_scene(60)
+
+CAMERA = (5.0, 20.0, 560.0)
+"""Height in metres, pitch in degrees and focal length in pixels of the camera of example scenes."""
 
 HEADS = Scene(
     source_name="heads",
@@ -166,13 +174,12 @@ def test_the_kernel_heatmap_sums_to_the_count_if_all_boxes_are_equal() -> None:
     assert values[int(y / cell_px), int(x / cell_px)] == pytest.approx(expected, rel=0.02)
 
 
-def test_occupied_ground_has_the_density_of_the_scene_and_of_its_groups() -> None:
-    camera = (5.0, 20.0, 560.0)
-    ground = GroundPlaneEstimator(cameras=camera)
+def test_the_map_of_occupied_ground_has_the_density_of_the_scene_and_of_its_groups() -> None:
+    ground = GroundPlaneEstimator(cameras=CAMERA)
     measurement, estimate = ground.measure(CROWD), ground.estimate(CROWD)
     layers = ground.explain(CROWD)
-    hulls = find_layer(layers, PolygonLayer, "ground")
-    assert hulls.values.tolist() == [estimate.value] * len(hulls.polygons)  # type: ignore[attr-defined]
+    density = find_layer(layers, HeatmapLayer, "ground")
+    assert np.nanmean(density.values) == pytest.approx(estimate.value, rel=0.1)  # type: ignore[attr-defined]
     assert not isinstance(measurement, str)
     starts = np.cumsum([0, *map(len, measurement.groups_m)])
     groups = [np.arange(first, end) for first, end in itertools.pairwise(starts.tolist())]
@@ -183,19 +190,83 @@ def test_occupied_ground_has_the_density_of_the_scene_and_of_its_groups() -> Non
     assert people.points.tolist() == measurement.positions_m.tolist()  # type: ignore[attr-defined]
 
 
+def test_the_map_over_the_image_has_the_density_of_the_ground_that_it_shows() -> None:
+    ground = GroundPlaneEstimator(cameras=CAMERA)
+    measurement, layers = ground.measure(CROWD), ground.explain(CROWD)
+    assert not isinstance(measurement, str)
+    density, hull = find_layer(layers, HeatmapLayer), find_layer(layers, PolygonLayer)
+    corners = np.concatenate(hull.polygons)  # type: ignore[attr-defined]
+    assert density.extent == pytest.approx((*corners.min(axis=0), *corners.max(axis=0)))  # type: ignore[attr-defined]
+    values = density.values  # type: ignore[attr-defined]
+    centres = cell_centres(density.extent, values.shape)  # type: ignore[attr-defined]
+    shown = density_map(measurement.groups_m, measurement.people_per_position)
+    assert shown is not None
+    positions = measurement.projection.ground_from_pixels(centres)
+    assert values.ravel() == pytest.approx(shown.density_per_m2(positions), nan_ok=True)
+
+
+def test_values_have_the_classes_of_the_scale_and_the_peak_its_level() -> None:
+    for estimator in (GroundPlaneEstimator(cameras=CAMERA), VoronoiEstimator(cameras=CAMERA)):
+        layers = dataclasses.replace(estimator, scale="crowd-safety").explain(CROWD)
+        classes = {layer.classes for layer in layers if layer.classes is not None}
+        [expected] = classes
+        assert expected == LEVEL_OF_SERVICE_SCALES["crowd-safety"].value_classes()
+        assert expected.title == "level of service, crowd-safety"
+        measurement = estimator.measure(CROWD)
+        assert not isinstance(measurement, str)
+        texts = [layer.label for layer in layers if isinstance(layer, TextLayer)]
+        level = level_of_service(measurement.peak_per_m2, "crowd-safety")
+        camera = "camera 5.0 m high, 20° down, 560 px"
+        assert texts == [f"peak {measurement.peak_per_m2:.3g} persons/m² ({level})", camera]
+
+
+@pytest.mark.parametrize(
+    ("scale", "label", "text"),
+    [
+        ("fruin-walkway", "highest density within 1 m (persons/m², level)", "{density} · {level}"),
+        ("0.5,1,2", "highest density within 1 m (persons/m²)", "{density}"),
+    ],
+)
+def test_hot_spots_have_density_and_level(scale: str, label: str, text: str) -> None:
+    ground = GroundPlaneEstimator(cameras=CAMERA, scale=scale)
+    measurement = ground.measure(CROWD)
+    assert not isinstance(measurement, str)
+    shown = density_map(measurement.groups_m, measurement.people_per_position)
+    assert shown is not None
+    spots = find_hot_spots(shown, measurement.positions_m)
+    in_image, from_above = (
+        layer for layer in ground.explain(CROWD) if isinstance(layer, PointLayer) and layer.texts is not None
+    )
+    assert from_above.points.tolist() == [list(spot.position_m) for spot in spots]
+    assert in_image.points == pytest.approx(measurement.projection.pixels_from_ground(from_above.points))
+    expected = [
+        text.format(density=f"{spot.density_per_m2:.1f}", level=level_of_service(spot.density_per_m2, scale))
+        for spot in spots
+    ]
+    assert (in_image.label, in_image.texts, from_above.texts) == (label, expected, expected)
+
+
+def test_hot_spots_of_voronoi_are_inside_its_cells() -> None:
+    layers = VoronoiEstimator(cameras=CAMERA).explain(CROWD)
+    cells = find_layer(layers, PolygonLayer, "ground").polygons  # type: ignore[attr-defined]
+    [spots] = [item.points for item in layers if isinstance(item, PointLayer) and item.texts and item.space == "ground"]
+    for spot in spots:
+        assert any(Path2D(cell).contains_point(spot) for cell in cells)
+
+
 def test_the_cells_of_voronoi_have_the_estimate_as_their_mean_density() -> None:
-    voronoi = VoronoiEstimator(cameras=(5.0, 20.0, 560.0))
+    voronoi = VoronoiEstimator(cameras=CAMERA)
     cells = find_layer(voronoi.explain(CROWD), PolygonLayer, "ground")
     values = cells.values  # type: ignore[attr-defined]
     assert len(values) / (1 / values).sum() == pytest.approx(voronoi.estimate(CROWD).value)
-    assert cells.label == "Voronoi cells inside groups"
+    assert cells.label == "local density in Voronoi cells inside groups"
 
 
 def test_voronoi_with_too_few_cells_has_the_layers_of_ground() -> None:
     scene = example_scene(9, seed=3)
-    voronoi = VoronoiEstimator(cameras=(5.0, 20.0, 560.0))
-    assert voronoi.estimate(scene).value == GroundPlaneEstimator(cameras=(5.0, 20.0, 560.0)).estimate(scene).value
-    assert find_layer(voronoi.explain(scene), PolygonLayer, "ground").label == "occupied ground"
+    voronoi = VoronoiEstimator(cameras=CAMERA)
+    assert voronoi.estimate(scene).value == GroundPlaneEstimator(cameras=CAMERA).estimate(scene).value
+    assert find_layer(voronoi.explain(scene), HeatmapLayer, "ground").label == "local density on occupied ground"
 
 
 def test_interior_cells_are_those_with_an_area() -> None:
@@ -212,19 +283,19 @@ def test_interior_cells_are_those_with_an_area() -> None:
 
 
 def test_hulls_are_projected_to_peoples_feet() -> None:
-    layers = GroundPlaneEstimator(cameras=(5.0, 20.0, 560.0)).explain(CROWD)
+    layers = GroundPlaneEstimator(cameras=CAMERA).explain(CROWD)
     hull = find_layer(layers, PolygonLayer)
     feet = CROWD.full_boxes[:, :2] + CROWD.full_boxes[:, 2:] * [0.5, 1.0]
     for corner in np.concatenate(hull.polygons):  # type: ignore[attr-defined]
         assert np.hypot(*(feet - corner).T).min() < 1e-6
     grid = find_layer(layers, LineLayer)
-    assert grid.label == "5 m on the ground; camera 5.0 m high, 20° down, 560 px"
+    assert grid.label == "5 m on the ground"
 
 
 def test_layers_of_a_crop_are_in_its_pixels() -> None:
     transform = ImageTransform(name="center-crop", size=(256, 256))
     crop = transform.scene(CROWD, transform.geometry(CROWD.size))
-    layers = GroundPlaneEstimator(cameras=(5.0, 20.0, 560.0)).explain(crop)
+    layers = GroundPlaneEstimator(cameras=CAMERA).explain(crop)
     hull = find_layer(layers, PolygonLayer)
     feet = crop.full_boxes[:, :2] + crop.full_boxes[:, 2:] * [0.5, 1.0]
     for corner in np.concatenate(hull.polygons):  # type: ignore[attr-defined]
@@ -240,8 +311,11 @@ def test_a_homography_maps_ground_back_to_pixels(tmp_path: Path) -> None:
     assert homography.pixels_from_ground(homography.ground_from_pixels(pixels)) == pytest.approx(pixels)
     path = tmp_path / "map.json"
     path.write_text(json.dumps({"image_to_ground_m": matrix}))
-    grid = find_layer(GroundPlaneEstimator(homography=path).explain(CROWD), LineLayer)
-    assert grid.label.endswith("m on the ground")
+    layers = GroundPlaneEstimator(homography=path).explain(CROWD)
+    assert find_layer(layers, LineLayer).label.endswith("m on the ground")
+    assert [layer.label.split()[0] for layer in layers if isinstance(layer, TextLayer)] == ["peak"]
+    [labels] = {layer.axis_labels for layer in layers if layer.axis_labels is not None}
+    assert labels == ("x in metres (homography)", "y in metres (homography)")
 
 
 @pytest.mark.parametrize("estimator_class", plugin.crowdgan_register_density_estimators(), ids=lambda item: item.name)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crowdgan_core.density.class_bounds import ClassBounds
+from crowdgan_core.density.layers import ValueClasses
 from crowdgan_core.errors import ConfigError, DensityError
 
 DEFAULT_SCALE = "fruin-walkway"
@@ -29,6 +30,11 @@ class LevelOfServiceScale:
     source: str
     """Publication."""
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the scale is one of `LEVEL_OF_SERVICE_SCALES`; else its classes are not levels of service."""
+        return self.name in LEVEL_OF_SERVICE_SCALES
+
     def class_index(self, density_per_m2: float) -> int:
         """Index of the class of a density in persons/m²."""
         return self.class_bounds().class_index(density_per_m2)
@@ -38,9 +44,14 @@ class LevelOfServiceScale:
         return ClassBounds(
             values=self.bounds_per_m2,
             included_above=(not self.bound_is_lower,) * len(self.bounds_per_m2),
-            scale=self.name if self.name in LEVEL_OF_SERVICE_SCALES else None,
+            scale=self.name if self.is_named else None,
             options=options,
         )
+
+    def value_classes(self) -> ValueClasses:
+        """The classes of the scale, which determine the colours of layers."""
+        title = f"level of service, {self.name}" if self.is_named else f"class boundaries {self.name}"
+        return ValueClasses(title=title, names=self.classes, bounds=self.class_bounds())
 
 
 def _scale_from_areas(

@@ -12,8 +12,10 @@ from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter
 from matplotlib.transforms import ScaledTranslation
@@ -43,16 +45,34 @@ LINE_STYLES = ("-", "--", ":", "-.")
 DENSITY_COLOUR_MAP, SECOND_COLOUR_MAP = "viridis", "cividis"
 """Colour maps of densities, and of a second quantity in the same figure; the lightness of both increases."""
 
+CLASS_COLOUR_MAP, CLASS_COLOUR_RANGE = "inferno_r", (0.03, 0.9)
+"""Colour map of classes from light to dark, and the part of it that is used.
+
+Up to six neighbouring classes differ by a ΔE (CIELAB, 1976) of at least 15 in greyscale, and of 18 with protanopia,
+deuteranopia and tritanopia.
+
+Source: Smith and van der Walt, "A Better Default Colormap for Matplotlib", SciPy 2015.
+"""
+
 TEXT_COLOUR, MUTED_COLOUR = "#222222", "#757575"
 
 LEGEND_CHARACTERS = 90
 """Characters of a legend that fit above the axes of a default figure; each line sample takes 7."""
+
+SLIDE_SIZE_IN = (40 / 3, 7.5)
+"""Width and height of a 16:9 slide in inches."""
 
 SECTION_TITLE_PT = 17.0
 """Height of section titles in points."""
 
 SECTION_TITLE_CHARACTERS = 85
 """Characters of section titles that fit above the axes of a default figure."""
+
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the luma of a colour (ITU-R BT.601)."""
+
+MIN_LUMA_OF_BLACK_TEXT = 0.5
+"""Luma of a background above which black text is legible, below white text."""
 
 ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
 """An invisible character before labels that start with an underscore."""
@@ -182,6 +202,18 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
     with plot_style():
         data = encode_figure(figure, file_format)
     write_bytes(Path(path), data, overwrite=overwrite)
+
+
+def class_colours(count: int) -> list[str]:
+    """The colours of classes from the lowest to the highest, as hexadecimal codes."""
+    positions = np.linspace(*CLASS_COLOUR_RANGE, count)
+    return [to_hex(colour) for colour in mpl.colormaps[CLASS_COLOUR_MAP](positions)]
+
+
+def text_colour_on(background: str, alpha: float = 1.0) -> str:
+    """Black or white: the colour of legible text on a background, which is on white with this opacity."""
+    luma = 1.0 + alpha * (float(np.dot(to_rgb(background), LUMA_WEIGHTS)) - 1.0)
+    return "black" if luma > MIN_LUMA_OF_BLACK_TEXT else "white"
 
 
 def legend_label(name: str) -> str:

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.layers import (
     HeatmapLayer,
     Layer,
     LineLayer,
     PointLayer,
     PolygonLayer,
+    TextLayer,
+    ValueClasses,
     layer_coordinates,
     layer_values,
 )
@@ -33,6 +36,7 @@ SQUARE = np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]])
             {"points": SQUARE, "values": np.ones(3), "unit": "m"},
             r"values have shape \[3\]; it must be \[4\]",
         ),
+        (PointLayer, {"points": SQUARE, "texts": ["a"]}, "thing: there are 1 texts for 4 points"),
         (
             PolygonLayer,
             {"polygons": [SQUARE], "values": np.ones(2), "unit": "m"},
@@ -63,4 +67,15 @@ def test_coordinates_and_values_of_each_layer_type_are_returned() -> None:
     assert layer_values(polygons) is None
     assert layer_coordinates(LineLayer(label="lines", lines=[])).shape == (0, 2)
     assert layer_values(LineLayer(label="lines", lines=[SQUARE])) is None
+    assert layer_coordinates(TextLayer(label="peak 2 m")).shape == (0, 2)
+    assert layer_values(TextLayer(label="peak 2 m")) is None
     assert layer_coordinates(PointLayer(label="points", points=SQUARE)) is SQUARE
+
+
+@pytest.mark.parametrize(
+    ("title", "names", "message"),
+    [("", ("low", "high"), "title of the classes is empty"), ("levels", ("low",), "levels: 1 names for 1 boundaries")],
+)
+def test_invalid_classes_of_values_are_an_error(title: str, names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ValueClasses(title=title, names=names, bounds=ClassBounds(values=(1.0,)))

@@ -13,28 +13,35 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
-from crowdgan_core.density.layers import HeatmapLayer, Layer, LineLayer, PointLayer, PolygonLayer
+from crowdgan_core.density.layers import (
+    HeatmapLayer,
+    Layer,
+    LineLayer,
+    PointLayer,
+    PolygonLayer,
+    TextLayer,
+    ValueClasses,
+)
 from crowdgan_core.errors import ConfigError, DensityError
 from crowdgan_core.io.stored_images import EncodedImage
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.base import AnnotatedImage
 from crowdgan_core.testing import example_scene
 from crowdgan_plot.density.batch import figure_paths, select_images
-from crowdgan_plot.density.estimate_figure import (
-    ExplainedImage,
-    draw_explained_image,
-    explain_image,
-    format_estimate,
-    format_value,
-    plot_estimate,
-)
-from crowdgan_plot.density.layer_drawing import colour_scales, draw_layers
+from crowdgan_plot.density.colour_scales import colour_scales
+from crowdgan_plot.density.estimate_figure import draw_explained_image, plot_estimate
+from crowdgan_plot.density.estimate_header import estimate_header, format_value
+from crowdgan_plot.density.explained_image import ExplainedImage, explain_image
+from crowdgan_plot.density.layer_drawing import Handles, draw_layers
 from crowdgan_plot.density.overlay_plotter import OverlayPlotter
-from crowdgan_plot.style import plot_style
+from crowdgan_plot.style import class_colours, plot_style
 
 TRIANGLE = np.array([[100.0, 100], [300, 100], [200, 300]])
 
@@ -48,7 +55,11 @@ AREAS = PolygonLayer(
 OUTLINE = PolygonLayer(label="outline", polygons=[TRIANGLE], space="ground")
 LOCAL_DENSITIES = PointLayer(label="local density", unit="persons/m²", points=TRIANGLE, values=np.array([1.0, 2, 3]))
 DOTS = PointLayer(label="people", points=TRIANGLE / 20, space="ground")
+SPOTS = PointLayer(label="spots", points=np.array([[8.0, 8.0]]), space="ground", texts=["2.5 · C"])
 LINKS = LineLayer(label="links", lines=[TRIANGLE[:2], TRIANGLE[1:]])
+PEAK = TextLayer(label="peak 3 persons")
+LEVELS = ValueClasses(title="levels", names=("A", "B", "C"), bounds=ClassBounds(values=(1.0, 2.0)))
+LEVEL_AREAS = dataclasses.replace(AREAS, classes=LEVELS, unit="persons")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +87,26 @@ class LayerEstimator(DensityEstimator):
         return self.layers
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScaleEstimator(DensityEstimator):
+    """Number of persons with a level."""
+
+    name: ClassVar[str] = "scale"
+    unit: ClassVar[str] = "persons"
+    classes: ClassVar[tuple[str, ...]] = ("A", "B")
+
+    bounds: ClassBounds
+
+    @property
+    def class_bounds(self) -> ClassBounds:
+        """The boundary."""
+        return self.bounds
+
+    def estimate(self, scene: Scene) -> DensityEstimate:
+        """The count."""
+        return DensityEstimate(value=len(scene), unit=self.unit, class_index=self.bounds.class_index(len(scene)))
+
+
 def ramp_image(scene: Scene) -> np.ndarray:
     ramp = np.linspace(0, 255, scene.size[1]).astype(np.uint8)
     return np.tile(ramp[None, :, None], (scene.size[0], 1, 3))
@@ -87,9 +118,12 @@ def draw(scene: Scene, *layers: Layer) -> tuple[Figure, ExplainedImage]:
         return draw_explained_image(explained), explained
 
 
-def legend_labels(axes: Axes) -> list[str]:
-    legend = axes.get_legend()
-    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
+def legend_labels(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def header_texts(figure: Figure) -> list[str]:
+    return [item.get_text() for item in (*figure.texts, *figure.artists) if isinstance(item, Text)]
 
 
 def find_collections(axes: Axes, collection_type: type[Any]) -> list[Any]:
@@ -104,7 +138,7 @@ def test_the_image_has_a_box_per_person_and_hatched_ignore_regions() -> None:
     assert len(boxes.get_paths()) == 10
     assert len(ignored.get_paths()) == 2
     assert ignored.get_hatch() == "///"
-    assert legend_labels(axes) == ["10 boxes", "2 ignore regions"]
+    assert legend_labels(figure) == ["10 boxes", "2 ignore regions"]
     x, y, w, h = scene.full_boxes[2]
     assert boxes.get_paths()[0].get_extents().bounds == pytest.approx((x, y, w, h))
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x (px)", "y (px)")
@@ -116,19 +150,50 @@ def test_heads_without_boxes_are_points() -> None:
     figure, _ = draw(Scene(source_name="heads", size=(480, 640), head_boxes=heads))
     [points] = find_collections(figure.axes[0], PathCollection)
     assert points.get_offsets().tolist() == (heads[:, :2] + heads[:, 2:] / 2).tolist()
-    assert legend_labels(figure.axes[0]) == ["30 heads"]
+    assert legend_labels(figure) == ["30 heads"]
 
 
-def test_the_title_contains_image_value_interval_and_class() -> None:
-    figure, _ = draw(example_scene(12))
-    assert figure.get_suptitle() == "example-12\nlayers: 12 persons (1 to 2,000), class many"
+def test_the_header_contains_image_value_class_interval_and_texts() -> None:
+    figure, explained = draw(example_scene(12), PEAK)
+    header = estimate_header(explained)
+    assert header.caption == "example-12 · 12 people · layers"
+    assert header.headline == "12 persons"
+    assert header.class_text == "class: many"
+    assert header.details == "95 % interval 1 to 2,000 · peak 3 persons"
+    assert header_texts(figure) == [header.caption, header.headline, header.details, header.class_text]
 
 
-def test_an_unknown_estimate_has_its_reason_in_the_title() -> None:
-    assert "cannot be estimated: fewer than 2 persons" in draw(example_scene(1))[1].title
-    figure, explained = draw(example_scene(0), COUNTS)
-    assert "cannot be estimated: no persons" in explained.title
+def test_the_class_of_a_named_scale_is_a_level() -> None:
+    bounds = ClassBounds(values=(10.5,), scale="few-many")
+    _, explained = draw(example_scene(12))
+    assert explained.class_noun == "class"
+    explained = explain_image(ramp_image(example_scene(3)), example_scene(3), ScaleEstimator(bounds=bounds))
+    assert (explained.class_noun, estimate_header(explained).class_text) == ("level", "level A")
+
+
+def test_an_unknown_estimate_has_its_reason_in_the_header() -> None:
+    header = estimate_header(draw(example_scene(1))[1])
+    assert (header.headline, header.class_text) == ("density unknown", None)
+    assert header.details == "cannot be estimated: fewer than 2 persons"
+    figure, _ = draw(example_scene(0), COUNTS)
+    assert "cannot be estimated: no persons" in header_texts(figure)
     assert len(figure.axes) == 1
+
+
+def test_the_headline_is_legible_where_a_slide_is_400_px_wide() -> None:
+    figure, _ = draw(example_scene(12))
+    headline = next(text for text in figure.texts if text.get_text() == "12 persons")
+    assert headline.get_fontsize() / 72 * 400 / figure.get_size_inches()[0] > 12
+
+
+def test_long_texts_stay_inside_the_figure() -> None:
+    scene = dataclasses.replace(example_scene(12), source_name="long name " * 40)
+    figure, _ = draw(scene, *(TextLayer(label=f"fact {number} about the scene") for number in range(14)))
+    figure.draw_without_rendering()
+    for text in (*figure.texts, *figure.artists):
+        assert figure.bbox.x0 < text.get_window_extent().x0
+        assert text.get_window_extent().x1 < figure.bbox.x1
+    assert min(text.get_window_extent().y0 for text in figure.texts) > figure.axes[0].get_window_extent().y1
 
 
 @pytest.mark.parametrize(
@@ -136,33 +201,73 @@ def test_an_unknown_estimate_has_its_reason_in_the_title() -> None:
 )
 def test_values_have_three_significant_digits_or_no_decimals(value: float, text: str) -> None:
     assert format_value(value) == text
-    assert format_estimate(DensityEstimate(value=value, unit="m", class_index=0), ["A"]) == f"{text} m, class A"
 
 
 def test_layers_over_the_image_and_on_the_ground_have_panels_and_a_colour_bar() -> None:
     figure, _ = draw(example_scene(12), AREAS, LINKS, OUTLINE, DOTS)
-    people, overlay, ground, bar = figure.axes
-    assert legend_labels(overlay) == ["links"]
-    assert legend_labels(ground) == ["outline", "people"]
+    overlay, ground, bar = figure.axes
+    assert legend_labels(figure) == ["links", "outline", "people"]
     assert (ground.get_xlabel(), ground.get_ylabel()) == (
         "metres to the right of the camera",
         "metres ahead of the camera",
     )
+    assert ground.get_aspect() == 1
     assert bar.get_xlabel() == "areas (persons/m²)"
     [filled] = find_collections(overlay, PolyCollection)
     assert filled.get_array().tolist() == [0.5, 2.0]
+    assert overlay.images[0].get_array().min() > 100
+
+
+def test_layers_over_the_image_only_are_beside_an_image_with_boxes() -> None:
+    figure, _ = draw(example_scene(12), AREAS)
+    people, overlay, _ = figure.axes
     assert len(people.images) == len(overlay.images) == 1
     assert overlay.images[0].get_array().mean() > people.images[0].get_array().mean()
+    assert len(find_collections(people, PolyCollection)[0].get_paths()) == 12
+    assert legend_labels(figure) == ["12 boxes"]
 
 
 def test_ground_layers_only_need_no_overlay_panel() -> None:
     figure, _ = draw(example_scene(12), DOTS)
-    assert [axes.get_xlabel() for axes in figure.axes] == ["x (px)", "metres to the right of the camera"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "metres to the right of the camera"]
+    assert legend_labels(figure) == ["12 boxes", "people"]
+
+
+def test_axis_labels_of_a_layer_replace_those_of_the_camera() -> None:
+    labelled = dataclasses.replace(OUTLINE, axis_labels=("x in metres", "y in metres"))
+    figure, _ = draw(example_scene(12), DOTS, labelled)
+    assert (figure.axes[1].get_xlabel(), figure.axes[1].get_ylabel()) == ("x in metres", "y in metres")
+
+
+def test_the_view_from_above_contains_all_people_at_equal_scales() -> None:
+    figure, _ = draw(example_scene(12), AREAS, dataclasses.replace(DOTS, points=np.array([[-4.0, 9], [31, 11]])))
+    ground = figure.axes[1]
+    assert ground.get_xlim()[0] < -4
+    assert ground.get_xlim()[1] > 31
+    figure.draw_without_rendering()
+    width, height = ground.get_window_extent().size
+    assert np.ptp(ground.get_ylim()) / np.ptp(ground.get_xlim()) == pytest.approx(height / width, rel=0.03)
+
+
+def test_a_figure_with_classes_has_their_names_boundaries_and_colours() -> None:
+    figure, _ = draw(example_scene(12), LEVEL_AREAS, DOTS)
+    bar = figure.axes[-1]
+    assert [text.get_text() for text in bar.texts] == ["A", "B", "C"]
+    assert [label.get_text() for label in bar.get_xticklabels()] == ["1", "2"]
+    assert bar.get_xlabel() == "areas (persons); levels"
+    [class_box] = [item for item in figure.artists if isinstance(item, Text)]
+    assert to_hex(class_box.get_bbox_patch().get_facecolor()) == class_colours(3)[1]  # type: ignore[union-attr]
+
+
+def test_figures_have_the_size_of_a_slide() -> None:
+    for layers in ((), (AREAS,), (AREAS, LINKS, OUTLINE, DOTS)):
+        width, height = draw(example_scene(12), *layers)[0].get_size_inches()
+        assert width / height == pytest.approx(16 / 9)
 
 
 def test_discrete_cells_are_drawn_with_their_values(figure: Figure) -> None:
     axes = figure.subplots()
-    draw_layers(axes, [COUNTS], colour_scales([COUNTS]))
+    draw_layers(axes, [COUNTS], colour_scales([COUNTS]), {})
     [mesh] = find_collections(axes, QuadMesh)
     assert np.ma.filled(mesh.get_array(), -1).tolist() == [[1, -1], [3, 2]]
     assert mesh.get_datalim(axes.transData).bounds == (0, 0, 640, 480)
@@ -171,7 +276,7 @@ def test_discrete_cells_are_drawn_with_their_values(figure: Figure) -> None:
 
 def test_a_smooth_heatmap_is_transparent_where_values_are_low(figure: Figure) -> None:
     axes = figure.subplots()
-    draw_layers(axes, [SMOOTH], colour_scales([SMOOTH]))
+    draw_layers(axes, [SMOOTH], colour_scales([SMOOTH]), {})
     [heatmap] = axes.images
     assert heatmap.get_array().sum() == SMOOTH.values.sum()
     assert heatmap.get_extent() == [0, 640, 480, 0]
@@ -180,42 +285,15 @@ def test_a_smooth_heatmap_is_transparent_where_values_are_low(figure: Figure) ->
     assert (np.diff(alpha.ravel()) >= 0).all()
 
 
-def test_values_of_one_unit_share_a_colour_scale() -> None:
-    scales = colour_scales([SMOOTH, LOCAL_DENSITIES, AREAS, COUNTS])
-    assert [(scale.label, scale.colour_map) for scale in scales.values()] == [
-        ("map, local density, areas (persons/m²)", "viridis"),
-        ("cells (persons)", "cividis"),
-    ]
-    assert scales["persons/m²"].norm.vmax == 11
-
-
-@pytest.mark.parametrize(
-    ("values", "limits", "is_clipped"),
-    [
-        ([[0.5, 0.5]], (0, 0.75), False),
-        ([[0.0, 0.0]], (0, 1), False),
-        ([[-2.0, 4.0]], (-2, 4), False),
-        ([[*[1.0] * 99, 50.0]], (0, 1), True),
-    ],
-    ids=["one value", "zeros", "negative", "one peak"],
-)
-def test_colours_span_the_values_from_0(
-    values: list[list[float]], limits: tuple[float, float], is_clipped: bool
-) -> None:
-    layer = HeatmapLayer(label="map", unit="m", values=np.array(values), extent=(0, 0, 1, 1))
-    scale = colour_scales([layer])["m"]
-    assert (scale.norm.vmin, scale.norm.vmax, scale.is_clipped) == (*limits, is_clipped)
-    cells = dataclasses.replace(layer, is_discrete=True)
-    assert not colour_scales([cells])["m"].is_clipped
-
-
 def test_layers_without_values_need_no_colour_scale(figure: Figure) -> None:
     all_nan = HeatmapLayer(label="map", unit="m", values=np.full((2, 2), np.nan), extent=(0, 0, 1, 1))
     empty = PolygonLayer(label="none", unit="m", polygons=[], values=np.empty(0))
     assert colour_scales([all_nan, empty, LINKS]) == {}
     axes = figure.subplots()
-    handles = draw_layers(axes, [all_nan, empty, LINKS], {})
-    assert [handle.get_label() for handle in handles] == ["none", "links"]
+    handles: Handles = {}
+    draw_layers(axes, [all_nan, empty, LINKS], {}, handles)
+    assert list(handles) == ["none", "links"]
+    assert handles["none"].get_color() != handles["links"].get_color()
     [lines] = find_collections(axes, LineCollection)
     assert len(lines.get_segments()) == 2
 
@@ -286,5 +364,5 @@ def test_figure_names_are_portable_and_unique() -> None:
 
 
 def test_the_figure_equals_the_baseline_image(compare_with_baseline: Any) -> None:
-    scene, layers = example_scene(12), (SMOOTH, LOCAL_DENSITIES, LINKS, OUTLINE, DOTS)
+    scene, layers = example_scene(12), (SMOOTH, LOCAL_DENSITIES, LEVEL_AREAS, LINKS, OUTLINE, DOTS, SPOTS, PEAK)
     compare_with_baseline(plot_estimate(ramp_image(scene), scene, LayerEstimator(layers=layers)), "density")

@@ -12,10 +12,35 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.utils.arrays import FloatArray, Points
 
 Space = Literal["image", "ground"]
 """`image`: pixels of the scene, x to the right and y down. `ground`: metres, x to the right and y forward."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueClasses:
+    """Classes of values, each with one colour: equal values have equal colours in all figures of these classes.
+
+    Raises:
+        ValueError: the title is empty, or the number of names does not fit the boundaries.
+    """
+
+    title: str
+    """Text for the legend, for example `level of service, fruin-walkway`."""
+
+    names: tuple[str, ...]
+    """Names of the classes, from the lowest to the highest values."""
+
+    bounds: ClassBounds
+    """Boundaries between the classes, in the unit of the values."""
+
+    def __post_init__(self) -> None:
+        if not self.title:
+            raise ValueError("title of the classes is empty; it must be the text for the legend")
+        if len(self.names) != len(self.bounds.values) + 1:
+            raise ValueError(f"{self.title}: {len(self.names)} names for {len(self.bounds.values)} boundaries")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +59,12 @@ class Layer:
 
     space: Space = "image"
     """Coordinate system of the layer."""
+
+    classes: ValueClasses | None = None
+    """Classes that determine the colours of the values; None for colours from the lowest to the highest value."""
+
+    axis_labels: tuple[str, str] | None = None
+    """Labels of the x and the y axis of the view from above; None for metres to the right and ahead of the camera."""
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -105,6 +136,9 @@ class LineLayer(Layer):
     lines: Sequence[Points]
     """Points of each polyline, `[num_points, 2]`."""
 
+    is_reference: bool = False
+    """Whether the lines are a reference, for example a metric grid: drawn thin and pale."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check(self.lines, None)
@@ -120,10 +154,20 @@ class PointLayer(Layer):
     values: FloatArray | None = None
     """Value of each point, `[num_points]`."""
 
+    texts: Sequence[str] | None = None
+    """Text next to each point, `[num_points]`; the points are drawn as rings around a place."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check((self.points,), self.values)
         self._check_count(self.values, len(self.points))
+        if self.texts is not None and len(self.texts) != len(self.points):
+            raise ValueError(f"{self.label}: there are {len(self.texts)} texts for {len(self.points)} points")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextLayer(Layer):
+    """A line of text below the title of the figure, its label: for example the peak, or the camera."""
 
 
 def layer_coordinates(layer: Layer) -> Points:

@@ -21,13 +21,14 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.camera import Camera, focal_length_px
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_density.boxes import missing_boxes_reason, valid_full_boxes
-from crowdgan_density.ground_plane.ground_layers import occupied_ground_layers
+from crowdgan_density.ground_plane.ground_layers import density_map_layers
 from crowdgan_density.ground_plane.head_points import CAMERA_NEEDED, boxes_of_heads, correct_for_heights, has_only_heads
 from crowdgan_density.ground_plane.homography import read_homography
 from crowdgan_density.ground_plane.measurement import GroundMeasurement, calibrate_cameras, measure_ground
 from crowdgan_density.ground_plane.perspective import cameras_of_perspective, check_perspective
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, pool_views
 from crowdgan_density.level_of_service_estimator import LevelOfServiceEstimator
+from crowdgan_density.level_of_service_scales import parse_scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +93,11 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
         )
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
-        """The ground that groups occupy, in the image and from above, with a metric grid."""
+        """The local density on the ground that groups occupy, and hot spots, in the image and from above."""
         measurement = self.measure(scene)
         if isinstance(measurement, str):
             return ()
-        return occupied_ground_layers(scene, measurement, measurement.density_per_m2, self.unit)
+        return density_map_layers(scene, measurement, parse_scale(self.scale), self.unit)
 
     def measure(self, scene: Scene) -> GroundMeasurement | str:
         """Positions and density of a scene's people on the ground; or the reason why the density is unknown."""

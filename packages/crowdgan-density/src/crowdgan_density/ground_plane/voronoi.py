@@ -23,6 +23,7 @@ from crowdgan_density.ground_plane.ground_layers import voronoi_cell_layers
 from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, find_groups, group_hull
 from crowdgan_density.ground_plane.measurement import GroundMeasurement
 from crowdgan_density.ground_plane.voronoi_cells import interior_cell_areas, interior_cells
+from crowdgan_density.level_of_service_scales import parse_scale
 
 RELATIVE_CELL_SD = 1.5
 """Relative standard deviation of a density computed from the cell of one person, ours; from n cells, it is this divided
@@ -87,13 +88,14 @@ class VoronoiEstimator(GroundPlaneEstimator):
         return DensityEstimate(value=value, unit=self.unit, class_index=self.class_index(value), interval=interval)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
-        """The cells inside groups with their local densities, in the image and from above."""
+        """The cells inside groups with their local densities, and hot spots, in the image and from above."""
         measurement = self.measure(scene)
         areas = np.empty(0) if isinstance(measurement, str) else inner_areas_m2(measurement.positions_m)
         if isinstance(measurement, str) or len(areas) < MIN_GROUP_PEOPLE:
             return super().explain(scene)
         values = measurement.people_per_position / areas
-        return voronoi_cell_layers(scene, measurement, inner_cells_m(measurement.positions_m), values, self.unit)
+        cells = inner_cells_m(measurement.positions_m)
+        return voronoi_cell_layers(scene, measurement, cells, values, parse_scale(self.scale), self.unit)
 
 
 def _interval(measurement: GroundMeasurement, density_per_m2: float, people: int) -> tuple[float, float]:

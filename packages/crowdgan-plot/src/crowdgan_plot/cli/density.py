@@ -60,12 +60,15 @@ def command(
 ) -> None:
     """Plot annotated images with the density estimate as an overlay.
 
+    Each figure fills a 16:9 slide. `ground` and `voronoi` have the colours of the levels of service of their scale.
+
     Full images are measured, as with `crowdgan label --region full`; for the crops that a network is trained on, use
     `crowdgan label --plot DIR`. An estimator that depends on the dataset is fitted to all images of the source.
 
     \b
     Examples:
       crowdgan plot density --source crowds --density grid --out figures
+      crowdgan plot density --source crowds --density ground --set scale=crowd-safety --out figures
       crowdgan plot density --source crowds --density ground --set focal_mm35=28 --sample 4 --out figures
       crowdgan plot density --source crowds --density kde --ids 900000 --ids 900003 --out figures --format svg
     """
@@ -94,7 +97,7 @@ def command(
 
 
 def _table_row(plot: ScenePlot, estimator: DensityEstimator) -> list[str]:
-    from crowdgan_plot.density.estimate_figure import format_value
+    from crowdgan_plot.density.estimate_header import format_value
 
     estimate = plot.estimate
     if estimate.value is None or estimate.class_index is None:

@@ -26,7 +26,8 @@ from crowdgan_core.utils.formatting import join_limited
 from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_core.utils.sampling import evenly_spaced
-from crowdgan_plot.density.estimate_figure import ESTIMATE_DPI, draw_explained_image, explain_image
+from crowdgan_plot.density.estimate_figure import ESTIMATE_DPI, draw_explained_image
+from crowdgan_plot.density.explained_image import explain_image
 from crowdgan_plot.fonts import warn_of_missing_glyphs
 from crowdgan_plot.output import DEFAULT_SAMPLE, FigureFormat
 from crowdgan_plot.style import encode_figure, plot_style

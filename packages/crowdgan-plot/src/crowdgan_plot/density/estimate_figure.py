@@ -1,82 +1,57 @@
-"""Figure of one density estimate: the image with boxes, and the layers of the estimator over it."""
+"""Figure of one density estimate, for a 16:9 slide: the image with the layers of the estimator, and from above."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from PIL import Image
+from matplotlib.gridspec import GridSpec
 
-from crowdgan_core.density.checked_calls import estimate_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
-from crowdgan_core.density.layers import Layer, layer_coordinates
-from crowdgan_core.errors import DensityError
+from crowdgan_core.density.layers import Layer, PointLayer, TextLayer, layer_coordinates, layer_values
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.arrays import Boxes, ImageArray, Points
-from crowdgan_plot.density.layer_drawing import colour_scales, draw_layers
-from crowdgan_plot.density.scene_boxes import DrawnBoxes
-from crowdgan_plot.style import LINE_COLOURS, TEXT_COLOUR, new_figure, plot_style, truncate_text, wrap_text
+from crowdgan_core.utils.arrays import ImageArray, Points
+from crowdgan_plot.density.colour_scales import ColourScale, colour_scales
+from crowdgan_plot.density.estimate_header import draw_header, estimate_header
+from crowdgan_plot.density.explained_image import ExplainedImage, explain_image
+from crowdgan_plot.density.image_drawing import draw_ignore_regions, draw_image, draw_people
+from crowdgan_plot.density.layer_drawing import Handles, draw_layers
+from crowdgan_plot.density.point_texts import draw_point_texts
+from crowdgan_plot.density.scale_bars import draw_scale_bar
+from crowdgan_plot.style import SLIDE_SIZE_IN, class_colours, new_figure, plot_style
 
-PANEL_AREA_IN2 = 26.0
-"""Area of an image panel in square inches."""
+ESTIMATE_DPI = 120
+"""Pixels per inch of a PNG; a figure is 1600 px wide and 900 px high."""
 
-PANEL_SIDE_IN = (3.2, 7.0)
-"""Minimum and maximum side of a panel in inches."""
+BAR_HEIGHT = 0.075
+"""Height of a colour bar as a fraction of the height of the panels."""
 
-ESTIMATE_DPI = 110
-"""Pixels per inch of a PNG; a figure with two panels is about 1500 px wide."""
+IMAGE_ASPECTS = (0.6, 2.2)
+"""Minimum and maximum width of the panel of an image divided by its height."""
 
-MAX_DRAWN_PX = 1000
-"""Maximum side of an image in a figure, in pixels."""
+PANELS_ASPECT, MIN_GROUND_ASPECT = 2.95, 0.9
+"""Width of all panels, and minimum width of the view from above, divided by their height."""
 
-BACKGROUND_WHITENESS = 0.55
-"""Fraction of white mixed into the image below the layers."""
+PANEL_MARGIN_IN = 0.2
+"""Distance of the panels from the left and the right edge in inches."""
 
-BOX_COLOUR = LINE_COLOURS[4]
+GROUND_MARGIN, MIN_GROUND_M = 0.1, 1.0
+"""Margin of the view from above as a fraction of its larger side, and the minimum of that side in metres."""
 
-NAME_CHARACTERS = 60
-"""Maximum characters of the image name in the title."""
+AXIS_LABELS = ("metres to the right of the camera", "metres ahead of the camera")
+"""Labels of the view from above, unless a layer states others."""
 
-COLOUR_BAR_HEIGHT_IN = 0.16
-
-COLOUR_BAR_CHARACTERS_PER_IN = 9.5
-"""Characters per inch of a colour bar's label."""
-
-TITLE_CHARACTERS_PER_IN = 8.5
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ExplainedImage:
-    """An image with its people, density estimate and layers."""
-
-    image: ImageArray
-    """`[height, width, 3]`, of the scene's size."""
-    scene: Scene
-    estimator_name: str
-    classes: tuple[str, ...]
-    """Classes of the estimator."""
-    estimate: DensityEstimate
-    layers: tuple[Layer, ...]
-
-    @property
-    def title(self) -> str:
-        """Name of the image, and the estimate as text."""
-        name = truncate_text(self.scene.source_name, NAME_CHARACTERS)
-        return f"{name}\n{self.estimator_name}: {format_estimate(self.estimate, self.classes)}"
+MAX_LEGEND_COLUMNS, LEGEND_PT = 5, 12
 
 
 @plot_style()
 def plot_estimate(
     image: ImageArray, scene: Scene, estimator: DensityEstimator, estimate: DensityEstimate | None = None
 ) -> Figure:
-    """A figure of a density estimate: the image with boxes, the estimator's layers over it, and a view from above.
+    """A figure of a density estimate: the image with the estimator's layers, and a view from above or boxes of people.
 
     Args:
         image: `[height, width, 3]`, of the scene's size.
@@ -87,153 +62,113 @@ def plot_estimate(
     return draw_explained_image(explain_image(image, scene, estimator, estimate))
 
 
-def explain_image(
-    image: ImageArray, scene: Scene, estimator: DensityEstimator, estimate: DensityEstimate | None = None
-) -> ExplainedImage:
-    """The estimate and layers of a fitted estimator for an image; `estimate` if it is already known.
-
-    If the estimator raises a `DensityError`, the estimate is unknown with its message as the reason.
-    """
-    layers: Sequence[Layer] = ()
-    try:
-        estimate = estimate if estimate is not None else estimate_scene(estimator, scene)
-        layers = estimator.explain(scene)
-    except DensityError as error:
-        estimate = estimate or DensityEstimate.unknown(estimator.unit, str(error))
-    return ExplainedImage(
-        image=image,
-        scene=scene,
-        estimator_name=estimator.name,
-        classes=tuple(estimator.classes),
-        estimate=estimate,
-        layers=tuple(layers),
-    )
-
-
-def format_estimate(estimate: DensityEstimate, classes: Sequence[str]) -> str:
-    """An estimate as text: `2.41 persons/m² (1.9 to 3.1), class E`, or `cannot be estimated: REASON`."""
-    if estimate.value is None or estimate.class_index is None:
-        return f"cannot be estimated: {estimate.reason}"
-    interval = ""
-    if estimate.interval is not None:
-        interval = f" ({format_value(estimate.interval[0])} to {format_value(estimate.interval[1])})"
-    return f"{format_value(estimate.value)} {estimate.unit}{interval}, class {classes[estimate.class_index]}"
-
-
-def format_value(value: float) -> str:
-    """A number with three significant digits, from 1000 on without decimals."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
 def draw_explained_image(explained: ExplainedImage) -> Figure:
-    """A figure of an explained image: image with boxes, layers over the image, and layers on the ground from above."""
-    image_layers = [layer for layer in explained.layers if layer.space == "image"]
-    ground_layers = [layer for layer in explained.layers if layer.space == "ground"]
+    """A figure of an explained image: density as text, image with layers, view from above, and legends.
+
+    Without a view from above, an image with the boxes of people is drawn beside the image with layers.
+    """
+    image_layers = [layer for layer in explained.layers_in("image") if not isinstance(layer, TextLayer)]
+    ground_layers = explained.layers_in("ground")
     scales = colour_scales(explained.layers)
-    widths_in, height_in = _panel_sizes(explained.scene, image_layers, ground_layers)
-    figure, panels, bars = _empty_figure(widths_in, height_in, len(scales))
-    _draw_people(panels[0], explained)
-    if image_layers:
-        _draw_image(panels[1], explained, whiteness=BACKGROUND_WHITENESS)
-        _add_legend_above(panels[1], draw_layers(panels[1], image_layers, scales))
+    figure = new_figure(SLIDE_SIZE_IN)
+    handles: Handles = {}
+    _reserve(figure, draw_header(figure, estimate_header(explained), _class_colour(explained, scales)))
+    num_images = 2 if image_layers and not ground_layers else 1
+    aspects = _panel_aspects(explained.scene, num_images, has_ground=bool(ground_layers))
+    panels, bars = _add_axes(figure, aspects, len(scales))
+    for number, axes in enumerate(panels[:num_images], 1):
+        has_layers = bool(image_layers) and number == num_images
+        draw_image(axes, explained.image, is_background=has_layers)
+        if not has_layers:
+            draw_people(axes, explained.scene, handles)
+        if number == 1:
+            draw_ignore_regions(axes, explained.scene, handles)
+        if has_layers:
+            draw_layers(axes, image_layers, scales, handles)
     if ground_layers:
-        _add_legend_above(panels[-1], draw_layers(panels[-1], ground_layers, scales))
-        _set_ground_limits(panels[-1], ground_layers)
-    bar_width_in = widths_in[min(1, len(widths_in) - 1)]
+        _hide_pixel_axes(panels[0])
+        draw_layers(panels[-1], ground_layers, scales, handles)
+        _label_ground_axes(panels[-1], ground_layers)
     for axes, scale in zip(bars, scales.values(), strict=True):
-        extend = "max" if scale.is_clipped else "neither"
-        bar = figure.colorbar(ScalarMappable(**scale.arguments), cax=axes, orientation="horizontal", extend=extend)
-        bar.set_label(wrap_text(scale.label, int(COLOUR_BAR_CHARACTERS_PER_IN * bar_width_in)), fontsize=12)
-    figure.suptitle(_wrap_title(explained.title, sum(widths_in)), fontsize=14)
+        draw_scale_bar(figure, axes, scale)
+    _add_legend(figure, handles)
+    _execute_layout(figure)  # limits and positions of texts depend on the size of the panels
+    if ground_layers:
+        _set_ground_limits(panels[-1], ground_layers)
+        _execute_layout(figure)  # other limits have other tick labels
+        draw_point_texts(panels[-1], ground_layers)
+    draw_point_texts(panels[num_images - 1], image_layers)
     return figure
 
 
-def _panel_sizes(
-    scene: Scene, image_layers: Sequence[Layer], ground_layers: Sequence[Layer]
-) -> tuple[list[float], float]:
-    """Widths of the panels and their common height, in inches."""
+def _class_colour(explained: ExplainedImage, scales: Mapping[str, ColourScale]) -> str | None:
+    """Colour of the class of the estimate; None if its unit has continuous colours."""
+    scale = scales.get(explained.estimate.unit)
+    if scale is None or scale.classes is None or explained.estimate.class_index is None:
+        return None
+    return class_colours(len(scale.classes.names))[explained.estimate.class_index]
+
+
+def _reserve(figure: Figure, header_in: float) -> None:
+    """Lays the axes out below a header of this height."""
+    width_in, height_in = figure.get_size_inches()
+    margin = PANEL_MARGIN_IN / width_in
+    rect = (margin, 0.0, 1.0 - 2 * margin, 1.0 - header_in / height_in)
+    figure.set_layout_engine("constrained", rect=rect)
+
+
+def _panel_aspects(scene: Scene, num_images: int, *, has_ground: bool) -> list[float]:
+    """Width divided by height of each panel; the view from above has the width that the image leaves."""
     height, width = scene.size
-    height_in = float(np.clip(np.sqrt(PANEL_AREA_IN2 * height / width), *PANEL_SIDE_IN))
-    width_in = float(np.clip(height_in * width / height, *PANEL_SIDE_IN))
-    widths_in = [width_in] * (2 if image_layers else 1)
-    if ground_layers:
-        extent = np.ptp(np.concatenate([layer_coordinates(layer) for layer in ground_layers]), axis=0)
-        widths_in.append(float(np.clip(height_in * extent[0] / max(extent[1], 1e-9), *PANEL_SIDE_IN)))
-    return widths_in, height_in
+    aspect = float(np.clip(width / height, *IMAGE_ASPECTS))
+    return [aspect] * num_images + [max(PANELS_ASPECT - aspect, MIN_GROUND_ASPECT)] * has_ground
 
 
-def _empty_figure(
-    widths_in: Sequence[float], height_in: float, bar_count: int
-) -> tuple[Figure, list[Axes], list[Axes]]:
-    """A figure, its panels from left to right, and axes for colour bars, all below the second panel."""
-    heights_in = [height_in, *[COLOUR_BAR_HEIGHT_IN] * bar_count]
-    figure = new_figure((sum(widths_in) + 0.7 * len(widths_in), height_in + 1.6 + 0.85 * bar_count))
-    grid = figure.add_gridspec(len(heights_in), len(widths_in), width_ratios=widths_in, height_ratios=heights_in)
-    panels = [figure.add_subplot(grid[0, column]) for column in range(len(widths_in))]
-    bar_column = min(1, len(widths_in) - 1)
-    return figure, panels, [figure.add_subplot(grid[row + 1, bar_column]) for row in range(bar_count)]
+def _add_axes(figure: Figure, aspects: Sequence[float], num_bars: int) -> tuple[list[Axes], list[Axes]]:
+    """Adds panels from left to right, and axes of colour bars below them."""
+    heights = [1.0, *[BAR_HEIGHT] * num_bars]
+    grid = GridSpec(len(heights), len(aspects), figure, width_ratios=aspects, height_ratios=heights)
+    panels = [figure.add_subplot(grid[0, column]) for column in range(len(aspects))]
+    return panels, [figure.add_subplot(grid[row + 1, :]) for row in range(num_bars)]
 
 
-def _wrap_title(title: str, width_in: float) -> str:
-    """The title in lines that fit the width of the figure."""
-    return "\n".join(wrap_text(line, int(TITLE_CHARACTERS_PER_IN * width_in)) for line in title.splitlines())
+def _hide_pixel_axes(axes: Axes) -> None:
+    """Removes the axes of an image whose positions are read in the view from above."""
+    axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
+    axes.spines[:].set_visible(False)
 
 
-def _draw_people(axes: Axes, explained: ExplainedImage) -> None:
-    """Draws the image with the boxes of its people, or their heads, and its ignore regions hatched."""
-    _draw_image(axes, explained, whiteness=0.0)
-    drawn = DrawnBoxes.of_scene(explained.scene)
-    boxes, ignored, heads = drawn.people, drawn.ignore_regions, drawn.heads
-    handles: list[Any] = []
-    if len(boxes):
-        axes.add_collection(PolyCollection(_corners(boxes), facecolors="none", edgecolors=BOX_COLOUR, linewidths=1.1))
-        handles.append(Patch(facecolor="none", edgecolor=BOX_COLOUR, label=_count_text(len(boxes), "box", "es")))
-    if len(heads):
-        size = float(np.clip(6000 / len(heads), 3, 30))
-        x, y = heads.T
-        points = axes.scatter(x, y, s=size, color=BOX_COLOUR, linewidths=0)
-        points.set_label(_count_text(len(heads), "head"))
-        handles.append(points)
-    if len(ignored):
-        hatched: dict[str, Any] = {"facecolor": (1, 1, 1, 0.35), "edgecolor": TEXT_COLOUR, "hatch": "///"}
-        hatched["linewidth"] = 0.8
-        axes.add_collection(PolyCollection(_corners(ignored), **hatched))
-        handles.append(Patch(**hatched, label=_count_text(len(ignored), "ignore region")))
-    _add_legend_above(axes, handles)
-
-
-def _draw_image(axes: Axes, explained: ExplainedImage, *, whiteness: float) -> None:
-    """Draws the image in axes of its pixel coordinates; grey and mixed with white if `whiteness` is above 0."""
-    height, width = explained.scene.size
-    image = Image.fromarray(explained.image)
-    image.thumbnail((MAX_DRAWN_PX, MAX_DRAWN_PX))
-    values = np.asarray(image.convert("L").convert("RGB") if whiteness else image, float)
-    values = values + whiteness * (255 - values)
-    axes.imshow(values.astype(np.uint8), extent=(0, width, height, 0), aspect="equal", interpolation="antialiased")
-    axes.set(xlim=(0, width), ylim=(height, 0), xlabel="x (px)", ylabel="y (px)")
-    axes.grid(visible=False)
+def _label_ground_axes(axes: Axes, layers: Sequence[Layer]) -> None:
+    """Sets the labels of the view from above."""
+    x_label, y_label = next((layer.axis_labels for layer in layers if layer.axis_labels is not None), AXIS_LABELS)
+    axes.set(xlabel=x_label, ylabel=y_label, aspect="equal")
 
 
 def _set_ground_limits(axes: Axes, layers: Sequence[Layer]) -> None:
-    """Sets the limits and labels of the view from above."""
-    points = np.concatenate([layer_coordinates(layer) for layer in layers])
-    (left, near), (right, far) = points.min(axis=0), points.max(axis=0)
-    margin = 0.04 * max(right - left, far - near)
-    axes.set(xlim=(left - margin, right + margin), ylim=(near - margin, far + margin), aspect="equal")
-    axes.set(xlabel="metres to the right of the camera", ylabel="metres ahead of the camera")
+    """Sets the limits of the view from above, so that the ground around the layers fills the axes."""
+    points = _main_coordinates(layers)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = (high - low) + 2 * GROUND_MARGIN * max(float((high - low).max()), MIN_GROUND_M)
+    size = np.array(axes.get_window_extent().size)
+    extent = size * (extent / size).max()
+    low, high = (low + high - extent) / 2, (low + high + extent) / 2
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
 
 
-def _add_legend_above(axes: Axes, handles: list[Any]) -> None:
+def _main_coordinates(layers: Sequence[Layer]) -> Points:
+    """Coordinates of the points and values; if there are none, of all layers. Outlines may extend beyond the view."""
+    main = [layer for layer in layers if isinstance(layer, PointLayer) or layer_values(layer) is not None]
+    return np.concatenate([layer_coordinates(layer) for layer in main or layers])
+
+
+def _add_legend(figure: Figure, handles: Handles) -> None:
+    """Adds the legend of all panels below the figure."""
     if handles:
-        position: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.3}
-        axes.legend(handles=handles, ncols=min(len(handles), 2), fontsize=11, **position)
+        columns = math.ceil(len(handles) / math.ceil(len(handles) / MAX_LEGEND_COLUMNS))
+        figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=columns, fontsize=LEGEND_PT)
 
 
-def _corners(boxes_xywh: Boxes) -> list[Points]:
-    """The four corners of each box."""
-    x, y, w, h = boxes_xywh.T
-    return list(np.stack([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]).transpose(2, 0, 1))
-
-
-def _count_text(count: int, noun: str, plural_ending: str = "s") -> str:
-    return f"{count:,} {noun}{plural_ending if count != 1 else ''}"
+def _execute_layout(figure: Figure) -> None:
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
