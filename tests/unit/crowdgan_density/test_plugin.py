@@ -51,6 +51,7 @@ def test_the_commands_are_complete():
     commands = plugin.crowdgan_register_commands()
     assert [(spec.group, spec.command.name) for spec in commands] == [
         ("", "calibrate"),
+        ("", "report"),
         ("density", "evaluate"),
         ("metrics", "density"),
     ]

@@ -65,17 +65,23 @@ def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """`crowdgan calibrate`, `crowdgan density evaluate` and `crowdgan metrics density`."""
+    """`crowdgan calibrate`, `crowdgan report`, `crowdgan density evaluate` and `crowdgan metrics density`."""
     from crowdgan_core.cli.common.lazy_command import LazyCommand
 
     calibrate = LazyCommand(
         "calibrate", "Calibrate cameras and report persons/m²", "crowdgan_density.cli.calibrate:command"
     )
     evaluate = LazyCommand("evaluate", "Compare estimates with ground truth", "crowdgan_density.cli.evaluate:command")
+    report = LazyCommand("report", "Write an HTML report of densities", "crowdgan_density.cli.report:command")
     fidelity = LazyCommand(
         "density", "Compare requested with measured density", "crowdgan_density.cli.fidelity:command"
     )
-    return [CommandSpec("", calibrate), CommandSpec("density", evaluate), CommandSpec("metrics", fidelity)]
+    return [
+        CommandSpec("", calibrate),
+        CommandSpec("", report),
+        CommandSpec("density", evaluate),
+        CommandSpec("metrics", fidelity),
+    ]
 
 
 @hookimpl

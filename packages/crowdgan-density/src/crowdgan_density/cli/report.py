@@ -1,0 +1,91 @@
+"""`crowdgan report`: HTML report of the densities of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from crowdgan_core.cli.common.dataclass_options import options_from
+from crowdgan_core.cli.common.output import print_skipped, printable
+from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.io.atomic import write_bytes
+from crowdgan_core.io.html_page import check_html_path
+from crowdgan_core.pipeline.reading import ReadConfig, iterate_images, read_scenes
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.formatting import count_and_list
+from crowdgan_density.density_report.page import DensityReport, densest_images, draw_figures, render_density_report
+from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.report import camera_warnings, report_scenes, report_shared_camera
+
+
+@click.command("report")
+@options_from(SourceOptions)
+@options_from(ReadConfig)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the `ground` estimator (repeatable)."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="report.html", show_default=True, help="Output file (.html)."
+)
+@click.option(
+    "--maps",
+    type=click.IntRange(min=0),
+    default=6,
+    show_default=True,
+    help="Maximum number of density maps, of the densest images.",
+)
+@click.option("--title", help="Title of the page.  [default: name of the source]")
+@click.option("--overwrite", is_flag=True, help="Overwrite the file if it exists.")
+def command(
+    options: SourceOptions,
+    read: ReadConfig,
+    settings: Sequence[str],
+    out: Path,
+    maps: int,
+    title: str | None,
+    overwrite: bool,
+) -> None:
+    """Write a self-contained HTML report of the densities of a source.
+
+    The report has levels of service, density maps of the densest images, a table with one row per image, the method,
+    its assumptions, and warnings. Maps need crowdgan-plot.
+
+    \b
+    Examples:
+      crowdgan report --source station
+      crowdgan report --source station --set shared_camera=true --set scale=crowd-safety --out station.html
+    """
+    plugins = installed_plugins()
+    estimator = configure_estimator(GroundPlaneEstimator, parse_settings(settings))
+    assert isinstance(estimator, GroundPlaneEstimator)
+    check_html_path(out, overwrite=overwrite)
+    source, source_name = options.open_source(plugins)
+    plotters = list(plugins.scene_plotters.values())
+    notes = [] if plotters or not maps else ["no density maps: they need crowdgan-plot (pip install crowdgan-plot)"]
+    with progress_bar() as progress:
+        result = read_scenes(source, source_name, read, progress)
+        fitted = estimator.fit(result.scenes)
+        reports = report_scenes(fitted, result.scenes, workers=read.workers, progress=progress)
+        names = set(densest_images(reports, maps)) if plotters else set()
+        images = [image for image in iterate_images(source, read.max_images) if image.source_name in names]
+        figures = draw_figures(images, fitted, plotters[0], workers=read.workers, progress=progress) if images else []
+    notes += [count_and_list(reason, skipped) for reason, skipped in result.skipped.items() if skipped]
+    report = DensityReport(
+        title=title or source_name,
+        estimator=fitted,
+        reports=reports,
+        shared_camera=report_shared_camera(fitted, result.scenes),
+        warnings=camera_warnings(fitted, result.scenes),
+        settings=[("source", source_name), *parse_settings(settings).items()],
+        figures=sorted(figures, key=lambda figure: densest_images(reports, maps).index(figure[0])),
+        notes=notes,
+    )
+    write_bytes(out, render_density_report(report).encode("utf-8"), overwrite=overwrite)
+    print_skipped(result.skipped)
+    for warning in report.warnings:
+        click.echo(printable(f"warning: {warning}"), err=True)
+    click.echo(printable(f"wrote {out}"), err=True)

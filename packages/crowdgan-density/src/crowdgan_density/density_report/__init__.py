@@ -1,0 +1,1 @@
+"""HTML report of the densities of a source."""
