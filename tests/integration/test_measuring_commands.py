@@ -134,6 +134,53 @@ def test_a_table_has_the_values_of_the_report(crowds: Path, tmp_path: Path) -> N
         run("calibrate", "--source", crowds, "--out", tmp_path / "densities.txt")
 
 
+def write_zones(path: Path) -> Path:
+    """Writes two zones over the lower half of the images of `crowds`."""
+    halves = {
+        "left": [[0, 150], [160, 150], [160, 240], [0, 240]],
+        "right": [[160, 150], [320, 150], [320, 240], [160, 240]],
+    }
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": name},
+            "geometry": {"type": "Polygon", "coordinates": [[*corners, corners[0]]]},
+        }
+        for name, corners in halves.items()
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_zones_of_a_file_have_one_row_per_image_and_zone(crowds: Path, tmp_path: Path) -> None:
+    zones, table = write_zones(tmp_path / "zones.geojson"), tmp_path / "zones.csv"
+    result = run("calibrate", "--source", crowds, "--zones", zones, "--out", table)
+    assert re.search(r"^ image +zone +people", result.stdout, re.MULTILINE)
+    report = run_json("calibrate", "--source", crowds, "--zones", zones)
+    rows = read_csv(table)
+    assert [(row["image"], row["zone"]) for row in rows] == [(item["image"], item["zone"]) for item in report["zones"]]
+    assert [row["zone"] for row in rows] == ["left", "right"] * 10
+    for row, item in zip(rows, report["zones"], strict=True):
+        assert row["density_per_m2"] == ("" if item["density_per_m2"] is None else repr(item["density_per_m2"]))
+        assert row["reason"] == (item["reason"] or "")
+    assert sum(item["reason"] is None for item in report["zones"]) >= 10
+
+
+def test_groups_and_squares_are_zones(crowds: Path) -> None:
+    groups = run_json("calibrate", "--source", crowds, "--zones", "groups")["zones"]
+    assert {item["zone"] for item in groups} >= {"group 1"}
+    output = run("calibrate", "--source", crowds, "--zones", "grid:10").stdout
+    assert "squares without people are not shown; --out writes all" in output
+    assert " x 0 to 10 m, y 0 to 10 m " in output
+    with pytest.raises(CrowdganError, match="write the side of the squares in metres, for example grid:5"):
+        run("calibrate", "--source", crowds, "--zones", "grid:large")
+
+
 def test_images_with_unknown_density_have_a_numbered_reason(tmp_path: Path) -> None:
     records = {"a": [person(9, 9)], "b": [person(10 * n, 20, 8, 24) for n in range(7)], "c": [person(9, 9)]}
     entries = {f"{name}.jpg": image_bytes(1) for name in records}

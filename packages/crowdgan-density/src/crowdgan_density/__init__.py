@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from crowdgan_density.ground_plane.report import report_scenes
     from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
     from crowdgan_density.ground_plane.voronoi_cells import local_densities_per_m2, voronoi_cells
+    from crowdgan_density.ground_plane.zone_report import report_zones, zone_rows
+    from crowdgan_density.ground_plane.zone_selection import parse_zones
+    from crowdgan_density.ground_plane.zones import read_zones
     from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
     from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
     from crowdgan_density.image_plane.kernel import KernelDensityEstimator
@@ -39,9 +42,13 @@ __all__ = [
     "evaluate",
     "level_of_service",
     "local_densities_per_m2",
+    "parse_zones",
     "read_ground_truth",
+    "read_zones",
     "report_scenes",
+    "report_zones",
     "voronoi_cells",
+    "zone_rows",
 ]
 
 __getattr__, __dir__ = attach(
@@ -60,8 +67,12 @@ __getattr__, __dir__ = attach(
         "evaluate": "evaluation.metrics",
         "level_of_service": "level_of_service_scales",
         "local_densities_per_m2": "ground_plane.voronoi_cells",
+        "parse_zones": "ground_plane.zone_selection",
         "read_ground_truth": "evaluation.ground_truth",
+        "read_zones": "ground_plane.zones",
         "report_scenes": "ground_plane.report",
+        "report_zones": "ground_plane.zone_report",
         "voronoi_cells": "ground_plane.voronoi_cells",
+        "zone_rows": "ground_plane.zone_report",
     },
 )

@@ -93,10 +93,11 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
         view = MeasuredView.from_scene(scene)
         if reason := missing_boxes_reason(scene, valid_full_boxes(scene)):
             return reason
-        projections = self._projections(view)
+        projections = self.projections(view)
         return projections if isinstance(projections, str) else measure_ground(view, projections)
 
-    def _projections(self, view: MeasuredView) -> Sequence[GroundProjection] | str:
+    def projections(self, view: MeasuredView) -> Sequence[GroundProjection] | str:
+        """Equally probable projections of a fitted estimator, the best one first; or why the camera is unknown."""
         if self.homography is not None:
             return [read_homography(self.homography, view.size)]
         if self.cameras:

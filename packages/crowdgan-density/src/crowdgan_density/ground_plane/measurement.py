@@ -95,6 +95,8 @@ class GroundMeasurement:
     """95 % interval of the density in persons/m²."""
     projection: GroundProjection
     """The most probable camera, or the given homography."""
+    projections: tuple[GroundProjection, ...]
+    """Equally probable projections, the best one first."""
     positions_m: Points
     """`[num_positions, 2]` of the people with feet in the measured region and inlier boxes."""
     groups_m: tuple[Points, ...]
@@ -160,6 +162,7 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         density_per_m2=float(np.exp(np.median(log_densities))),
         interval_per_m2=(low, high),
         projection=best,
+        projections=tuple(projections),
         positions_m=positions,
         groups_m=tuple(best.ground_from_pixels(view.feet_px[group]) for group in groups),
         people_per_position=float(_people_per_inlier(view, inliers) / visible),
@@ -208,6 +211,14 @@ def calibrate_cameras(view: MeasuredView, focal_length_px: float | None) -> list
     if not RESIDUAL_RANGE[0] <= residual <= RESIDUAL_RANGE[1]:
         return NO_FLAT_GROUND if residual > RESIDUAL_RANGE[1] else NO_PERSPECTIVE
     return [best, *posterior.quantile_cameras(NUM_CAMERAS)]
+
+
+def people_per_annotation(view: MeasuredView, projection: GroundProjection) -> float:
+    """Annotated and occluded people per annotated person, at least 1; 1 with a homography."""
+    inliers = _inliers(view, projection)
+    positions = projection.ground_from_pixels(view.feet_px[view.in_region & inliers])
+    positions = positions[np.isfinite(positions).all(axis=1)]
+    return 1 / _visible_fraction(view.boxes_xywh[inliers], projection, positions)
 
 
 def _find_groups(view: MeasuredView, projection: GroundProjection, inliers: BoolArray) -> list[IndexArray]:

@@ -79,7 +79,7 @@ class VoronoiEstimator(GroundPlaneEstimator):
         areas = inner_areas_m2(measurement.positions_m)
         if len(areas) >= MIN_GROUP_PEOPLE:
             value = measurement.people_per_position * len(areas) / float(areas.sum())
-            interval = _interval(measurement, value, len(areas))
+            interval = interval_around(measurement, value, len(areas))
         return DensityEstimate(value=value, unit=self.unit, class_index=self.class_index(value), interval=interval)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
@@ -92,9 +92,16 @@ class VoronoiEstimator(GroundPlaneEstimator):
         return voronoi_cell_layers(scene, measurement, inner_cells_m(measurement.positions_m), values, self.unit)
 
 
-def _interval(measurement: GroundMeasurement, density_per_m2: float, people: int) -> tuple[float, float]:
-    """The measurement's interval around another density, widened since it is computed from fewer people."""
-    variance = INTERVAL_SDS**2 * RELATIVE_SAMPLING_SD**2 * (1 / people - 1 / len(measurement.positions_m))
+def interval_around(measurement: GroundMeasurement, density_per_m2: float, people: int) -> tuple[float, float]:
+    """The 95 % interval of a density of a part of the people in persons/m²: wider, since they are fewer.
+
+    Args:
+        measurement: of all people.
+        density_per_m2: density of the part in persons/m².
+        people: number of people of the part.
+    """
+    fewer = max(1 / people - 1 / len(measurement.positions_m), 0.0)
+    variance = INTERVAL_SDS**2 * RELATIVE_SAMPLING_SD**2 * fewer
     low, high = (math.log(bound / measurement.density_per_m2) for bound in measurement.interval_per_m2)
     return (
         density_per_m2 * math.exp(-math.sqrt(low**2 + variance)),
