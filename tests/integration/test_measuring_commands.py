@@ -94,8 +94,9 @@ def test_images_without_ground_truth_are_skipped_and_named(crowds: Path, tmp_pat
         run("density", "evaluate", "--source", crowds, "--truth", path)
 
 
-def test_the_density_command_lists_evaluate() -> None:
+def test_the_density_command_lists_evaluate_and_series() -> None:
     output = CliRunner().invoke(build_tree(installed_plugins()), ["density", "--help"]).stdout
+    assert "series    Estimate density over time with a fixed camera" in output
     assert "evaluate  Compare estimates with ground truth" in output
 
 
@@ -190,6 +191,60 @@ def test_images_with_unknown_density_have_a_numbered_reason(tmp_path: Path) -> N
     assert lines[-3].startswith("estimated: 0 of 3; levels: fruin-walkway (A, B, C, D, E, F)")
     assert lines[-2] == "(1) unknown: fewer than 5 people with a full-body box"
     assert lines[-1].startswith("(2) unknown: the boxes do not constrain the camera")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve frames of a fixed camera, in names whose alphabetical order is not that of time."""
+    records = {}
+    for number in range(12):
+        scene = crowd_scene(crowd_positions(40 + 8 * number, seed=number), seed=number)
+        records[f"frame_{number}"] = [person(*box) for box in scene.full_boxes.tolist()]
+    entries = {f"{name}.jpg": image_bytes(1, EXAMPLE_CAMERA.size) for name in records}
+    folder = tmp_path_factory.mktemp("video") / "video"
+    return write_files(folder, {**entries, "a.odgt": odgt(records).encode()})
+
+
+SERIES = ("--set", "focal_mm35=31.5", "--set", "scale=0.6,0.9")
+
+
+def test_a_series_has_one_row_per_frame_in_the_order_of_time(video: Path, tmp_path: Path) -> None:
+    table = tmp_path / "series.csv"
+    result = run("density", "series", "--source", video, "--fps", "0.5", *SERIES, "--out", table)
+    rows = read_csv(table)
+    assert [(row["image"], float(row["time_s"])) for row in rows] == [(f"frame_{n}", 2.0 * n) for n in range(12)]
+    densities = [float(row["density_per_m2"]) for row in rows]
+    assert densities[0] < 0.6 < 0.9 < densities[-1]
+    assert {row["scale"] for row in rows} == {"0.6,0.9"}
+    assert " occupied ground " in result.stdout
+    assert "12/12" in result.stdout
+    assert "warning" not in result.stderr
+    report = run_json("density", "series", "--source", video, "--interval-s", "2", *SERIES)
+    assert [item["density_per_m2"] for item in report["series"]] == densities
+    assert report["summary"][0]["seconds_above"][0] == 2.0 * sum(density > 0.6 for density in densities)
+    with pytest.raises(CrowdganError, match="already exists"):
+        run("density", "series", "--source", video, "--fps", "1", "--out", table)
+
+
+def test_a_series_of_zones_is_plotted(video: Path, tmp_path: Path) -> None:
+    height, width = EXAMPLE_CAMERA.size
+    zones, table, figure = tmp_path / "zones.geojson", tmp_path / "series.json", tmp_path / "series.png"
+    ring = [[0, height * 0.6], [width, height * 0.6], [width, height], [0, height], [0, height * 0.6]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "properties": {"name": "front"}, "geometry": geometry}
+    zones.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    run("density", "series", "--source", video, "--fps", "1", *SERIES, "--zones", zones, "--out", table)
+    assert {row["zone"] for row in json.loads(table.read_text())} == {"front"}
+    tree = build_tree(installed_plugins())
+    result = CliRunner().invoke(tree, ["plot", "series", str(table), "--out", str(figure)], catch_exceptions=False)
+    assert f"wrote {figure}" in result.stderr
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_time_between_frames_is_required_once(video: Path) -> None:
+    for options in ((), ("--fps", "1", "--interval-s", "1")):
+        with pytest.raises(CrowdganError, match="write either --fps or --interval-s"):
+            run("density", "series", "--source", video, *options)
 
 
 def test_a_shared_camera_is_printed_once(tmp_path: Path) -> None:

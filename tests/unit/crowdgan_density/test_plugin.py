@@ -51,6 +51,7 @@ def test_the_commands_are_complete():
     assert [(spec.group, spec.command.name) for spec in commands] == [
         ("", "calibrate"),
         ("density", "evaluate"),
+        ("density", "series"),
         ("metrics", "density"),
     ]
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crowdgan_density.ground_plane.calibration import calibrate_camera
     from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
     from crowdgan_density.ground_plane.report import report_scenes
+    from crowdgan_density.ground_plane.time_series import density_series, series_rows
     from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
     from crowdgan_density.ground_plane.voronoi_cells import local_densities_per_m2, voronoi_cells
     from crowdgan_density.ground_plane.zone_report import report_zones, zone_rows
@@ -39,6 +40,7 @@ __all__ = [
     "ThresholdEstimator",
     "VoronoiEstimator",
     "calibrate_camera",
+    "density_series",
     "evaluate",
     "level_of_service",
     "local_densities_per_m2",
@@ -47,6 +49,7 @@ __all__ = [
     "read_zones",
     "report_scenes",
     "report_zones",
+    "series_rows",
     "voronoi_cells",
     "zone_rows",
 ]
@@ -64,6 +67,7 @@ __getattr__, __dir__ = attach(
         "ThresholdEstimator": "image_plane.counting",
         "VoronoiEstimator": "ground_plane.voronoi",
         "calibrate_camera": "ground_plane.calibration",
+        "density_series": "ground_plane.time_series",
         "evaluate": "evaluation.metrics",
         "level_of_service": "level_of_service_scales",
         "local_densities_per_m2": "ground_plane.voronoi_cells",
@@ -72,6 +76,7 @@ __getattr__, __dir__ = attach(
         "read_zones": "ground_plane.zones",
         "report_scenes": "ground_plane.report",
         "report_zones": "ground_plane.zone_report",
+        "series_rows": "ground_plane.time_series",
         "voronoi_cells": "ground_plane.voronoi_cells",
         "zone_rows": "ground_plane.zone_report",
     },

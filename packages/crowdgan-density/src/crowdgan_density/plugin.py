@@ -63,17 +63,21 @@ def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """`crowdgan calibrate`, `crowdgan density evaluate` and `crowdgan metrics density`."""
+    """`crowdgan calibrate`, `crowdgan density evaluate`, `crowdgan density series` and `crowdgan metrics density`."""
     from crowdgan_core.cli.common.lazy_command import LazyCommand
 
     calibrate = LazyCommand(
         "calibrate", "Calibrate cameras and report persons/m²", "crowdgan_density.cli.calibrate:command"
     )
     evaluate = LazyCommand("evaluate", "Compare estimates with ground truth", "crowdgan_density.cli.evaluate:command")
+    series = LazyCommand(
+        "series", "Estimate density over time with a fixed camera", "crowdgan_density.cli.series:command"
+    )
     fidelity = LazyCommand(
         "density", "Compare requested with measured density", "crowdgan_density.cli.fidelity:command"
     )
-    return [CommandSpec("", calibrate), CommandSpec("density", evaluate), CommandSpec("metrics", fidelity)]
+    in_density = [CommandSpec("density", evaluate), CommandSpec("density", series)]
+    return [CommandSpec("", calibrate), *in_density, CommandSpec("metrics", fidelity)]
 
 
 @hookimpl
