@@ -18,6 +18,7 @@ from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
 from crowdgan_core.testing import EXAMPLE_CAMERA
 from tests.support.crowds import crowd_positions, crowd_scene
 from tests.support.sources import image_bytes, odgt, person, write_files
+from tests.support.video import write_video, write_zones, zone_density
 
 
 @pytest.fixture(scope="module")
@@ -135,20 +136,13 @@ def test_a_table_has_the_values_of_the_report(crowds: Path, tmp_path: Path) -> N
         run("calibrate", "--source", crowds, "--out", tmp_path / "densities.txt")
 
 
-def write_zones(path: Path) -> Path:
+def write_halves(path: Path) -> Path:
     """Writes two zones over the lower half of the images of `crowds`."""
-    halves = {
-        "left": [[0, 150], [160, 150], [160, 240], [0, 240]],
-        "right": [[160, 150], [320, 150], [320, 240], [160, 240]],
-    }
-    features = [
-        {
-            "type": "Feature",
-            "properties": {"name": name},
-            "geometry": {"type": "Polygon", "coordinates": [[*corners, corners[0]]]},
-        }
-        for name, corners in halves.items()
-    ]
+    features = []
+    for name, left in (("left", 0), ("right", 160)):
+        ring = [[left, 150], [left + 160, 150], [left + 160, 240], [left, 240], [left, 150]]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        features.append({"type": "Feature", "properties": {"name": name}, "geometry": geometry})
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     return path
 
@@ -159,7 +153,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def test_zones_of_a_file_have_one_row_per_image_and_zone(crowds: Path, tmp_path: Path) -> None:
-    zones, table = write_zones(tmp_path / "zones.geojson"), tmp_path / "zones.csv"
+    zones, table = write_halves(tmp_path / "zones.geojson"), tmp_path / "zones.csv"
     result = run("calibrate", "--source", crowds, "--zones", zones, "--out", table)
     assert re.search(r"^ image +zone +people", result.stdout, re.MULTILINE)
     report = run_json("calibrate", "--source", crowds, "--zones", zones)
@@ -195,46 +189,41 @@ def test_images_with_unknown_density_have_a_numbered_reason(tmp_path: Path) -> N
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve frames of a fixed camera, in names whose alphabetical order is not that of time."""
-    records = {}
-    for number in range(12):
-        scene = crowd_scene(crowd_positions(40 + 8 * number, seed=number), seed=number)
-        records[f"frame_{number}"] = [person(*box) for box in scene.full_boxes.tolist()]
-    entries = {f"{name}.jpg": image_bytes(1, EXAMPLE_CAMERA.size) for name in records}
-    folder = tmp_path_factory.mktemp("video") / "video"
-    return write_files(folder, {**entries, "a.odgt": odgt(records).encode()})
+    """Twenty-four frames of a fixed camera, in names whose alphabetical order is not that of time."""
+    return write_video(tmp_path_factory.mktemp("video") / "video")
 
 
-SERIES = ("--set", "focal_mm35=31.5", "--set", "scale=0.6,0.9")
+SERIES = ("--set", "focal_mm35=31.5", "--set", "scale=0.6,1")
 
 
 def test_a_series_has_one_row_per_frame_in_the_order_of_time(video: Path, tmp_path: Path) -> None:
     table = tmp_path / "series.csv"
     result = run("density", "series", "--source", video, "--fps", "0.5", *SERIES, "--out", table)
     rows = read_csv(table)
-    assert [(row["image"], float(row["time_s"])) for row in rows] == [(f"frame_{n}", 2.0 * n) for n in range(12)]
-    densities = [float(row["density_per_m2"]) for row in rows]
-    assert densities[0] < 0.6 < 0.9 < densities[-1]
-    assert {row["scale"] for row in rows} == {"0.6,0.9"}
-    assert " occupied ground " in result.stdout
-    assert "12/12" in result.stdout
+    assert [(row["image"], float(row["time_s"])) for row in rows] == [(f"frame_{n}", 2.0 * n) for n in range(24)]
+    assert {row["scale"] for row in rows} == {"0.6,1"}
+    assert "occupied ground   24/24" in result.stdout
     assert "warning" not in result.stderr
     report = run_json("density", "series", "--source", video, "--interval-s", "2", *SERIES)
-    assert [item["density_per_m2"] for item in report["series"]] == densities
+    densities = [item["density_per_m2"] for item in report["series"]]
+    assert [row["density_per_m2"] for row in rows] == [repr(density) for density in densities]
     assert report["summary"][0]["seconds_above"][0] == 2.0 * sum(density > 0.6 for density in densities)
     with pytest.raises(CrowdganError, match="already exists"):
         run("density", "series", "--source", video, "--fps", "1", "--out", table)
 
 
-def test_a_series_of_zones_is_plotted(video: Path, tmp_path: Path) -> None:
-    height, width = EXAMPLE_CAMERA.size
-    zones, table, figure = tmp_path / "zones.geojson", tmp_path / "series.json", tmp_path / "series.png"
-    ring = [[0, height * 0.6], [width, height * 0.6], [width, height], [0, height], [0, height * 0.6]]
-    geometry = {"type": "Polygon", "coordinates": [ring]}
-    feature = {"type": "Feature", "properties": {"name": "front"}, "geometry": geometry}
-    zones.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+def test_a_series_of_zones_has_their_ground_truth_densities_and_is_plotted(video: Path, tmp_path: Path) -> None:
+    zones, table, figure = write_zones(tmp_path / "zones.geojson"), tmp_path / "series.json", tmp_path / "series.png"
     run("density", "series", "--source", video, "--fps", "1", *SERIES, "--zones", zones, "--out", table)
-    assert {row["zone"] for row in json.loads(table.read_text())} == {"front"}
+    rows = json.loads(table.read_text())
+    assert [row["zone"] for row in rows] == ["entrance", "stage"] * 24
+    expected = [zone_density(row["zone"], int(row["time_s"]), 24) for row in rows]
+    assert [row["density_per_m2"] for row in rows] == pytest.approx(expected, rel=0.15)
+    inside = [
+        row["interval_low_per_m2"] <= density <= row["interval_high_per_m2"]
+        for row, density in zip(rows, expected, strict=True)
+    ]
+    assert sum(inside) >= 0.85 * len(inside)
     tree = build_tree(installed_plugins())
     result = CliRunner().invoke(tree, ["plot", "series", str(table), "--out", str(figure)], catch_exceptions=False)
     assert f"wrote {figure}" in result.stderr
