@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from crowdgan_core.datasets.zip_folder import ZipFormat  # noqa: E402  needs the change of sys.path
 from crowdgan_core.utils.arrays import ImageArray  # noqa: E402
 from tests.support.run_folders import stats_lines, write_options, write_stats  # noqa: E402
+from tests.support.video import write_video, write_zones  # noqa: E402
 
 PACKAGE_FOLDER = ROOT / "packages" / "crowdgan-plot"
 GALLERY_FOLDER = ROOT / "gallery"
@@ -46,6 +47,7 @@ README_IMAGES = {
     "density-grid.webp": "grid/*.png",
     "density-kde.webp": "kde/*.png",
     "density-voronoi.webp": "voronoi/*.png",
+    "series.webp": "series.png",
     "labels.webp": "labels.png",
     "spectra.webp": "spectra.png",
     "fidelity.webp": "fidelity.png",
@@ -78,6 +80,8 @@ def main() -> None:
     shutil.rmtree(GALLERY_FOLDER, ignore_errors=True)
     GALLERY_FOLDER.mkdir()
     write_runs()
+    write_video(GALLERY_FOLDER / "station")
+    write_zones(GALLERY_FOLDER / "gates.geojson")
     for arguments in readme_commands():
         crowdgan(*arguments)
     capture_page(GALLERY_FOLDER / "run.html", GALLERY_FOLDER / "run.png")

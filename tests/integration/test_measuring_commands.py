@@ -18,6 +18,7 @@ from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
 from crowdgan_core.testing import EXAMPLE_CAMERA
 from tests.support.crowds import crowd_positions, crowd_scene
 from tests.support.sources import image_bytes, odgt, person, write_files
+from tests.support.video import write_video, write_zones, zone_density
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +95,9 @@ def test_images_without_ground_truth_are_skipped_and_named(crowds: Path, tmp_pat
         run("density", "evaluate", "--source", crowds, "--truth", path)
 
 
-def test_the_density_command_lists_evaluate() -> None:
+def test_the_density_command_lists_evaluate_and_series() -> None:
     output = CliRunner().invoke(build_tree(installed_plugins()), ["density", "--help"]).stdout
+    assert "series    Estimate density over time with a fixed camera" in output
     assert "evaluate  Compare estimates with ground truth" in output
 
 
@@ -134,6 +136,46 @@ def test_a_table_has_the_values_of_the_report(crowds: Path, tmp_path: Path) -> N
         run("calibrate", "--source", crowds, "--out", tmp_path / "densities.txt")
 
 
+def write_halves(path: Path) -> Path:
+    """Writes two zones over the lower half of the images of `crowds`."""
+    features = []
+    for name, left in (("left", 0), ("right", 160)):
+        ring = [[left, 150], [left + 160, 150], [left + 160, 240], [left, 240], [left, 150]]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        features.append({"type": "Feature", "properties": {"name": name}, "geometry": geometry})
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_zones_of_a_file_have_one_row_per_image_and_zone(crowds: Path, tmp_path: Path) -> None:
+    zones, table = write_halves(tmp_path / "zones.geojson"), tmp_path / "zones.csv"
+    result = run("calibrate", "--source", crowds, "--zones", zones, "--out", table)
+    assert re.search(r"^ image +zone +people", result.stdout, re.MULTILINE)
+    report = run_json("calibrate", "--source", crowds, "--zones", zones)
+    rows = read_csv(table)
+    assert [(row["image"], row["zone"]) for row in rows] == [(item["image"], item["zone"]) for item in report["zones"]]
+    assert [row["zone"] for row in rows] == ["left", "right"] * 10
+    for row, item in zip(rows, report["zones"], strict=True):
+        assert row["density_per_m2"] == ("" if item["density_per_m2"] is None else repr(item["density_per_m2"]))
+        assert row["reason"] == (item["reason"] or "")
+    assert sum(item["reason"] is None for item in report["zones"]) >= 10
+
+
+def test_groups_and_squares_are_zones(crowds: Path) -> None:
+    groups = run_json("calibrate", "--source", crowds, "--zones", "groups")["zones"]
+    assert {item["zone"] for item in groups} >= {"group 1"}
+    output = run("calibrate", "--source", crowds, "--zones", "grid:10").stdout
+    assert "squares without people are not shown; --out writes all" in output
+    assert " x 0 to 10 m, y 0 to 10 m " in output
+    with pytest.raises(CrowdganError, match="write the side of the squares in metres, for example grid:5"):
+        run("calibrate", "--source", crowds, "--zones", "grid:large")
+
+
 def test_images_with_unknown_density_have_a_numbered_reason(tmp_path: Path) -> None:
     records = {"a": [person(9, 9)], "b": [person(10 * n, 20, 8, 24) for n in range(7)], "c": [person(9, 9)]}
     entries = {f"{name}.jpg": image_bytes(1) for name in records}
@@ -143,6 +185,55 @@ def test_images_with_unknown_density_have_a_numbered_reason(tmp_path: Path) -> N
     assert lines[-3].startswith("estimated: 0 of 3; levels: fruin-walkway (A, B, C, D, E, F)")
     assert lines[-2] == "(1) unknown: fewer than 5 people with a full-body box"
     assert lines[-1].startswith("(2) unknown: the boxes do not constrain the camera")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty-four frames of a fixed camera, in names whose alphabetical order is not that of time."""
+    return write_video(tmp_path_factory.mktemp("video") / "video")
+
+
+SERIES = ("--set", "focal_mm35=31.5", "--set", "scale=0.6,1")
+
+
+def test_a_series_has_one_row_per_frame_in_the_order_of_time(video: Path, tmp_path: Path) -> None:
+    table = tmp_path / "series.csv"
+    result = run("density", "series", "--source", video, "--fps", "0.5", *SERIES, "--out", table)
+    rows = read_csv(table)
+    assert [(row["image"], float(row["time_s"])) for row in rows] == [(f"frame_{n}", 2.0 * n) for n in range(24)]
+    assert {row["scale"] for row in rows} == {"0.6,1"}
+    assert "occupied ground   24/24" in result.stdout
+    assert "warning" not in result.stderr
+    report = run_json("density", "series", "--source", video, "--interval-s", "2", *SERIES)
+    densities = [item["density_per_m2"] for item in report["series"]]
+    assert [row["density_per_m2"] for row in rows] == [repr(density) for density in densities]
+    assert report["summary"][0]["seconds_above"][0] == 2.0 * sum(density > 0.6 for density in densities)
+    with pytest.raises(CrowdganError, match="already exists"):
+        run("density", "series", "--source", video, "--fps", "1", "--out", table)
+
+
+def test_a_series_of_zones_has_their_ground_truth_densities_and_is_plotted(video: Path, tmp_path: Path) -> None:
+    zones, table, figure = write_zones(tmp_path / "zones.geojson"), tmp_path / "series.json", tmp_path / "series.png"
+    run("density", "series", "--source", video, "--fps", "1", *SERIES, "--zones", zones, "--out", table)
+    rows = json.loads(table.read_text())
+    assert [row["zone"] for row in rows] == ["entrance", "stage"] * 24
+    expected = [zone_density(row["zone"], int(row["time_s"]), 24) for row in rows]
+    assert [row["density_per_m2"] for row in rows] == pytest.approx(expected, rel=0.15)
+    inside = [
+        row["interval_low_per_m2"] <= density <= row["interval_high_per_m2"]
+        for row, density in zip(rows, expected, strict=True)
+    ]
+    assert sum(inside) >= 0.85 * len(inside)
+    tree = build_tree(installed_plugins())
+    result = CliRunner().invoke(tree, ["plot", "series", str(table), "--out", str(figure)], catch_exceptions=False)
+    assert f"wrote {figure}" in result.stderr
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_time_between_frames_is_required_once(video: Path) -> None:
+    for options in ((), ("--fps", "1", "--interval-s", "1")):
+        with pytest.raises(CrowdganError, match="write either --fps or --interval-s"):
+            run("density", "series", "--source", video, *options)
 
 
 def test_a_shared_camera_is_printed_once(tmp_path: Path) -> None:

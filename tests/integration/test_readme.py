@@ -19,9 +19,10 @@ from crowdgan_stylegan3.inference.random_init import random_generator
 from tests.support.official_snapshots import write_official
 from tests.support.run_folders import stats_lines, write_run, write_stats
 from tests.support.sources import add_shanghaitech
+from tests.support.video import write_video, write_zones
 
 ROOT = Path(__file__).parents[2]
-READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
+READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md")), ROOT / "docs" / "planning.md"]
 PYTHON_README = ROOT / "packages" / "crowdgan-stylegan3" / "README.md"
 """A page with a program that uses the output of its commands."""
 
@@ -54,6 +55,8 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("CrowdHuman", "DIR"):
         write_synthetic_dataset(SyntheticConfig(images=6, size=(64, 64)), tmp_path / name)
+    write_video(tmp_path / "station", 8)
+    write_zones(tmp_path / "gates.geojson")
     add_shanghaitech(tmp_path / "ShanghaiTech" / "part_A_final" / "test_data", 1, 2)
     write_run(tmp_path / "runs" / "00000-first")
     write_stats(tmp_path / "runs" / "00001-resumed", stats_lines(40, seed=1))

@@ -53,6 +53,7 @@ def test_the_commands_are_complete():
         ("", "calibrate"),
         ("", "report"),
         ("density", "evaluate"),
+        ("density", "series"),
         ("metrics", "density"),
     ]
 

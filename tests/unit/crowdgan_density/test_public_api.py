@@ -19,7 +19,7 @@ SUBMODULES = {module.name for module in pkgutil.iter_modules(crowdgan_density.__
 
 
 def test_all_public_names_can_be_imported() -> None:
-    assert len(crowdgan_density.__all__) == 18
+    assert len(crowdgan_density.__all__) == 24
     for name in crowdgan_density.__all__:
         assert getattr(crowdgan_density, name) is not None
     assert set(crowdgan_density.__all__) <= set(dir(crowdgan_density))

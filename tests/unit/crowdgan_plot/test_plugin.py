@@ -12,7 +12,7 @@ import pytest
 
 from crowdgan_plot import plugin
 
-COMMANDS = ("loss", "run", "density", "labels", "spectra", "fidelity")
+COMMANDS = ("loss", "run", "density", "series", "labels", "spectra", "fidelity")
 
 PACKAGE = Path(__file__).parents[3] / "packages" / "crowdgan-plot"
 

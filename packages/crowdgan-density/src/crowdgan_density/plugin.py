@@ -65,7 +65,7 @@ def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
 
 @hookimpl
 def crowdgan_register_commands() -> Sequence[CommandSpec]:
-    """`crowdgan calibrate`, `crowdgan report`, `crowdgan density evaluate` and `crowdgan metrics density`."""
+    """The commands `calibrate` and `report`, and those of `crowdgan density` and `crowdgan metrics`."""
     from crowdgan_core.cli.common.lazy_command import LazyCommand
 
     calibrate = LazyCommand(
@@ -73,6 +73,9 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
     )
     evaluate = LazyCommand("evaluate", "Compare estimates with ground truth", "crowdgan_density.cli.evaluate:command")
     report = LazyCommand("report", "Write an HTML report of densities", "crowdgan_density.cli.report:command")
+    series = LazyCommand(
+        "series", "Estimate density over time with a fixed camera", "crowdgan_density.cli.series:command"
+    )
     fidelity = LazyCommand(
         "density", "Compare requested with measured density", "crowdgan_density.cli.fidelity:command"
     )
@@ -80,6 +83,7 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
         CommandSpec("", calibrate),
         CommandSpec("", report),
         CommandSpec("density", evaluate),
+        CommandSpec("density", series),
         CommandSpec("metrics", fidelity),
     ]
 

@@ -9,6 +9,7 @@ from crowdgan_core.utils.lazy import attach
 if TYPE_CHECKING:
     from crowdgan_plot.density.batch import plot_scenes
     from crowdgan_plot.density.estimate_figure import plot_estimate
+    from crowdgan_plot.density.series_figure import plot_series
     from crowdgan_plot.fidelity.fidelity_figure import plot_fidelity
     from crowdgan_plot.labels.labels_figure import plot_labels
     from crowdgan_plot.report.page import write_run_report
@@ -26,6 +27,7 @@ __all__ = [
     "plot_labels",
     "plot_losses",
     "plot_scenes",
+    "plot_series",
     "plot_spectra",
     "plot_style",
     "plot_sweep",
@@ -42,6 +44,7 @@ __getattr__, __dir__ = attach(
         "plot_labels": "labels.labels_figure",
         "plot_losses": "training.loss_curves",
         "plot_scenes": "density.batch",
+        "plot_series": "density.series_figure",
         "plot_spectra": "spectra.spectra_figure",
         "plot_style": "style",
         "plot_sweep": "sweep_figure",

@@ -23,6 +23,7 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
         LazyCommand("loss", "Plot training losses", "crowdgan_plot.cli.loss:command"),
         LazyCommand("run", "Write an HTML report of a run", "crowdgan_plot.cli.run:command"),
         LazyCommand("density", "Plot density estimates over images", "crowdgan_plot.cli.density:command"),
+        LazyCommand("series", "Plot density over time", "crowdgan_plot.cli.series:command"),
         LazyCommand("labels", "Plot class balance and density distribution", "crowdgan_plot.cli.labels:command"),
         LazyCommand("spectra", "Plot average power spectra", "crowdgan_plot.cli.spectra:command"),
         LazyCommand("fidelity", "Plot requested against measured density", "crowdgan_plot.cli.fidelity:command"),

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from crowdgan_core.io.names import canonical_name, is_ignored, is_system_file
+from crowdgan_core.io.names import canonical_name, is_ignored, is_system_file, natural_key
 
 SAME_NAMES = {
     "Images/café.jpg": ["Images/cafe\u0301.jpg", "Images\\café.jpg", "./Images/café.jpg", "Images//café.jpg"],
@@ -59,3 +59,8 @@ def test_other_hidden_files_are_ignored_but_are_not_system_files(name: str) -> N
 @pytest.mark.parametrize("name", ["a.jpg", "x/_a.jpg", "x/a.", "MACOSX/a.jpg", "x/thumbs.db.jpg"])
 def test_other_files_are_not_ignored(name: str) -> None:
     assert not is_ignored(name)
+
+
+def test_names_are_sorted_by_the_values_of_their_numbers() -> None:
+    names = ["f10", "f9", "F011", "f", "10", "9b", "f9/2", "f9/10", "f010"]
+    assert sorted(names, key=natural_key) == ["9b", "10", "f", "f9", "f9/2", "f9/10", "f010", "f10", "F011"]

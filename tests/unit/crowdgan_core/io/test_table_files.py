@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.io.table_files import check_table_path, write_table
+from crowdgan_core.io.table_files import check_table_path, read_table, write_table
 
 ROWS: list[dict[str, Any]] = [
     {"image": "a, 1", "density": 0.1 + 0.2, "people": 3, "known": True, "reason": None},
@@ -70,3 +70,35 @@ def test_other_suffixes_and_missing_packages_are_errors(tmp_path: Path, monkeypa
         with pytest.raises(ConfigError, match=rf"needs {name}: pip install 'crowdgan-core\[tables\]'"):
             write_table(ROWS, tmp_path / f"t.{suffix}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_are_read_as_they_were_written(tmp_path: Path) -> None:
+    for suffix in ("csv", "json"):
+        write_table(ROWS, tmp_path / f"t.{suffix}")
+    assert read_table(tmp_path / "t.json") == ROWS
+    texts = [{name: None if value is None else str(value) for name, value in row.items()} for row in ROWS]
+    assert read_table(tmp_path / "t.csv") == texts
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("t.json", b"{}", "not a table; it must be a list of objects"),
+        ("t.json", b"[1]", "not a table; it must be a list of objects"),
+        ("t.json", b"[NaN]", "not a valid JSON table"),
+        ("t.csv", b"a,b\n1\n", "line 2 has another number of cells than the header"),
+        ("t.csv", b"a,b\n1,2,3\n", "line 2 has another number of cells than the header"),
+        ("t.csv", b"\xff", "not a valid CSV table"),
+    ],
+)
+def test_a_damaged_table_is_an_error(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DatasetError, match=reason):
+        read_table(tmp_path / name)
+
+
+def test_a_table_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"none\.csv: cannot be read"):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(ConfigError, match=r"the table must be a file \.csv or \.json"):
+        read_table(tmp_path / "t.xlsx")

@@ -15,7 +15,12 @@ from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.scenes.scene import Crop, Scene
 from crowdgan_core.testing import EXAMPLE_CAMERA
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-from crowdgan_density.ground_plane.head_points import CAMERA_NEEDED, CAMERA_TOO_LOW, HEAD_CENTRE_HEIGHT_M
+from crowdgan_density.ground_plane.head_points import (
+    CAMERA_NEEDED,
+    CAMERA_TOO_LOW,
+    HEAD_CENTRE_HEIGHT_M,
+    HEADS_ABOVE_HORIZON,
+)
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.measurement import GroundMeasurement
 from crowdgan_density.ground_plane.perspective import cameras_of_perspective
@@ -127,6 +132,13 @@ def test_unknown_heights_are_corrected_and_widen_the_interval() -> None:
 def test_heads_need_a_camera_above_them() -> None:
     assert GroundPlaneEstimator().measure(head_scene()) == CAMERA_NEEDED
     assert GroundPlaneEstimator(cameras=(1.7, 2.0, 560.0)).measure(head_scene()) == CAMERA_TOO_LOW
+
+
+def test_heads_above_the_horizon_do_not_fit_the_camera() -> None:
+    boxes = head_scene().head_boxes.copy()
+    boxes[:10, 1] = -50.0  # the horizon is in row 36
+    estimator = GroundPlaneEstimator(cameras=camera_option())
+    assert estimator.measure(replace(head_scene(), head_boxes=boxes)) == HEADS_ABOVE_HORIZON
 
 
 def test_crops_are_measured_by_the_camera_of_the_full_image() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import PurePosixPath
 
@@ -22,6 +23,16 @@ def canonical_name(name: str) -> str:
     if "./" in name or "//" in name or name.endswith(("/", "/.")):
         name = str(PurePosixPath(name))
     return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
+    """Key that sorts names with numbers by the values of the numbers: `frame 9` before `frame 10`.
+
+    Texts and numbers alternate, starting with a text, so that keys can be compared. Upper and lower case differ only
+    between names that are otherwise equal.
+    """
+    parts = re.split(r"([0-9]+)", canonical_name(name).casefold())
+    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
 
 
 def is_system_file(name: str) -> bool:

@@ -8,12 +8,16 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from crowdgan_core.errors import ConfigError
+from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.atomic import write_bytes
+from crowdgan_core.io.codec import loads_strict
 from crowdgan_core.utils.tables import frame_of
 
 TABLE_SUFFIXES = (".csv", ".json", ".xlsx", ".parquet")
+
+READABLE_SUFFIXES = (".csv", ".json")
 
 TABLES_EXTRA = "crowdgan-core[tables]"
 
@@ -48,6 +52,37 @@ def write_table(rows: Sequence[Row], dest: Path, *, overwrite: bool = False) -> 
     except ImportError as error:
         raise ConfigError(f"{dest}: needs {error.name}: pip install '{TABLES_EXTRA}'") from error
     write_bytes(dest, data, overwrite=overwrite)
+
+
+def read_table(path: Path) -> list[dict[str, str | int | float | bool | None]]:
+    """The rows of a CSV or JSON table that `write_table` wrote; values of a CSV file are texts, or None if empty.
+
+    Raises:
+        ConfigError: another suffix.
+        DatasetError: the file cannot be read, or is not a table.
+    """
+    if path.suffix.lower() not in READABLE_SUFFIXES:
+        raise ConfigError(f"{path}: the table must be a file {' or '.join(READABLE_SUFFIXES)}")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        rows: Any = loads_strict(text) if path.suffix.lower() == ".json" else _decode_csv(text)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError, csv.Error) as error:
+        raise DatasetError(f"{path}: not a valid {path.suffix[1:].upper()} table ({error})") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DatasetError(f"{path}: not a table; it must be a list of objects")
+    return rows
+
+
+def _decode_csv(text: str) -> list[dict[str, str | None]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    rows = []
+    for row in reader:
+        if None in row or None in row.values():
+            raise ValueError(f"line {reader.line_num} has another number of cells than the header")
+        rows.append({name: value or None for name, value in row.items()})
+    return rows
 
 
 def _encode_csv(rows: Sequence[Row]) -> bytes:

@@ -28,10 +28,17 @@ from crowdgan_density.ground_plane.report import (
     report_scenes,
     report_shared_camera,
 )
+from crowdgan_density.ground_plane.zone_report import ZoneReport, report_zones, zone_rows
+from crowdgan_density.ground_plane.zone_selection import Grid, parse_zones
+
+ZONES_METAVAR = "FILE|groups|grid:METRES"
+"""Placeholder of the option `--zones`."""
 
 CAMERA_HEADERS = ["height\nm", "pitch\n°", "focal\npx"]
 DENSITY_HEADERS = ["resi-\ndual", "persons\nper m²", "interval", "peak"]
 LEVEL_HEADERS = ["level", "level of\npeak"]
+ZONE_HEADERS = ["image", "zone", "people", "area\nm²", "visible", "persons\nper m²", "interval", "Voronoi", "peak"]
+ZONE_HEADERS += ["level /\nof peak"]
 NO_VALUE = "–"
 
 
@@ -41,17 +48,19 @@ NO_VALUE = "–"
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the `ground` estimator (repeatable)."
 )
+@click.option("--zones", metavar=ZONES_METAVAR, help="Also measure zones: GeoJSON file, groups, or grid on the ground.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Also write a table with one row per image: .csv, .json, .xlsx or .parquet.",
+    help="Also write a table, one row per image (and zone): .csv, .json, .xlsx or .parquet.",
 )
 @click.option("--overwrite", is_flag=True, help="Overwrite the table if it exists.")
 def command(
     options: SourceOptions,
     read: ReadConfig,
     settings: Sequence[str],
+    zones: str | None,
     as_json: bool,
     out: Path | None,
     overwrite: bool,
@@ -64,30 +73,44 @@ def command(
       crowdgan calibrate --source crowds --set focal_mm35=28 --set scale=crowd-safety
       crowdgan calibrate --source station --set shared_camera=true --json
       crowdgan calibrate --source station --out densities.csv
+      crowdgan calibrate --source station --zones gates.geojson --out gates.csv
+      crowdgan calibrate --source station --zones grid:5 --out grid.csv
 
     Full images are measured, as with `--density ground`; `crowdgan density ground` lists the options. The peak is the
     95th percentile of people's local densities; its level can be higher than that of the mean. The table also has the
     fraction of the people whose local density is above each class boundary.
+
+    Zones are polygons with the property "name" in a GeoJSON file, in pixels of the image, or in metres on the ground
+    with "unit": "metres"; or the groups of people of each image; or squares of this side on the visible ground. The
+    density of a zone is the number of people with their feet in it over its visible area.
     """
     estimator = configure_estimator(GroundPlaneEstimator, parse_settings(settings))
     assert isinstance(estimator, GroundPlaneEstimator)
     if out is not None:
         check_table_path(out)
         check_file_overwrite(out, overwrite=overwrite)
+    selection = parse_zones(zones) if zones is not None else None
     source, source_name = options.open_source(installed_plugins())
     with progress_bar() as progress:
         result = read_scenes(source, source_name, read, progress)
         fitted = estimator.fit(result.scenes)
         shared = report_shared_camera(fitted, result.scenes)
         reports = report_scenes(fitted, result.scenes, workers=read.workers, progress=progress)
+        zone_reports = None
+        if selection is not None:
+            zone_reports = report_zones(fitted, result.scenes, selection, workers=read.workers, progress=progress)
     warnings = camera_warnings(fitted, result.scenes)
     if as_json:
-        click.echo(json.dumps(_to_json(fitted, shared, reports, warnings), indent=2))
+        click.echo(json.dumps(_to_json(fitted, shared, reports, warnings, zone_reports), indent=2))
     else:
         _print(fitted, shared, reports, warnings)
+        if zone_reports is not None:
+            _print_zones(zone_reports, hide_empty=isinstance(selection, Grid))
     print_skipped(result.skipped)
     if out is not None:
-        write_table(report_rows(reports, fitted.class_bounds.values), out, overwrite=overwrite)
+        bounds = fitted.class_bounds.values
+        rows = report_rows(reports, bounds) if zone_reports is None else zone_rows(zone_reports, bounds)
+        write_table(rows, out, overwrite=overwrite)
         click.echo(printable(f"wrote {out}"), err=True)
 
 
@@ -96,13 +119,16 @@ def _to_json(
     shared: CameraReport | None,
     reports: Sequence[ImageReport],
     warnings: Sequence[str],
+    zone_reports: Sequence[ZoneReport] | None,
 ) -> dict[str, Any]:
+    zones = {} if zone_reports is None else {"zones": [asdict(report) for report in zone_reports]}
     return {
         "scale": estimator.scale,
         "classes": list(estimator.classes),
         "shared_camera": asdict(shared) if shared is not None else None,
         "pictures": [asdict(report) for report in reports],
         "warnings": list(warnings),
+        **zones,
     }
 
 
@@ -138,6 +164,40 @@ def _print(
         click.echo(printable(f"({number}) {note}"))
     for warning in warnings:
         click.echo(printable(f"warning: {warning}"))
+
+
+def _print_zones(reports: Sequence[ZoneReport], *, hide_empty: bool) -> None:
+    """Prints one row per zone and image.
+
+    Args:
+        reports: reports of the zones.
+        hide_empty: whether zones without people are only counted.
+    """
+    reasons = list(dict.fromkeys(report.reason for report in reports if report.reason is not None))
+    shown = [report for report in reports if not (hide_empty and report.person_count == 0)]
+    print_table(ZONE_HEADERS, [_zone_cells(report, reasons) for report in shown], left=("image", "zone"))
+    if len(shown) < len(reports):
+        click.echo(f"{len(reports) - len(shown)} squares without people are not shown; --out writes all")
+    for number, reason in enumerate(reasons, 1):
+        click.echo(printable(f"({number}) unknown: {reason}"))
+
+
+def _zone_cells(report: ZoneReport, reasons: Sequence[str]) -> list[str]:
+    name = report.zone or NO_VALUE
+    if report.reason is not None:
+        return [report.image, name, *[NO_VALUE] * 7, f"({reasons.index(report.reason) + 1})"]
+    assert report.interval_per_m2 is not None
+    low, high = report.interval_per_m2
+    return [
+        *(report.image, name, str(report.person_count), f"{report.area_m2:.1f}", f"{report.visible_fraction:.0%}"),
+        *(f"{report.density_per_m2:.2f}", f"{low:.2f}–{high:.2f}"),
+        *(_number(report.voronoi_density_per_m2), _number(report.peak_per_m2)),
+        f"{report.level}{f' / {report.peak_level}' if report.peak_level else ''}",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return NO_VALUE if value is None else f"{value:.2f}"
 
 
 def _camera_cells(camera: CameraReport | None) -> list[str]:

@@ -101,30 +101,34 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
 
     def measure(self, scene: Scene) -> GroundMeasurement | str:
         """Positions and density of a scene's people on the ground; or the reason why the density is unknown."""
-        if has_only_heads(scene):
-            return self._measure_heads(scene)
+        located = self.locate(scene)
+        if isinstance(located, str):
+            return located
+        view, projections = located
+        measurement = measure_ground(view, projections)
+        if isinstance(measurement, str) or view.heights_measured:
+            return measurement
+        return correct_for_heights(measurement, view.size, self.known_focal_length_px(view))
+
+    def locate(self, scene: Scene) -> tuple[MeasuredView, Sequence[GroundProjection]] | str:
+        """People and equally probable projections of a scene, the best one first; or the reason if they are unknown."""
         view = MeasuredView.from_scene(scene)
+        if has_only_heads(scene):
+            return self._locate_heads(scene, view)
         if reason := missing_boxes_reason(scene, valid_full_boxes(scene)):
             return reason
         projections = self._known_projections(view) or calibrate_cameras(view, self.known_focal_length_px(view))
-        return projections if isinstance(projections, str) else measure_ground(view, projections)
+        return projections if isinstance(projections, str) else (view, projections)
 
-    def _measure_heads(self, scene: Scene) -> GroundMeasurement | str:
-        """As `measure`, for a scene in which only heads are annotated: people are standing and of mean height."""
-        view = MeasuredView.from_scene(scene)
+    def _locate_heads(self, scene: Scene, view: MeasuredView) -> tuple[MeasuredView, Sequence[GroundProjection]] | str:
+        """As `locate`, for a scene in which only heads are annotated: people are standing and of mean height."""
         projections = self._known_projections(view)
         if not projections:
             return CAMERA_NEEDED
-        focal_length_px = self.known_focal_length_px(view)
-        boxes = boxes_of_heads(scene, projections[0], focal_length_px)
+        boxes = boxes_of_heads(scene, projections[0], self.known_focal_length_px(view))
         if isinstance(boxes, str):
             return boxes
-        measurement = measure_ground(MeasuredView.from_boxes(scene, boxes, heights_measured=False), projections)
-        return (
-            measurement
-            if isinstance(measurement, str)
-            else correct_for_heights(measurement, view.size, focal_length_px)
-        )
+        return MeasuredView.from_boxes(scene, boxes, heights_measured=False), projections
 
     def _known_projections(self, view: MeasuredView) -> Sequence[GroundProjection]:
         """The given projections, the most probable one first; empty if the camera must be calibrated."""

@@ -30,6 +30,9 @@ STANDING_HEIGHT_SD_M = 0.09
 MAX_AREA_FACTOR = 4.0
 """Maximum factor by which unknown heights may enlarge the area of groups; ours."""
 
+MIN_FRACTION_BELOW_HORIZON = 0.95
+"""Minimum fraction of the heads that must be below the horizon; ours: a few may be wrong."""
+
 BOX_WIDTH_FRACTION = 0.36
 """Width of a box as a fraction of its height, ours; it matters only for occlusion."""
 
@@ -40,6 +43,8 @@ CAMERA_NEEDED = (
 HOMOGRAPHY_WITHOUT_CAMERA = (
     "only heads are annotated, and the homography does not determine the camera's focal length (set focal_mm35)"
 )
+
+HEADS_ABOVE_HORIZON = "heads are above the horizon of the given camera, which does not fit the image"
 
 HEADS_TOO_FLAT = (
     "only heads are annotated, and the camera is so low that people's unknown heights scatter their positions too much"
@@ -75,7 +80,8 @@ def boxes_of_heads(scene: Scene, projection: GroundProjection, focal_length_px: 
         return CAMERA_TOO_LOW if isinstance(projection, Camera) else HOMOGRAPHY_WITHOUT_CAMERA
     positions = head_plane.ground_from_pixels(heads)
     positions = positions[np.isfinite(positions).all(axis=1)]
-    return _boxes(projection.pixels_from_ground(positions), top_plane.pixels_from_ground(positions))
+    boxes = _boxes(projection.pixels_from_ground(positions), top_plane.pixels_from_ground(positions))
+    return boxes if len(boxes) >= MIN_FRACTION_BELOW_HORIZON * len(heads) else HEADS_ABOVE_HORIZON
 
 
 def plane_at_height(

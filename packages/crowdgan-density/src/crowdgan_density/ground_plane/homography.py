@@ -30,7 +30,7 @@ class Homography:
 
     def ground_from_pixels(self, pixels: Points) -> Points:
         """Ground positions of pixels, `[num_points, 2]` metres; NaN on the horizon."""
-        return _apply(np.array(self.matrix), pixels)
+        return map_points(np.array(self.matrix), pixels)
 
     def metres_per_pixel(self, pixels: Points) -> FloatArray:
         """Length on the ground of one pixel in the direction of the image rows, `[num_points]` metres."""
@@ -65,7 +65,7 @@ class Homography:
 
     def pixels_from_ground(self, ground_m: Points) -> Points:
         """Pixels of ground positions, `[num_points, 2]`; NaN if a position has no projection."""
-        return _apply(np.linalg.inv(np.array(self.matrix)), ground_m)
+        return map_points(np.linalg.inv(np.array(self.matrix)), ground_m)
 
 
 @lru_cache(maxsize=8)
@@ -108,7 +108,7 @@ def _focal_length(columns: FloatArray) -> float | None:
     return 1 / math.sqrt(inverse_square) if inverse_square > 0 else None
 
 
-def _apply(matrix: FloatArray, points: Points) -> Points:
+def map_points(matrix: FloatArray, points: Points) -> Points:
     """Points mapped by a 3 x 3 matrix, `[num_points, 2]`; NaN at infinity."""
     mapped = np.hstack([points, np.ones((len(points), 1))]) @ matrix.T
     return np.asarray(mapped[:, :2] / np.where(mapped[:, 2:] != 0, mapped[:, 2:], np.nan))

@@ -56,6 +56,9 @@ TILT_SDS = 4.0
 NORMAL_NINTHS = (-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593)
 """Nine values that represent equal fractions of a standard normal distribution."""
 
+INTERVAL_SDS = 1.96
+"""Half the width of a 95 % interval of a normal distribution, in standard deviations."""
+
 INTERVAL_QUANTILES = (0.025, 0.975)
 """Quantiles at the bounds of the 95 % interval."""
 
@@ -92,6 +95,8 @@ class GroundMeasurement:
     """95 % interval of the density in persons/m²."""
     projection: GroundProjection
     """The most probable camera, or the given homography."""
+    projections: tuple[GroundProjection, ...]
+    """Equally probable projections, the best one first."""
     positions_m: Points
     """`[num_positions, 2]` of the people with feet in the measured region and inlier boxes."""
     groups_m: tuple[Points, ...]
@@ -136,7 +141,7 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         projections: equally probable projections, the best one first.
     """
     best = projections[0]
-    if isinstance(best, Homography) and view.heights_measured and (problem := homography_problem(view, best)):
+    if isinstance(best, Homography) and (problem := homography_problem(view, best)):
         return problem
     inliers = _inliers(view, best)
     densities = [found for item in projections if (found := _estimate_densities(view, item)) is not None]
@@ -154,6 +159,7 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         density_per_m2=float(np.median([item.mean_per_m2 for item in densities]) / visible),
         interval_per_m2=(low / visible, high / visible),
         projection=best,
+        projections=tuple(projections),
         positions_m=positions,
         groups_m=tuple(positions[group] for group in find_groups(positions)),
         people_per_position=float(_people_per_inlier(view, inliers) / visible),
@@ -162,11 +168,13 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
 
 
 def homography_problem(view: MeasuredView, homography: Homography) -> str | None:
-    """The reason why a homography does not fit the people of an image; None if it does.
+    """The reason why a homography does not fit the people of an image; None if it does, or without measured heights.
 
     A person's height in metres is about the height of the box times the length of a pixel on the ground at the feet,
     and the cosine of the pitch smaller.
     """
+    if not (view.heights_measured and len(view.boxes_xywh)):
+        return None
     heights_m = view.boxes_xywh[:, 3] * homography.metres_per_pixel(view.feet_px)
     heights_m = heights_m[np.isfinite(heights_m)]
     if not len(heights_m):
@@ -211,6 +219,34 @@ def _estimate_densities(view: MeasuredView, projection: GroundProjection) -> Gro
     densities = group_densities(positions[np.isfinite(positions).all(axis=1)])
     num_inliers, num_people = int(np.count_nonzero(inliers)), int(np.count_nonzero(view.in_region))
     return None if densities is None else densities.including_outliers(num_inliers, num_people)
+
+
+def people_per_annotation(view: MeasuredView, projection: GroundProjection) -> float:
+    """Annotated and occluded people per annotated person, at least 1; 1 with a homography."""
+    inliers = _inliers(view, projection)
+    positions = projection.ground_from_pixels(view.feet_px[view.in_region & inliers])
+    positions = positions[np.isfinite(positions).all(axis=1)]
+    return 1 / _visible_fraction(view.boxes_xywh[inliers], projection, positions)
+
+
+def interval_of_part(
+    measurement: GroundMeasurement, density_per_m2: float, people: int, relative_sd: float
+) -> tuple[float, float]:
+    """The 95 % interval of a density of a part of the people in persons/m²: wider, since they are fewer.
+
+    Args:
+        measurement: of all people.
+        density_per_m2: density of the part in persons/m².
+        people: number of people of the part.
+        relative_sd: relative standard deviation of such a density computed from one person.
+    """
+    fewer = max(1 / people - 1 / len(measurement.positions_m), 0.0)
+    variance = INTERVAL_SDS**2 * relative_sd**2 * fewer
+    low, high = (math.log(bound / measurement.density_per_m2) for bound in measurement.interval_per_m2)
+    return (
+        density_per_m2 * math.exp(-math.sqrt(low**2 + variance)),
+        density_per_m2 * math.exp(math.sqrt(high**2 + variance)),
+    )
 
 
 def _people_per_inlier(view: MeasuredView, inliers: BoolArray) -> float:

@@ -7,7 +7,6 @@ without annotated people, so the scene's density is that of the other cells, or 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,16 +20,13 @@ from crowdgan_core.utils.arrays import FloatArray, IndexArray, Points
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.ground_layers import voronoi_cell_layers
 from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, find_groups, group_hull
-from crowdgan_density.ground_plane.measurement import GroundMeasurement
+from crowdgan_density.ground_plane.measurement import interval_of_part
 from crowdgan_density.ground_plane.voronoi_cells import interior_cell_areas, interior_cells
 from crowdgan_density.level_of_service_scales import parse_scale
 
 RELATIVE_CELL_SD = 1.5
 """Relative standard deviation of a density computed from the cell of one person, ours; from n cells, it is this divided
 by √n. Larger than that of hulls, since cells inside groups are those of few people."""
-
-INTERVAL_SDS = 1.96
-"""Half the width of a 95 % interval of a normal distribution, in standard deviations."""
 
 
 def inner_areas_m2(positions_m: Points) -> FloatArray:
@@ -84,7 +80,7 @@ class VoronoiEstimator(GroundPlaneEstimator):
         areas = inner_areas_m2(measurement.positions_m)
         if len(areas) >= MIN_GROUP_PEOPLE:
             value = measurement.people_per_position * len(areas) / float(areas.sum())
-            interval = _interval(measurement, value, len(areas))
+            interval = interval_of_part(measurement, value, len(areas), RELATIVE_CELL_SD)
         return DensityEstimate(value=value, unit=self.unit, class_index=self.class_index(value), interval=interval)
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
@@ -96,13 +92,3 @@ class VoronoiEstimator(GroundPlaneEstimator):
         values = measurement.people_per_position / areas
         cells = inner_cells_m(measurement.positions_m)
         return voronoi_cell_layers(scene, measurement, cells, values, parse_scale(self.scale), self.unit)
-
-
-def _interval(measurement: GroundMeasurement, density_per_m2: float, people: int) -> tuple[float, float]:
-    """The measurement's interval around another density, widened since it is computed from fewer people."""
-    variance = INTERVAL_SDS**2 * RELATIVE_CELL_SD**2 * (1 / people - 1 / len(measurement.positions_m))
-    low, high = (math.log(bound / measurement.density_per_m2) for bound in measurement.interval_per_m2)
-    return (
-        density_per_m2 * math.exp(-math.sqrt(low**2 + variance)),
-        density_per_m2 * math.exp(math.sqrt(high**2 + variance)),
-    )

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from crowdgan_core.scenes.camera import polygon_area_m2
-from crowdgan_core.synthetic.world.polygons import (
-    clip_half_plane,
-    ellipse_polygon,
-    hard_core_points,
-    inside_mask,
-    intersect_convex,
-    random_points,
-)
+from crowdgan_core.synthetic.world.polygons import ellipse_polygon, hard_core_points, random_points
+from crowdgan_core.utils.clipping import clip_half_plane, inside_mask, intersect_convex
 from tests.support.synthetic_worlds import min_distance
 
 SQUARE = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [0.0, 10.0]])

@@ -8,8 +8,8 @@ import pytest
 
 from crowdgan_core.scenes.camera import polygon_area_m2
 from crowdgan_core.synthetic.config import SyntheticConfig
-from crowdgan_core.synthetic.world.polygons import clip_half_plane, inside_mask
 from crowdgan_core.synthetic.world.world import STANDING_HEIGHT_RANGE_M, World, random_world
+from crowdgan_core.utils.clipping import clip_half_plane, inside_mask
 from tests.support.synthetic_worlds import min_distance
 
 

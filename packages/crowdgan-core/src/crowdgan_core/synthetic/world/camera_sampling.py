@@ -10,8 +10,9 @@ import numpy as np
 
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera, focal_length_px, polygon_area_m2
 from crowdgan_core.synthetic.config import SyntheticConfig
-from crowdgan_core.synthetic.world.polygons import clip_half_plane, ellipse_polygon, intersect_convex, random_points
+from crowdgan_core.synthetic.world.polygons import ellipse_polygon, random_points
 from crowdgan_core.utils.arrays import FloatArray, Points
+from crowdgan_core.utils.clipping import clip_half_plane, intersect_convex
 
 FOCAL_LENGTHS_35MM = (24, 28, 30, 35, 40, 45, 50)
 """Common 35 mm equivalents in mm, integers as in EXIF: wide-angle to normal lens."""

@@ -1,0 +1,184 @@
+"""`crowdgan density series`: density over time in frames of a fixed camera."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crowdgan_core.cli.common.dataclass_options import options_from
+from crowdgan_core.cli.common.output import describe_bounds, print_skipped, print_table, printable
+from crowdgan_core.cli.common.param_types import EXISTING
+from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings
+from crowdgan_core.density.options import configure_estimator
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.io.atomic import check_file_overwrite
+from crowdgan_core.io.table_files import check_table_path, write_table
+from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.formatting import format_duration
+from crowdgan_density.ground_plane.exceedance import SeriesSummary, summarise_series
+from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.time_series import (
+    SeriesPoint,
+    density_series,
+    fit_fixed_camera,
+    frame_times,
+    series_rows,
+    sort_frames,
+)
+from crowdgan_density.ground_plane.zones import read_zones
+
+NO_VALUE = "–"
+
+
+@click.command("series")
+@options_from(SourceOptions)
+@options_from(ReadConfig)
+@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames per second.")
+@click.option(
+    "--interval-s", type=click.FloatRange(min=0, min_open=True), help="Seconds between two frames, in place of --fps."
+)
+@click.option("--frame-numbers", is_flag=True, help="Compute times from the frame numbers at the end of image names.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the `ground` estimator (repeatable)."
+)
+@click.option("--zones", type=EXISTING, help="GeoJSON file of zones; without it the occupied ground is measured.")
+@click.option(
+    "--smooth",
+    "smooth_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Width of a moving median in seconds.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Also write a table, one row per frame and zone: .csv, .json, .xlsx or .parquet.",
+)
+@click.option("--overwrite", is_flag=True, help="Overwrite the table if it exists.")
+def command(
+    options: SourceOptions,
+    read: ReadConfig,
+    fps: float | None,
+    interval_s: float | None,
+    frame_numbers: bool,
+    settings: Sequence[str],
+    zones: Path | None,
+    smooth_s: float,
+    as_json: bool,
+    out: Path | None,
+    overwrite: bool,
+) -> None:
+    """Estimate persons/m² over time, in frames of a fixed camera.
+
+    \b
+    Examples:
+      crowdgan density series --source station --fps 2 --out station.csv
+      crowdgan density series --source station --interval-s 60 --zones gates.geojson
+      crowdgan density series --source video --fps 25 --frame-numbers --set homography=plan.json
+      crowdgan plot series station.csv
+
+    The camera is calibrated from the people of all frames, or given by `--set homography=FILE`. Frames are in the
+    natural order of their names (`frame_9` before `frame_10`). Frames with unknown density are gaps, with the reason in
+    the table. A warning names the first frame at which people's heights change as if the camera had moved. Zones are
+    those of `crowdgan calibrate --zones`.
+    """
+    interval = _frame_interval_s(fps, interval_s)
+    estimator = configure_estimator(GroundPlaneEstimator, parse_settings(settings))
+    assert isinstance(estimator, GroundPlaneEstimator)
+    if out is not None:
+        check_table_path(out)
+        check_file_overwrite(out, overwrite=overwrite)
+    selection = None if zones is None else read_zones(zones)
+    source, source_name = options.open_source(installed_plugins())
+    with progress_bar() as progress:
+        result = read_scenes(source, source_name, read, progress)
+        scenes = sort_frames(result.scenes)
+        times = frame_times(scenes, interval, numbered=frame_numbers)
+        fitted = fit_fixed_camera(estimator, scenes)
+        points = density_series(
+            fitted, scenes, times, selection, smooth_s=smooth_s, workers=read.workers, progress=progress
+        )
+    summaries = summarise_series(points, fitted.class_bounds)
+    if as_json:
+        click.echo(json.dumps(_to_json(fitted, points, summaries), indent=2))
+    else:
+        _print(fitted, points, summaries)
+    print_skipped(result.skipped)
+    if result.skipped and not frame_numbers:
+        click.echo("warning: later times are too early by the skipped frames; use --frame-numbers", err=True)
+    for warning in dict.fromkeys(point.warning for point in points if point.warning is not None):
+        click.echo(printable(f"warning: {warning}"), err=True)
+    if out is not None:
+        write_table(series_rows(points, fitted), out, overwrite=overwrite)
+        click.echo(printable(f"wrote {out}"), err=True)
+
+
+def _frame_interval_s(fps: float | None, interval_s: float | None) -> float:
+    """Time between two frames in seconds.
+
+    Raises:
+        ConfigError: neither or both options are given.
+    """
+    if (fps is None) == (interval_s is None):
+        raise ConfigError("the time between two frames is required: write either --fps or --interval-s")
+    return interval_s if interval_s is not None else 1 / (fps or 1.0)
+
+
+def _to_json(
+    estimator: GroundPlaneEstimator, points: Sequence[SeriesPoint], summaries: Sequence[SeriesSummary]
+) -> dict[str, Any]:
+    return {
+        "scale": estimator.scale,
+        "classes": list(estimator.classes),
+        "class_bounds": list(estimator.class_bounds.values),
+        "summary": [asdict(summary) for summary in summaries],
+        "series": [asdict(point) for point in points],
+    }
+
+
+def _print(estimator: GroundPlaneEstimator, points: Sequence[SeriesPoint], summaries: Sequence[SeriesSummary]) -> None:
+    """Prints a table with one row per zone, and the reasons of unknown densities."""
+    bounds = estimator.class_bounds
+    highest = max(
+        (index for index, _ in enumerate(bounds.values) if any(s.seconds_above[index] for s in summaries)), default=-1
+    )
+    shown = range(min(highest + 2, len(bounds.values)))
+    headers = ["zone", "frames", "mean", "max", "time of max", "level of\nmax"]
+    headers += [f"time above\n{bounds.values[index]:.3g} (longest)" for index in shown]
+    print_table(headers, [_cells(estimator, summary, shown) for summary in summaries], left=("zone", "time of max"))
+    click.echo(printable(describe_bounds(bounds, estimator.classes, estimator.unit)))
+    if len(shown) < len(bounds.values):
+        click.echo(f"never above {bounds.values[shown[-1]]:.3g} {estimator.unit}")
+    reasons: dict[str, int] = {}
+    for point in points:
+        if point.reason is not None:
+            reasons[point.reason] = reasons.get(point.reason, 0) + 1
+    for reason, count in reasons.items():
+        click.echo(printable(f"unknown for {count} of {len(points)} rows: {reason}"))
+
+
+def _cells(estimator: GroundPlaneEstimator, summary: SeriesSummary, shown: Sequence[int]) -> list[str]:
+    frames = f"{summary.num_known}/{summary.num_frames}"
+    if summary.mean_per_m2 is None or summary.max_per_m2 is None or summary.max_time_s is None:
+        return [summary.zone, frames, *[NO_VALUE] * (4 + len(shown))]
+    above = [
+        f"{format_duration(summary.seconds_above[index])} ({format_duration(summary.longest_above_s[index])})"
+        if summary.seconds_above[index]
+        else NO_VALUE
+        for index in shown
+    ]
+    return [
+        *(summary.zone, frames, f"{summary.mean_per_m2:.2f}", f"{summary.max_per_m2:.2f}"),
+        f"{format_duration(summary.max_time_s)} ({summary.max_image})",
+        estimator.classes[estimator.class_index(summary.max_per_m2)],
+        *above,
+    ]

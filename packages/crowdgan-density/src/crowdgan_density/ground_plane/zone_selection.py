@@ -1,0 +1,117 @@
+"""Selection of the zones to measure: polygons of a file, groups of people, or a grid of squares on the ground."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from crowdgan_core.errors import ConfigError
+from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_density.ground_plane.zone_measurement import (
+    MeasuredGround,
+    ZoneMeasurement,
+    measure_groups,
+    measure_zone,
+)
+from crowdgan_density.ground_plane.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
+from crowdgan_density.ground_plane.zones import Zone, read_zones
+
+GROUPS: Literal["groups"] = "groups"
+"""Selects the groups of people of each image."""
+
+GRID_PREFIX = "grid:"
+"""Start of the text that selects a grid; the side of its squares in metres follows."""
+
+GRID_SIDE_RANGE_M = (0.5, 1000.0)
+"""Minimum and maximum side of the squares of a grid in metres; a smaller square holds one person at most."""
+
+MAX_SQUARES = 4000
+"""Maximum number of squares of a grid in one image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Squares on the visible ground of each image, whose corners have multiples of the side as coordinates."""
+
+    side_m: float
+    """Side of the squares in metres."""
+
+    def __post_init__(self) -> None:
+        low, high = GRID_SIDE_RANGE_M
+        if not low <= self.side_m <= high:
+            raise ConfigError(f"grid:{self.side_m:g}: the side of the squares must be {low:g} to {high:g} m")
+
+
+ZoneSelection = tuple[Zone, ...] | Grid | Literal["groups"]
+"""The zones to measure."""
+
+
+def parse_zones(text: str) -> ZoneSelection:
+    """The zones that a text selects: `groups`, `grid:METRES`, or the path of a file as for `read_zones`.
+
+    Raises:
+        ConfigError: the side of the grid is not valid, or the file is damaged.
+    """
+    if text == GROUPS:
+        return GROUPS
+    if not text.startswith(GRID_PREFIX):
+        return read_zones(Path(text))
+    try:
+        side_m = float(text.removeprefix(GRID_PREFIX))
+    except ValueError:
+        raise ConfigError(f"{text}: write the side of the squares in metres, for example grid:5") from None
+    return Grid(side_m=side_m)
+
+
+def measure_selection(
+    selection: ZoneSelection, ground: MeasuredGround
+) -> list[tuple[str, ZoneMeasurement | str]] | str:
+    """Name and measurement of each selected zone, or the reason why its density is unknown.
+
+    Args:
+        selection: the zones.
+        ground: the ground of the image.
+
+    Returns:
+        The reason, instead of a list, if groups or a grid need a measurement of the image.
+    """
+    if isinstance(selection, tuple):
+        return [(zone.name, measure_zone(zone, ground)) for zone in selection]
+    if ground.measurement is None:
+        return "the image has no group of people"
+    if isinstance(selection, Grid):
+        squares = grid_zones(selection, ground)
+        return squares if isinstance(squares, str) else [(zone.name, measure_zone(zone, ground)) for zone in squares]
+    return [(f"group {number}", item) for number, item in enumerate(measure_groups(ground), 1)]
+
+
+def grid_zones(grid: Grid, ground: MeasuredGround) -> tuple[Zone, ...] | str:
+    """The squares of a grid of whose area a tenth or more is visible, up to the farthest person, in rows along x.
+
+    Returns:
+        The reason, instead of squares, if they are too many.
+    """
+    assert ground.measurement is not None
+    visible, side = ground.ground_m, grid.side_m
+    low, high = np.floor(visible.min(axis=0) / side).astype(int), np.ceil(visible.max(axis=0) / side).astype(int)
+    if math.prod((high - low).tolist()) > MAX_SQUARES:
+        return f"the visible ground has more than {MAX_SQUARES} squares of the grid"
+    squares = []
+    for row in range(low[1], high[1]):
+        for column in range(low[0], high[0]):
+            corners = side * np.array([[column, row], [column + 1, row], [column + 1, row + 1], [column, row + 1]])
+            square = Zone(name=_square_name(corners[0], side), corners=corners, unit="metres")
+            placed = place_zone(square, ground.view, ground.measurement.projection)
+            if isinstance(placed, PlacedZone) and placed.visible_fraction >= MIN_VISIBLE_FRACTION:
+                squares.append(square)
+    return tuple(squares)
+
+
+def _square_name(corner_m: FloatArray, side_m: float) -> str:
+    """For example `x -5 to 0 m, y 10 to 15 m`."""
+    ranges = [f"{axis} {start:g} to {start + side_m:g} m" for axis, start in zip("xy", corner_m.tolist(), strict=True)]
+    return ", ".join(ranges)

@@ -1,0 +1,116 @@
+"""Figures of density over time."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.io.table_files import write_table
+from crowdgan_plot.density.series_figure import plot_series
+from crowdgan_plot.density.series_table import read_series
+
+
+def row(time_s: float, density: float | None, zone: str = "gate", **changes: Any) -> dict[str, Any]:
+    """A row of a table of `crowdgan density series`."""
+    return {
+        "time_s": time_s,
+        "image": f"frame {time_s:g}",
+        "zone": zone,
+        "person_count": 5,
+        "density_per_m2": density,
+        "interval_low_per_m2": None if density is None else 0.8 * density,
+        "interval_high_per_m2": None if density is None else 1.3 * density,
+        "smoothed_density_per_m2": None,
+        "warning": None,
+        "estimator": "ground",
+        "scale": "0.5,1,2",
+        **changes,
+    }
+
+
+ROWS = [row(10.0 * n, None if n == 3 else 0.2 + 0.2 * n) for n in range(6)]
+
+
+def texts(figure: Figure) -> set[str]:
+    return {text.get_text() for axes in figure.axes for text in axes.texts}
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_unknown_densities_are_gaps_and_levels_are_named() -> None:
+    figure = plot_series(ROWS)
+    (axes,) = figure.axes
+    line = next(item for item in axes.lines if item.get_label() == "density")
+    y = np.asarray(line.get_ydata(), float)
+    assert np.isnan(y[3])
+    assert y[[0, 1, 2, 4, 5]] == pytest.approx([0.2, 0.4, 0.6, 1.0, 1.2])
+    assert texts(figure) == {"below 0.5", "0.5 to 1", "1 to 2"}
+    assert legend(figure) == ["95 % interval", "density", "unknown"]
+    assert (axes.get_title(loc="left"), axes.get_xlabel()) == ("gate", "time (s)")
+    assert axes.get_ylim()[1] > 1.2
+
+
+def test_each_zone_has_a_panel_with_the_same_scale() -> None:
+    rows = [*ROWS, *(row(10.0 * n, 0.05 * n, "stage") for n in range(6))]
+    figure = plot_series(rows)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["gate", "stage"]
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    assert [axes.get_title(loc="left") for axes in plot_series(rows, zones=["stage"]).axes] == ["stage"]
+    with pytest.raises(ConfigError, match="no such zone other; choose from gate, stage"):
+        plot_series(rows, zones=["other"])
+    with pytest.raises(ConfigError, match="the table has 13 zones; choose at most 12"):
+        plot_series([row(0, 1.0, str(number)) for number in range(13)])
+
+
+def test_smoothed_densities_and_warnings_are_drawn() -> None:
+    rows = [row(60.0 * n, 0.5, smoothed_density_per_m2=0.4, warning="moved" if n > 2 else None) for n in range(9)]
+    figure = plot_series(rows)
+    assert legend(figure) == ["95 % interval", "density of a frame", "moving median", "camera may have moved"]
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "time (min)"
+    warning = next(item for item in axes.lines if item.get_label() == "camera may have moved")
+    assert list(warning.get_xdata()) == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("densities", [[0.0, 0.0], [None, None], [1.5]])
+def test_zones_without_people_or_known_density_are_drawn(densities: list[float | None]) -> None:
+    figure = plot_series([row(n, density) for n, density in enumerate(densities)])
+    figure.draw_without_rendering()
+    assert math.isfinite(figure.axes[0].get_ylim()[1])
+
+
+def test_without_the_estimator_no_levels_are_drawn() -> None:
+    assert texts(plot_series([row(n, 1.0, estimator="not-installed") for n in range(3)])) == set()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_tables_are_read_from_files(tmp_path: Path, suffix: str) -> None:
+    write_table(ROWS, tmp_path / f"series.{suffix}")
+    ((series,), levels), ((expected,), _) = read_series(tmp_path / f"series.{suffix}"), read_series(ROWS)
+    assert series.times_s == expected.times_s
+    np.testing.assert_equal(series.densities_per_m2, expected.densities_per_m2)
+    assert series.warning is None
+    assert levels is not None
+    assert levels.bounds.values == (0.5, 1.0, 2.0)
+
+
+def test_other_tables_are_errors_that_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    for rows, reason in (
+        ([], "the table has no rows"),
+        ([{"image": "a", "zone": "b"}], "no column time_s; it must be a table of `crowdgan density series --out`"),
+        ([row(0, 1.0), row(0, 1.0)], "time_s of gate does not increase from row to row"),
+        ([row(0, 1.0, density_per_m2="much")], "row 1: density_per_m2 is 'much'; it must be a number, or empty"),
+    ):
+        write_table(rows, path, overwrite=True)
+        with pytest.raises(DatasetError, match=reason) as error:
+            plot_series(path)
+        assert str(error.value).startswith(f"{path}: ")
