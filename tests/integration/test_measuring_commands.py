@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from crowdgan_core.api import open_dataset
 from crowdgan_core.cli.app import build_tree
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.plugins.discovery import installed_plugins
@@ -252,6 +253,22 @@ def test_a_shared_camera_is_printed_once(tmp_path: Path) -> None:
     assert "height" not in output
     assert re.search(r"shared camera: \d\.\d m high, \d+\.\d° down, ~\d+ px, residual \d\.\d%", output)
     assert "~ focal length unknown" in output
+
+
+def test_labelled_datasets_have_the_interval_and_peak_of_each_image(crowds: Path, tmp_path: Path) -> None:
+    dataset = tmp_path / "crowds.zip"
+    run("label", "--source", crowds, "--dest", dataset, "--density", "ground", "--region", "full")
+    reports = {item["image"]: item for item in run_json("calibrate", "--source", crowds)["pictures"]}
+    with open_dataset(dataset) as reader:
+        records = reader.metadata.images
+    assert len(records) >= 8
+    for record in records:
+        expected = reports[record.source or ""]
+        assert record.interval == tuple(expected["interval_per_m2"])
+        assert record.peak == expected["peak_per_m2"]
+    output = CliRunner().invoke(build_tree(installed_plugins()), ["inspect", str(dataset)]).stdout
+    assert re.search(r"^  peak         \d.* persons/m², median ", output, re.MULTILINE)
+    assert re.search(r"^  uncertain    \d+ images: their 95 % interval includes a class boundary", output, re.MULTILINE)
 
 
 def test_calibrate_has_the_options_of_ground(crowds: Path) -> None:

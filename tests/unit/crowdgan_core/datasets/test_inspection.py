@@ -88,6 +88,20 @@ def test_stated_boundaries_are_exact_also_for_classes_without_images() -> None:
     assert [record.name for record in report.ambiguous] == ["3.png", "2.png"]
 
 
+def test_peaks_and_images_of_uncertain_class_are_counted() -> None:
+    reader = memory_dataset()
+    assert (inspect_dataset(reader).peak_range, inspect_dataset(reader).uncertain_count) == (None, None)
+    records = []
+    for record in reader.metadata.images:
+        density = record.density or 0.0
+        records.append(replace(record, interval=(0.8 * density, 1.2 * density), peak=2 * density))
+    bounds = ClassBounds(values=(1.0, 2.9))
+    reader.metadata = replace(reader.metadata.with_images(records), class_bounds=bounds)
+    report = inspect_dataset(reader)
+    assert report.peak_range == pytest.approx((0.2, 2.54, 6.0))
+    assert report.uncertain_count == 4, "the densities 0.98, 1.04, 2.5 and 3.0"
+
+
 def test_each_number_of_vector_labels_has_a_range() -> None:
     labels = [(1.0, 0.5), (25.0, 0.25), (3.0, 4.0)]
     records = [ImageRecord(name=f"{index}.png", label=label) for index, label in enumerate(labels)]

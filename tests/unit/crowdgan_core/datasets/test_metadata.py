@@ -66,3 +66,15 @@ def test_invalid_class_boundaries_are_an_error(value: object, message: str) -> N
     with pytest.raises(DatasetError) as caught:
         DatasetMetadata.from_json(json.loads(json.dumps(data)), "a.zip")
     assert str(caught.value).startswith(message)
+
+
+def test_interval_and_peak_are_optional_keys_of_an_image() -> None:
+    record = ImageRecord(name="a.png", density=0.7, interval=(0.5, 0.9), peak=1.5, label=1)
+    metadata = labelled_metadata(None).with_images([record, ImageRecord(name="b.png", density=0.7, label=1)])
+    first, second = metadata.to_json()["pictures"]
+    assert (tuple(first["interval"]), first["peak"]) == ((0.5, 0.9), 1.5)
+    assert not {"interval", "peak"} & set(second)
+    assert DatasetMetadata.from_json(json.loads(json.dumps(metadata.to_json())), "a.zip") == metadata
+    first["interval"] = [0.5]
+    with pytest.raises(DatasetError, match=r"a\.zip\.pictures\[0\]\.interval: found \[0\.5\]; it must be a list of 2"):
+        DatasetMetadata.from_json({**metadata.to_json(), "pictures": [first]}, "a.zip")

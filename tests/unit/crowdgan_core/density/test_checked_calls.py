@@ -48,6 +48,32 @@ def test_a_valid_estimate_has_python_numbers() -> None:
     assert type(estimate_scene(PluggedEstimator(function=returning(3, True)), example_scene(3)).class_index) is int
 
 
+def test_interval_and_peak_of_a_valid_estimate_are_python_numbers() -> None:
+    estimate = DensityEstimate(
+        value=1, unit="persons", class_index=2, interval=np.array([0.5, 2], np.float32), peak=np.float32(3)
+    )
+    checked = estimate_scene(PluggedEstimator(function=lambda scene: estimate), example_scene(3))
+    assert (checked.interval, checked.peak) == ((0.5, 2.0), 3.0)
+    assert [type(number) for number in (*checked.interval, checked.peak)] == [float] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"interval": (0.5, float("nan"))}, "interval is (0.5, nan); it must be two finite numbers"),
+        ({"interval": (2.0, 1.0)}, "interval is (2.0, 1.0); it must be two finite numbers"),
+        ({"interval": 3.0}, "interval is 3.0; it must be two finite numbers"),
+        ({"peak": float("inf")}, "peak is inf; it must be a finite number"),
+        ({"peak": "high"}, "peak is 'high'; it must be a finite number"),
+    ],
+)
+def test_an_invalid_interval_or_peak_is_an_error(changes: dict[str, Any], problem: str) -> None:
+    estimate = DensityEstimate(value=1.0, unit="persons", class_index=0, **changes)
+    with pytest.raises(PluginError, match="it must be") as caught:
+        estimate_scene(PluggedEstimator(function=lambda scene: estimate), example_scene(3))
+    assert problem in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("function", "problem"),
     [

@@ -22,6 +22,7 @@ from crowdgan_core.testing import EXAMPLE_CAMERA
 from crowdgan_core.utils.arrays import Points
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.groups import find_groups
+from crowdgan_density.ground_plane.head_points import HEADS_ABOVE_HORIZON
 from crowdgan_density.ground_plane.measurement import GroundMeasurement
 from crowdgan_density.ground_plane.simple_polygons import is_inside
 from crowdgan_density.ground_plane.view import MeasuredView, visible_ground
@@ -264,7 +265,7 @@ def test_rows_have_the_same_columns_for_known_and_unknown_densities(estimator: G
     assert (known["image"], known["zone"], known["area_m2"]) == ("crowd", "zone", pytest.approx(30))
     assert known["density_per_m2"] == pytest.approx(known["corrected_count"] / known["area_m2"])
     assert unknown["density_per_m2"] is None
-    assert unknown["reason"] == "no person has a full-body box (only heads are annotated)"
+    assert unknown["reason"] == HEADS_ABOVE_HORIZON
 
 
 def test_outlier_boxes_are_counted_in_a_zone() -> None:

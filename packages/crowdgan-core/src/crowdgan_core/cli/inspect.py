@@ -107,6 +107,11 @@ def _print(report: DatasetReport, metadata: DatasetMetadata, dataset: Path) -> N
     if report.density_range is not None:
         low, median, high = report.density_range
         _echo(f"  {'density':12} {low:.4g} to {high:.4g} {metadata.unit}, median {median:.4g}")
+    if report.peak_range is not None:
+        low, median, high = report.peak_range
+        _echo(f"  {'peak':12} {low:.4g} to {high:.4g} {metadata.unit}, median {median:.4g}")
+    if report.uncertain_count is not None:
+        _echo(f"  {'uncertain':12} {report.uncertain_count} images: their 95 % interval includes a class boundary")
     if len(report.label_ranges) > 1 or report.density_range is None:
         for number, (low, median, high) in enumerate(report.label_ranges, 1):
             _echo(f"  {f'label {number}':12} {low:.4g} to {high:.4g}, median {median:.4g}")

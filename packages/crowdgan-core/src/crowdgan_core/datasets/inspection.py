@@ -55,6 +55,12 @@ class DatasetReport:
     density_range: tuple[float, float, float] | None
     """Minimum, median and maximum density; None without densities."""
 
+    peak_range: tuple[float, float, float] | None
+    """Minimum, median and maximum peak of local densities; None without peaks."""
+
+    uncertain_count: int | None
+    """Number of images whose 95 % interval of the density includes a class boundary; None without intervals."""
+
     label_ranges: tuple[tuple[float, float, float], ...]
     """Minimum, median and maximum of each number of continuous labels; empty without continuous labels."""
 
@@ -83,6 +89,7 @@ def inspect_dataset(reader: DatasetReader) -> DatasetReport:
     densities = [record.density for record in metadata.images if record.density is not None]
     counts = [record.person_count for record in metadata.images if record.person_count is not None]
     boundaries = class_boundaries(metadata)
+    peaks = [record.peak for record in metadata.images if record.peak is not None]
     has_densities = metadata.estimator is not None
     return DatasetReport(
         size=common_size,
@@ -92,6 +99,8 @@ def inspect_dataset(reader: DatasetReader) -> DatasetReport:
         image_count=len(reader),
         class_counts=class_counts(metadata),
         density_range=(min(densities), statistics.median(densities), max(densities)) if densities else None,
+        peak_range=(min(peaks), statistics.median(peaks), max(peaks)) if peaks else None,
+        uncertain_count=uncertain_count(metadata, boundaries),
         label_ranges=label_ranges(metadata),
         person_range=(min(counts), statistics.median(counts), max(counts)) if counts else None,
         unknown_count=len(reader) - len(densities) if has_densities else 0,
@@ -152,6 +161,14 @@ def ambiguous_images(metadata: DatasetMetadata, boundaries: Sequence[ClassBounda
     lower_quartile, upper_quartile = np.quantile(values, [0.25, 0.75])
     near = np.flatnonzero(distances <= AMBIGUOUS_FRACTION * (upper_quartile - lower_quartile))
     return tuple(known[index] for index in near[np.argsort(distances[near], kind="stable")])
+
+
+def uncertain_count(metadata: DatasetMetadata, boundaries: Sequence[ClassBoundary]) -> int | None:
+    """Number of images whose 95 % interval of the density includes a class boundary; None without intervals."""
+    intervals = [record.interval for record in metadata.images if record.interval is not None]
+    if not intervals or not boundaries:
+        return None
+    return sum(any(low < boundary.value < high for boundary in boundaries) for low, high in intervals)
 
 
 def _approximate_boundaries(metadata: DatasetMetadata) -> tuple[ClassBoundary, ...]:

@@ -41,6 +41,12 @@ class ImageRecord:
     density: float | None = None
     """Density in the dataset's unit; None if it is unknown or was not estimated."""
 
+    interval: tuple[float, float] | None = field(default=None, metadata=codec.omitted_default())
+    """95 % interval of the density; None if the estimator computes none, and in older datasets."""
+
+    peak: float | None = field(default=None, metadata=codec.omitted_default())
+    """High percentile of people's local densities; None if the estimator computes none, and in older datasets."""
+
     label: Label | None = None
     """The conditioning label; None in a dataset without labels."""
 

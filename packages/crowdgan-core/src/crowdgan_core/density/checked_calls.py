@@ -90,8 +90,25 @@ def _known_estimate(estimator: DensityEstimator, estimate: Any, where: str) -> D
     index = _class_index(estimate.class_index)
     problem = f"class_index is {estimate.class_index!r:.80}; it must be from 0 to {num_classes - 1}"
     require(0 <= index < num_classes, problem=problem)
-    checked: DensityEstimate = replace(estimate, value=value, class_index=index)
+    interval = estimate.interval
+    if interval is not None:
+        interval = _interval(interval)
+        problem = f"interval is {estimate.interval!r:.80}; it must be two finite numbers, the lower bound first"
+        require(interval is not None, problem=problem)
+    peak = None if estimate.peak is None else _number(estimate.peak)
+    problem = f"peak is {estimate.peak!r:.80}; it must be a finite number"
+    require(peak is None or math.isfinite(peak), problem=problem)
+    checked: DensityEstimate = replace(estimate, value=value, class_index=index, interval=interval, peak=peak)
     return checked
+
+
+def _interval(value: Any) -> tuple[float, float] | None:
+    """The bounds as floats; None if they are not two finite numbers in ascending order."""
+    try:
+        low, high = map(_number, value)
+    except (TypeError, ValueError):
+        return None
+    return (low, high) if math.isfinite(low) and math.isfinite(high) and low <= high else None
 
 
 def _number(value: Any) -> float:

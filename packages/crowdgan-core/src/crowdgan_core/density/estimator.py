@@ -32,6 +32,9 @@ class DensityEstimate:
     interval: tuple[float, float] | None = None
     """95 % interval of the density in `unit`; None if the estimator does not compute one."""
 
+    peak: float | None = None
+    """High percentile of the local densities of the scene's people, in `unit`; None if the estimator computes none."""
+
     reason: str | None = None
     """Why the density cannot be estimated; None if it is known."""
 

@@ -175,8 +175,15 @@ class _DatasetBuilder:
             value = image.density.value
             assert value is not None
             label = image.density.class_index if self._config.label_kind == "class" else (value,)
-            count = image.person_count
-            record = ImageRecord(name=name, source=image.source_name, person_count=count, density=value, label=label)
+            record = ImageRecord(
+                name=name,
+                source=image.source_name,
+                person_count=image.person_count,
+                density=value,
+                interval=image.density.interval,
+                peak=image.density.peak,
+                label=label,
+            )
         elif image.record is not None:
             record = replace(image.record, name=name, source=image.source_name)
         else:

@@ -156,6 +156,9 @@ def _check_estimate(estimator: DensityEstimator, scene: Scene) -> None:
     if estimate.interval is not None and estimate.value is not None:
         low, high = estimate.interval
         require(low <= estimate.value <= high, f"{where}: the value {estimate.value} is outside its interval")
+    if estimate.peak is not None and estimate.value is not None:
+        is_peak = estimate.value <= estimate.peak < math.inf
+        require(is_peak, f"{where}: the peak {estimate.peak} is below the value {estimate.value} or not finite")
     _check_unchanged(scene, before, f"{where}: estimate must not modify the scene")
 
 

@@ -81,7 +81,7 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
         return replace(self, cameras=tuple(number for triple in triples for number in triple))
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        """Persons/m² on occupied ground, with interval and class; or unknown with the reason."""
+        """Persons/m² on occupied ground, with interval, peak and class; or unknown with the reason."""
         measurement = self.measure(scene)
         if isinstance(measurement, str):
             return DensityEstimate.unknown(self.unit, measurement)
@@ -90,6 +90,7 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
             unit=self.unit,
             class_index=self.class_index(measurement.density_per_m2),
             interval=measurement.interval_per_m2,
+            peak=measurement.peak_per_m2,
         )
 
     def explain(self, scene: Scene) -> Sequence[Layer]:

@@ -72,7 +72,7 @@ class VoronoiEstimator(GroundPlaneEstimator):
     name: ClassVar[str] = "voronoi"
 
     def estimate(self, scene: Scene) -> DensityEstimate:
-        """People inside groups over the area of their cells, with interval and class; or unknown with the reason."""
+        """People inside groups over the area of their cells, with interval, peak and class; or unknown with reason."""
         measurement = self.measure(scene)
         if isinstance(measurement, str):
             return DensityEstimate.unknown(self.unit, measurement)
@@ -81,7 +81,13 @@ class VoronoiEstimator(GroundPlaneEstimator):
         if len(areas) >= MIN_GROUP_PEOPLE:
             value = measurement.people_per_position * len(areas) / float(areas.sum())
             interval = interval_of_part(measurement, value, len(areas), RELATIVE_CELL_SD)
-        return DensityEstimate(value=value, unit=self.unit, class_index=self.class_index(value), interval=interval)
+        return DensityEstimate(
+            value=value,
+            unit=self.unit,
+            class_index=self.class_index(value),
+            interval=interval,
+            peak=max(measurement.peak_per_m2, value),
+        )
 
     def explain(self, scene: Scene) -> Sequence[Layer]:
         """The cells inside groups with their local densities, and hot spots, in the image and from above."""

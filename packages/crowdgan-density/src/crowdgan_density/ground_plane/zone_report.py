@@ -120,6 +120,9 @@ def measured_ground(estimator: GroundPlaneEstimator, scene: Scene) -> MeasuredGr
 
     With a known camera, an image with few people, or none, has a ground, too.
     """
+    measurement = estimator.measure(scene)
+    if not isinstance(measurement, str):
+        return MeasuredGround(view=measurement.view, projections=measurement.projections, measurement=measurement)
     located = estimator.locate(scene)
     if isinstance(located, str):
         return located
@@ -127,10 +130,7 @@ def measured_ground(estimator: GroundPlaneEstimator, scene: Scene) -> MeasuredGr
     best = projections[0]
     if isinstance(best, Homography) and (problem := homography_problem(view, best)):
         return problem
-    measurement = estimator.measure(scene)
-    return MeasuredGround(
-        view=view, projections=projections, measurement=None if isinstance(measurement, str) else measurement
-    )
+    return MeasuredGround(view=view, projections=projections, measurement=None)
 
 
 def check_placement(estimator: GroundPlaneEstimator, scenes: Sequence[Scene], zones: ZoneSelection) -> None:
