@@ -35,7 +35,7 @@ MAX_SQUARES = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Squares on the visible ground of each image, whose corners have multiples of the side as coordinates."""
+    """Squares on the visible ground around people, whose corners have multiples of the side as coordinates."""
 
     side_m: float
     """Side of the squares in metres."""
@@ -90,16 +90,18 @@ def measure_selection(
 
 
 def grid_zones(grid: Grid, ground: MeasuredGround) -> tuple[Zone, ...] | str:
-    """The squares of a grid of whose area a tenth or more is visible, up to the farthest person, in rows along x.
+    """The squares of a grid near people of whose area a tenth or more is visible, in rows along x.
+
+    They are those of the rectangle around all people, and one more on each side.
 
     Returns:
         The reason, instead of squares, if they are too many.
     """
     assert ground.measurement is not None
-    visible, side = ground.ground_m, grid.side_m
-    low, high = np.floor(visible.min(axis=0) / side).astype(int), np.ceil(visible.max(axis=0) / side).astype(int)
+    people, side = ground.measurement.positions_m, grid.side_m
+    low, high = np.floor(people.min(axis=0) / side).astype(int) - 1, np.floor(people.max(axis=0) / side).astype(int) + 2
     if math.prod((high - low).tolist()) > MAX_SQUARES:
-        return f"the visible ground has more than {MAX_SQUARES} squares of the grid"
+        return f"the grid has more than {MAX_SQUARES} squares"
     squares = []
     for row in range(low[1], high[1]):
         for column in range(low[0], high[0]):
