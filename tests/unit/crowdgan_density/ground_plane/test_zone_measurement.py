@@ -22,14 +22,14 @@ from crowdgan_core.testing import EXAMPLE_CAMERA
 from crowdgan_core.utils.arrays import Points
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.groups import find_groups
-from crowdgan_density.ground_plane.measurement import GroundMeasurement
+from crowdgan_density.ground_plane.measurement import NO_GROUP, GroundMeasurement
 from crowdgan_density.ground_plane.simple_polygons import is_inside
 from crowdgan_density.ground_plane.view import MeasuredView, visible_ground
 from crowdgan_density.ground_plane.voronoi_cells import CUTOFF_M, voronoi_cells
 from crowdgan_density.ground_plane.zone_measurement import ZoneMeasurement, measure_zone
 from crowdgan_density.ground_plane.zone_placement import PlacedZone, clip_to_region, pixel_matrix, place_zone
 from crowdgan_density.ground_plane.zone_report import measured_ground, report_zones, zone_rows
-from crowdgan_density.ground_plane.zone_selection import Grid, parse_zones
+from crowdgan_density.ground_plane.zone_selection import Grid, ZoneSelection, parse_zones
 from crowdgan_density.ground_plane.zones import Zone, ZoneUnit
 from tests.support.crowds import crowd_positions, crowd_scene
 
@@ -217,6 +217,12 @@ def test_each_group_is_a_zone() -> None:
         assert report.interval_per_m2 is not None
         low, high = report.interval_per_m2
         assert low < report.density_per_m2 < high
+
+
+@pytest.mark.parametrize("zones", ["groups", Grid(side_m=5)], ids=str)
+def test_groups_and_squares_of_few_people_are_unknown(zones: ZoneSelection, estimator: GroundPlaneEstimator) -> None:
+    (report,) = report_zones(estimator, [crowd_scene(crowd_positions(3))], zones)
+    assert (report.zone, report.density_per_m2, report.reason) == (None, None, NO_GROUP)
 
 
 def test_a_single_group_has_the_density_of_the_image() -> None:

@@ -108,6 +108,8 @@ class MeasuredGround:
     """Equally probable projections, the best one first."""
     measurement: GroundMeasurement | None
     """The measurement of the whole image; None if its density is unknown, for example because it has few people."""
+    reason: str | None = None
+    """Reason why the density of the whole image is unknown."""
 
     @cached_property
     def people_per_annotation(self) -> float:

@@ -134,7 +134,7 @@ def measured_ground(estimator: GroundPlaneEstimator, scene: Scene) -> MeasuredGr
     best = projections[0]
     if isinstance(best, Homography) and len(view.boxes_xywh) and (problem := homography_problem(view, best)):
         return problem
-    return MeasuredGround(view=view, projections=projections, measurement=None)
+    return MeasuredGround(view=view, projections=projections, measurement=None, reason=measurement)
 
 
 def check_placement(estimator: GroundPlaneEstimator, scenes: Sequence[Scene], zones: ZoneSelection) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_density.ground_plane.measurement import NO_GROUP
 from crowdgan_density.ground_plane.zone_measurement import (
     MeasuredGround,
     ZoneMeasurement,
@@ -82,7 +83,7 @@ def measure_selection(
     if isinstance(selection, tuple):
         return [(zone.name, measure_zone(zone, ground)) for zone in selection]
     if ground.measurement is None:
-        return "the image has no group of people"
+        return ground.reason or NO_GROUP
     if isinstance(selection, Grid):
         squares = grid_zones(selection, ground)
         return squares if isinstance(squares, str) else [(zone.name, measure_zone(zone, ground)) for zone in squares]
