@@ -29,10 +29,10 @@ from crowdgan_core.utils.clipping import intersect_convex
 from crowdgan_core.utils.cpus import available_cpus
 from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-from crowdgan_density.ground_plane.simple_polygons import is_inside
-from crowdgan_density.ground_plane.zone_placement import clip_to_region, pixel_matrix
-from crowdgan_density.ground_plane.zone_report import ZoneReport, report_scene_zones
-from crowdgan_density.ground_plane.zones import Zone
+from crowdgan_density.zones.simple_polygons import is_inside
+from crowdgan_density.zones.zone_files import Zone
+from crowdgan_density.zones.zone_placement import clip_to_region, pixel_matrix
+from crowdgan_density.zones.zone_report import ZoneReport, report_scene_zones
 
 NUM_SCENES = 200
 

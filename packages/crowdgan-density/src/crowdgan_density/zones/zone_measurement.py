@@ -25,7 +25,6 @@ from crowdgan_core.utils.clipping import intersect_convex
 from crowdgan_density.ground_plane.calibration import BOX_SD
 from crowdgan_density.ground_plane.groups import group_hull, hull_density
 from crowdgan_density.ground_plane.measurement import INTERVAL_QUANTILES, GroundMeasurement, people_per_annotation
-from crowdgan_density.ground_plane.simple_polygons import is_inside, outline_distances
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, visible_ground
 from crowdgan_density.ground_plane.voronoi import interval_around
 from crowdgan_density.ground_plane.voronoi_cells import (
@@ -34,8 +33,9 @@ from crowdgan_density.ground_plane.voronoi_cells import (
     local_densities_per_m2,
     voronoi_cells,
 )
-from crowdgan_density.ground_plane.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
-from crowdgan_density.ground_plane.zones import Zone
+from crowdgan_density.zones.simple_polygons import is_inside, outline_distances
+from crowdgan_density.zones.zone_files import Zone
+from crowdgan_density.zones.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
 
 FEET_SDS = (0.07, BOX_SD / math.sqrt(2))
 """Standard deviations of the feet by the box in x and y, as fractions of the height of the box. In y it is the error of

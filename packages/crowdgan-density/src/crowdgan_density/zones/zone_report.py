@@ -17,10 +17,10 @@ from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.measurement import homography_problem
 from crowdgan_density.ground_plane.view import MeasuredView
-from crowdgan_density.ground_plane.zone_measurement import MeasuredGround, ZoneMeasurement
-from crowdgan_density.ground_plane.zone_placement import place_zone
-from crowdgan_density.ground_plane.zone_selection import ZoneSelection, measure_selection
 from crowdgan_density.level_of_service_scales import level_of_service
+from crowdgan_density.zones.zone_measurement import MeasuredGround, ZoneMeasurement
+from crowdgan_density.zones.zone_placement import place_zone
+from crowdgan_density.zones.zone_selection import ZoneSelection, measure_selection
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,14 @@ import numpy as np
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_density.ground_plane.measurement import NO_GROUP
-from crowdgan_density.ground_plane.zone_measurement import (
+from crowdgan_density.zones.zone_files import Zone, read_zones
+from crowdgan_density.zones.zone_measurement import (
     MeasuredGround,
     ZoneMeasurement,
     measure_groups,
     measure_zone,
 )
-from crowdgan_density.ground_plane.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
-from crowdgan_density.ground_plane.zones import Zone, read_zones
+from crowdgan_density.zones.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
 
 GROUPS: Literal["groups"] = "groups"
 """Selects the groups of people of each image."""

@@ -23,14 +23,14 @@ from crowdgan_core.utils.arrays import Points
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.groups import find_groups
 from crowdgan_density.ground_plane.measurement import NO_GROUP, GroundMeasurement
-from crowdgan_density.ground_plane.simple_polygons import is_inside
 from crowdgan_density.ground_plane.view import MeasuredView, visible_ground
 from crowdgan_density.ground_plane.voronoi_cells import CUTOFF_M, voronoi_cells
-from crowdgan_density.ground_plane.zone_measurement import ZoneMeasurement, measure_zone
-from crowdgan_density.ground_plane.zone_placement import PlacedZone, clip_to_region, pixel_matrix, place_zone
-from crowdgan_density.ground_plane.zone_report import measured_ground, report_zones, zone_rows
-from crowdgan_density.ground_plane.zone_selection import Grid, ZoneSelection, parse_zones
-from crowdgan_density.ground_plane.zones import Zone, ZoneUnit
+from crowdgan_density.zones.simple_polygons import is_inside
+from crowdgan_density.zones.zone_files import Zone, ZoneUnit
+from crowdgan_density.zones.zone_measurement import ZoneMeasurement, measure_zone
+from crowdgan_density.zones.zone_placement import PlacedZone, clip_to_region, pixel_matrix, place_zone
+from crowdgan_density.zones.zone_report import measured_ground, report_zones, zone_rows
+from crowdgan_density.zones.zone_selection import Grid, ZoneSelection, parse_zones
 from tests.support.crowds import crowd_positions, crowd_scene
 
 SQUARE_M = np.array([[-3, 13], [2, 13], [2, 19], [-3, 19]], float)
