@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from crowdgan_density.ground_plane.calibration import calibrate_camera
     from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
     from crowdgan_density.ground_plane.report import camera_warnings, report_rows, report_scenes
-    from crowdgan_density.ground_plane.time_series import density_series, series_rows
     from crowdgan_density.ground_plane.voronoi import VoronoiEstimator
     from crowdgan_density.ground_plane.voronoi_cells import local_densities_per_m2, voronoi_cells
-    from crowdgan_density.ground_plane.zone_report import report_zones, zone_rows
-    from crowdgan_density.ground_plane.zone_selection import parse_zones
-    from crowdgan_density.ground_plane.zones import read_zones
     from crowdgan_density.image_plane.counting import NormalisedCountEstimator, ThresholdEstimator
     from crowdgan_density.image_plane.grid import GridEstimator, MetricGridEstimator
     from crowdgan_density.image_plane.kernel import KernelDensityEstimator
     from crowdgan_density.image_plane.pairwise import EuclideanEstimator
     from crowdgan_density.level_of_service_scales import LEVEL_OF_SERVICE_SCALES, level_of_service
+    from crowdgan_density.series.time_series import density_series, series_rows
+    from crowdgan_density.zones.zone_files import read_zones
+    from crowdgan_density.zones.zone_report import report_zones, zone_rows
+    from crowdgan_density.zones.zone_selection import parse_zones
 
     __version__: str
 
@@ -70,18 +70,18 @@ __getattr__, __dir__ = attach(
         "VoronoiEstimator": "ground_plane.voronoi",
         "calibrate_camera": "ground_plane.calibration",
         "camera_warnings": "ground_plane.report",
-        "density_series": "ground_plane.time_series",
+        "density_series": "series.time_series",
         "evaluate": "evaluation.metrics",
         "level_of_service": "level_of_service_scales",
         "local_densities_per_m2": "ground_plane.voronoi_cells",
-        "parse_zones": "ground_plane.zone_selection",
+        "parse_zones": "zones.zone_selection",
         "read_ground_truth": "evaluation.ground_truth",
         "report_rows": "ground_plane.report",
-        "read_zones": "ground_plane.zones",
+        "read_zones": "zones.zone_files",
         "report_scenes": "ground_plane.report",
-        "report_zones": "ground_plane.zone_report",
-        "series_rows": "ground_plane.time_series",
+        "report_zones": "zones.zone_report",
+        "series_rows": "series.time_series",
         "voronoi_cells": "ground_plane.voronoi_cells",
-        "zone_rows": "ground_plane.zone_report",
+        "zone_rows": "zones.zone_report",
     },
 )

@@ -28,8 +28,8 @@ from crowdgan_density.ground_plane.report import (
     report_scenes,
     report_shared_camera,
 )
-from crowdgan_density.ground_plane.zone_report import ZoneReport, report_zones, zone_rows
-from crowdgan_density.ground_plane.zone_selection import Grid, parse_zones
+from crowdgan_density.zones.zone_report import ZoneReport, report_zones, zone_rows
+from crowdgan_density.zones.zone_selection import Grid, parse_zones
 
 ZONES_METAVAR = "FILE|groups|grid:METRES"
 """Placeholder of the option `--zones`."""

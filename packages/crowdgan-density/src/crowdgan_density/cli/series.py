@@ -22,9 +22,9 @@ from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.formatting import format_duration
-from crowdgan_density.ground_plane.exceedance import SeriesSummary, summarise_series
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-from crowdgan_density.ground_plane.time_series import (
+from crowdgan_density.series.exceedance import SeriesSummary, summarise_series
+from crowdgan_density.series.time_series import (
     SeriesPoint,
     density_series,
     fit_fixed_camera,
@@ -32,7 +32,7 @@ from crowdgan_density.ground_plane.time_series import (
     series_rows,
     sort_frames,
 )
-from crowdgan_density.ground_plane.zones import read_zones
+from crowdgan_density.zones.zone_files import read_zones
 
 NO_VALUE = "–"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crowdgan_core.density.class_bounds import ClassBounds
-from crowdgan_density.ground_plane.time_series import SeriesPoint
+from crowdgan_density.series.time_series import SeriesPoint
 
 
 @dataclass(frozen=True, kw_only=True)

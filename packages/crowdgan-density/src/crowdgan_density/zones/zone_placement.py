@@ -19,7 +19,7 @@ from crowdgan_core.utils.arrays import FloatArray, Points
 from crowdgan_core.utils.clipping import clip_half_plane
 from crowdgan_density.ground_plane.homography import map_points
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView
-from crowdgan_density.ground_plane.zones import Zone
+from crowdgan_density.zones.zone_files import Zone
 
 MIN_VISIBLE_FRACTION = 0.1
 """Minimum fraction of a zone's area that must be visible; ours: less does not represent the zone."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 
-from crowdgan_density.ground_plane.simple_polygons import crossing_edges, is_inside, outline_distances
+from crowdgan_density.zones.simple_polygons import crossing_edges, is_inside, outline_distances
 
 L_SHAPE = np.array([[0, 0], [4, 0], [4, 1], [1, 1], [1, 3], [0, 3]], float)
 BOW_TIE = np.array([[0, 0], [2, 2], [2, 0], [0, 2]], float)

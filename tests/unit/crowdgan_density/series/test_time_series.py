@@ -15,11 +15,12 @@ from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
 from crowdgan_core.testing import EXAMPLE_CAMERA
-from crowdgan_density.ground_plane.camera_check import find_camera_change
-from crowdgan_density.ground_plane.exceedance import summarise_series
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.homography import read_homography
-from crowdgan_density.ground_plane.time_series import (
+from crowdgan_density.ground_plane.view import MeasuredView
+from crowdgan_density.series.camera_check import find_camera_change
+from crowdgan_density.series.exceedance import summarise_series
+from crowdgan_density.series.time_series import (
     SeriesPoint,
     density_series,
     fit_fixed_camera,
@@ -27,8 +28,7 @@ from crowdgan_density.ground_plane.time_series import (
     series_rows,
     sort_frames,
 )
-from crowdgan_density.ground_plane.view import MeasuredView
-from crowdgan_density.ground_plane.zones import Zone
+from crowdgan_density.zones.zone_files import Zone
 from tests.support.crowds import crowd_positions, crowd_scene
 
 PETS_FOCAL_LENGTH_PX = 1185.0

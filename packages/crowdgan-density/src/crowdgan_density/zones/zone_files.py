@@ -25,7 +25,7 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.codec import loads_strict
 from crowdgan_core.utils.arrays import Points
 from crowdgan_density.ground_plane.groups import convex_hull
-from crowdgan_density.ground_plane.simple_polygons import crossing_edges
+from crowdgan_density.zones.simple_polygons import crossing_edges
 
 ZoneUnit = Literal["pixels", "metres"]
 """Unit of a zone's coordinates: pixels of the full image, or metres on the ground."""

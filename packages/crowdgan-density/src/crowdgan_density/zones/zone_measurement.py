@@ -30,7 +30,6 @@ from crowdgan_density.ground_plane.measurement import (
     interval_of_part,
     people_per_annotation,
 )
-from crowdgan_density.ground_plane.simple_polygons import is_inside, outline_distances
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, visible_ground
 from crowdgan_density.ground_plane.voronoi_cells import (
     CUTOFF_M,
@@ -38,13 +37,17 @@ from crowdgan_density.ground_plane.voronoi_cells import (
     local_densities_per_m2,
     voronoi_cells,
 )
-from crowdgan_density.ground_plane.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
-from crowdgan_density.ground_plane.zones import Zone
+from crowdgan_density.zones.simple_polygons import is_inside, outline_distances
+from crowdgan_density.zones.zone_files import Zone
+from crowdgan_density.zones.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
 
 FEET_SDS = (0.07, BOX_SD / math.sqrt(2))
 """Standard deviations of the feet by the box in x and y, as fractions of the height of the box. In y it is the error of
 one edge. In x the feet are assumed below the middle of the box, ours: synthetic people, who stretch arms and legs, are
 beside it by 0.03 at pitches below 14° and 0.07 at 20 to 28°."""
+
+MAX_SDS = 5.0
+"""Distance from the outline in standard deviations from which it is certain whether a person is in the zone."""
 
 OCCLUSION_SD = 0.5
 """Relative standard deviation of the expected number of occluded people in a zone, ours: zones differ from the image,
@@ -109,6 +112,8 @@ class MeasuredGround:
     """Equally probable projections, the best one first."""
     measurement: GroundMeasurement | None
     """The measurement of the whole image; None if its density is unknown, for example because it has few people."""
+    reason: str | None = None
+    """Reason why the density of the whole image is unknown."""
 
     @cached_property
     def people_per_annotation(self) -> float:
@@ -127,6 +132,13 @@ class MeasuredGround:
         if self.measurement is None:
             return []
         return voronoi_cells(self.measurement.positions_m, self.ground_m, CUTOFF_M)
+
+    @cached_property
+    def cell_extents_m(self) -> FloatArray:
+        """Lowest and highest coordinates of each cell in metres, `[num_positions, 2, 2]`; NaN without a cell."""
+        nowhere = np.full((1, 2), np.nan)
+        extents = [(cell.min(axis=0), cell.max(axis=0)) for cell in (c if len(c) else nowhere for c in self.cells_m)]
+        return np.array(extents).reshape(-1, 2, 2)
 
     @cached_property
     def local_densities_per_m2(self) -> FloatArray:
@@ -220,7 +232,8 @@ def _count_people(view: MeasuredView, corners_px: Points) -> tuple[int, float]:
         return 0, 0.0
     inside: BoolArray = is_inside(feet, corners_px)
     sds = outline_distances(feet / FEET_SDS, corners_px / FEET_SDS) / heights
-    outside = np.array([NormalDist().cdf(-value) for value in sds.tolist()])  # on the other side of the outline
+    near = sds[sds < MAX_SDS].tolist()
+    outside = np.array([NormalDist().cdf(-value) for value in near])  # probability of the other side of the outline
     return int(inside.sum()), math.sqrt(float((outside * (1 - outside)).sum()))
 
 
@@ -240,10 +253,11 @@ def _voronoi_density(polygon_m: Points, ground: MeasuredGround) -> float | None:
     if ground.measurement is None:
         return None
     low, high = polygon_m.min(axis=0), polygon_m.max(axis=0)
+    extents = ground.cell_extents_m
+    near = np.flatnonzero((extents[:, 0] < high).all(axis=1) & (extents[:, 1] > low).all(axis=1))
     positions = 0.0
-    for cell in ground.cells_m:
-        if len(cell) and (cell.max(axis=0) > low).all() and (cell.min(axis=0) < high).all():
-            positions += polygon_area_m2(intersect_convex(polygon_m, cell)) / polygon_area_m2(cell)
+    for cell in (ground.cells_m[index] for index in near):
+        positions += polygon_area_m2(intersect_convex(polygon_m, cell)) / polygon_area_m2(cell)
     return ground.measurement.people_per_position * positions / polygon_area_m2(polygon_m)
 
 

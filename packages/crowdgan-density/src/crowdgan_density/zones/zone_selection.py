@@ -11,14 +11,15 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.utils.arrays import FloatArray
-from crowdgan_density.ground_plane.zone_measurement import (
+from crowdgan_density.ground_plane.measurement import NO_GROUP
+from crowdgan_density.zones.zone_files import Zone, read_zones
+from crowdgan_density.zones.zone_measurement import (
     MeasuredGround,
     ZoneMeasurement,
     measure_groups,
     measure_zone,
 )
-from crowdgan_density.ground_plane.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
-from crowdgan_density.ground_plane.zones import Zone, read_zones
+from crowdgan_density.zones.zone_placement import MIN_VISIBLE_FRACTION, PlacedZone, place_zone
 
 GROUPS: Literal["groups"] = "groups"
 """Selects the groups of people of each image."""
@@ -35,7 +36,7 @@ MAX_SQUARES = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Squares on the visible ground of each image, whose corners have multiples of the side as coordinates."""
+    """Squares on the visible ground around people, whose corners have multiples of the side as coordinates."""
 
     side_m: float
     """Side of the squares in metres."""
@@ -82,7 +83,7 @@ def measure_selection(
     if isinstance(selection, tuple):
         return [(zone.name, measure_zone(zone, ground)) for zone in selection]
     if ground.measurement is None:
-        return "the image has no group of people"
+        return ground.reason or NO_GROUP
     if isinstance(selection, Grid):
         squares = grid_zones(selection, ground)
         return squares if isinstance(squares, str) else [(zone.name, measure_zone(zone, ground)) for zone in squares]
@@ -90,16 +91,18 @@ def measure_selection(
 
 
 def grid_zones(grid: Grid, ground: MeasuredGround) -> tuple[Zone, ...] | str:
-    """The squares of a grid of whose area a tenth or more is visible, up to the farthest person, in rows along x.
+    """The squares of a grid near people of whose area a tenth or more is visible, in rows along x.
+
+    They are those of the rectangle around all people, and one more on each side.
 
     Returns:
         The reason, instead of squares, if they are too many.
     """
     assert ground.measurement is not None
-    visible, side = ground.ground_m, grid.side_m
-    low, high = np.floor(visible.min(axis=0) / side).astype(int), np.ceil(visible.max(axis=0) / side).astype(int)
+    people, side = ground.measurement.positions_m, grid.side_m
+    low, high = np.floor(people.min(axis=0) / side).astype(int) - 1, np.floor(people.max(axis=0) / side).astype(int) + 2
     if math.prod((high - low).tolist()) > MAX_SQUARES:
-        return f"the visible ground has more than {MAX_SQUARES} squares of the grid"
+        return f"the grid has more than {MAX_SQUARES} squares"
     squares = []
     for row in range(low[1], high[1]):
         for column in range(low[0], high[0]):

@@ -15,10 +15,10 @@ from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.measurement import homography_problem
-from crowdgan_density.ground_plane.zone_measurement import MeasuredGround, ZoneMeasurement
-from crowdgan_density.ground_plane.zone_placement import place_zone
-from crowdgan_density.ground_plane.zone_selection import ZoneSelection, measure_selection
 from crowdgan_density.level_of_service_scales import level_of_service
+from crowdgan_density.zones.zone_measurement import MeasuredGround, ZoneMeasurement
+from crowdgan_density.zones.zone_placement import place_zone
+from crowdgan_density.zones.zone_selection import ZoneSelection, measure_selection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def measured_ground(estimator: GroundPlaneEstimator, scene: Scene) -> MeasuredGr
     best = projections[0]
     if isinstance(best, Homography) and (problem := homography_problem(view, best)):
         return problem
-    return MeasuredGround(view=view, projections=projections, measurement=None)
+    return MeasuredGround(view=view, projections=projections, measurement=None, reason=measurement)
 
 
 def check_placement(estimator: GroundPlaneEstimator, scenes: Sequence[Scene], zones: ZoneSelection) -> None:

@@ -23,15 +23,15 @@ from crowdgan_core.utils.arrays import Points
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.groups import find_groups
 from crowdgan_density.ground_plane.head_points import HEADS_ABOVE_HORIZON
-from crowdgan_density.ground_plane.measurement import GroundMeasurement
-from crowdgan_density.ground_plane.simple_polygons import is_inside
+from crowdgan_density.ground_plane.measurement import NO_GROUP, GroundMeasurement
 from crowdgan_density.ground_plane.view import MeasuredView, visible_ground
 from crowdgan_density.ground_plane.voronoi_cells import CUTOFF_M, voronoi_cells
-from crowdgan_density.ground_plane.zone_measurement import ZoneMeasurement, measure_zone
-from crowdgan_density.ground_plane.zone_placement import PlacedZone, clip_to_region, pixel_matrix, place_zone
-from crowdgan_density.ground_plane.zone_report import measured_ground, report_zones, zone_rows
-from crowdgan_density.ground_plane.zone_selection import Grid, parse_zones
-from crowdgan_density.ground_plane.zones import Zone, ZoneUnit
+from crowdgan_density.zones.simple_polygons import is_inside
+from crowdgan_density.zones.zone_files import Zone, ZoneUnit
+from crowdgan_density.zones.zone_measurement import ZoneMeasurement, measure_zone
+from crowdgan_density.zones.zone_placement import PlacedZone, clip_to_region, pixel_matrix, place_zone
+from crowdgan_density.zones.zone_report import measured_ground, report_zones, zone_rows
+from crowdgan_density.zones.zone_selection import Grid, ZoneSelection, parse_zones
 from tests.support.crowds import crowd_positions, crowd_scene
 
 SQUARE_M = np.array([[-3, 13], [2, 13], [2, 19], [-3, 19]], float)
@@ -220,6 +220,12 @@ def test_each_group_is_a_zone() -> None:
         assert low < report.density_per_m2 < high
 
 
+@pytest.mark.parametrize("zones", ["groups", Grid(side_m=5)], ids=str)
+def test_groups_and_squares_of_few_people_are_unknown(zones: ZoneSelection, estimator: GroundPlaneEstimator) -> None:
+    (report,) = report_zones(estimator, [crowd_scene(crowd_positions(3))], zones)
+    assert (report.zone, report.density_per_m2, report.reason) == (None, None, NO_GROUP)
+
+
 def test_a_single_group_has_the_density_of_the_image() -> None:
     scene = crowd_scene(crowd_positions(100))
     (report,) = report_zones(GroundPlaneEstimator(), [scene], "groups")
@@ -240,8 +246,8 @@ def test_squares_of_a_grid_contain_all_people_once(estimator: GroundPlaneEstimat
 
 
 def test_a_grid_with_too_many_squares_is_unknown(estimator: GroundPlaneEstimator) -> None:
-    (report,) = report_zones(estimator, [crowd_scene(crowd_positions(100, centre=(0, 80)))], Grid(side_m=0.5))
-    assert report.reason == "the visible ground has more than 4000 squares of the grid"
+    (report,) = report_zones(estimator, [crowd_scene(4 * crowd_positions(100))], Grid(side_m=0.5))
+    assert report.reason == "the grid has more than 4000 squares"
 
 
 def test_texts_select_zones(tmp_path: Path) -> None:

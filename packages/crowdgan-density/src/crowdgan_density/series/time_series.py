@@ -14,13 +14,13 @@ from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.names import natural_key
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.progress import Progress
-from crowdgan_density.ground_plane.camera_check import find_camera_change
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.measurement import calibrate_cameras
-from crowdgan_density.ground_plane.report import report_scenes
+from crowdgan_density.ground_plane.report import ImageReport, report_scenes
 from crowdgan_density.ground_plane.view import MeasuredView, pool_views
-from crowdgan_density.ground_plane.zone_report import report_zones
-from crowdgan_density.ground_plane.zones import Zone
+from crowdgan_density.series.camera_check import find_camera_change
+from crowdgan_density.zones.zone_files import Zone
+from crowdgan_density.zones.zone_report import ZoneReport, report_zones
 
 OCCUPIED_GROUND = "occupied ground"
 """Name of the ground that is measured without zones."""
@@ -128,12 +128,13 @@ def density_series(
     points: list[SeriesPoint] = []
     times = dict(zip((scene.source_name for scene in scenes), times_s, strict=True))
     warnings = _camera_warnings(estimator, scenes)
+    named: Sequence[tuple[str, ImageReport | ZoneReport]]
     if zones is None:
         reports = report_scenes(estimator, scenes, workers=workers, progress=progress)
         named = [(OCCUPIED_GROUND, report) for report in reports]
     else:
         zone_reports = report_zones(estimator, scenes, zones, workers=workers, progress=progress)
-        named = [(report.zone or "", report) for report in zone_reports]  # type: ignore[misc]
+        named = [(report.zone or "", report) for report in zone_reports]
     for zone, report in named:
         points.append(
             SeriesPoint(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_density.ground_plane.zones import read_zones
+from crowdgan_density.zones.zone_files import read_zones
 
 SQUARE = [[10, 10], [90, 10], [90, 90], [10, 90], [10, 10]]
 

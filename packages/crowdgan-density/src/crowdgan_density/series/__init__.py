@@ -1,0 +1,1 @@
+"""Density over time in frames of a fixed camera."""
