@@ -87,6 +87,18 @@ def test_the_report_has_every_image_and_maps_of_the_densest(crowds: Path, tmp_pa
     assert all(source.startswith("data:image/webp;base64,") for source in page.images.values())
 
 
+def test_zones_are_a_table_of_the_report(crowds: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    arguments = ("--source", crowds, "--zones", "groups")
+    zones = json.loads(run("calibrate", *arguments, "--json").stdout)["zones"]
+    assert run("report", *arguments, "--maps", "0", "--out", out).exit_code == 0
+    rows = PageParser(out.read_text(encoding="utf-8")).rows
+    for zone in zones:
+        if zone["density_per_m2"] is not None:
+            expected = [zone["image"], zone["zone"], str(zone["person_count"]), f"{zone['area_m2']:.1f}"]
+            assert [row for row in rows if row[:4] == expected and row[5] == f"{zone['density_per_m2']:.2f}"]
+
+
 def test_existing_files_are_kept(crowds: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     out.write_text("mine")

@@ -19,6 +19,7 @@ from crowdgan_core.io.atomic import check_file_overwrite
 from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_density.cli.ground_options import settings_option, zones_option
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import (
     CameraReport,
@@ -31,9 +32,6 @@ from crowdgan_density.ground_plane.report import (
 from crowdgan_density.zones.zone_report import ZoneReport, report_zones, zone_rows
 from crowdgan_density.zones.zone_selection import Grid, parse_zones
 
-ZONES_METAVAR = "FILE|groups|grid:METRES"
-"""Placeholder of the option `--zones`."""
-
 CAMERA_HEADERS = ["height\nm", "pitch\n°", "focal\npx"]
 DENSITY_HEADERS = ["resi-\ndual", "persons\nper m²", "interval", "peak"]
 LEVEL_HEADERS = ["level", "level of\npeak"]
@@ -45,10 +43,8 @@ NO_VALUE = "–"
 @click.command("calibrate")
 @options_from(SourceOptions)
 @options_from(ReadConfig)
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the `ground` estimator (repeatable)."
-)
-@click.option("--zones", metavar=ZONES_METAVAR, help="Also measure zones: GeoJSON file, groups, or grid on the ground.")
+@settings_option
+@zones_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--out",

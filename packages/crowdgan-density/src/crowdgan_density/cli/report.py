@@ -17,17 +17,18 @@ from crowdgan_core.io.html_page import check_html_path
 from crowdgan_core.pipeline.reading import ReadConfig, iterate_images, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.formatting import count_and_list
+from crowdgan_density.cli.ground_options import settings_option, zones_option
 from crowdgan_density.density_report.page import DensityReport, densest_images, draw_figures, render_density_report
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import camera_warnings, report_scenes, report_shared_camera
+from crowdgan_density.zones.zone_report import report_zones
+from crowdgan_density.zones.zone_selection import parse_zones
 
 
 @click.command("report")
 @options_from(SourceOptions)
 @options_from(ReadConfig)
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the `ground` estimator (repeatable)."
-)
+@settings_option
 @click.option(
     "--out", type=click.Path(path_type=Path), default="report.html", show_default=True, help="Output file (.html)."
 )
@@ -38,6 +39,7 @@ from crowdgan_density.ground_plane.report import camera_warnings, report_scenes,
     show_default=True,
     help="Maximum number of density maps, of the densest images.",
 )
+@zones_option
 @click.option("--title", help="Title of the page.  [default: name of the source]")
 @click.option("--overwrite", is_flag=True, help="Overwrite the file if it exists.")
 def command(
@@ -46,6 +48,7 @@ def command(
     settings: Sequence[str],
     out: Path,
     maps: int,
+    zones: str | None,
     title: str | None,
     overwrite: bool,
 ) -> None:
@@ -58,11 +61,13 @@ def command(
     Examples:
       crowdgan report --source station
       crowdgan report --source station --set shared_camera=true --set scale=crowd-safety --out station.html
+      crowdgan report --source station --zones gates.geojson --out gates.html
     """
     plugins = installed_plugins()
     estimator = configure_estimator(GroundPlaneEstimator, parse_settings(settings))
     assert isinstance(estimator, GroundPlaneEstimator)
     check_html_path(out, overwrite=overwrite)
+    selection = None if zones is None else parse_zones(zones)
     source, source_name = options.open_source(plugins)
     plotters = list(plugins.scene_plotters.values())
     notes = [] if plotters or not maps else ["no density maps: they need crowdgan-plot (pip install crowdgan-plot)"]
@@ -70,6 +75,9 @@ def command(
         result = read_scenes(source, source_name, read, progress)
         fitted = estimator.fit(result.scenes)
         reports = report_scenes(fitted, result.scenes, workers=read.workers, progress=progress)
+        zone_reports = []
+        if selection is not None:
+            zone_reports = report_zones(fitted, result.scenes, selection, workers=read.workers, progress=progress)
         names = set(densest_images(reports, maps)) if plotters else set()
         images = [image for image in iterate_images(source, read.max_images) if image.source_name in names]
         figures = draw_figures(images, fitted, plotters[0], workers=read.workers, progress=progress) if images else []
@@ -78,6 +86,7 @@ def command(
         title=title or source_name,
         estimator=fitted,
         reports=reports,
+        zone_reports=zone_reports,
         shared_camera=report_shared_camera(fitted, result.scenes),
         warnings=camera_warnings(fitted, result.scenes),
         settings=[("source", source_name), *parse_settings(settings).items()],

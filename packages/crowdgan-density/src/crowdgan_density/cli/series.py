@@ -22,6 +22,7 @@ from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.formatting import format_duration
+from crowdgan_density.cli.ground_options import settings_option
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.series.exceedance import SeriesSummary, summarise_series
 from crowdgan_density.series.time_series import (
@@ -45,9 +46,7 @@ NO_VALUE = "–"
     "--interval-s", type=click.FloatRange(min=0, min_open=True), help="Seconds between two frames, in place of --fps."
 )
 @click.option("--frame-numbers", is_flag=True, help="Compute times from the frame numbers at the end of image names.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the `ground` estimator (repeatable)."
-)
+@settings_option
 @click.option("--zones", type=EXISTING, help="GeoJSON file of zones; without it the occupied ground is measured.")
 @click.option(
     "--smooth",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from crowdgan_density.ground_plane.report import ImageReport
 from crowdgan_density.level_of_service_scales import LevelOfServiceScale
+from crowdgan_density.zones.zone_report import ZoneReport
 
 METHOD = (
     "The camera is calibrated from the boxes of people, who are assumed to be 1.685 m tall on average, or it is given "
@@ -83,6 +84,29 @@ def image_row(report: ImageReport, scale: LevelOfServiceScale) -> list[str]:
         report.peak_level or "",
         *(f"{fraction:.0%}" for fraction in report.fractions_above),
         remarks,
+    ]
+
+
+ZONE_COLUMNS = (
+    Column(title="image", kind="text"),
+    Column(title="zone", kind="text"),
+    *(Column(title=title) for title in ("people", "area, m²", "visible", "persons/m²", "95 % interval", "level")),
+    *(Column(title=title) for title in ("peak, persons/m²", "level of peak")),
+    Column(title="remarks", kind="wide"),
+)
+"""Columns of the table of zones."""
+
+
+def zone_row(report: ZoneReport) -> list[str]:
+    """Cells of a zone in an image."""
+    name, low_high = report.zone or "–", report.interval_per_m2
+    if report.density_per_m2 is None or low_high is None:
+        return [report.image, name, *["–"] * 8, f"unknown: {report.reason}"]
+    has_peak = report.peak_per_m2 is not None
+    return [
+        *(report.image, name, str(report.person_count), f"{report.area_m2:.1f}", f"{report.visible_fraction:.0%}"),
+        *(f"{report.density_per_m2:.2f}", f"{low_high[0]:.2f} to {low_high[1]:.2f}", report.level or ""),
+        *(f"{report.peak_per_m2:.2f}" if has_peak else "–", report.peak_level or "", ""),
     ]
 
 

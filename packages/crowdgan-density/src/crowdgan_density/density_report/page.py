@@ -25,22 +25,25 @@ from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_density.density_report.contents import (
     ASSUMPTIONS,
     METHOD,
+    ZONE_COLUMNS,
     Column,
     image_columns,
     image_row,
     level_rows,
     summary_facts,
     values_table_html,
+    zone_row,
 )
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import CameraReport, ImageReport
 from crowdgan_density.level_of_service_scales import parse_scale
+from crowdgan_density.zones.zone_report import ZoneReport
 
 FIGURE_QUALITY = 85
 """Quality of figures in a page, on Pillow's scale for WebP."""
 
 MAX_ROWS = 500
-"""Maximum number of images in the table of a page; tables of `crowdgan calibrate --out` have all."""
+"""Maximum number of rows of a table in a page; tables of `crowdgan calibrate --out` have all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,8 @@ class DensityReport:
     """The fitted estimator."""
     reports: Sequence[ImageReport]
     """Report of each image."""
+    zone_reports: Sequence[ZoneReport] = ()
+    """Report of each zone in each image."""
     shared_camera: CameraReport | None = None
     """Camera of all images; None if each has its own."""
     warnings: Sequence[str] = ()
@@ -72,6 +77,8 @@ def render_density_report(report: DensityReport) -> str:
     notes = [*report.notes, f"written by crowdgan-density {version('crowdgan-density')}"]
     if len(shown) < len(report.reports):
         notes.insert(0, f"the table has the first {len(shown)} of {len(report.reports)} images")
+    if len(report.zone_reports) > MAX_ROWS:
+        notes.insert(0, f"the table of zones has the first {MAX_ROWS} of {len(report.zone_reports)} rows")
     levels = [Column(title="level", kind="text"), *(Column(title=title) for title in ("persons/m²", "images", "peaks"))]
     content = [
         _warnings_html(report),
@@ -80,6 +87,7 @@ def render_density_report(report: DensityReport) -> str:
         "mean density, and of the peak.</p>",
         f'<div class="levels">{values_table_html(levels, level_rows(report.reports, scale))}</div>',
         *_figures_html(report.figures),
+        *_zones_html(report.zone_reports),
         "<h2>Images</h2>",
         "<p>Persons/m² on occupied ground; the peak is the 95th percentile of people's local densities. "
         "The last columns have the fraction of the people whose local density is above a level's boundary.</p>",
@@ -156,6 +164,13 @@ def _figures_html(figures: Sequence[tuple[str, bytes]]) -> list[str]:
         return []
     elements = [f"<figure>{image_html(name, data, 'webp', ' loading=lazy')}</figure>" for name, data in figures]
     return ["<h2>Densest images</h2>", f'<div class="figures">{"".join(elements)}</div>']
+
+
+def _zones_html(reports: Sequence[ZoneReport]) -> list[str]:
+    if not reports:
+        return []
+    text = "The density of a zone is the number of people with their feet in it over its visible area."
+    return ["<h2>Zones</h2>", f"<p>{text}</p>", values_table_html(ZONE_COLUMNS, map(zone_row, reports[:MAX_ROWS]))]
 
 
 def _list_html(title: str, texts: Sequence[str]) -> list[str]:
