@@ -26,6 +26,9 @@ ground between two crowds lie in this range."""
 MIN_GROUP_PEOPLE = 5
 """Minimum number of people of a group whose density is estimated."""
 
+SAME_POSITION_M = 1e-9
+"""Distance in metres below which people are at the same position."""
+
 MIN_HULL_AREA_PER_PERSON_M2 = 0.01
 """Minimum area of a group's convex hull per person in m², ours: a tenth of the area per person in the densest crowds.
 On less, people's positions are equal or in one row within the precision of their boxes."""
@@ -148,16 +151,16 @@ def find_groupings(positions_m: Points) -> list[Grouping]:
     """
     if len(positions_m) < MIN_GROUP_PEOPLE:
         return []
-    low_m, high_m = (factor * neighbour_distance_m(positions_m) for factor in LINK_DISTANCE_FACTORS)
+    low_m, high_m = neighbour_distance_m(positions_m) * np.array(LINK_DISTANCE_FACTORS)
     if not low_m > 0:
         return [Grouping(groups=_groups_of_labels(connected_labels(positions_m, high_m)), weight=1.0)]
-    merges_m = _merge_distances_m(positions_m, high_m)
-    bounds_m = [low_m, *np.unique(merges_m[merges_m > low_m]).tolist(), high_m]
+    pairs, lengths_m = _spanning_tree(positions_m)
+    merges_m = np.unique(lengths_m[(lengths_m > low_m) & (lengths_m < high_m)])
     groupings: list[Grouping] = []
-    for start_m, end_m in itertools.pairwise(bounds_m):
-        groups = _groups_of_labels(connected_labels(positions_m, math.sqrt(start_m * end_m)))
+    for start_m, end_m in itertools.pairwise([low_m, *merges_m.tolist(), high_m]):
+        labels = _labels_of_pairs(pairs[lengths_m < end_m], len(positions_m))
         weight = math.log(end_m / start_m) / math.log(high_m / low_m)
-        groupings.append(Grouping(groups=groups, weight=weight))
+        groupings.append(Grouping(groups=_groups_of_labels(labels), weight=weight))
     return groupings
 
 
@@ -191,16 +194,6 @@ def convex_hull(points_m: Points) -> Points | None:
         return None
 
 
-def _merge_distances_m(positions_m: Points, max_distance_m: float) -> FloatArray:
-    """Distances in metres at which groups of people merge, up to a maximum, `[num_merges]` in any order."""
-    from scipy.sparse.csgraph import minimum_spanning_tree
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(positions_m)
-    distances = tree.sparse_distance_matrix(tree, max_distance_m, output_type="coo_matrix")
-    return np.asarray(minimum_spanning_tree(distances.tocsr()).data)
-
-
 def connected_labels(positions_m: Points, reach_m: float) -> IndexArray:
     """Label of each person's connected set of linked people, `[num_people]`, from 0.
 
@@ -208,12 +201,48 @@ def connected_labels(positions_m: Points, reach_m: float) -> IndexArray:
         positions_m: `[num_people, 2]` in metres.
         reach_m: maximum distance of linked people.
     """
-    from scipy.sparse import coo_array  # imported late: `crowdgan --help` must not load scipy
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
+    from scipy.spatial import cKDTree  # imported late: `crowdgan --help` must not load scipy
 
-    pairs = cKDTree(positions_m).query_pairs(reach_m, output_type="ndarray")
+    return _labels_of_pairs(cKDTree(positions_m).query_pairs(reach_m, output_type="ndarray"), len(positions_m))
+
+
+def _labels_of_pairs(pairs: IndexArray, num_people: int) -> IndexArray:
+    """Label of each person's connected set, `[num_people]`, from 0, for linked `pairs`, `[num_pairs, 2]`."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     if not len(pairs):
-        return np.arange(len(positions_m))
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(positions_m),) * 2)
+        return np.arange(num_people)
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(num_people, num_people))
     return np.asarray(connected_components(links, directed=False)[1], np.intp)
+
+
+def _spanning_tree(positions_m: Points) -> tuple[IndexArray, FloatArray]:
+    """Pairs of people `[num_people - 1, 2]` and their distances in metres: the Euclidean minimum spanning tree.
+
+    It is a subset of the edges of the Delaunay triangulation (Preparata and Shamos, "Computational geometry", 1985).
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
+    pairs = _candidate_pairs(positions_m)
+    lengths = np.linalg.norm(positions_m[pairs[:, 0]] - positions_m[pairs[:, 1]], axis=1)
+    lengths = np.maximum(lengths, SAME_POSITION_M)  # 0 would not be an edge
+    graph = coo_array((lengths, (pairs[:, 0], pairs[:, 1])), shape=(len(positions_m),) * 2)
+    tree = minimum_spanning_tree(graph).tocoo()
+    return np.stack([tree.row, tree.col], axis=1).astype(np.intp), np.asarray(tree.data)
+
+
+def _candidate_pairs(positions_m: Points) -> IndexArray:
+    """Pairs of people that contain the edges of the minimum spanning tree, each once, `[num_pairs, 2]`."""
+    from scipy.spatial import Delaunay, QhullError
+
+    try:
+        triangulation = Delaunay(positions_m)
+    except QhullError:  # collinear
+        order = np.lexsort(positions_m.T)
+        return np.stack([order[:-1], order[1:]], axis=1)
+    starts, neighbours = triangulation.vertex_neighbor_vertices
+    edges = np.stack([np.repeat(np.arange(len(positions_m)), np.diff(starts)), neighbours], axis=1)
+    left_out = triangulation.coplanar[:, [0, 2]]  # people at the same position as others
+    return np.vstack([edges[edges[:, 0] < edges[:, 1]], left_out]).astype(np.intp)

@@ -144,7 +144,8 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
     if isinstance(best, Homography) and (problem := homography_problem(view, best)):
         return problem
     inliers = _inliers(view, best)
-    densities = [found for item in projections if (found := _estimate_densities(view, item)) is not None]
+    by_projection = {item: _estimate_densities(view, item) for item in set(projections)}  # many are equal
+    densities = [found for item in projections if (found := by_projection[item]) is not None]
     if len(densities) <= len(projections) / 2:
         return NO_GROUP
     low, high = _interval(densities, sampled=False)

@@ -49,7 +49,7 @@ beside it by 0.03 at pitches below 14° and 0.07 at 20 to 28°."""
 MAX_SDS = 5.0
 """Distance from the outline in standard deviations from which it is certain whether a person is in the zone."""
 
-OCCLUSION_SD = 0.5
+OCCLUSION_SD = 1.0
 """Relative standard deviation of the expected number of occluded people in a zone, ours: zones differ from the image,
 whose mean is used."""
 
