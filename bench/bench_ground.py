@@ -3,7 +3,7 @@
 Renders scenes as `crowdgan synth` does, shifts every edge of a box at random (standard deviation 2 % of the person's
 height), and compares estimates with the ground truth: with known and unknown focal length, and with 20 % of the boxes
 replaced by outliers; published methods on the same scenes. Also compares the peaks of local densities with those at the
-true positions.
+true positions, measures people of whom only the head is annotated with the true camera, and counts warnings.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate, relative_errors, spearman
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.measurement import GroundMeasurement
+from crowdgan_density.ground_plane.report import camera_warnings, report_scene
 from crowdgan_density.ground_plane.voronoi_cells import peak_per_m2
 
 NUM_SCENES = 300
@@ -37,6 +38,9 @@ EDGE_NOISE_FRACTION = 0.02
 
 OUTLIER_FRACTION = 0.2
 """Fraction of boxes that are replaced by outliers."""
+
+WRONG_FOCAL_FACTORS = (1 / 2.8, 0.5, 2.0)
+"""Factors of the focal length, for which warnings are counted."""
 
 PUBLISHED = ("threshold", "normalised", "euclidean", "grid", "grid-metres", "kde")
 PHYSICAL = ("ground", "voronoi")
@@ -49,6 +53,8 @@ class KnownScene:
     scene: Scene
     density_per_m2: float
     peak_per_m2: float
+    camera: tuple[float, float, float]
+    """Height in m, pitch in degrees and focal length in px."""
 
 
 def main() -> None:
@@ -69,6 +75,12 @@ def main() -> None:
     print_rows(f", {OUTLIER_FRACTION:.0%} outliers", (*PUBLISHED, *PHYSICAL), scenes_with_outliers, ground_truth)
     print_rows(", unknown focal length", PHYSICAL, scenes_without_focal_length, ground_truth)
     print_peaks(known_scenes)
+    print_heads(known_scenes)
+    print_warnings("", scenes)
+    print_warnings(f", {OUTLIER_FRACTION:.0%} outliers", scenes_with_outliers)
+    for factor in WRONG_FOCAL_FACTORS:
+        wrong = [replace(scene, focal_length_px=(scene.focal_length_px or 0) * factor) for scene in scenes]
+        print_warnings(f", {factor:.2g} of the focal length", wrong)
     print_time(scenes)
 
 
@@ -90,6 +102,7 @@ def create_known_scene(config: SyntheticConfig, index: int) -> KnownScene:
         scene=replace(scene, full_boxes=scene.full_boxes + noise),
         density_per_m2=image.ground_truth["density_per_m2"],
         peak_per_m2=peak_per_m2(positions, np.array(image.ground_truth["region_m"])),
+        camera=(camera["height_m"], camera["pitch_deg"], camera["focal_length_px"]),
     )
 
 
@@ -139,6 +152,33 @@ def print_peaks(known_scenes: list[KnownScene]) -> None:
         f"peaks: median ratio {np.median(peaks / expected):.2f}, median error {np.median(errors):.1%}, "
         f"90th percentile {np.quantile(errors, 0.9):.1%}, Spearman {format_optional(spearman(peaks, expected), '.3f')}"
     )
+
+
+def print_heads(known_scenes: list[KnownScene]) -> None:
+    """Prints the accuracy for head points with the true camera."""
+    errors, covered = [], []
+    for known in known_scenes:
+        heads = known.scene.head_boxes.copy()
+        points = np.hstack([heads[:, :2] + heads[:, 2:] / 2, np.zeros((len(heads), 2))])
+        no_boxes = np.full((len(heads), 4), np.nan)
+        scene = replace(known.scene, full_boxes=no_boxes, visible_boxes=no_boxes, head_boxes=points)
+        estimate = GroundPlaneEstimator(cameras=known.camera).estimate(scene)
+        if estimate.value is not None and estimate.interval is not None:
+            errors.append(abs(estimate.value / known.density_per_m2 - 1))
+            covered.append(estimate.interval[0] <= known.density_per_m2 <= estimate.interval[1])
+    print(
+        f"head points, true camera: unknown {len(known_scenes) - len(errors)}, median error {np.median(errors):.1%}, "
+        f"90th percentile {np.quantile(errors, 0.9):.1%}, coverage {np.mean(covered):.1%}"
+    )
+
+
+def print_warnings(condition: str, scenes: list[Scene]) -> None:
+    """Prints the number of scenes, and of sets of ten scenes, with a warning of `crowdgan calibrate`."""
+    estimator = GroundPlaneEstimator()
+    images = sum(bool(report_scene(estimator, scene).warnings) for scene in scenes)
+    sets = [scenes[start :: max(len(scenes) // 10, 1)] for start in range(max(len(scenes) // 10, 1))]
+    in_sets = sum(bool(camera_warnings(estimator, item)) for item in sets)
+    print(f"warnings{condition}: {images} of {len(scenes)} scenes, {in_sets} of {len(sets)} sets of ten")
 
 
 def print_time(scenes: list[Scene]) -> None:
