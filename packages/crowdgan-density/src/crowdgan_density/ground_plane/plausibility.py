@@ -29,9 +29,9 @@ FOCAL_FACTORS = (0.25, 1 / 3, 0.5, 2 / 3, 1.5, 2.0, 3.0, 4.0)
 
 MIN_LOG_EVIDENCE_RATIO = 10.5
 """Log of the ratio of the evidence for another focal length to that for the stated one above which there is a
-warning, ours. 300 synthetic scenes with exact focal lengths have at most 4.6, sets of ten of them 10.0, and 20 % outlier
-boxes do not exceed it. With 1 / 2.8 of the focal length 60 % of the scenes have more, with half of it 34 %, and all sets
-of ten; with twice the focal length one in 100 scenes, and a third of the sets."""
+warning, ours. 300 synthetic scenes with exact focal lengths have at most 4.6, sets of ten of them at most 10.0, and
+with 20 % outlier boxes no scene has more than the limit. With 1 / 2.8 of the focal length 60 % of the scenes have more,
+with half of it 34 %, and all sets of ten; with twice the focal length one in 100 scenes, and a third of the sets."""
 
 MAX_IMAGES = 50
 """Maximum number of images whose people are compared with a focal length; more are sampled evenly."""
