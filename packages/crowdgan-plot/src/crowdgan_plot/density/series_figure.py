@@ -19,6 +19,7 @@ from crowdgan_plot.density.series_table import Levels, ZoneSeries, read_series
 from crowdgan_plot.style import (
     LINE_COLOURS,
     MUTED_COLOUR,
+    class_colours,
     plot_style,
     prepare_figure,
     truncate_text,
@@ -30,10 +31,11 @@ WIDTH_IN, PANEL_HEIGHT_IN, SINGLE_HEIGHT_IN = 10.0, 2.7, 4.6
 MAX_PANELS = 12
 """Maximum number of zones in a figure."""
 
-LINE_COLOUR, WARNING_COLOUR = LINE_COLOURS[0], LINE_COLOURS[1]
+LINE_COLOUR, WARNING_COLOUR = "#222222", LINE_COLOURS[0]
+"""Colours that differ in lightness from the colours of all levels."""
 
-BAND_COLOUR_MAP, MAX_BAND_COLOUR = "Oranges", 0.45
-"""Colour map of the levels, and its value at the densest one."""
+LEVEL_ALPHA = 0.45
+"""Opacity of the colours of the levels, which are those of density maps."""
 
 MIN_LABELLED_BAND_IN = 0.2
 """Minimum height of a band with a name in inches."""
@@ -120,7 +122,7 @@ def _draw_zone(axes: Axes, series: ZoneSeries, levels: Levels | None, unit_s: fl
     axes.grid(visible=False)
     if levels is not None:
         _draw_levels(axes, levels, top)
-    band: dict[str, Any] = {"color": LINE_COLOUR, "alpha": 0.3, "linewidth": 0}
+    band: dict[str, Any] = {"color": LINE_COLOUR, "alpha": 0.22, "linewidth": 0}
     axes.fill_between(times, intervals[:, 0], intervals[:, 1], label="95 % interval", **band)
     line = densities if series.smoothed_per_m2 is None else np.array(series.smoothed_per_m2)
     if series.smoothed_per_m2 is None:
@@ -158,11 +160,11 @@ def _draw_levels(axes: Axes, levels: Levels, top: float) -> None:
     figure = axes.get_figure(root=True)
     panel_in = 0.8 * float(figure.get_figheight()) / len(figure.axes) if figure is not None else 0.0
     edges = [0.0, *levels.bounds.values, np.inf]
-    colours = mpl.colormaps[BAND_COLOUR_MAP](np.linspace(0.0, MAX_BAND_COLOUR, len(levels.classes)))
+    colours = class_colours(len(levels.classes))
     for (low, high), name, colour in zip(itertools.pairwise(edges), levels.classes, colours, strict=True):
         if low >= top:
             break
-        axes.axhspan(low, min(high, top), color=colour, linewidth=0, zorder=0)
+        axes.axhspan(low, min(high, top), color=colour, alpha=LEVEL_ALPHA, linewidth=0, zorder=0)
         if low > 0:
             axes.axhline(low, color="white", linewidth=1.2, zorder=0.5)
         if (min(high, top) - low) / top * panel_in >= MIN_LABELLED_BAND_IN:
