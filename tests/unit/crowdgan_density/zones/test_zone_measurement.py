@@ -160,7 +160,7 @@ def test_a_zone_that_is_visible_in_no_image_is_an_error(
     corners: list[list[float]], unit: ZoneUnit, reason: str, estimator: GroundPlaneEstimator
 ) -> None:
     zone = Zone(name="gate", corners=np.array(corners, float), unit=unit, where="zones.geojson: feature 3 (gate)")
-    with pytest.raises(ConfigError, match=rf"zones\.geojson: feature 3 \(gate\): {reason} crowd"):
+    with pytest.raises(ConfigError, match=rf"zones\.geojson: feature 3 \(gate\): {reason} \(image crowd"):
         report_zones(estimator, [crowd_scene(crowd_positions(100))], (zone,))
 
 

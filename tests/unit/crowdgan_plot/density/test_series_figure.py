@@ -97,7 +97,6 @@ def test_tables_are_read_from_files(tmp_path: Path, suffix: str) -> None:
     ((series,), levels), ((expected,), _) = read_series(tmp_path / f"series.{suffix}"), read_series(ROWS)
     assert series.times_s == expected.times_s
     np.testing.assert_equal(series.densities_per_m2, expected.densities_per_m2)
-    assert series.warning is None
     assert levels is not None
     assert levels.bounds.values == (0.5, 1.0, 2.0)
 

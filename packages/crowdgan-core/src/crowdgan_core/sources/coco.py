@@ -87,6 +87,7 @@ def read_coco(file: TextFile) -> CollectedAnnotations:
 def _add_images(images: Sequence[dict[str, Any]], collected: CollectedAnnotations) -> dict[str, str]:
     """Adds all images; returns their names by ID."""
     names: dict[str, str] = {}
+    keys: dict[str, str] = {}  # by name
     for number, entry in enumerate(images):
         key, name = _id(entry, "id"), entry.get("file_name")
         if key is None:
@@ -94,9 +95,12 @@ def _add_images(images: Sequence[dict[str, Any]], collected: CollectedAnnotation
         elif not isinstance(name, str) or not name:
             collected.add_damage(number, f"file_name is {shown_value(name)}; it must be the name of the image")
         elif key in names:
-            collected.add_damage(number, f"id {key} is repeated", name)
-        else:
+            collected.add_damage(number, f"id {key} is repeated", name, names[key])
+        elif name in keys:
+            collected.add_damage(number, f"file_name {shown_value(name)} is repeated, with other id {keys[name]}", name)
             names[key] = name
+        else:
+            names[key], keys[name] = name, key
             collected.add_image(name, number)
     return names
 

@@ -159,7 +159,7 @@ def _print(
     for number, note in enumerate(notes, 1):
         click.echo(printable(f"({number}) {note}"))
     for warning in warnings:
-        click.echo(printable(f"warning: {warning}"))
+        click.echo(printable(f"warning: {warning}"), err=True)
 
 
 def _print_zones(reports: Sequence[ZoneReport], *, hide_empty: bool) -> None:

@@ -155,7 +155,7 @@ def _print(estimator: GroundPlaneEstimator, points: Sequence[SeriesPoint], summa
     headers += [f"time above\n{bounds.values[index]:.3g} (longest)" for index in shown]
     print_table(headers, [_cells(estimator, summary, shown) for summary in summaries], left=("zone", "time of max"))
     click.echo(printable(describe_bounds(bounds, estimator.classes, estimator.unit)))
-    if len(shown) < len(bounds.values):
+    if len(shown) < len(bounds.values) and any(summary.known_s for summary in summaries):
         click.echo(f"never above {bounds.values[shown[-1]]:.3g} {estimator.unit}")
     reasons: dict[str, int] = {}
     for point in points:

@@ -6,6 +6,7 @@ import html
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from crowdgan_density.ground_plane.report import ImageReport
 from crowdgan_density.level_of_service_scales import LevelOfServiceScale
@@ -19,7 +20,8 @@ METHOD = (
     "area of the convex hulls of groups, corrected for people on the hull, averaged over these link distances.",
     "Local densities are inverse areas of Voronoi cells within 3 m (Steffen and Seyfried 2010); the peak is their 95th "
     "percentile over people.",
-    "People hidden by nearer people are estimated from the fraction of ground that is hidden, and added.",
+    "People occluded by nearer people are estimated from the fraction of ground that is occluded, and added; with a "
+    "homography they are not.",
     "The 95 % interval includes the uncertainty of the camera, of the grouping, and of small numbers of people.",
 )
 """Paragraphs on the method."""
@@ -27,7 +29,7 @@ METHOD = (
 ASSUMPTIONS = (
     "The ground is flat, and the camera is upright.",
     "Most people stand or walk; if all are seated, or all are children, densities are about half of the actual ones.",
-    "Every person that is not hidden is annotated, with a box from the top of the head to the feet.",
+    "Every person who is not occluded is annotated, with a box from the top of the head to the feet.",
     "The density of an image is a mean over occupied ground; single places can be much denser (peak and map).",
     "The result describes the moments of the images. It is not a safety assessment.",
 )
@@ -130,11 +132,11 @@ def summary_facts(reports: Sequence[ImageReport], scale: LevelOfServiceScale) ->
     known = [report for report in reports if report.density_per_m2 is not None and report.peak_per_m2 is not None]
     facts = [("images with a density", f"{len(known)} of {len(reports)}")]
     if known:
-        densities = sorted(report.density_per_m2 or 0.0 for report in known)
+        densities = [report.density_per_m2 or 0.0 for report in known]
         highest = max(known, key=lambda report: report.peak_per_m2 or 0.0)
         facts += [
-            ("persons/m², median over images", f"{densities[len(densities) // 2]:.2f}"),
-            ("persons/m², densest image", f"{densities[-1]:.2f}"),
+            ("persons/m², median over images", f"{median(densities):.2f}"),
+            ("persons/m², densest image", f"{max(densities):.2f}"),
             (f"highest peak, level {highest.peak_level}: {highest.image}", f"{highest.peak_per_m2:.2f} persons/m²"),
         ]
     return [*facts, ("scale", scale.name)]

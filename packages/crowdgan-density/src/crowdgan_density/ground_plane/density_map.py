@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crowdgan_core.utils.arrays import BoolArray, FloatArray, Points
+from crowdgan_core.utils.clipping import inside_mask
 from crowdgan_density.ground_plane.groups import convex_hull, group_hull, hull_density
 from crowdgan_density.ground_plane.voronoi_cells import cell_areas
 
@@ -106,7 +107,7 @@ def density_map(
     centres = cell_centres((left, first, left + columns * cell_m, first + rows * cell_m), (rows, columns))
     density, covered = np.zeros(rows * columns), np.zeros(rows * columns)
     for group, _, widened in groups:
-        inside = np.flatnonzero(_is_inside(centres, widened))
+        inside = np.flatnonzero(inside_mask(centres, widened))
         density[inside] += _cell_densities_per_m2(centres[inside], group, widened, cell_m)
         covered[inside] += 1
     sigma = kernel_radius_m / math.sqrt(2) / cell_m
@@ -159,16 +160,4 @@ def _cell_densities_per_m2(centres_m: Points, group_m: Points, ground_m: Points,
 
 def _is_occupied(positions_m: Points, hulls_m: Sequence[Points]) -> BoolArray:
     """Whether each position is inside a hull, `[num_positions]`."""
-    return np.asarray(np.any([_is_inside(positions_m, hull) for hull in hulls_m], axis=0))
-
-
-def _is_inside(positions_m: Points, hull_m: Points) -> BoolArray:
-    """Whether each position is inside a counterclockwise convex hull or on its edge, `[num_positions]`.
-
-    One edge at a time: an array of all positions and edges would take too much memory.
-    """
-    inside = np.ones(len(positions_m), bool)
-    for start, end in zip(hull_m, np.roll(hull_m, -1, axis=0), strict=True):
-        (x, y), (across, along) = positions_m.T, end - start
-        inside &= across * (y - start[1]) - along * (x - start[0]) >= 0
-    return inside
+    return np.asarray(np.any([inside_mask(positions_m, hull) for hull in hulls_m], axis=0))

@@ -56,6 +56,9 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
             raise ConfigError(f"{self.name}: focal_mm35 is {self.focal_mm35}; it must be above 0")
         if len(self.cameras) % 3:
             raise ConfigError(f"{self.name}: cameras has {len(self.cameras)} numbers; it must have three per camera")
+        given = [name for name in ("homography", "cameras", "perspective") if getattr(self, name)]
+        if len(given) > 1:
+            raise ConfigError(f"{self.name}: {' and '.join(given)} are set; set only one of them")
         if self.perspective:
             check_perspective(self.perspective, self.name)
 

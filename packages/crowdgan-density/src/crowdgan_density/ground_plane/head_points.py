@@ -101,7 +101,7 @@ def plane_at_height(
 def correct_for_heights(
     measurement: GroundMeasurement, size: tuple[int, int], focal_length_px: float | None
 ) -> GroundMeasurement | str:
-    """The measurement with densities corrected for the unknown heights of people, or a reason.
+    """The measurement with all densities corrected for the unknown heights of people, or a reason.
 
     A taller person seems to be nearer. This scatters positions along the lines of sight, and hulls, which contain the
     extremes, become larger: by about det S / det (S − N), with the covariance S of positions in groups and that of the
@@ -126,6 +126,7 @@ def correct_for_heights(
     return replace(
         measurement,
         density_per_m2=measurement.density_per_m2 * factor,
+        people_per_position=measurement.people_per_position * factor,
         interval_per_m2=(low, high * factor**1.5),
     )
 

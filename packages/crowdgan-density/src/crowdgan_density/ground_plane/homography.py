@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.utils.arrays import FloatArray, Points
+from crowdgan_core.utils.arrays import BoolArray, FloatArray, Points
 
 MAX_FILE_BYTES = 2**20
 """Maximum number of bytes read from a file; it contains eleven numbers."""
@@ -31,6 +31,11 @@ class Homography:
     def ground_from_pixels(self, pixels: Points) -> Points:
         """Ground positions of pixels, `[num_points, 2]` metres; NaN on the horizon."""
         return map_points(np.array(self.matrix), pixels)
+
+    def is_ground(self, pixels: Points, ground_px: Points) -> BoolArray:
+        """Whether pixels are on the same side of the horizon as a pixel that shows ground, `[num_points]`."""
+        row = np.array(self.matrix[2])
+        return np.asarray((pixels @ row[:2] + row[2]) * (ground_px @ row[:2] + row[2]) > 0)
 
     def metres_per_pixel(self, pixels: Points) -> FloatArray:
         """Length on the ground of one pixel in the direction of the image rows, `[num_points]` metres."""

@@ -102,7 +102,7 @@ class GroundMeasurement:
     groups_m: tuple[Points, ...]
     """Positions of the people of each group that occupies ground, `[num_people, 2]` each."""
     people_per_position: float
-    """At least 1: accounts for people with outlier boxes and for occluded people."""
+    """At least 1: accounts for people with outlier boxes, for occluded people, and for the scatter of head points."""
     residual: float | None
     """Relative standard deviation of people's heights for the camera; None with a homography, or for heads only."""
 

@@ -113,6 +113,16 @@ def report_rows(reports: Sequence[ImageReport], bounds_per_m2: Sequence[float]) 
     return [_report_row(report, bounds_per_m2) for report in reports]
 
 
+def fraction_columns(bounds_per_m2: Sequence[float]) -> list[str]:
+    """Names of the columns with the fraction of people above each boundary, with as many digits as make them differ."""
+    names: list[str] = []
+    for digits in range(3, 18):
+        names = [f"fraction_above_{bound:.{digits}g}_per_m2" for bound in bounds_per_m2]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
 def report_scenes(
     estimator: GroundPlaneEstimator, scenes: Sequence[Scene], *, workers: int = 1, progress: Progress | None = None
 ) -> list[ImageReport]:
@@ -190,10 +200,7 @@ def _report_row(report: ImageReport, bounds_per_m2: Sequence[float]) -> dict[str
         "level": report.level,
         "peak_per_m2": report.peak_per_m2,
         "peak_level": report.peak_level,
-        **{
-            f"fraction_above_{bound:.3g}_per_m2": fraction
-            for bound, fraction in zip(bounds_per_m2, fractions, strict=True)
-        },
+        **dict(zip(fraction_columns(bounds_per_m2), fractions, strict=True)),
         "camera_height_m": None if camera is None else camera.height_m,
         "camera_pitch_deg": None if camera is None else camera.pitch_deg,
         "focal_length_px": None if camera is None else camera.focal_length_px,
@@ -211,6 +218,6 @@ def _report_camera(
         height_m=camera.height_m,
         pitch_deg=math.degrees(camera.pitch_rad),
         focal_length_px=camera.focal_length_px,
-        focal_length_known=estimator.known_focal_length_px(view) is not None,
+        focal_length_known=estimator.known_focal_length_px(view) is not None or len(set(estimator.cameras[2::3])) == 1,
         residual=residual,
     )

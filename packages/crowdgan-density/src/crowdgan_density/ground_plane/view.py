@@ -95,6 +95,8 @@ def visible_ground(view: MeasuredView, projection: GroundProjection, positions_m
     left, top, right, bottom = view.region_xyxy
     top = max(top, feet[:, 1].min() - 0.1 * (bottom - feet[:, 1].min()) - 1)
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    if isinstance(projection, Homography):
+        corners = corners[projection.is_ground(corners, np.array([(left + right) / 2, bottom]))]
     ground = projection.ground_from_pixels(corners)  # straight edges stay straight
     outline = np.vstack([ground[np.isfinite(ground).all(axis=1)], positions_m])
     hull = convex_hull(outline)

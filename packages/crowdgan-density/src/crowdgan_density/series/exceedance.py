@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crowdgan_core.density.class_bounds import ClassBounds
+from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_density.series.time_series import SeriesPoint
 
 
@@ -56,7 +57,7 @@ def _summarise(points: Sequence[SeriesPoint], bounds: ClassBounds) -> SeriesSumm
         if point.shown_per_m2 is not None
     ]
     values = np.array([value for *_, value in known], float)
-    weights = np.array([duration for _, duration, _ in known])
+    weights = np.array([duration for _, duration, _ in known], float)
     top = known[int(values.argmax())][0] if known else None
     classes = [None if point.shown_per_m2 is None else bounds.class_index(point.shown_per_m2) for point in points]
     runs = [_runs(points, durations, classes, number) for number in range(len(bounds.values))]
@@ -65,13 +66,18 @@ def _summarise(points: Sequence[SeriesPoint], bounds: ClassBounds) -> SeriesSumm
         num_frames=len(points),
         num_known=len(known),
         known_s=float(weights.sum()),
-        mean_per_m2=float(np.average(values, weights=weights)) if known else None,
+        mean_per_m2=_mean(values, weights) if known else None,
         max_per_m2=float(values.max()) if known else None,
         max_time_s=None if top is None else top.time_s,
         max_image=None if top is None else top.image,
         seconds_above=tuple(sum(lengths) for lengths in runs),
         longest_above_s=tuple(max(lengths, default=0.0) for lengths in runs),
     )
+
+
+def _mean(values: FloatArray, weights: FloatArray) -> float:
+    """Weighted mean; the plain mean of a series without duration."""
+    return float(np.average(values, weights=weights) if weights.any() else values.mean())
 
 
 def _durations(times_s: Sequence[float]) -> list[float]:

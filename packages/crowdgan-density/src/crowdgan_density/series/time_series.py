@@ -22,6 +22,9 @@ from crowdgan_density.series.camera_check import find_camera_change
 from crowdgan_density.zones.zone_files import Zone
 from crowdgan_density.zones.zone_report import ZoneReport, report_zones
 
+ROUNDING = 1e-9
+"""Relative tolerance of times for rounding."""
+
 OCCUPIED_GROUND = "occupied ground"
 """Name of the ground that is measured without zones."""
 
@@ -92,6 +95,9 @@ def fit_fixed_camera(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -
         ConfigError: the frames differ in size, or the camera is unknown; if a change of the camera is the likely cause,
             the message names the frame.
     """
+    sizes = {scene.size for scene in scenes}
+    if len(sizes) > 1:
+        raise ConfigError(f"{estimator.name}: frames of a fixed camera have one size; there are {len(sizes)} sizes")
     try:
         return replace(estimator, shared_camera=True).fit(scenes)
     except ConfigError as error:
@@ -225,7 +231,7 @@ def _smooth(points: Sequence[SeriesPoint], width_s: float) -> list[SeriesPoint]:
     smoothed = []
     for point in points:
         times, values = known[point.zone]
-        near = np.abs(np.array(times) - point.time_s) <= width_s / 2
+        near = np.abs(np.array(times) - point.time_s) <= width_s / 2 * (1 + ROUNDING)
         median = None if point.density_per_m2 is None else float(np.median(np.array(values)[near]))
         smoothed.append(replace(point, smoothed_per_m2=median))
     return smoothed

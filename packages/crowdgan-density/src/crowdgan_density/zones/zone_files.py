@@ -83,8 +83,9 @@ def read_zones(path: Path | str) -> tuple[Zone, ...]:
 def _read_features(path: Path) -> tuple[list[Any], ZoneUnit]:
     """The features of a collection, and the unit of those that have none."""
     try:
-        with path.open("rb") as file:
-            data = loads_strict(file.read(MAX_FILE_BYTES))
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigError(f"{path}: larger than {MAX_FILE_BYTES} bytes; it must be a file of zones")
+        data = loads_strict(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

@@ -151,7 +151,7 @@ class MeasuredGround:
 def measure_zone(zone: Zone, ground: MeasuredGround) -> ZoneMeasurement | str:
     """People, area and density of a zone; or the reason why its density is unknown.
 
-    The values are those of the projection with the median density.
+    The values are those of the projection with the median density, and local densities those of the best projection.
 
     Args:
         zone: the zone.

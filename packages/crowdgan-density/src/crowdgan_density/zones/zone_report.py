@@ -15,6 +15,7 @@ from crowdgan_core.utils.progress import NullProgress, Progress
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.measurement import homography_problem
+from crowdgan_density.ground_plane.report import fraction_columns
 from crowdgan_density.level_of_service_scales import level_of_service
 from crowdgan_density.zones.zone_measurement import MeasuredGround, ZoneMeasurement
 from crowdgan_density.zones.zone_placement import place_zone
@@ -151,7 +152,7 @@ def check_placement(estimator: GroundPlaneEstimator, scenes: Sequence[Scene], zo
         for name, zone in list(unplaced.items()):
             placed = place_zone(zone, view, projections[0])
             if isinstance(placed, str):
-                reasons.setdefault(name, f"{placed} {scene.source_name} ({view.size[1]}x{view.size[0]} px)")
+                reasons.setdefault(name, f"{placed} (image {scene.source_name}, {view.size[1]}x{view.size[0]} px)")
             else:
                 del unplaced[name]
     for name, zone in unplaced.items():
@@ -200,9 +201,6 @@ def _zone_row(report: ZoneReport, bounds_per_m2: Sequence[float]) -> dict[str, A
         "voronoi_density_per_m2": report.voronoi_density_per_m2,
         "peak_per_m2": report.peak_per_m2,
         "peak_level": report.peak_level,
-        **{
-            f"fraction_above_{bound:.3g}_per_m2": fraction
-            for bound, fraction in zip(bounds_per_m2, fractions, strict=True)
-        },
+        **dict(zip(fraction_columns(bounds_per_m2), fractions, strict=True)),
         "reason": report.reason,
     }

@@ -87,7 +87,8 @@ def measure_selection(
     if isinstance(selection, Grid):
         squares = grid_zones(selection, ground)
         return squares if isinstance(squares, str) else [(zone.name, measure_zone(zone, ground)) for zone in squares]
-    return [(f"group {number}", item) for number, item in enumerate(measure_groups(ground), 1)]
+    groups = measure_groups(ground)
+    return [(f"group {number}", item) for number, item in enumerate(groups, 1)] if groups else NO_GROUP
 
 
 def grid_zones(grid: Grid, ground: MeasuredGround) -> tuple[Zone, ...] | str:

@@ -35,8 +35,6 @@ class ZoneSeries:
     """Moving median; None if the table has none."""
     warning_s: float | None
     """Time of the first frame with a warning; None without one."""
-    warning: str | None
-    """The first warning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +60,11 @@ def read_series(rows: str | Path | Sequence[Mapping[str, Any]]) -> tuple[list[Zo
     table = read_table(Path(rows)) if isinstance(rows, (str, Path)) else list(rows)
     if not table:
         raise DatasetError(f"{where}: the table has no rows")
-    missing = [name for name in REQUIRED_COLUMNS if name not in table[0]]
-    if missing:
-        raise DatasetError(f"{where}: no column {missing[0]}; it must be a table of `crowdgan density series --out`")
+    for number, row in enumerate(table, 1):
+        missing = [name for name in REQUIRED_COLUMNS if name not in row]
+        if missing:
+            required = "it must be a table of `crowdgan density series --out`"
+            raise DatasetError(f"{where}: row {number}: no column {missing[0]}; {required}")
     by_zone: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
     for number, row in enumerate(table, 1):
         by_zone.setdefault(str(row["zone"]), []).append((number, row))
@@ -80,15 +80,14 @@ def _zone_series(zone: str, rows: Sequence[tuple[int, Mapping[str, Any]]], where
         raise DatasetError(f"{where}: time_s of {zone} does not increase from row to row")
     smoothed = column("smoothed_density_per_m2")
     intervals = zip(column("interval_low_per_m2"), column("interval_high_per_m2"), strict=True)
-    warned = [(time, row["warning"]) for time, (_, row) in zip(times, rows, strict=True) if row.get("warning")]
+    warned = [time for time, (_, row) in zip(times, rows, strict=True) if row.get("warning")]
     return ZoneSeries(
         zone=zone,
         times_s=times,
         densities_per_m2=column("density_per_m2"),
         intervals_per_m2=tuple(intervals),
         smoothed_per_m2=None if all(map(math.isnan, smoothed)) else smoothed,
-        warning_s=warned[0][0] if warned else None,
-        warning=str(warned[0][1]) if warned else None,
+        warning_s=warned[0] if warned else None,
     )
 
 

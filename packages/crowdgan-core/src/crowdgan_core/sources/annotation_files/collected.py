@@ -91,10 +91,10 @@ class CollectedAnnotations:
             self._boxes[field].extend(MISSING_BOX if box is None else box)
             self._given[field].append(box is not None)
 
-    def add_damage(self, number: int, message: str, name: str | None = None) -> None:
-        """Adds a row that cannot be read, of the image `name` if that is known."""
+    def add_damage(self, number: int, message: str, *names: str | None) -> None:
+        """Adds a row that cannot be read, of the images `names`; None for an image that is not known."""
         self.damaged_rows.append(f"{self._locate(number)}: {message}")
-        if name:
+        for name in filter(None, names):
             self.add_image(name, number)
             self._damaged_images.add(canonical_name(name))
 
