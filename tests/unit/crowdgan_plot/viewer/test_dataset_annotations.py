@@ -204,9 +204,14 @@ def test_other_transforms_are_errors(text: str | None, message: str) -> None:
 
 
 def test_an_estimator_is_recreated_with_its_fitted_values() -> None:
-    estimator = get_estimator("ground", cameras=(0.1, 6.5, 700.0), focal_mm35=28, homography=Path("h.json"))
-    options = {"scale": "hcm-walkway", "cameras": [0.1, 6.5, 700], "focal_mm35": 28, "homography": "h.json"}
-    expected = replace(estimator, scale="hcm-walkway")  # type: ignore[type-var]
+    estimator = get_estimator("ground", cameras=(0.1, 6.5, 700.0), focal_mm35=28, scale="hcm-walkway")
+    options = {"scale": "hcm-walkway", "cameras": [0.1, 6.5, 700], "focal_mm35": 28}
+    assert recreate_estimator(DatasetMetadata(estimator="ground", options=options)) == estimator
+
+
+def test_an_estimator_is_recreated_with_its_files() -> None:
+    options = {"homography": "h.json"}
+    expected = get_estimator("ground", homography=Path("h.json"))
     assert recreate_estimator(DatasetMetadata(estimator="ground", options=options)) == expected
 
 
