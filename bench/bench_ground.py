@@ -22,7 +22,7 @@ from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.crowdhuman import parse_line
 from crowdgan_core.synthetic import SyntheticConfig
-from crowdgan_core.synthetic.writer import render_image
+from crowdgan_core.synthetic.writer import RenderedImage, render_image
 from crowdgan_core.utils.cpus import available_cpus
 from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate, relative_errors, spearman
@@ -86,7 +86,11 @@ def main() -> None:
 
 def create_known_scene(config: SyntheticConfig, index: int) -> KnownScene:
     """Renders a scene and adds noise to its boxes."""
-    image = render_image(config, index)
+    return known_scene_of(render_image(config, index), config.seed, index)
+
+
+def known_scene_of(image: RenderedImage, seed: int, index: int) -> KnownScene:
+    """The scene of a rendered image, with noise added to its boxes."""
     camera, people = image.ground_truth["camera"], image.ground_truth["people"]
     scene = Scene.from_annotations(
         parse_line(json.dumps(image.record), image.image_id)[1],
@@ -94,7 +98,7 @@ def create_known_scene(config: SyntheticConfig, index: int) -> KnownScene:
         size=tuple(camera["size"]),
         focal_length_px=camera["focal_length_px"],
     )
-    rng = np.random.default_rng([config.seed, index, 1])
+    rng = np.random.default_rng([seed, index, 1])
     edges = scene.full_boxes[:, 3:] * rng.normal(0, EDGE_NOISE_FRACTION, (len(scene), 4))
     noise = np.hstack([edges[:, :2], edges[:, 2:] - edges[:, :2]])
     positions = np.array([(person["x_m"], person["y_m"]) for person in people])

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from bench_ground import create_known_scene
+from bench_ground import known_scene_of
 
 from crowdgan_core.scenes.camera import Camera, polygon_area_m2
 from crowdgan_core.scenes.scene import Scene
@@ -78,7 +78,7 @@ def measure_known_zone(config: SyntheticConfig, index: int) -> KnownZone:
     zones = (Zone(name="zone", corners=camera.pixels_from_ground(corners_m)),)
     people = parse_line(json.dumps(image.record), image.image_id)[1]
     exact = Scene.from_annotations(people, source_name=image.image_id, size=camera.size)
-    noisy = create_known_scene(config, index).scene
+    noisy = known_scene_of(image, config.seed, index).scene
     with tempfile.TemporaryDirectory() as folder:
         known_camera = GroundPlaneEstimator(homography=write_homography(camera, Path(folder) / f"{index}.json"))
         (of_exact,) = report_scene_zones(known_camera, zones, exact)

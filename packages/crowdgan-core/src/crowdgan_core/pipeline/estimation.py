@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
 
 from crowdgan_core.density.checked_calls import estimate_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import DensityError
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.parallel import parallel_map
-from crowdgan_core.utils.progress import NullProgress, Progress
+from crowdgan_core.utils.parallel import parallel_list
+from crowdgan_core.utils.progress import Progress
 
 
 def estimate_densities(
@@ -28,15 +27,9 @@ def estimate_densities(
     Raises:
         PluginError: another exception in an estimator's code, or an invalid estimate.
     """
-    progress = progress or NullProgress()
-    progress.start("estimating", len(scenes))
-    by_estimator: list[list[DensityEstimate]] = [[] for _ in estimators]
-    with closing(parallel_map(partial(_estimate_all, tuple(estimators)), scenes, workers=workers)) as by_scene:
-        for scene_estimates in by_scene:
-            progress.advance()
-            for estimates, estimate in zip(by_estimator, scene_estimates, strict=True):
-                estimates.append(estimate)
-    return by_estimator
+    estimate_scene = partial(_estimate_all, tuple(estimators))
+    by_scene = parallel_list(estimate_scene, scenes, "estimating", workers=workers, progress=progress)
+    return [[estimates[index] for estimates in by_scene] for index in range(len(estimators))]
 
 
 def _estimate_all(estimators: tuple[DensityEstimator, ...], scene: Scene) -> list[DensityEstimate]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+NO_VALUE = "–"
+"""Cell of a table without a value."""
+
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 

@@ -11,16 +11,17 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.utils.cpus import limit_workers
+from crowdgan_core.utils.progress import NullProgress, Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,6 +56,33 @@ def explain_start_errors(workers: int) -> Iterator[None]:
             else "use fewer --workers"
         )
         raise CrowdganError(f"--workers {workers}: worker processes cannot start ({error.strerror}): {hint}") from error
+
+
+def parallel_list(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    description: str,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """All results of `parallel_map`, with one step of progress per item.
+
+    Args:
+        function: picklable.
+        items: its arguments.
+        description: name of the phase of the progress.
+        workers: number of worker processes.
+        progress: receives one step per item.
+    """
+    progress = progress or NullProgress()
+    progress.start(description, len(items))
+    results: list[Result] = []
+    with closing(parallel_map(function, items, workers=workers)) as iterator:
+        for result in iterator:
+            progress.advance()
+            results.append(result)
+    return results
 
 
 def parallel_map(

@@ -19,6 +19,7 @@ from crowdgan_core.io.atomic import check_file_overwrite
 from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.formatting import NO_VALUE
 from crowdgan_density.cli.ground_options import settings_option, zones_option
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import (
@@ -37,7 +38,6 @@ DENSITY_HEADERS = ["resi-\ndual", "persons\nper m²", "interval", "peak"]
 LEVEL_HEADERS = ["level", "level of\npeak"]
 ZONE_HEADERS = ["image", "zone", "people", "area\nm²", "visible", "persons\nper m²", "interval", "Voronoi", "peak"]
 ZONE_HEADERS += ["level /\nof peak"]
-NO_VALUE = "–"
 
 
 @click.command("calibrate")

@@ -22,6 +22,7 @@ from crowdgan_core.io.names import canonical_name
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.scene import Scene
+from crowdgan_core.utils.formatting import NO_VALUE
 from crowdgan_density.evaluation.ground_truth import read_ground_truth
 from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate, is_per_m2
 from crowdgan_density.level_of_service_scales import (
@@ -37,8 +38,6 @@ ALL = "all"
 HEADERS = ["estimator", "esti-\nmated", "Spearman"]
 HEADERS += ["error\nmedian", "error\n90 %", "class\naccuracy", "within\none", "coverage"]
 """Headers of the table."""
-
-NO_VALUE = "–"
 
 
 class EstimatorNameOrAll(EstimatorName):

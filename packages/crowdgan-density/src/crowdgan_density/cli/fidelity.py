@@ -30,6 +30,7 @@ from crowdgan_core.metrics.options import EvaluationOptions
 from crowdgan_core.metrics.predictor_calls import available_predictors
 from crowdgan_core.models.generation.generation import GenerationOptions
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.formatting import NO_VALUE
 from crowdgan_density.fidelity.annotated_images import split_dataset
 from crowdgan_density.fidelity.contact_sheet import best_worst_sheet
 from crowdgan_density.fidelity.density_scale import DensityScale
@@ -45,8 +46,6 @@ PLOT_COMMAND = "plot fidelity"
 
 DEFAULT_NUM_IMAGES = 600
 """Generated images of all classes together; the standard error of an accuracy is then about 2 %."""
-
-NO_VALUE = "–"
 
 
 @click.command("density")

@@ -78,7 +78,7 @@ def command(
         zone_reports = []
         if selection is not None:
             zone_reports = report_zones(fitted, result.scenes, selection, workers=read.workers, progress=progress)
-        names = set(densest_images(reports, maps)) if plotters else set()
+        names = densest_images(reports, maps) if plotters else []
         images = [image for image in iterate_images(source, read.max_images) if image.source_name in names]
         figures = draw_figures(images, fitted, plotters[0], workers=read.workers, progress=progress) if images else []
     notes += [count_and_list(reason, skipped) for reason, skipped in result.skipped.items() if skipped]
@@ -90,7 +90,7 @@ def command(
         shared_camera=report_shared_camera(fitted, result.scenes),
         warnings=camera_warnings(fitted, result.scenes),
         settings=[("source", source_name), *parse_settings(settings).items()],
-        figures=sorted(figures, key=lambda figure: densest_images(reports, maps).index(figure[0])),
+        figures=sorted(figures, key=lambda figure: names.index(figure[0])),
         notes=notes,
     )
     write_bytes(out, render_density_report(report).encode("utf-8"), overwrite=overwrite)

@@ -21,7 +21,7 @@ from crowdgan_core.io.atomic import check_file_overwrite
 from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
-from crowdgan_core.utils.formatting import format_duration
+from crowdgan_core.utils.formatting import NO_VALUE, format_duration
 from crowdgan_density.cli.ground_options import settings_option
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.series.exceedance import SeriesSummary, summarise_series
@@ -34,8 +34,6 @@ from crowdgan_density.series.time_series import (
     sort_frames,
 )
 from crowdgan_density.zones.zone_files import read_zones
-
-NO_VALUE = "–"
 
 
 @click.command("series")

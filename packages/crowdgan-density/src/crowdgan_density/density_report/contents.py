@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from crowdgan_core.utils.formatting import NO_VALUE
 from crowdgan_density.ground_plane.report import ImageReport
 from crowdgan_density.level_of_service_scales import LevelOfServiceScale
 from crowdgan_density.zones.zone_report import ZoneReport
@@ -74,7 +75,7 @@ def image_row(report: ImageReport, scale: LevelOfServiceScale) -> list[str]:
     """Cells of an image."""
     remarks = "; ".join([*([f"unknown: {report.reason}"] if report.reason else []), *report.warnings])
     if report.density_per_m2 is None or report.interval_per_m2 is None or report.peak_per_m2 is None:
-        return [report.image, str(report.person_count), *["–"] * (5 + len(scale.bounds_per_m2)), remarks]
+        return [report.image, str(report.person_count), *[NO_VALUE] * (5 + len(scale.bounds_per_m2)), remarks]
     low, high = report.interval_per_m2
     return [
         report.image,
@@ -101,14 +102,14 @@ ZONE_COLUMNS = (
 
 def zone_row(report: ZoneReport) -> list[str]:
     """Cells of a zone in an image."""
-    name, low_high = report.zone or "–", report.interval_per_m2
+    name, low_high = report.zone or NO_VALUE, report.interval_per_m2
     if report.density_per_m2 is None or low_high is None:
-        return [report.image, name, *["–"] * 8, f"unknown: {report.reason}"]
+        return [report.image, name, *[NO_VALUE] * 8, f"unknown: {report.reason}"]
     has_peak = report.peak_per_m2 is not None
     return [
         *(report.image, name, str(report.person_count), f"{report.area_m2:.1f}", f"{report.visible_fraction:.0%}"),
         *(f"{report.density_per_m2:.2f}", f"{low_high[0]:.2f} to {low_high[1]:.2f}", report.level or ""),
-        *(f"{report.peak_per_m2:.2f}" if has_peak else "–", report.peak_level or "", ""),
+        *(f"{report.peak_per_m2:.2f}" if has_peak else NO_VALUE, report.peak_level or "", ""),
     ]
 
 

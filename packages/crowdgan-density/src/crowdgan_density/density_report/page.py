@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -19,9 +18,9 @@ from crowdgan_core.io.html_page import facts_table_html, image_html, notes_html,
 from crowdgan_core.io.images import to_upright_rgb
 from crowdgan_core.pipeline.image_job import load_scene
 from crowdgan_core.sources.base import AnnotatedImage
-from crowdgan_core.utils.parallel import parallel_map
+from crowdgan_core.utils.parallel import parallel_list
 from crowdgan_core.utils.plugin_calls import plugin_call
-from crowdgan_core.utils.progress import NullProgress, Progress
+from crowdgan_core.utils.progress import Progress
 from crowdgan_density.density_report.contents import (
     ASSUMPTIONS,
     METHOD,
@@ -128,14 +127,9 @@ def draw_figures(
     Raises:
         DatasetError: an image cannot be read.
     """
-    progress = progress or NullProgress()
-    progress.start("drawing maps", len(images))
-    figures = []
-    with closing(parallel_map(partial(_draw, estimator, plotter), images, workers=workers)) as results:
-        for image, figure in zip(images, results, strict=True):
-            figures.append((image.source_name, figure))
-            progress.advance()
-    return figures
+    draw = partial(_draw, estimator, plotter)
+    figures = parallel_list(draw, images, "drawing maps", workers=workers, progress=progress)
+    return [(image.source_name, figure) for image, figure in zip(images, figures, strict=True)]
 
 
 def _draw(estimator: GroundPlaneEstimator, plotter: ScenePlotter, image: AnnotatedImage) -> bytes:

@@ -37,6 +37,9 @@ BOX_SD = 0.03
 LOG_HEIGHT_SD = math.hypot(HEIGHT_SD, BOX_SD)
 """Standard deviation of log H as measured from boxes."""
 
+MEDIAN_SD_FACTOR = math.sqrt(math.pi / 2)
+"""Standard deviation of the median of normal values, in standard errors of their mean."""
+
 OUTLIER_FRACTION = 0.1
 """Expected fraction of outliers: seated people, children, posters, wrong annotations; ours."""
 
@@ -165,16 +168,20 @@ def relative_heights(boxes_xywh: Boxes, camera: Camera) -> FloatArray:
     return np.asarray(ratios * camera.height_m / MEAN_HEIGHT_M)
 
 
+def log_relative_heights(boxes_xywh: Boxes, camera: Camera) -> FloatArray:
+    """Logarithms of `relative_heights`, `[num_people]`; not finite if the height is not above 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.log(relative_heights(boxes_xywh, camera)))
+
+
 def inlier_mask(boxes_xywh: Boxes, camera: Camera) -> BoolArray:
     """Whether each box is consistent with a standing person on the camera's ground, `[num_people]`."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        logs = np.log(relative_heights(boxes_xywh, camera))
-    return np.abs(logs) <= INLIER_SDS * LOG_HEIGHT_SD
+    return np.abs(log_relative_heights(boxes_xywh, camera)) <= INLIER_SDS * LOG_HEIGHT_SD
 
 
 def height_residual(boxes_xywh: Boxes, camera: Camera) -> float:
     """Relative standard deviation of people's heights for a camera; at least one box, all of them inliers."""
-    return float(np.log(relative_heights(boxes_xywh, camera)).std())
+    return float(log_relative_heights(boxes_xywh, camera).std())
 
 
 def _check_boxes(boxes_xywh: Boxes) -> None:

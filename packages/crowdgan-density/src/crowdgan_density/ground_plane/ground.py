@@ -112,7 +112,7 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
         measurement = measure_ground(view, projections)
         if isinstance(measurement, str) or view.heights_measured:
             return measurement
-        return correct_for_heights(measurement, view.size, self.known_focal_length_px(view))
+        return correct_for_heights(measurement, self.known_focal_length_px(view))
 
     def locate(self, scene: Scene) -> tuple[MeasuredView, Sequence[GroundProjection]] | str:
         """People and equally probable projections of a scene, the best one first; or the reason if they are unknown."""

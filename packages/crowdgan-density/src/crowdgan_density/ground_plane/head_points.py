@@ -98,9 +98,7 @@ def plane_at_height(
     return replace(projection, height_m=projection.height_m - height_m)
 
 
-def correct_for_heights(
-    measurement: GroundMeasurement, size: tuple[int, int], focal_length_px: float | None
-) -> GroundMeasurement | str:
+def correct_for_heights(measurement: GroundMeasurement, focal_length_px: float | None) -> GroundMeasurement | str:
     """The measurement with all densities corrected for the unknown heights of people, or a reason.
 
     A taller person seems to be nearer. This scatters positions along the lines of sight, and hulls, which contain the
@@ -108,7 +106,7 @@ def correct_for_heights(
     scatter N; ours. The upper bound of the interval is multiplied by the factor to the power of 1.5.
     """
     head_plane, taller_plane = (
-        plane_at_height(measurement.projection, height_m, size, focal_length_px)
+        plane_at_height(measurement.projection, height_m, measurement.view.size, focal_length_px)
         for height_m in (HEAD_CENTRE_HEIGHT_M, HEAD_CENTRE_HEIGHT_M + STANDING_HEIGHT_SD_M)
     )
     if head_plane is None or taller_plane is None:

@@ -21,7 +21,7 @@ from crowdgan_density.ground_plane.calibration import (
     calibrate_camera,
     height_residual,
     inlier_mask,
-    relative_heights,
+    log_relative_heights,
 )
 from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, GroupDensities, find_groups, group_densities
 from crowdgan_density.ground_plane.homography import Homography
@@ -93,8 +93,6 @@ class GroundMeasurement:
     """Density on occupied ground in persons/m²."""
     interval_per_m2: tuple[float, float]
     """95 % interval of the density in persons/m²."""
-    projection: GroundProjection
-    """The most probable camera, or the given homography."""
     projections: tuple[GroundProjection, ...]
     """Equally probable projections, the best one first."""
     positions_m: Points
@@ -111,6 +109,11 @@ class GroundMeasurement:
         low, high = self.interval_per_m2
         counts = f"{len(self.positions_m)} positions, {len(self.groups_m)} groups"
         return f"GroundMeasurement({self.density_per_m2:.2f} persons/m², {low:.2f}–{high:.2f}, {counts})"
+
+    @property
+    def projection(self) -> GroundProjection:
+        """The most probable camera, or the given homography."""
+        return self.projections[0]
 
     @cached_property
     def local_densities_per_m2(self) -> FloatArray:
@@ -151,15 +154,13 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
     low, high = _interval(densities, sampled=False)
     if high > MAX_CAMERA_RATIO * low:
         return NO_PERSPECTIVE
-    positions = best.ground_from_pixels(view.feet_px[view.in_region & inliers])
-    positions = positions[np.isfinite(positions).all(axis=1)]
+    positions = _positions_m(view, best, inliers)
     visible = _visible_fraction(view.boxes_xywh[inliers], best, positions)
     low, high = _interval(densities, sampled=True)
     return GroundMeasurement(
         view=view,
         density_per_m2=float(np.median([item.mean_per_m2 for item in densities]) / visible),
         interval_per_m2=(low / visible, high / visible),
-        projection=best,
         projections=tuple(projections),
         positions_m=positions,
         groups_m=tuple(positions[group] for group in find_groups(positions)),
@@ -171,12 +172,11 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
 def homography_problem(view: MeasuredView, homography: Homography) -> str | None:
     """The reason why a homography does not fit the people of an image; None if it does, or without measured heights.
 
-    A person's height in metres is about the height of the box times the length of a pixel on the ground at the feet,
-    and the cosine of the pitch smaller.
+    Heights are those of `heights_by_homography_m`.
     """
     if not (view.heights_measured and len(view.boxes_xywh)):
         return None
-    heights_m = view.boxes_xywh[:, 3] * homography.metres_per_pixel(view.feet_px)
+    heights_m = heights_by_homography_m(view, homography)
     heights_m = heights_m[np.isfinite(heights_m)]
     if not len(heights_m):
         return "the homography does not fit the image: no person stands on its ground"
@@ -189,6 +189,14 @@ def homography_problem(view: MeasuredView, homography: Homography) -> str | None
     if spread > MAX_HOMOGRAPHY_SPREAD:
         return f"the homography does not fit the image: people's heights would differ by {spread:.0%} (median)"
     return None
+
+
+def heights_by_homography_m(view: MeasuredView, homography: Homography) -> FloatArray:
+    """Approximate heights of people in metres, `[num_people]`; NaN on the horizon.
+
+    The height of the box times the length of a pixel on the ground at the feet; too small by the cosine of the pitch.
+    """
+    return view.boxes_xywh[:, 3] * homography.metres_per_pixel(view.feet_px)
 
 
 def calibrate_cameras(view: MeasuredView, focal_length_px: float | None) -> list[Camera] | str:
@@ -215,19 +223,17 @@ def calibrate_cameras(view: MeasuredView, focal_length_px: float | None) -> list
 
 def _estimate_densities(view: MeasuredView, projection: GroundProjection) -> GroupDensities | None:
     """Densities on the ground that groups occupy, for one projection; None if no group spans an area."""
-    inliers = view.in_region & _inliers(view, projection)
-    positions = projection.ground_from_pixels(view.feet_px[inliers])
-    densities = group_densities(positions[np.isfinite(positions).all(axis=1)])
-    num_inliers, num_people = int(np.count_nonzero(inliers)), int(np.count_nonzero(view.in_region))
+    inliers = _inliers(view, projection)
+    densities = group_densities(_positions_m(view, projection, inliers))
+    num_people = int(np.count_nonzero(view.in_region))
+    num_inliers = int(np.count_nonzero(view.in_region & inliers))
     return None if densities is None else densities.including_outliers(num_inliers, num_people)
 
 
 def people_per_annotation(view: MeasuredView, projection: GroundProjection) -> float:
     """Annotated and occluded people per annotated person, at least 1; 1 with a homography."""
     inliers = _inliers(view, projection)
-    positions = projection.ground_from_pixels(view.feet_px[view.in_region & inliers])
-    positions = positions[np.isfinite(positions).all(axis=1)]
-    return 1 / _visible_fraction(view.boxes_xywh[inliers], projection, positions)
+    return 1 / _visible_fraction(view.boxes_xywh[inliers], projection, _positions_m(view, projection, inliers))
 
 
 def interval_of_part(
@@ -248,6 +254,12 @@ def interval_of_part(
         density_per_m2 * math.exp(-math.sqrt(low**2 + variance)),
         density_per_m2 * math.exp(math.sqrt(high**2 + variance)),
     )
+
+
+def _positions_m(view: MeasuredView, projection: GroundProjection, inliers: BoolArray) -> Points:
+    """Positions on the ground of the people in the measured region with inlier boxes, `[num_positions, 2]` metres."""
+    positions = projection.ground_from_pixels(view.feet_px[view.in_region & inliers])
+    return positions[np.isfinite(positions).all(axis=1)]
 
 
 def _people_per_inlier(view: MeasuredView, inliers: BoolArray) -> float:
@@ -292,7 +304,7 @@ def _is_tilted(boxes_xywh: Boxes, camera: Camera) -> bool:
     """Whether people's heights change significantly from one side of the image to the other."""
     across = (boxes_xywh[:, 0] + boxes_xywh[:, 2] / 2) / camera.size[1] - 0.5
     offsets = across - across.mean()
-    logs = np.log(relative_heights(boxes_xywh, camera))
+    logs = log_relative_heights(boxes_xywh, camera)
     squares = float((offsets**2).sum())
     if squares == 0:
         return False

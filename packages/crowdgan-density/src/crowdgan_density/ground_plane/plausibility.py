@@ -17,9 +17,10 @@ from crowdgan_core.utils.formatting import join_limited
 from crowdgan_core.utils.sampling import evenly_spaced
 from crowdgan_density.ground_plane.calibration import (
     LOG_HEIGHT_SD,
+    MEDIAN_SD_FACTOR,
     focal_length_log_evidence,
     inlier_mask,
-    relative_heights,
+    log_relative_heights,
 )
 from crowdgan_density.ground_plane.measurement import MIN_INLIER_FRACTION, MIN_PEOPLE
 from crowdgan_density.ground_plane.view import MeasuredView
@@ -106,7 +107,6 @@ def _contradicts(view: MeasuredView, camera: Camera) -> bool:
     """Whether the median height of people deviates significantly from the mean, or few boxes are inliers."""
     if inlier_mask(view.boxes_xywh, camera).mean() < MIN_INLIER_FRACTION:
         return True
-    with np.errstate(invalid="ignore", divide="ignore"):
-        logs = np.log(relative_heights(view.boxes_xywh, camera))
-    median_sd = math.sqrt(math.pi / 2) * LOG_HEIGHT_SD / math.sqrt(len(logs))
+    logs = log_relative_heights(view.boxes_xywh, camera)
+    median_sd = MEDIAN_SD_FACTOR * LOG_HEIGHT_SD / math.sqrt(len(logs))
     return abs(float(np.median(logs[np.isfinite(logs)]))) > MAX_HEIGHT_SDS * median_sd

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.parallel import parallel_map
-from crowdgan_core.utils.progress import NullProgress, Progress
+from crowdgan_core.utils.parallel import parallel_list
+from crowdgan_core.utils.progress import Progress
 from crowdgan_density.ground_plane.calibration import height_residual, inlier_mask
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.measurement import GroundMeasurement
@@ -113,14 +112,24 @@ def report_rows(reports: Sequence[ImageReport], bounds_per_m2: Sequence[float]) 
     return [_report_row(report, bounds_per_m2) for report in reports]
 
 
-def fraction_columns(bounds_per_m2: Sequence[float]) -> list[str]:
-    """Names of the columns with the fraction of people above each boundary, with as many digits as make them differ."""
+def interval_columns(interval_per_m2: tuple[float, float] | None) -> dict[str, float | None]:
+    """Columns of a table with the bounds of an interval; None if it is unknown."""
+    low, high = (None, None) if interval_per_m2 is None else interval_per_m2
+    return {"interval_low_per_m2": low, "interval_high_per_m2": high}
+
+
+def fraction_columns(bounds_per_m2: Sequence[float], fractions: Sequence[float]) -> dict[str, float | None]:
+    """Columns of a table with the fraction of people above each boundary; None without `fractions`.
+
+    The names have as many digits as make them differ.
+    """
     names: list[str] = []
     for digits in range(3, 18):
         names = [f"fraction_above_{bound:.{digits}g}_per_m2" for bound in bounds_per_m2]
         if len(set(names)) == len(names):
             break
-    return names
+    values: Sequence[float | None] = fractions or [None] * len(names)
+    return dict(zip(names, values, strict=True))
 
 
 def report_scenes(
@@ -134,14 +143,7 @@ def report_scenes(
         workers: number of worker processes.
         progress: receives one step per image.
     """
-    progress = progress or NullProgress()
-    progress.start("estimating", len(scenes))
-    reports = []
-    with closing(parallel_map(partial(report_scene, estimator), scenes, workers=workers)) as results:
-        for report in results:
-            progress.advance()
-            reports.append(report)
-    return reports
+    return parallel_list(partial(report_scene, estimator), scenes, "estimating", workers=workers, progress=progress)
 
 
 def report_shared_camera(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -> CameraReport | None:
@@ -189,18 +191,16 @@ def _focal_length_warning(estimator: GroundPlaneEstimator, views: Sequence[Measu
 
 
 def _report_row(report: ImageReport, bounds_per_m2: Sequence[float]) -> dict[str, Any]:
-    camera, interval = report.camera, report.interval_per_m2
-    fractions = report.fractions_above or [None] * len(bounds_per_m2)
+    camera = report.camera
     return {
         "image": report.image,
         "person_count": report.person_count,
         "density_per_m2": report.density_per_m2,
-        "interval_low_per_m2": None if interval is None else interval[0],
-        "interval_high_per_m2": None if interval is None else interval[1],
+        **interval_columns(report.interval_per_m2),
         "level": report.level,
         "peak_per_m2": report.peak_per_m2,
         "peak_level": report.peak_level,
-        **dict(zip(fraction_columns(bounds_per_m2), fractions, strict=True)),
+        **fraction_columns(bounds_per_m2, report.fractions_above),
         "camera_height_m": None if camera is None else camera.height_m,
         "camera_pitch_deg": None if camera is None else camera.pitch_deg,
         "focal_length_px": None if camera is None else camera.focal_length_px,

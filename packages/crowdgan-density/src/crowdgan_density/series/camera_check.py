@@ -17,7 +17,8 @@ import numpy as np
 
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera
 from crowdgan_core.utils.arrays import FloatArray
-from crowdgan_density.ground_plane.calibration import LOG_HEIGHT_SD, relative_heights
+from crowdgan_density.ground_plane.calibration import LOG_HEIGHT_SD, MEDIAN_SD_FACTOR, log_relative_heights
+from crowdgan_density.ground_plane.measurement import heights_by_homography_m
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView
 
 WINDOW_FRAMES = 5
@@ -33,9 +34,6 @@ homography of PETS2009, heights change by 0.09 since people walk to other parts 
 
 JUMP_SDS = 4.0
 """Number of standard deviations from which a change is significant."""
-
-MEDIAN_SD_FACTOR = math.sqrt(math.pi / 2)
-"""Standard deviation of the median of normal values, in standard errors of their mean."""
 
 REPEATED_PEOPLE = 2.0
 """Number of frames of a window in which a person is seen, ours: the heights in several frames are not independent."""
@@ -96,12 +94,10 @@ def _change(medians: FloatArray, counts: FloatArray, reference: slice, position:
 
 def _log_heights(view: MeasuredView, projection: GroundProjection) -> FloatArray:
     """Log heights of a frame's people in mean standing heights, `[num_finite]`."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if isinstance(projection, Camera):
-            logs = np.log(relative_heights(view.boxes_xywh, projection))
-        else:
-            heights_m = view.boxes_xywh[:, 3] * projection.metres_per_pixel(view.feet_px)
-            logs = np.log(heights_m / MEAN_HEIGHT_M)
+    if isinstance(projection, Camera):
+        logs = log_relative_heights(view.boxes_xywh, projection)
+    else:
+        logs = np.log(heights_by_homography_m(view, projection) / MEAN_HEIGHT_M)
     return np.asarray(logs[np.isfinite(logs)])
 
 

@@ -16,7 +16,7 @@ from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.progress import Progress
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.measurement import calibrate_cameras
-from crowdgan_density.ground_plane.report import ImageReport, report_scenes
+from crowdgan_density.ground_plane.report import ImageReport, interval_columns, report_scenes
 from crowdgan_density.ground_plane.view import MeasuredView, pool_views
 from crowdgan_density.series.camera_check import find_camera_change
 from crowdgan_density.zones.zone_files import Zone
@@ -172,8 +172,7 @@ def series_rows(points: Sequence[SeriesPoint], estimator: GroundPlaneEstimator) 
             "zone": point.zone,
             "person_count": point.person_count,
             "density_per_m2": point.density_per_m2,
-            "interval_low_per_m2": None if point.interval_per_m2 is None else point.interval_per_m2[0],
-            "interval_high_per_m2": None if point.interval_per_m2 is None else point.interval_per_m2[1],
+            **interval_columns(point.interval_per_m2),
             "smoothed_density_per_m2": point.smoothed_per_m2,
             "level": point.level,
             "peak_per_m2": point.peak_per_m2,
@@ -195,11 +194,12 @@ def _frame_number(name: str) -> int:
 
 def _camera_warnings(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -> dict[str, str]:
     """Warnings by image, from the first frame after a change of the camera."""
-    located = [found for scene in scenes if not isinstance(found := estimator.locate(scene), str)]
-    if not located or not located[0][0].heights_measured:
+    located = (estimator.locate(scene) for scene in scenes)
+    first_view, projections = next((found for found in located if not isinstance(found, str)), (None, ()))
+    if first_view is None or not first_view.heights_measured:
         return {}
     views = [MeasuredView.from_scene(scene) for scene in scenes]
-    change = find_camera_change(views, located[0][1][0])
+    change = find_camera_change(views, projections[0])
     if change is None:
         return {}
     warning = change.describe(scenes[change.frame].source_name)

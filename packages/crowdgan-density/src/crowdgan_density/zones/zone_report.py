@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.parallel import parallel_map
-from crowdgan_core.utils.progress import NullProgress, Progress
+from crowdgan_core.utils.parallel import parallel_list
+from crowdgan_core.utils.progress import Progress
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.measurement import homography_problem
-from crowdgan_density.ground_plane.report import fraction_columns
+from crowdgan_density.ground_plane.report import fraction_columns, interval_columns
 from crowdgan_density.level_of_service_scales import level_of_service
 from crowdgan_density.zones.zone_measurement import MeasuredGround, ZoneMeasurement
 from crowdgan_density.zones.zone_placement import place_zone
@@ -84,14 +84,9 @@ def report_zones(
         ConfigError: a zone is on visible ground in no image.
     """
     check_placement(estimator, scenes, zones)
-    progress = progress or NullProgress()
-    progress.start("measuring zones", len(scenes))
-    reports: list[ZoneReport] = []
-    with closing(parallel_map(partial(report_scene_zones, estimator, zones), scenes, workers=workers)) as results:
-        for scene_reports in results:
-            progress.advance()
-            reports += scene_reports
-    return reports
+    measure = partial(report_scene_zones, estimator, zones)
+    by_scene = parallel_list(measure, scenes, "measuring zones", workers=workers, progress=progress)
+    return list(itertools.chain.from_iterable(by_scene))
 
 
 def report_scene_zones(estimator: GroundPlaneEstimator, zones: ZoneSelection, scene: Scene) -> list[ZoneReport]:
@@ -145,7 +140,9 @@ def check_placement(estimator: GroundPlaneEstimator, scenes: Sequence[Scene], zo
     unplaced = {zone.name: zone for zone in zones}
     reasons: dict[str, str] = {}
     for scene in scenes:
-        located = estimator.locate(scene) if unplaced else ""
+        if not unplaced:
+            return
+        located = estimator.locate(scene)
         if isinstance(located, str):
             continue
         view, projections = located
@@ -185,8 +182,6 @@ def _report_zone(
 
 
 def _zone_row(report: ZoneReport, bounds_per_m2: Sequence[float]) -> dict[str, Any]:
-    interval = report.interval_per_m2
-    fractions = report.fractions_above or [None] * len(bounds_per_m2)
     return {
         "image": report.image,
         "zone": report.zone,
@@ -195,12 +190,11 @@ def _zone_row(report: ZoneReport, bounds_per_m2: Sequence[float]) -> dict[str, A
         "area_m2": report.area_m2,
         "visible_fraction": report.visible_fraction,
         "density_per_m2": report.density_per_m2,
-        "interval_low_per_m2": None if interval is None else interval[0],
-        "interval_high_per_m2": None if interval is None else interval[1],
+        **interval_columns(report.interval_per_m2),
         "level": report.level,
         "voronoi_density_per_m2": report.voronoi_density_per_m2,
         "peak_per_m2": report.peak_per_m2,
         "peak_level": report.peak_level,
-        **dict(zip(fraction_columns(bounds_per_m2), fractions, strict=True)),
+        **fraction_columns(bounds_per_m2, report.fractions_above),
         "reason": report.reason,
     }

@@ -16,6 +16,7 @@ from crowdgan_core.cli.common.source_options import SourceOptions, parse_setting
 from crowdgan_core.density.options import configure_estimator
 from crowdgan_core.pipeline.reading import ReadConfig
 from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.formatting import NO_VALUE
 from crowdgan_plot.cli.options import PATH
 from crowdgan_plot.output import DEFAULT_SAMPLE, FIGURE_FORMATS, FigureFormat, import_matplotlib
 
@@ -101,7 +102,7 @@ def _table_row(plot: ScenePlot, estimator: DensityEstimator) -> list[str]:
 
     estimate = plot.estimate
     if estimate.value is None or estimate.class_index is None:
-        density = ["–", f"unknown: {estimate.reason}"]
+        density = [NO_VALUE, f"unknown: {estimate.reason}"]
     else:
         density = [format_value(estimate.value), estimator.classes[estimate.class_index]]
     return [plot.image, str(plot.person_count), *density, str(plot.path)]

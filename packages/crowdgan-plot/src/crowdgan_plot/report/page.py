@@ -113,7 +113,7 @@ def render_report(
         ]
     )
     page = render_page(
-        stats.name, run_facts(stats), content, style=_read_resource("samples.css"), script=_read_resource("samples.js")
+        stats.name, run_facts(stats), content, style=_read_resource("page.css"), script=_read_resource("samples.js")
     )
     return RunReport(page=page, notes=tuple(notes))
 
