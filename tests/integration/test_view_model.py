@@ -361,14 +361,15 @@ def test_two_tabs_are_served_at_the_same_time(browser: Browser) -> None:
             assert np.array_equal(shown, LinearGenerator("value").generate([seed], np.array([[float(density)]]))[0])
 
 
-def test_a_server_that_stops_during_a_request_is_reported(browser: Browser) -> None:
+@pytest.mark.parametrize("seconds", [0.3, 2.5], ids=["of the image", "of the strip"])
+def test_a_server_that_stops_during_a_request_is_reported(browser: Browser, seconds: float) -> None:
     generator = SlowGenerator()
     with running_viewer(ModelView(ModelImages(generator, "m.safetensors"))) as address:
         page, _ = open_page(browser, address)
         page.wait_for_selector("#image[data-query]")
         generator.seconds = 2.0
         set_value(page, "seed", 9)
-        time.sleep(0.3)
+        page.wait_for_timeout(1000 * seconds)
     page.wait_for_selector('#alert:has-text("The server does not answer")')
 
 

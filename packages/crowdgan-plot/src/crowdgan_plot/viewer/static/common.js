@@ -36,7 +36,8 @@ export async function request(url) {
     try {
       message = JSON.parse(text).error;
     } catch {
-      // not JSON: the text itself
+      // Errors of the viewer are JSON; a server that stops drops its requests with a 5xx status and plain text.
+      if (response.status >= 500) throw new TypeError("the server stops");
     }
     throw new Error(message);
   }
