@@ -24,7 +24,7 @@ EXTRAS = {"crowdgan-plot": "[viewer]", "crowdgan-stylegan3": "[metrics]"}
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = [
-    *("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", "openpyxl"),
+    *("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", "openpyxl", "webdataset"),
     *('pandas; python_version >= "3.11"', 'pyarrow; python_version >= "3.11"'),
 ]
 PACKAGE_TEST_TOOLS = {

@@ -24,7 +24,8 @@ from PIL import Image
 
 from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.density.options import configure_estimator
-from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource

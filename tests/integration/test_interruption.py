@@ -20,7 +20,8 @@ from crowdgan_core.datasets.hdf5 import Hdf5Format
 from crowdgan_core.datasets.protocols import DatasetFormat
 from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 from crowdgan_core.io.atomic import atomic_path, write_bytes
-from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
 
 if sys.platform == "win32":

@@ -20,7 +20,8 @@ from crowdgan_core.cli.inspect import command as inspect_command
 from crowdgan_core.datasets.hdf5 import Hdf5Format
 from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.sources.crowdhuman import CrowdHumanSource
 from crowdgan_core.sources.dataset import DatasetSource

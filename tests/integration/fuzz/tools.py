@@ -25,7 +25,8 @@ from crowdgan_core.datasets.protocols import DatasetFormat
 from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import CrowdganError
-from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.transform import ImageTransform
 from crowdgan_core.sources.base import SceneSource, SourceReader

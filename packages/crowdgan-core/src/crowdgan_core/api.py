@@ -32,7 +32,7 @@ from crowdgan_core.models.generation.sweep_steps import SweepRange, sweep_steps
 from crowdgan_core.models.latent_generator import NoiseMode, TruncationMean, require_latents
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.pipeline import build, estimation, reading
-from crowdgan_core.pipeline.build import BuildConfig
+from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.pipeline.image_job import Region
 from crowdgan_core.pipeline.reading import ErrorPolicy, ReadConfig
 from crowdgan_core.pipeline.summary import BuildSummary

@@ -16,7 +16,8 @@ from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError, DatasetError, DensityError
 from crowdgan_core.io.images import to_upright_rgb
-from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.pipeline.summary import BuildSummary, list_skipped
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import ImageTransform

@@ -15,7 +15,8 @@ from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import PluginError
-from crowdgan_core.pipeline.build import BuildConfig, build_dataset
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import ImageTransform

@@ -114,7 +114,7 @@ def test_core_registers_its_plugins_with_the_same_hooks() -> None:
     assert plugins.failures == []
     annotated = ["crowdhuman", "table", "coco", "mot"]
     assert list(plugins.scene_sources) == [*annotated, "dataset", "cifar10", "mnist", "lsun", "folder", "zip"]
-    assert list(plugins.dataset_formats) == ["zip", "folder", "hdf5"]
+    assert list(plugins.dataset_formats) == ["zip", "folder", "hdf5", "shards"]
     names = [
         "synth",
         "label",

@@ -7,7 +7,7 @@ import click
 from crowdgan_core.cli.common.dataclass_options import options_from
 from crowdgan_core.cli.common.dataset_build import build_and_report
 from crowdgan_core.cli.common.source_options import SourceOptions
-from crowdgan_core.pipeline.build import BuildOptions
+from crowdgan_core.pipeline.build_config import BuildOptions
 from crowdgan_core.scenes.transform import ImageTransform
 
 

@@ -13,7 +13,7 @@ from crowdgan_core.cli.common.source_options import SourceOptions, parse_setting
 from crowdgan_core.density.options import configure_estimator
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.hookspecs import ScenePlotter
-from crowdgan_core.pipeline.build import BuildOptions
+from crowdgan_core.pipeline.build_config import BuildOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.plugins.registry import PluginRegistry
 from crowdgan_core.scenes.transform import ImageTransform

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import NoneType
 from typing import Any, Literal
@@ -89,8 +89,8 @@ class DatasetMetadata:
     tool_version: str | None = None
     """Version of crowdgan-core that wrote the dataset."""
 
-    images: tuple[ImageRecord, ...] = field(default=(), metadata=codec.json_name("pictures"))
-    """One record per image, in the order of the dataset."""
+    images: Sequence[ImageRecord] = field(default=(), metadata=codec.json_name("pictures"))
+    """One record per image, in the order of the dataset; a tuple, or records that are read when they are used."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready values, starting with the format version."""
@@ -122,11 +122,21 @@ class DatasetMetadata:
         if self.class_bounds is not None and len(self.class_bounds.values) != len(self.classes) - 1:
             count = len(self.class_bounds.values)
             raise DatasetError(f"{where}: class_bounds has {count} boundaries for {len(self.classes)} classes")
-        types: dict[LabelKind | None, type] = {"class": int, "value": tuple, None: NoneType}
-        expected = types[self.label_kind]
         for record in self.images:
-            if not isinstance(record.label, expected):
-                raise DatasetError(f"{where}: {record.name} has label {record.label}; label_kind is {self.label_kind}")
-            if isinstance(record.label, int) and record.label >= len(self.classes):
-                label = f"{record.name} has label {record.label}"
-                raise DatasetError(f"{where}: {label}; the dataset has {len(self.classes)} classes, numbered from 0")
+            self.check_label(record, where)
+
+    def check_label(self, record: ImageRecord, where: str) -> None:
+        """Checks that the label of an image has the dataset's kind, and is one of its classes.
+
+        Raises:
+            DatasetError: it is another label; the message starts with `where`.
+        """
+        if not isinstance(record.label, _LABEL_TYPES[self.label_kind]):
+            raise DatasetError(f"{where}: {record.name} has label {record.label}; label_kind is {self.label_kind}")
+        if isinstance(record.label, int) and record.label >= len(self.classes):
+            label = f"{record.name} has label {record.label}"
+            raise DatasetError(f"{where}: {label}; the dataset has {len(self.classes)} classes, numbered from 0")
+
+
+_LABEL_TYPES: dict[LabelKind | None, type] = {"class": int, "value": tuple, None: NoneType}
+"""Types of the labels by kind."""

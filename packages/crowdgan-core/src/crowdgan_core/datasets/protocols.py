@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import CrowdganError
@@ -95,7 +95,10 @@ class DatasetReader(ABC):
 
 
 class DatasetFormat(Protocol):
-    """A dataset format. Implementations must be picklable, since worker processes call `encode`."""
+    """A dataset format. Implementations must be picklable, since worker processes call `encode`.
+
+    A format that is not a `SequentialFormat` can only be read; `shards` is written shard by shard.
+    """
 
     @property
     def name(self) -> str:
@@ -112,15 +115,7 @@ class DatasetFormat(Protocol):
         ...
 
     def encode(self, pixels: ImageArray) -> bytes:
-        """Encodes one image for `DatasetWriter.add`; called in worker processes."""
-        ...
-
-    def create(self, dest: Path, *, overwrite: bool) -> AbstractContextManager[DatasetWriter]:
-        """Creates a dataset by an atomic write: it appears at `dest` when the context ends without an error.
-
-        Raises:
-            DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
-        """
+        """Encodes one image as it is stored; called in worker processes."""
         ...
 
     def open(self, path: Path) -> DatasetReader:
@@ -128,5 +123,18 @@ class DatasetFormat(Protocol):
 
         Raises:
             DatasetError: the dataset is missing or damaged, or has another format.
+        """
+        ...
+
+
+@runtime_checkable
+class SequentialFormat(DatasetFormat, Protocol):
+    """A dataset format that is written image by image."""
+
+    def create(self, dest: Path, *, overwrite: bool) -> AbstractContextManager[DatasetWriter]:
+        """Creates a dataset by an atomic write: it appears at `dest` when the context ends without an error.
+
+        Raises:
+            DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
         """
         ...

@@ -1,7 +1,7 @@
 """Atomic writes of files and folders: written next to the destination, flushed to disk, then renamed.
 
-`atomic_path` yields a temporary path for a file or folder, `write_bytes` writes one file, and `atomic_writer` writes
-many files into one folder.
+`atomic_path` yields a temporary path for a file or folder, `move_into_place` does its last step alone, `write_bytes`
+writes one file, and `atomic_writer` writes many files into one folder.
 """
 
 from __future__ import annotations
@@ -40,20 +40,31 @@ def atomic_path(dest: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     check_overwrite(dest, overwrite=overwrite)
     partial = dest.parent / f"{_temporary_prefix(dest)}{os.getpid()}{PARTIAL_SUFFIX}"
-    replaced = dest.parent / f"{_temporary_prefix(dest)}{os.getpid()}{REPLACED_SUFFIX}"
     with _parent_folders(dest):
         with wrap_os_errors(dest):
             _remove_leftovers(dest)
             _check_name(dest)
         try:
             yield partial
-            with wrap_os_errors(dest):
-                _flush(partial)
-                check_overwrite(dest, overwrite=overwrite)
-                _replace(dest, partial, replaced)
+            move_into_place(partial, dest, overwrite=overwrite)
         finally:
             _remove(partial)
-            _remove(replaced)
+
+
+def move_into_place(partial: Path, dest: Path, *, overwrite: bool) -> None:
+    """Flushes a complete file or folder next to `dest` to disk and renames it to `dest`.
+
+    Raises:
+        DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
+    """
+    replaced = dest.parent / f"{_temporary_prefix(dest)}{os.getpid()}{REPLACED_SUFFIX}"
+    try:
+        with wrap_os_errors(dest):
+            _flush(partial)
+            check_overwrite(dest, overwrite=overwrite)
+            _replace(dest, partial, replaced)
+    finally:
+        _remove(replaced)
 
 
 def write_bytes(dest: Path, data: bytes, *, overwrite: bool) -> None:

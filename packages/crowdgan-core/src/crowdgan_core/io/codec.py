@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,7 +67,7 @@ def from_json(cls: type[T], data: object, where: str, error: type[CrowdganError]
 
     Args:
         cls: frozen dataclass; its fields may be int, float, str, bool, Path, Literal, Any, other dataclasses, tuples,
-            mappings, unions with None, and unions of a scalar and a tuple.
+            sequences (read as tuples), mappings, unions with None, and unions of a scalar and a tuple.
         data: values returned by `json.loads`.
         where: start of error messages, for example the path of the file.
         error: class of the errors that are raised.
@@ -180,7 +180,7 @@ def _tuple_reader(cls: Any, converter: Converter) -> Callable[[Any, type], tuple
     from cattrs.errors import IterableValidationError, IterableValidationNote
 
     items = get_args(cls)
-    is_variadic = len(items) == 2 and items[1] is Ellipsis
+    is_variadic = get_origin(cls) is Sequence or (len(items) == 2 and items[1] is Ellipsis)
     readers = [converter.get_structure_hook(item) for item in items if item is not Ellipsis]
 
     def read(value: Any, _: type) -> tuple[Any, ...]:
@@ -221,7 +221,7 @@ def _is_literal(cls: Any) -> bool:
 
 
 def _is_tuple(cls: Any) -> bool:
-    return get_origin(cls) is tuple
+    return get_origin(cls) in (tuple, Sequence)
 
 
 def _is_union_with_tuple(cls: Any) -> bool:

@@ -1,7 +1,10 @@
-"""Handles of images on disk or in memory: the `StoredImage` protocol and its four implementations."""
+"""Handles of images on disk or in memory: the `StoredImage` protocol and its implementations."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -33,43 +36,85 @@ class StoredImage(Protocol):
 
 
 @dataclass(frozen=True)
-class ImageFile:
-    """An image in one file."""
+class FileImage(ABC):
+    """An encoded image in a file, alone or with others."""
 
     path: Path
+    """The file."""
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """Location for messages."""
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """Reads the encoded image.
+
+        Raises:
+            DatasetError: the image is missing, damaged, encrypted or too large.
+        """
+
+    def open(self) -> Image.Image:
+        """Opens the image without decoding its pixels."""
+        return open_bytes(self.read(), self.where)
+
+
+@dataclass(frozen=True)
+class ImageFile(FileImage):
+    """An image in one file."""
 
     @property
     def where(self) -> str:
         """Path of the file."""
         return str(self.path)
 
-    def open(self) -> Image.Image:
-        """Opens the image without decoding its pixels."""
-        try:
+    def read(self) -> bytes:
+        """Reads the file."""
+        with _wrap_read_errors(self.path):
             size = self.path.stat().st_size
             if size > MAX_IMAGE_BYTES:
                 raise DatasetError(f"{self.path}: {size} bytes; the maximum is {MAX_IMAGE_BYTES} bytes")
-            data = self.path.read_bytes()
-        except OSError as error:
-            raise DatasetError(f"{self.path}: cannot be read ({error.strerror})") from error
-        return open_bytes(data, self.where)
+            return self.path.read_bytes()
 
 
 @dataclass(frozen=True)
-class ZipImage:
+class ZipImage(FileImage):
     """An image in a ZIP archive."""
 
-    archive: Path
     name: str
 
     @property
     def where(self) -> str:
         """Path of the archive and name of the entry."""
-        return f"{self.archive}:{self.name}"
+        return f"{self.path}:{self.name}"
 
-    def open(self) -> Image.Image:
-        """Opens the image without decoding its pixels."""
-        return open_bytes(read_entry(self.archive, self.name), self.where)
+    def read(self) -> bytes:
+        """Reads the entry."""
+        return read_entry(self.path, self.name)
+
+
+@dataclass(frozen=True)
+class FileRange(FileImage):
+    """An image in a part of an uncompressed archive."""
+
+    offset: int
+    """Position of its first byte in the file."""
+    num_bytes: int
+    """Size in bytes."""
+    name: str
+    """Name in the archive, for messages."""
+
+    @property
+    def where(self) -> str:
+        """Path of the archive and name of the image."""
+        return f"{self.path}:{self.name}"
+
+    def read(self) -> bytes:
+        """Reads the part of the file."""
+        with _wrap_read_errors(self.path), self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.num_bytes)
 
 
 @dataclass(frozen=True)
@@ -94,3 +139,12 @@ class ArrayImage:
     def open(self) -> Image.Image:
         """Opens the image."""
         return Image.fromarray(self.pixels)
+
+
+@contextmanager
+def _wrap_read_errors(path: Path) -> Iterator[None]:
+    """Converts an `OSError` to a `DatasetError` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from crowdgan_core.datasets.metadata import ImageRecord, Label
+from crowdgan_core.datasets.metadata import ImageRecord
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.utils.formatting import count_and_list
 
@@ -23,11 +24,15 @@ class BuildSummary:
     """Images written to the dataset."""
     skipped: dict[str, list[str]] = field(default_factory=dict)
     """Skipped items by category."""
-    label_counts: Counter[Label] = field(default_factory=Counter)
+    num_resumed: int = 0
+    """Of them, images that an interrupted run had written before."""
+    label_counts: Counter[int] = field(default_factory=Counter)
     """Images per class index."""
+    label_types: set[type] = field(default_factory=set)
+    """Types of the labels: int, tuple, or NoneType for images without a label."""
     classes: tuple[str, ...] = ()
     unit: str | None = None
-    densities: list[float] = field(default_factory=list)
+    densities: array[float] = field(default_factory=lambda: array("d"))
     """Densities of the images written, in `unit`."""
     estimator: str | None = None
     """Name of the density estimator; None if no densities were estimated."""
@@ -42,6 +47,7 @@ class BuildSummary:
     def count(self, record: ImageRecord) -> None:
         """Counts a stored image."""
         self.num_written += 1
+        self.label_types.add(type(record.label))
         if isinstance(record.label, int):
             self.label_counts[record.label] += 1
         if record.density is not None:

@@ -34,11 +34,12 @@ def crowdgan_register_scene_sources() -> Sequence[SceneSource]:
 
 @hookimpl
 def crowdgan_register_dataset_formats() -> Sequence[DatasetFormat]:
-    """ZIP, folder and HDF5."""
+    """ZIP, folder, HDF5 and shards."""
     from crowdgan_core.datasets.hdf5 import Hdf5Format
+    from crowdgan_core.datasets.shards.format import ShardsFormat
     from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 
-    return [ZipFormat(), FolderFormat(), Hdf5Format()]
+    return [ZipFormat(), FolderFormat(), Hdf5Format(), ShardsFormat()]
 
 
 @hookimpl

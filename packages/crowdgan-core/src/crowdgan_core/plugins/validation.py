@@ -28,7 +28,7 @@ KIND_BY_HOOK = {
 REQUIRED_ATTRIBUTES = {
     "scene source": ("name", "description", "is_fallback", "matches", "open"),
     "density estimator": ("name", "unit", "classes", "fit", "estimate", "explain"),
-    "dataset format": ("name", "suffixes", "matches", "encode", "create", "open"),
+    "dataset format": ("name", "suffixes", "matches", "encode", "open"),
     "model backend": ("name", "train_command", "can_load", "load_generator"),
     "pretrained model": ("name", "path", "description"),
     "command": ("group", "command"),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from crowdgan_core.datasets.format_lookup import format_for, open_dataset
 from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader
+from crowdgan_core.datasets.shards.layout import DESCRIPTION_NAME
 from crowdgan_core.datasets.zip_folder import find_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import is_zip
@@ -25,17 +26,19 @@ class DatasetSource:
     """
 
     name = "dataset"
-    description = "a training dataset with its labels (ZIP or folder with dataset.json, HDF5)"
+    description = "a training dataset with its labels (ZIP or folder with dataset.json, HDF5, shards)"
     is_fallback = False
 
     def __init__(self, formats: Callable[[], Iterable[DatasetFormat]]) -> None:
         self._formats = formats
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether there is one path: a folder or archive with a dataset.json, or a file of a dataset format."""
+        """Whether there is one path: a folder or archive with a description, or a file of a dataset format."""
         if annotations is not None or len(paths) != 1:
             return False
         try:
+            if (paths[0] / DESCRIPTION_NAME).is_file():
+                return True
             if paths[0].is_dir() or is_zip(paths[0]):
                 return find_dataset(open_store(paths[0])) is not None
             format_for(paths[0], self._formats())

@@ -86,12 +86,18 @@ def parallel_list(
 
 
 def parallel_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, chunk_size: int = CHUNK_SIZE
 ) -> Generator[Result, None, None]:
     """Results of a picklable function over items, in the order of the items for any number of workers.
 
     Items are consumed as needed. With one worker, everything runs in this process. If the iteration stops early (an
     error or Ctrl-C), each worker finishes its current item, or is killed after `SHUTDOWN_TIMEOUT_S`.
+
+    Args:
+        function: picklable.
+        items: its arguments.
+        workers: number of worker processes.
+        chunk_size: items per task of a worker process.
 
     Raises:
         CrowdganError: a worker process died, or none can be started.
@@ -106,7 +112,7 @@ def parallel_map(
         stop = context.Event()
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
     try:
-        yield from _map_in_order(pool, function, iter(items), workers)
+        yield from _map_in_order(pool, function, iter(items), workers, chunk_size)
     except BrokenProcessPool as error:
         raise CrowdganError(WORKER_DIED_MESSAGE) from error
     except BaseException:
@@ -119,10 +125,10 @@ def parallel_map(
 
 
 def _map_in_order(
-    pool: ProcessPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item], workers: int
+    pool: ProcessPoolExecutor, function: Callable[[Item], Result], items: Iterator[Item], workers: int, chunk_size: int
 ) -> Iterator[Result]:
     pending: deque[Future[list[Result]]] = deque()
-    chunks = iter(lambda: list(itertools.islice(items, CHUNK_SIZE)), [])
+    chunks = iter(lambda: list(itertools.islice(items, chunk_size)), [])
     for chunk in chunks:
         with explain_start_errors(workers), _defer_signals():
             pending.append(pool.submit(_map_chunk, function, chunk))

@@ -15,8 +15,8 @@ from filelock import Timeout
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.atomic import wrap_os_errors, write_bytes
+from crowdgan_core.io.locks import lock_file
 from crowdgan_core.io.run_folder import KIMG_KEY, RunFolder, runs_in
-from crowdgan_stylegan3.io.locks import lock_file
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
 
 MAX_DESCRIPTION_LENGTH = 100

@@ -9,7 +9,8 @@ from crowdgan_core.datasets.format_lookup import format_for
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.hookspecs import ScenePlotter
-from crowdgan_core.pipeline.build import BuildConfig, BuildOptions, build_dataset
+from crowdgan_core.pipeline.build import build_dataset
+from crowdgan_core.pipeline.build_config import BuildConfig, BuildOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.transform import ImageTransform
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import ninja
 
 from crowdgan_core.errors import BuildError
+from crowdgan_core.io.locks import lock_file
 from crowdgan_core.utils import cache
-from crowdgan_stylegan3.io.locks import lock_file
 
 SOURCES = ("resample.cpp", "separable.cpp", "winograd.cpp", "bias_act.cpp")
 HEADERS = ("resample.h", "stages.h", "loops.h", "vectors.h")

@@ -1,0 +1,230 @@
+"""Builds of datasets in shards: worker processes write whole shards, and an interrupted build continues."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from importlib.metadata import version
+from typing import IO, Any
+
+import numpy as np
+
+from crowdgan_core.datasets.metadata import DatasetMetadata
+from crowdgan_core.datasets.shards.layout import (
+    DESCRIPTION_NAME,
+    INDEX_DTYPE,
+    INDEX_NAME,
+    RECORDS_NAME,
+    ShardFile,
+    ShardsDescription,
+)
+from crowdgan_core.density.estimator import DensityEstimator
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.io import codec
+from crowdgan_core.io.atomic import wrap_os_errors, write_bytes
+from crowdgan_core.pipeline.build_config import BuildConfig
+from crowdgan_core.pipeline.build_metadata import dataset_metadata, options_json
+from crowdgan_core.pipeline.fitting import fit_to_source
+from crowdgan_core.pipeline.reading import iterate_images
+from crowdgan_core.pipeline.shard_job import ShardJob, open_shard_job
+from crowdgan_core.pipeline.shard_writing import FinishedShard, ShardOutcome, ShardTask, ShardWriter, read_finished
+from crowdgan_core.pipeline.summary import BuildSummary, list_skipped
+from crowdgan_core.sources.base import SourceReader
+from crowdgan_core.utils.parallel import parallel_map
+from crowdgan_core.utils.progress import Progress
+
+SHARD_SIZES = (64, 1000)
+"""Smallest and largest default number of images per shard."""
+
+DEFAULT_SHARDS = 64
+"""Number of shards between these limits, so that as many workers can share a build."""
+
+
+def build_in_shards(
+    source: SourceReader, source_name: str, config: BuildConfig, summary: BuildSummary, progress: Progress
+) -> DatasetMetadata:
+    """Builds a dataset in shards; shards of an interrupted build are kept if nothing has changed.
+
+    Memory does not grow with the number of images, except for a few bytes per image in the summary.
+
+    Args:
+        source: the indexed source.
+        source_name: its name.
+        config: settings of the build.
+        summary: receives the counts.
+        progress: receives one step per image.
+
+    Returns:
+        The metadata of the dataset, without image records.
+
+    Raises:
+        CrowdganError: as `build_dataset`.
+    """
+    shard_size = config.shard_size or default_shard_size(config.count_images(source))
+    settings = _settings(source, source_name, config, shard_size)
+    with open_shard_job(config.dest, settings, overwrite=config.overwrite) as job:
+        estimator = fit_to_source(source, config, progress)
+        counts = _write_shards(job, source, config, estimator, shard_size, summary, progress)
+        metadata = _write_index(job, source, source_name, config, estimator, counts, summary, progress)
+        job.finish(overwrite=config.overwrite)
+    return metadata
+
+
+def default_shard_size(num_images: int) -> int:
+    """Default number of images per shard."""
+    low, high = SHARD_SIZES
+    return min(max(math.ceil(num_images / DEFAULT_SHARDS), low), high)
+
+
+def _settings(source: SourceReader, source_name: str, config: BuildConfig, shard_size: int) -> dict[str, Any]:
+    """Everything that determines the contents of the dataset."""
+    estimator = config.estimator
+    return {
+        "version": version("crowdgan-core"),
+        "source": source_name,
+        "images": config.count_images(source),
+        "density": None if estimator is None else estimator.name,
+        "options": None if estimator is None else options_json(estimator),
+        "transform": str(config.transform),
+        "region": config.region,
+        "label_kind": config.label_kind,
+        "fast_decode": config.fast_decode,
+        "shard_size": shard_size,
+        "plots": None if config.plot_dir is None else str(config.plot_dir),
+    }
+
+
+def _write_shards(
+    job: ShardJob,
+    source: SourceReader,
+    config: BuildConfig,
+    estimator: DensityEstimator | None,
+    shard_size: int,
+    summary: BuildSummary,
+    progress: Progress,
+) -> tuple[int, int]:
+    """Writes all shards that are not finished, and returns the number of all shards and of their images."""
+    progress.start("processing images", config.count_images(source))
+    writer = ShardWriter(
+        shards=job.shards,
+        progress=job.progress,
+        job=config.image_job(estimator),
+        label_kind=config.label_kind,
+        skip_policy=config.skip_policy,
+        plots=config.plot_dir,
+    )
+    num_shards = num_images = 0
+    for outcome in _outcomes(writer, source, config, shard_size):
+        num_shards += 1
+        num_images += outcome.num_images
+        if outcome.failed is not None:
+            config.skip_policy.count(outcome.failed, summary)
+        if outcome.was_finished:
+            summary.num_resumed += outcome.num_read
+        for _ in range(outcome.num_read):
+            progress.advance()
+    return num_shards, num_images
+
+
+def _outcomes(
+    writer: ShardWriter, source: SourceReader, config: BuildConfig, shard_size: int
+) -> Iterator[ShardOutcome]:
+    """Outcomes of all shards in order.
+
+    If images keep their size, shards are written one after the other until the first image has determined it.
+    """
+    size = None if config.transform.size is None else config.transform.geometry(config.transform.size).canvas_size
+    tasks = _tasks(source, config, shard_size)
+    while size is None:
+        task = next(tasks, None)
+        if task is None:
+            return
+        outcome = writer(task)
+        yield outcome
+        size = outcome.size
+    sized = (replace(task, size=size) for task in tasks)
+    with closing(parallel_map(writer, sized, workers=config.workers, chunk_size=1)) as outcomes:
+        yield from outcomes
+
+
+def _tasks(source: SourceReader, config: BuildConfig, shard_size: int) -> Iterator[ShardTask]:
+    images = iterate_images(source, config.max_images)
+    for number in itertools.count():
+        shard = tuple(itertools.islice(images, shard_size))
+        if not shard:
+            return
+        yield ShardTask(number=number, first_image=number * shard_size, images=shard, size=None)
+
+
+def _write_index(
+    job: ShardJob,
+    source: SourceReader,
+    source_name: str,
+    config: BuildConfig,
+    estimator: DensityEstimator | None,
+    counts: tuple[int, int],
+    summary: BuildSummary,
+    progress: Progress,
+) -> DatasetMetadata:
+    """Writes index, records and description of a dataset from the numbers of its finished shards and their images."""
+    num_shards, num_images = counts
+    progress.start("writing the index", num_shards)
+    files: list[ShardFile] = []
+    size = None
+    records_path, index_path = job.shards / RECORDS_NAME, job.shards / INDEX_NAME
+    with wrap_os_errors(job.dest), records_path.open("wb") as records, index_path.open("wb") as index:
+        index.write(_index_header(num_images))
+        for number in range(num_shards):
+            finished = _finished(job, number)
+            summary.num_read += finished.num_read
+            for skipped in finished.skipped:
+                config.skip_policy.count(skipped, summary)
+            if finished.file is not None:
+                index.write(_write_records(finished, len(files), records, summary))
+                files.append(finished.file)
+                size = finished.size
+            progress.advance()
+    if size is None:
+        raise DatasetError(f"{source_name}: no images remain; {list_skipped(summary.skipped)}")
+    metadata = dataset_metadata(source, source_name, config, estimator, summary)
+    records_bytes = records_path.stat().st_size
+    description = ShardsDescription(metadata=metadata, size=size, records_bytes=records_bytes, shards=tuple(files))
+    write_bytes(job.shards / DESCRIPTION_NAME, description.to_text().encode(), overwrite=True)
+    return metadata
+
+
+def _finished(job: ShardJob, number: int) -> FinishedShard:
+    finished = read_finished(job.progress, number)
+    if finished is None:
+        raise DatasetError(
+            f"{job.progress}: the file of shard {number} has been removed or changed; repeat the command"
+        )
+    return finished
+
+
+def _write_records(finished: FinishedShard, shard: int, records: IO[bytes], summary: BuildSummary) -> bytes:
+    """Appends the records of a shard to `records`, counts them, and returns its rows of the index."""
+    rows = np.empty(len(finished.images), INDEX_DTYPE)
+    for row, image in zip(rows, finished.images, strict=True):
+        row["shard"], row["offset"], row["num_bytes"], row["record"] = (
+            shard,
+            image.offset,
+            image.num_bytes,
+            records.tell(),
+        )
+        records.write(json.dumps(codec.to_json(image.record), allow_nan=False).encode() + b"\n")
+        summary.count(image.record)
+    return rows.tobytes()
+
+
+def _index_header(num_images: int) -> bytes:
+    """The header of `index.npy`."""
+    file = io.BytesIO()
+    header = {"descr": np.lib.format.dtype_to_descr(INDEX_DTYPE), "fortran_order": False, "shape": (num_images,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
