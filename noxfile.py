@@ -24,7 +24,7 @@ EXTRAS = {"crowdgan-plot": "[viewer]", "crowdgan-stylegan3": "[metrics]"}
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = [
-    *("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", "openpyxl", "webdataset"),
+    *("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", "openpyxl", "webdataset", "distributed"),
     *('pandas; python_version >= "3.11"', 'pyarrow; python_version >= "3.11"'),
 ]
 PACKAGE_TEST_TOOLS = {
@@ -112,7 +112,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types with mypy (strict)."""
     install_packages(session, PACKAGES, editable=True)
-    install(session, "mypy", "scipy-stubs")
+    install(session, "mypy", "scipy-stubs", "distributed")
     session.run("mypy", *(argument for package in PACKAGES for argument in ("-p", import_name(package))))
 
 

@@ -68,8 +68,8 @@ def render_images(folder: Path) -> SourceImages:
     images = {}
     for size in IMAGE_SIZES:
         dest = folder / f"{size[0]}"
-        config = SyntheticConfig(images=12, size=size, seed=size[0], max_people=MAX_PEOPLE, workers=available_cpus())
-        write_synthetic_dataset(config, dest)
+        config = SyntheticConfig(images=12, size=size, seed=size[0], max_people=MAX_PEOPLE)
+        write_synthetic_dataset(config, dest, workers=available_cpus())
         with zipfile.ZipFile(dest / "CrowdHuman_train01.zip") as archive:
             for line in (dest / "annotation_train.odgt").read_text().splitlines():
                 record = json.loads(line)

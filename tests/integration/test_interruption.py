@@ -218,6 +218,36 @@ def test_a_killed_run_leaves_the_destination_unchanged_or_complete_and_the_next_
         assert [reader.image(index).shape for index in range(len(reader))] == [(128, 128, 3)] * IMAGES
 
 
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed_builds_of_shards_continue(kills: int, tmp_path: Path, start: Start, crowd: Path) -> None:
+    """Each build is killed up to three times, and then continues to the end."""
+    generator = random.Random(kills)
+    more = ("--shard-size", 4, "--workers", 2)
+    assert start(*label_command(crowd, tmp_path / "straight.shards", *more)).finish() == (0, "")
+    straight = content(tmp_path / "straight.shards")
+    dest, partial = tmp_path / "out.shards", tmp_path / "out.shards.partial"
+    num_kills = num_continued = 0
+    while num_kills < kills:
+        remove(dest)
+        for _ in range(min(generator.randint(1, 3), kills - num_kills)):
+            run = start(*label_command(crowd, dest, *more))
+            finished = generator.randint(0, IMAGES // 4)
+            run.wait_for(lambda finished=finished: len(list(partial.glob("progress/*.json"))) >= finished)
+            time.sleep(generator.uniform(0, 0.1))
+            run.process.kill()
+            run.process.wait()
+            num_kills += 1
+            assert run.wait_for_exit() == []
+            num_continued += len(list(partial.glob("progress/*.json")))
+            if dest.exists():
+                break  # killed after the end
+        code, stderr = start(*label_command(crowd, dest, *more, "--overwrite")).finish()
+        assert (code, stderr) == (0, "")
+        assert content(dest) == straight
+        assert file_names(tmp_path) == ["out.shards", "straight.shards"]
+    assert num_continued > kills, "most kills leave finished shards"
+
+
 def test_a_leftover_of_a_killed_run_with_the_same_process_id_is_removed(tmp_path: Path) -> None:
     """In a container every run may have the same process ID, so the leftover has the name of the new temporary file."""
     dest = tmp_path / "out"

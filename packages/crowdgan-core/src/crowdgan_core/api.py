@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from crowdgan_core.cluster.parallel_options import ParallelOptions
 from crowdgan_core.datasets import format_lookup
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.datasets.protocols import DatasetReader
@@ -109,7 +110,12 @@ def open_source(*paths: PathLike, annotations: PathLike | None = None, kind: str
 
 
 def read_scenes(
-    source: SourceReader, *, on_error: ErrorPolicy = "fail", workers: int | None = None, max_images: int | None = None
+    source: SourceReader,
+    *,
+    on_error: ErrorPolicy = "fail",
+    workers: int | None = None,
+    scheduler: str | None = None,
+    max_images: int | None = None,
 ) -> list[Scene]:
     """Scenes of a source: boxes and image sizes, without pixels.
 
@@ -117,13 +123,16 @@ def read_scenes(
         source: an opened source.
         on_error: `fail`, or `skip` images that cannot be used.
         workers: worker processes; None for one per core.
+        scheduler: Dask scheduler instead of worker processes: its address, `local[N]` or a scheduler file.
         max_images: maximum number of images; None for all.
 
     Raises:
         ConfigError: the source has no annotations of people.
         DatasetError: an image cannot be used and `on_error` is `fail`, or no images remain.
     """
-    config = ReadConfig(on_error=on_error, workers=workers or available_cpus(), max_images=max_images)
+    config = ReadConfig(
+        on_error=on_error, workers=workers or available_cpus(), scheduler=scheduler, max_images=max_images
+    )
     return reading.read_scenes(source, _name(source), config).scenes
 
 
@@ -143,14 +152,21 @@ def get_estimator(name: str, **options: Any) -> DensityEstimator:
 
 
 def estimate_densities(
-    estimator: DensityEstimator, scenes: Sequence[Scene], *, workers: int = 1
+    estimator: DensityEstimator, scenes: Sequence[Scene], *, workers: int = 1, scheduler: str | None = None
 ) -> list[DensityEstimate]:
     """Density estimates of scenes, in their order; the estimator is fitted to the scenes first.
+
+    Args:
+        estimator: the estimator.
+        scenes: the scenes.
+        workers: worker processes.
+        scheduler: Dask scheduler instead of worker processes: its address, `local[N]` or a scheduler file.
 
     Raises:
         DensityError: the estimator cannot be fitted to these scenes.
     """
-    return estimation.estimate_densities([fit_estimator(estimator, scenes)], scenes, workers=workers)[0]
+    executor = ParallelOptions(workers=workers, scheduler=scheduler).executor
+    return estimation.estimate_densities([fit_estimator(estimator, scenes)], scenes, workers=executor)[0]
 
 
 def build_dataset(
@@ -165,13 +181,14 @@ def build_dataset(
     on_error: ErrorPolicy = "fail",
     on_unknown: ErrorPolicy = "skip",
     workers: int | None = None,
+    scheduler: str | None = None,
     overwrite: bool = False,
 ) -> BuildSummary:
     """Builds a training dataset; it appears at `dest` when it is complete.
 
     Args:
         source: an opened source.
-        dest: NAME.zip, NAME.h5 or a folder.
+        dest: NAME.zip, NAME.h5, NAME.shards or a folder.
         density: density estimator or its name; None keeps the labels of the source.
         resolution: `(height, width)` of the images in pixels; None keeps their size.
         transform: crop before resizing.
@@ -180,6 +197,7 @@ def build_dataset(
         on_error: `fail`, or `skip` images that cannot be used.
         on_unknown: `skip`, or `fail` for images whose density is unknown.
         workers: worker processes; None for one per core.
+        scheduler: Dask scheduler instead of worker processes: its address, `local[N]` or a scheduler file.
         overwrite: whether an existing dataset is overwritten.
 
     Raises:
@@ -197,6 +215,7 @@ def build_dataset(
         on_error=on_error,
         on_unknown=on_unknown,
         workers=workers or available_cpus(),
+        scheduler=scheduler,
         overwrite=overwrite,
     )
     return build.build_dataset(source, _name(source), config)
@@ -507,6 +526,7 @@ def write_synthetic_dataset(
     seed: int = 0,
     density: tuple[float, float] = (0.08, 4.0),
     workers: int | None = None,
+    scheduler: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Renders synthetic crowds with ground truth, in CrowdHuman layout.
@@ -518,6 +538,7 @@ def write_synthetic_dataset(
         seed: random seed.
         density: range of densities in persons/m².
         workers: worker processes; None for one per core.
+        scheduler: Dask scheduler instead of worker processes: its address, `local[N]` or a scheduler file.
         overwrite: whether an earlier synthetic dataset is overwritten.
 
     Raises:
@@ -526,8 +547,9 @@ def write_synthetic_dataset(
     """
     from crowdgan_core.synthetic import SyntheticConfig, writer  # rendering is needed only here
 
-    config = SyntheticConfig(images=images, size=size, seed=seed, density=density, workers=workers or available_cpus())
-    writer.write_synthetic_dataset(config, Path(dest), overwrite=overwrite)
+    executor = ParallelOptions(workers=workers or available_cpus(), scheduler=scheduler).executor
+    config = SyntheticConfig(images=images, size=size, seed=seed, density=density)
+    writer.write_synthetic_dataset(config, Path(dest), workers=executor, overwrite=overwrite)
 
 
 def _label_vector(card: ModelCard, density: str | float | None, label: str | int | None) -> LabelVector | None:

@@ -116,6 +116,18 @@ def test_an_interrupted_build_continues(
     assert [path.stat().st_mtime_ns for path in tars[:stopped_after]] == written, "finished shards are kept"
 
 
+def test_temporary_files_of_killed_workers_are_removed(
+    tmp_path: Path, source: SourceReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(StoppedError):
+            build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
+    (tmp_path / "a.shards.partial" / "dataset" / ".000000.tar.node7-42.partial").write_bytes(b"half a shard")
+    build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
+    assert not [name for name in files_of(tmp_path / "a.shards") if name.endswith(".partial")]
+
+
 @pytest.mark.parametrize("damage", ["shorter", "changed", "missing", "no progress"])
 def test_damaged_shards_are_written_again(
     tmp_path: Path, source: SourceReader, monkeypatch: pytest.MonkeyPatch, damage: str

@@ -14,7 +14,9 @@ from crowdgan_core.scenes.transform import ImageTransform
 @click.command("convert")
 @options_from(SourceOptions)
 @options_from(ImageTransform)
-@options_from(BuildOptions, "dest", "overwrite", "fast_decode", "on_error", "workers", "max_images")
+@options_from(
+    BuildOptions, "dest", "shard_size", "overwrite", "fast_decode", "on_error", "workers", "scheduler", "max_images"
+)
 def command(source: SourceOptions, transform: ImageTransform, options: BuildOptions) -> None:
     """Convert images to a training dataset, keeping labels they already have.
 

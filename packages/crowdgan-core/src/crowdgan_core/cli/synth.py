@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from crowdgan_core.cli.common.dataclass_options import options_from
 from crowdgan_core.cli.common.output import printable
-from crowdgan_core.cli.common.param_types import ParsedText
 from crowdgan_core.cli.common.progress_bars import progress_bar
+from crowdgan_core.cluster.parallel_options import ParallelOptions
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.synthetic import SyntheticConfig
-from crowdgan_core.utils.flags import parse_worker_count
 
 
 @click.command("synth")
 @click.argument("out", type=click.Path(path_type=Path))
 @options_from(SyntheticConfig, images=500)
-@click.option(
-    "--workers",
-    type=ParsedText(parse_worker_count, "integer"),
-    default="0",
-    help="Number of worker processes.  [default: one per core]",
-)
+@options_from(ParallelOptions)
 @click.option("--overwrite", is_flag=True, help="Overwrite an earlier synthetic dataset in OUT.")
-def command(config: SyntheticConfig, out: Path, workers: int, overwrite: bool) -> None:
+def command(config: SyntheticConfig, parallel: ParallelOptions, out: Path, overwrite: bool) -> None:
     """Render synthetic crowd images with ground truth, in CrowdHuman layout.
 
     The folder OUT then contains CrowdHuman_train01.zip, annotation_train.odgt, and the ground truth in truth.json:
@@ -45,7 +38,7 @@ def command(config: SyntheticConfig, out: Path, workers: int, overwrite: bool) -
     from crowdgan_core.synthetic import write_synthetic_dataset  # imported late: it loads the renderer
 
     with progress_bar() as progress:
-        write_synthetic_dataset(replace(config, workers=workers), out, progress, overwrite=overwrite)
+        write_synthetic_dataset(config, out, progress, workers=parallel.executor, overwrite=overwrite)
     click.echo(printable(f"wrote {config.images} images of crowds to {out}"))
     estimators = installed_plugins().density_estimators
     if estimators:

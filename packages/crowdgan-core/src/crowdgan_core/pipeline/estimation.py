@@ -9,7 +9,7 @@ from crowdgan_core.density.checked_calls import estimate_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import DensityError
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.parallel import parallel_list
+from crowdgan_core.utils.parallel import Workers, parallel_list
 from crowdgan_core.utils.progress import Progress
 
 
@@ -17,7 +17,7 @@ def estimate_densities(
     estimators: Sequence[DensityEstimator],
     scenes: Sequence[Scene],
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> list[list[DensityEstimate]]:
     """Estimates of fitted estimators: for each estimator one estimate per scene.

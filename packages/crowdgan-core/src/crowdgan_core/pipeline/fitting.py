@@ -28,7 +28,7 @@ def _scenes(source: SourceReader, config: BuildConfig, progress: Progress) -> It
     progress.start("reading scenes", config.count_images(source))
     load = partial(load_measured_scene, config.image_job(config.estimator))
     images = iterate_images(source, config.max_images)
-    with closing(parallel_map(load, images, workers=config.workers)) as outcomes:
+    with closing(parallel_map(load, images, workers=config.executor)) as outcomes:
         for outcome in outcomes:
             progress.advance()
             if not isinstance(outcome, SkippedImage):  # the build reports skipped images

@@ -8,13 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
+from crowdgan_core.cluster.parallel_options import ParallelOptions
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.pipeline.image_job import SkippedImage, load_full_scene
 from crowdgan_core.pipeline.summary import list_skipped
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.base import AnnotatedImage, SourceReader
-from crowdgan_core.utils.cpus import available_cpus
-from crowdgan_core.utils.flags import flag, parse_worker_count
+from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.formatting import count_and_list
 from crowdgan_core.utils.parallel import parallel_map
 from crowdgan_core.utils.plugin_calls import plugin_call, require_result
@@ -25,7 +25,7 @@ ErrorPolicy = Literal["fail", "skip"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadConfig:
+class ReadConfig(ParallelOptions):
     """Settings for reading the images of a source.
 
     Raises:
@@ -36,21 +36,10 @@ class ReadConfig:
         "--on-error", default="fail", help="How to handle damaged or unmatched images and annotations."
     )
 
-    workers: int = flag(
-        "--workers",
-        default_factory=available_cpus,
-        shown_default="one per core",
-        parse=parse_worker_count,
-        metavar="INTEGER",
-        help="Number of worker processes.",
-    )
-    """With 1 all work is done in this process. The result does not depend on it."""
-
     max_images: int | None = flag("--max-images", default=None, min=1, help="Maximum number of images to read.")
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ConfigError(f"workers is {self.workers}; it must be at least 1")
+        super().__post_init__()
         if self.max_images is not None and self.max_images < 1:
             raise ConfigError(f"max_images is {self.max_images}; it must be at least 1")
 
@@ -86,7 +75,7 @@ def read_scenes(
     progress.start("reading scenes", min(len(source), config.max_images or len(source)))
     scenes: list[Scene] = []
     images = iterate_images(source, config.max_images)
-    with closing(parallel_map(load_full_scene, images, workers=config.workers)) as outcomes:
+    with closing(parallel_map(load_full_scene, images, workers=config.executor)) as outcomes:
         for outcome in outcomes:
             progress.advance()
             if isinstance(outcome, SkippedImage):

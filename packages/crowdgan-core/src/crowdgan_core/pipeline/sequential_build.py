@@ -72,7 +72,7 @@ def _process_images(
     first_size: tuple[int, int] | None = None
     process = partial(process_image, config.image_job(estimator))
     images = iterate_images(source, config.max_images)
-    with closing(parallel_map(process, images, workers=config.workers)) as outcomes:
+    with closing(parallel_map(process, images, workers=config.executor)) as outcomes:
         for outcome in outcomes:
             progress.advance()
             summary.num_read += 1

@@ -12,6 +12,7 @@ The folder remains when the process stops, for whatever reason; a build with the
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,10 +23,12 @@ from typing import Any
 from filelock import Timeout
 
 from crowdgan_core.datasets.shards.layout import DESCRIPTION_NAME
-from crowdgan_core.errors import DatasetError
+from crowdgan_core.errors import CrowdganError, DatasetError
 from crowdgan_core.io.atomic import check_overwrite, move_into_place, wrap_os_errors, write_bytes
 from crowdgan_core.io.codec import loads_strict
 from crowdgan_core.io.locks import lock_file
+
+logger = logging.getLogger(__name__)
 
 PARTIAL_SUFFIX = ".partial"
 """Suffix of the working folder."""
@@ -54,9 +57,13 @@ class ShardJob:
     def finish(self, *, overwrite: bool) -> None:
         """Moves the dataset to its destination and removes the working folder.
 
+        Temporary files that killed processes have left in the dataset, also on other machines, are removed before.
+
         Raises:
             DatasetError: the destination exists and `overwrite` is False, or it cannot be written.
         """
+        for path in self.shards.glob(f".*{PARTIAL_SUFFIX}"):
+            path.unlink()
         move_into_place(self.shards, self.dest, overwrite=overwrite)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -91,7 +98,16 @@ def open_shard_job(dest: Path, settings: Mapping[str, Any], *, overwrite: bool) 
         with wrap_os_errors(job.folder):
             for folder in (job.shards, job.progress):
                 folder.mkdir(exist_ok=True)
-        yield job
+        try:
+            yield job
+        except (KeyboardInterrupt, CrowdganError) as error:
+            if not any(job.progress.iterdir()):
+                raise
+            kept = f"{job.folder} keeps the finished shards; the same command continues"
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(kept) from error
+            logger.warning(kept)
+            raise
 
 
 def _check_settings(job: ShardJob, settings: Mapping[str, Any]) -> None:

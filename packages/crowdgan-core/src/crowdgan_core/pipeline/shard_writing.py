@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import socket
 import tarfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import IO
 
@@ -42,6 +43,14 @@ class ShardTask:
 
     size: tuple[int, int] | None
     """`(height, width)` of the images of the dataset in pixels; None: the size of the first image."""
+
+    def is_readable(self) -> bool:
+        """Whether this process sees the images."""
+        return all(image.is_readable() for image in self.images)
+
+    def with_contents(self) -> ShardTask:
+        """The task with the contents of the images."""
+        return replace(self, images=tuple(image.with_contents() for image in self.images))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +123,14 @@ class ShardWriter:
         """Writes a shard, unless it is complete, its bytes are unchanged, and so are the images of the source.
 
         Raises:
-            DatasetError: the shard cannot be written.
+            DatasetError: the shard cannot be written, or this process does not see the working folder.
             PluginError: an exception in a plugin's code, or an invalid result.
         """
+        if not self.progress.is_dir():
+            raise DatasetError(
+                f"{self.progress}: the worker on {socket.gethostname()} does not see this folder; workers write shards "
+                "themselves, so choose a destination on a path that all of them share, or NAME.zip or NAME.h5"
+            )
         digest = source_digest(task.images)
         finished = read_finished(self.progress, task.number)
         if finished is not None and self._is_valid(finished, digest):
@@ -206,7 +220,7 @@ def source_digest(images: Iterable[AnnotatedImage]) -> str:
     digest = hashlib.sha256()
     for image in images:
         record = None if image.record is None else codec.to_json(image.record)
-        digest.update(json.dumps([image.source_name, image.image.where, record]).encode())
+        digest.update(json.dumps([image.source_name, record]).encode())
         for item in fields(image.people):
             digest.update(np.ascontiguousarray(getattr(image.people, item.name)).tobytes())
     return digest.hexdigest()

@@ -148,7 +148,7 @@ def _outcomes(
         yield outcome
         size = outcome.size
     sized = (replace(task, size=size) for task in tasks)
-    with closing(parallel_map(writer, sized, workers=config.workers, chunk_size=1)) as outcomes:
+    with closing(parallel_map(writer, sized, workers=config.executor, chunk_size=1)) as outcomes:
         yield from outcomes
 
 

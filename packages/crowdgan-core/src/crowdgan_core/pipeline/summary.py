@@ -25,7 +25,7 @@ class BuildSummary:
     skipped: dict[str, list[str]] = field(default_factory=dict)
     """Skipped items by category."""
     num_resumed: int = 0
-    """Of them, images that an interrupted run had written before."""
+    """Images of shards that an interrupted build had finished."""
     label_counts: Counter[int] = field(default_factory=Counter)
     """Images per class index."""
     label_types: set[type] = field(default_factory=set)

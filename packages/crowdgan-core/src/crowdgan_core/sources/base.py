@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
-from crowdgan_core.errors import ConfigError
-from crowdgan_core.io.stored_images import StoredImage
+from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.io.stored_images import EncodedImage, FileImage, StoredImage
 from crowdgan_core.scenes.scene import PersonAnnotations
 
 
@@ -31,6 +31,19 @@ class AnnotatedImage:
 
     record: ImageRecord | None = None
     """Metadata of the image in the source, such as its label, which `crowdgan convert` keeps; None if there is none."""
+
+    def is_readable(self) -> bool:
+        """Whether this process, which may run on another machine than the one that opened the source, sees it."""
+        return not isinstance(self.image, FileImage) or self.image.path.exists()
+
+    def with_contents(self) -> AnnotatedImage:
+        """The image with the contents of its file, or unchanged if the file cannot be read."""
+        if not isinstance(self.image, FileImage):
+            return self
+        try:
+            return replace(self, image=EncodedImage(self.image.read(), self.image.where))
+        except DatasetError:
+            return self  # the error is raised again where the image is opened
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,15 +93,11 @@ class SyntheticConfig:
     max_people: int = flag("--max-people", default=200, help=f"Maximum number of people per image (1 to {MAX_PEOPLE}).")
     """Dense crowds occupy less ground, so that the maximum holds."""
 
-    workers: int = 1
-    """Number of worker processes; the result does not depend on it."""
-
     def __post_init__(self) -> None:
         _check("images", self.images, 1, math.inf)
         for name, side in zip(("height", "width"), self.size, strict=True):
             _check(f"size: {name}", side, MIN_SIDE_PX, MAX_SIDE_PX)
         _check("seed", self.seed, 0, math.inf)
-        _check("workers", self.workers, 1, math.inf)
         _check("max_people", self.max_people, 1, MAX_PEOPLE)
         _check_range("density", self.density, DENSITY_LIMITS_PER_M2)
         _check_range("camera_height_m", self.camera_height_m, CAMERA_HEIGHT_LIMITS_M)

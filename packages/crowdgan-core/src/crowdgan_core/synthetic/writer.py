@@ -7,7 +7,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.render.renderer import render_scene
 from crowdgan_core.synthetic.world.world import random_world
 from crowdgan_core.utils.arrays import ImageArray
-from crowdgan_core.utils.parallel import parallel_map
+from crowdgan_core.utils.parallel import Workers, parallel_map
 from crowdgan_core.utils.progress import NullProgress, Progress
 
 ARCHIVE_NAME, ANNOTATIONS_NAME, GROUND_TRUTH_NAME = "CrowdHuman_train01.zip", "annotation_train.odgt", "truth.json"
@@ -67,6 +67,7 @@ def write_synthetic_dataset(
     dest: Path,
     progress: Progress | None = None,
     *,
+    workers: Workers = 1,
     overwrite: bool = False,
 ) -> None:
     """Renders images and writes them atomically to the folder `dest`.
@@ -90,6 +91,7 @@ def write_synthetic_dataset(
         config: configuration of the dataset.
         dest: output folder; it must not exist, be empty, or contain only an earlier synthetic dataset.
         progress: progress display, advanced after each image.
+        workers: number of worker processes, or another executor; the result does not depend on it.
         overwrite: whether an earlier synthetic dataset is overwritten.
 
     Raises:
@@ -105,7 +107,7 @@ def write_synthetic_dataset(
         archive = stack.enter_context(zipfile.ZipFile(folder / ARCHIVE_NAME, "w", zipfile.ZIP_STORED))
         odgt = stack.enter_context((folder / ANNOTATIONS_NAME).open("w", encoding="utf-8", newline="\n"))
         add_ground_truth = stack.enter_context(_ground_truth_file(folder / GROUND_TRUTH_NAME, config.seed))
-        images = _render_images(config)
+        images = parallel_map(partial(render_image, config), range(config.images), workers=workers)
         stack.callback(images.close)
         for image in images:
             _add_entry(archive, f"Images/{image.image_id}.jpg", image.jpeg)
@@ -139,11 +141,6 @@ def _image_density(config: SyntheticConfig, index: int) -> float:
     start = np.random.default_rng(config.seed).random()
     low, high = config.density
     return float(low * (high / low) ** ((start + index * GOLDEN_RATIO_STEP) % 1))
-
-
-def _render_images(config: SyntheticConfig) -> Generator[RenderedImage, None, None]:
-    """Renders all images in order, in `config.workers` processes."""
-    yield from parallel_map(partial(render_image, config), range(config.images), workers=config.workers)
 
 
 def _check_destination(dest: Path, *, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""An ordered parallel map over processes, with bounded memory and a prompt stop."""
+"""An ordered parallel map with bounded memory: over processes of this machine, or by another executor."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from crowdgan_core.errors import CrowdganError
 from crowdgan_core.utils.cpus import limit_workers
@@ -58,12 +59,51 @@ def explain_start_errors(workers: int) -> Iterator[None]:
         raise CrowdganError(f"--workers {workers}: worker processes cannot start ({error.strerror}): {hint}") from error
 
 
+class Executor(Protocol):
+    """Runs a function on items in other processes: those of this machine, or the workers of a cluster."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int
+    ) -> Generator[Result, None, None]:
+        """Results of a picklable function over items, in the order of the items.
+
+        Items are consumed as needed, and the number of unfinished items is bounded. The function may run twice on an
+        item if a worker is lost.
+
+        Args:
+            function: picklable.
+            items: its arguments, picklable.
+            chunk_size: items per task of a worker.
+
+        Raises:
+            CrowdganError: no workers are left.
+        """
+        ...
+
+
+Workers = int | Executor
+"""A number of worker processes of this machine, or another executor."""
+
+
+@runtime_checkable
+class LocatedItem(Protocol):
+    """An item that refers to files, which processes on other machines may not see."""
+
+    def is_readable(self) -> bool:
+        """Whether this process sees the files."""
+        ...
+
+    def with_contents(self) -> LocatedItem:
+        """The item with the contents of the files instead."""
+        ...
+
+
 def parallel_list(
     function: Callable[[Item], Result],
     items: Sequence[Item],
     description: str,
     *,
-    workers: int,
+    workers: Workers,
     progress: Progress | None = None,
 ) -> list[Result]:
     """All results of `parallel_map`, with one step of progress per item.
@@ -72,7 +112,7 @@ def parallel_list(
         function: picklable.
         items: its arguments.
         description: name of the phase of the progress.
-        workers: number of worker processes.
+        workers: number of worker processes, or another executor.
         progress: receives one step per item.
     """
     progress = progress or NullProgress()
@@ -86,42 +126,62 @@ def parallel_list(
 
 
 def parallel_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, chunk_size: int = CHUNK_SIZE
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: Workers, chunk_size: int = CHUNK_SIZE
 ) -> Generator[Result, None, None]:
     """Results of a picklable function over items, in the order of the items for any number of workers.
 
-    Items are consumed as needed. With one worker, everything runs in this process. If the iteration stops early (an
-    error or Ctrl-C), each worker finishes its current item, or is killed after `SHUTDOWN_TIMEOUT_S`.
-
     Args:
         function: picklable.
-        items: its arguments.
-        workers: number of worker processes.
+        items: its arguments, which are consumed as needed.
+        workers: number of worker processes, or another executor.
         chunk_size: items per task of a worker process.
 
     Raises:
         CrowdganError: a worker process died, or none can be started.
     """
-    workers = limit_workers(workers)
-    if workers == 1:
-        yield from map(function, items)
-        return
-    earlier_children = set(multiprocessing.active_children())
-    context = _start_method()
-    with explain_start_errors(workers):
-        stop = context.Event()
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
-    try:
-        yield from _map_in_order(pool, function, iter(items), workers, chunk_size)
-    except BrokenProcessPool as error:
-        raise CrowdganError(WORKER_DIED_MESSAGE) from error
-    except BaseException:
-        stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        _kill_after_timeout(set(multiprocessing.active_children()) - earlier_children)
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    executor = ProcessExecutor(workers) if isinstance(workers, int) else workers
+    return executor.map(function, items, chunk_size=chunk_size)
+
+
+@dataclass(frozen=True)
+class ProcessExecutor:
+    """Processes of this machine; with one worker, everything runs in this process.
+
+    If the iteration stops early (an error or Ctrl-C), each worker finishes its current item, or is killed after
+    `SHUTDOWN_TIMEOUT_S`.
+    """
+
+    workers: int
+    """Number of worker processes."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int
+    ) -> Generator[Result, None, None]:
+        """Results in the order of the items; see `Executor`.
+
+        Raises:
+            CrowdganError: a worker process died, or none can be started.
+        """
+        workers = limit_workers(self.workers)
+        if workers == 1:
+            yield from map(function, items)
+            return
+        earlier_children = set(multiprocessing.active_children())
+        context = _start_method()
+        with explain_start_errors(workers):
+            stop = context.Event()
+            pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
+        try:
+            yield from _map_in_order(pool, function, iter(items), workers, chunk_size)
+        except BrokenProcessPool as error:
+            raise CrowdganError(WORKER_DIED_MESSAGE) from error
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            _kill_after_timeout(set(multiprocessing.active_children()) - earlier_children)
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _map_in_order(

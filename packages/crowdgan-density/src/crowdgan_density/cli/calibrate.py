@@ -91,10 +91,10 @@ def command(
         result = read_scenes(source, source_name, read, progress)
         fitted = estimator.fit(result.scenes)
         shared = report_shared_camera(fitted, result.scenes)
-        reports = report_scenes(fitted, result.scenes, workers=read.workers, progress=progress)
+        reports = report_scenes(fitted, result.scenes, workers=read.executor, progress=progress)
         zone_reports = None
         if selection is not None:
-            zone_reports = report_zones(fitted, result.scenes, selection, workers=read.workers, progress=progress)
+            zone_reports = report_zones(fitted, result.scenes, selection, workers=read.executor, progress=progress)
     warnings = camera_warnings(fitted, result.scenes)
     if as_json:
         click.echo(json.dumps(_to_json(fitted, shared, reports, warnings, zone_reports), indent=2))

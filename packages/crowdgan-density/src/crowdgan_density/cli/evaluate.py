@@ -110,7 +110,7 @@ def command(
         result = read_scenes(source, source_name, read, progress)
         skipped = scenes_without_ground_truth(result.scenes, ground_truth, truth)
         evaluations = evaluate(
-            estimators, result.scenes, ground_truth, scale_name, workers=read.workers, progress=progress
+            estimators, result.scenes, ground_truth, scale_name, workers=read.executor, progress=progress
         )
     if as_json:
         click.echo(json.dumps(_to_json(estimators, evaluations, scale), indent=2))

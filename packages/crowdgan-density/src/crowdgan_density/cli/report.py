@@ -74,13 +74,13 @@ def command(
     with progress_bar() as progress:
         result = read_scenes(source, source_name, read, progress)
         fitted = estimator.fit(result.scenes)
-        reports = report_scenes(fitted, result.scenes, workers=read.workers, progress=progress)
+        reports = report_scenes(fitted, result.scenes, workers=read.executor, progress=progress)
         zone_reports = []
         if selection is not None:
-            zone_reports = report_zones(fitted, result.scenes, selection, workers=read.workers, progress=progress)
+            zone_reports = report_zones(fitted, result.scenes, selection, workers=read.executor, progress=progress)
         names = densest_images(reports, maps) if plotters else []
         images = [image for image in iterate_images(source, read.max_images) if image.source_name in names]
-        figures = draw_figures(images, fitted, plotters[0], workers=read.workers, progress=progress) if images else []
+        figures = draw_figures(images, fitted, plotters[0], workers=read.executor, progress=progress) if images else []
     notes += [count_and_list(reason, skipped) for reason, skipped in result.skipped.items() if skipped]
     report = DensityReport(
         title=title or source_name,

@@ -102,7 +102,7 @@ def command(
         times = frame_times(scenes, interval, numbered=frame_numbers)
         fitted = fit_fixed_camera(estimator, scenes)
         points = density_series(
-            fitted, scenes, times, selection, smooth_s=smooth_s, workers=read.workers, progress=progress
+            fitted, scenes, times, selection, smooth_s=smooth_s, workers=read.executor, progress=progress
         )
     summaries = summarise_series(points, fitted.class_bounds)
     if as_json:

@@ -18,7 +18,7 @@ from crowdgan_core.io.html_page import facts_table_html, image_html, notes_html,
 from crowdgan_core.io.images import to_upright_rgb
 from crowdgan_core.pipeline.image_job import load_scene
 from crowdgan_core.sources.base import AnnotatedImage
-from crowdgan_core.utils.parallel import parallel_list
+from crowdgan_core.utils.parallel import Workers, parallel_list
 from crowdgan_core.utils.plugin_calls import plugin_call
 from crowdgan_core.utils.progress import Progress
 from crowdgan_density.density_report.contents import (
@@ -112,7 +112,7 @@ def draw_figures(
     estimator: GroundPlaneEstimator,
     plotter: ScenePlotter,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> list[tuple[str, bytes]]:
     """Name and WebP file of the density map of each image.
@@ -121,7 +121,7 @@ def draw_figures(
         images: images of a source.
         estimator: fitted already.
         plotter: draws the maps.
-        workers: number of worker processes.
+        workers: number of worker processes, or another executor.
         progress: receives one step per image.
 
     Raises:

@@ -18,6 +18,7 @@ from crowdgan_core.io.names import canonical_name
 from crowdgan_core.pipeline.estimation import estimate_densities
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.arrays import BoolArray, FloatArray, IndexArray
+from crowdgan_core.utils.parallel import Workers
 from crowdgan_core.utils.progress import Progress
 from crowdgan_density.level_of_service_scales import DEFAULT_SCALE, LevelOfServiceScale, parse_scale
 
@@ -69,7 +70,7 @@ def evaluate(
     ground_truth: Mapping[str, float],
     scale: str = DEFAULT_SCALE,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> dict[str, EvaluationResult]:
     """The agreement of each estimator with ground truth, by the estimator's name.
@@ -79,7 +80,7 @@ def evaluate(
         scenes: scenes of full images; those without ground truth are used for fitting only.
         ground_truth: image name to density in persons/m².
         scale: level-of-service scale, or class boundaries, as for `parse_scale`.
-        workers: number of worker processes.
+        workers: number of worker processes, or another executor.
         progress: receives one step per scene.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.parallel import parallel_list
+from crowdgan_core.utils.parallel import Workers, parallel_list
 from crowdgan_core.utils.progress import Progress
 from crowdgan_density.ground_plane.calibration import height_residual, inlier_mask
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
@@ -133,14 +133,14 @@ def fraction_columns(bounds_per_m2: Sequence[float], fractions: Sequence[float])
 
 
 def report_scenes(
-    estimator: GroundPlaneEstimator, scenes: Sequence[Scene], *, workers: int = 1, progress: Progress | None = None
+    estimator: GroundPlaneEstimator, scenes: Sequence[Scene], *, workers: Workers = 1, progress: Progress | None = None
 ) -> list[ImageReport]:
     """The reports of images, by a fitted estimator.
 
     Args:
         estimator: fitted already.
         scenes: scenes of full images.
-        workers: number of worker processes.
+        workers: number of worker processes, or another executor.
         progress: receives one step per image.
     """
     return parallel_list(partial(report_scene, estimator), scenes, "estimating", workers=workers, progress=progress)

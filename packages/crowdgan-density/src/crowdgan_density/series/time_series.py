@@ -13,6 +13,7 @@ import numpy as np
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.io.names import natural_key
 from crowdgan_core.scenes.scene import Scene
+from crowdgan_core.utils.parallel import Workers
 from crowdgan_core.utils.progress import Progress
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.measurement import calibrate_cameras
@@ -114,7 +115,7 @@ def density_series(
     zones: tuple[Zone, ...] | None = None,
     *,
     smooth_s: float = 0.0,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> list[SeriesPoint]:
     """Density over time, one point per frame and zone.
@@ -125,7 +126,7 @@ def density_series(
         times_s: time of each frame in seconds.
         zones: zones to measure; None for the occupied ground.
         smooth_s: width of the moving median in seconds; 0 for no smoothing.
-        workers: number of worker processes.
+        workers: number of worker processes, or another executor.
         progress: receives one step per frame.
 
     Raises:

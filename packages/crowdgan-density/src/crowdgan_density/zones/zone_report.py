@@ -10,7 +10,7 @@ from typing import Any
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.utils.parallel import parallel_list
+from crowdgan_core.utils.parallel import Workers, parallel_list
 from crowdgan_core.utils.progress import Progress
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.homography import Homography
@@ -68,7 +68,7 @@ def report_zones(
     scenes: Sequence[Scene],
     zones: ZoneSelection,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Progress | None = None,
 ) -> list[ZoneReport]:
     """The reports of the zones in each image, by a fitted estimator, in the order of images and zones.
@@ -77,7 +77,7 @@ def report_zones(
         estimator: fitted already.
         scenes: scenes of full images.
         zones: zones of `read_zones`, `Grid(side_m=…)`, or `"groups"`.
-        workers: number of worker processes.
+        workers: number of worker processes, or another executor.
         progress: receives one step per image.
 
     Raises:

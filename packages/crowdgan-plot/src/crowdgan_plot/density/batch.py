@@ -113,7 +113,7 @@ def plot_scenes(
     progress.start("plotting", len(selected))
     written = []
     draw = partial(_draw, fitted, file_format)
-    with closing(parallel_map(draw, selected, workers=read.workers)) as figures, atomic_writer(outdir) as write:
+    with closing(parallel_map(draw, selected, workers=read.executor)) as figures, atomic_writer(outdir) as write:
         for figure, path in zip(figures, paths, strict=True):
             progress.advance()
             if isinstance(figure, SkippedImage):
@@ -173,7 +173,7 @@ def figure_paths(names: Sequence[str], folder: Path, file_format: FigureFormat) 
 def _iterate_scenes(images: Sequence[AnnotatedImage], read: ReadConfig, progress: Progress) -> Iterator[Scene]:
     """All scenes; they are read only if the estimator iterates over them."""
     progress.start("reading scenes", len(images))
-    with closing(parallel_map(load_full_scene, images, workers=read.workers)) as outcomes:
+    with closing(parallel_map(load_full_scene, images, workers=read.executor)) as outcomes:
         for outcome in outcomes:
             progress.advance()
             if not isinstance(outcome, SkippedImage):

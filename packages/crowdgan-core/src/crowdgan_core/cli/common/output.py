@@ -32,6 +32,8 @@ def print_summary(summary: BuildSummary, dest: Path) -> None:
     from rich.text import Text
 
     rows = [("images read", f"{summary.num_read}"), ("images written", f"{summary.num_written}")]
+    if summary.num_resumed:
+        rows.append(("written before", f"{summary.num_resumed}"))
     rows += [("skipped", count_and_list(category, names)) for category, names in summary.skipped.items()]
     for index, name in enumerate(summary.classes):
         count = summary.label_counts[index]

@@ -1,0 +1,1 @@
+"""Work on a Dask cluster instead of the processes of this machine."""

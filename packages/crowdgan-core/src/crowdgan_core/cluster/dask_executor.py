@@ -1,0 +1,248 @@
+"""An ordered parallel map on a Dask cluster, with bounded memory in this process and on the workers."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pickle
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cloudpickle
+from distributed import Client, Future, KilledWorker, get_worker
+from distributed.comm.core import CommClosedError
+
+from crowdgan_core.cluster import worker_check
+from crowdgan_core.cluster.worker_check import WorkerPackages, read_packages
+from crowdgan_core.errors import ConfigError, CrowdganError
+from crowdgan_core.plugins.discovery import installed_plugins
+from crowdgan_core.utils.parallel import LocatedItem
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CORE = "crowdgan-core"
+
+QUEUED_CHUNKS_PER_THREAD = 3
+"""Chunks submitted per thread of the workers, so that no worker waits for this process."""
+
+WORKERS_TIMEOUT_S = 120
+"""Time to wait for the first worker: a job scheduler may start it later than the Dask scheduler."""
+
+REFRESH_S = 2.0
+"""Time after which the number of threads is asked for again, since workers come and go."""
+
+cloudpickle.register_pickle_by_value(worker_check)
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    """Result of a task whose worker does not see the files of its items."""
+
+    worker: str
+    """Address of the worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """The function of a map and what workers need to run it; sent with each task."""
+
+    function: bytes
+    """The pickled function."""
+
+    packages: tuple[tuple[str, str], ...]
+    """Names and versions of crowdgan and its plugins in the client."""
+
+    folder: str
+    """Working folder of the client, to which relative paths refer."""
+
+
+@dataclass(kw_only=True)
+class _Chunk:
+    """Items that were sent to a worker, and the future of their results."""
+
+    items: list[Any]
+    future: Future[Any]
+
+
+class DaskExecutor:
+    """The workers of a Dask cluster.
+
+    Workers read files themselves where they see them; to others, this process sends the contents. Work of a lost worker
+    is repeated on another one.
+
+    Args:
+        client: a connected client.
+        address: address of the scheduler, for messages.
+
+    Raises:
+        ConfigError: versions of crowdgan or of a plugin differ between this process and a worker.
+        CrowdganError: no worker joins within `WORKERS_TIMEOUT_S`.
+    """
+
+    def __init__(self, client: Client, address: str) -> None:
+        self._client = client
+        self._address = address
+        self._packages = _crowdgan_packages()
+        self._blind: set[str] = set()
+        self._threads: tuple[float, dict[str, int]] = (0.0, {})
+        with self._explain_errors():
+            try:
+                client.wait_for_workers(1, timeout=WORKERS_TIMEOUT_S)
+            except TimeoutError:
+                raise CrowdganError(f"{address}: no Dask worker has joined in {WORKERS_TIMEOUT_S} s") from None
+            found = client.run(read_packages, tuple(self._packages))
+        for packages in found.values():
+            check_packages(self._packages, packages, required=False)
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int
+    ) -> Generator[Result, None, None]:
+        """Results in the order of the items; see `crowdgan_core.utils.parallel.Executor`.
+
+        Raises:
+            ConfigError: a worker lacks a plugin that the function needs.
+            CrowdganError: the scheduler is lost, or several workers died in the same task.
+        """
+        job = _Job(function=pickle.dumps(function), packages=tuple(self._packages.items()), folder=str(Path.cwd()))
+        remaining = iter(items)
+        pending: deque[_Chunk] = deque()
+        try:
+            with self._explain_errors():
+                for batch in iter(lambda: list(itertools.islice(remaining, chunk_size)), []):
+                    pending.append(self._submit(job, batch))
+                    if len(pending) >= QUEUED_CHUNKS_PER_THREAD * max(1, sum(self._worker_threads().values())):
+                        yield from self._results(job, pending.popleft())
+                while pending:
+                    yield from self._results(job, pending.popleft())
+        finally:
+            for chunk in pending:
+                with suppress(Exception):  # the scheduler may be lost
+                    chunk.future.cancel()
+
+    def _submit(self, job: _Job, items: list[Any]) -> _Chunk:
+        """Sends a chunk to any worker that can process it as it is."""
+        workers = self._worker_threads()
+        seeing = [worker for worker in workers if worker not in self._blind]
+        if self._blind and not seeing:
+            return self._submit_contents(job, items)
+        future = self._client.submit(
+            _run_if_readable,
+            job,
+            items,
+            pure=False,
+            workers=seeing if self._blind else None,
+            allow_other_workers=bool(self._blind),
+        )
+        return _Chunk(items=items, future=future)
+
+    def _submit_contents(self, job: _Job, items: list[Any]) -> _Chunk:
+        """Sends a chunk with the contents of its files."""
+        contents = [item.with_contents() if isinstance(item, LocatedItem) else item for item in items]
+        future = self._client.submit(_run, job, contents, pure=False)
+        return _Chunk(items=items, future=future)
+
+    def _results(self, job: _Job, chunk: _Chunk) -> list[Any]:
+        result = chunk.future.result()
+        if isinstance(result, _Unreadable):
+            if all(item.is_readable() for item in chunk.items):
+                self._blind.add(result.worker)
+            result = self._submit_contents(job, chunk.items).future.result()
+        results: list[Any] = result
+        return results
+
+    def _worker_threads(self) -> dict[str, int]:
+        """Number of threads of each worker by address."""
+        asked, threads = self._threads
+        if time.monotonic() - asked > REFRESH_S:
+            threads = self._client.nthreads()
+            self._threads = (time.monotonic(), threads)
+        return threads
+
+    @contextmanager
+    def _explain_errors(self) -> Iterator[None]:
+        """Converts the exceptions of a lost cluster to a `CrowdganError`."""
+        try:
+            yield
+        except KilledWorker as error:
+            raise CrowdganError(
+                f"{self._address}: several Dask workers died in the same task ({error}); if memory ran out, give each "
+                "worker more"
+            ) from error
+        except (CommClosedError, CancelledError, OSError) as error:
+            raise CrowdganError(f"{self._address}: the connection to the Dask scheduler is lost ({error})") from error
+
+
+def check_packages(expected: dict[str, str], found: WorkerPackages, *, required: bool) -> None:
+    """Checks the packages of a worker.
+
+    Args:
+        expected: versions of this process.
+        found: packages of the worker.
+        required: whether a missing plugin is an error; a missing `crowdgan-core` always is.
+
+    Raises:
+        ConfigError: a version differs, or a package is missing.
+    """
+    python = worker_check.python_version()
+    if found.python != python:
+        raise ConfigError(f"Dask worker on {found.host}: Python {found.python}; this process has {python}")
+    for name, version in expected.items():
+        other = found.versions.get(name)
+        if other is None and (required or name == CORE):
+            raise ConfigError(f"Dask worker on {found.host}: {name} is not installed: pip install {name}=={version}")
+        if other is not None and other != version:
+            raise ConfigError(
+                f"Dask worker on {found.host}: {name} {other}; this process has {version}; install the same version"
+            )
+
+
+def _crowdgan_packages() -> dict[str, str]:
+    """Versions of the core and of the packages of all loaded plugins by name."""
+    return {plugin.distribution: plugin.version for plugin in installed_plugins().loaded}
+
+
+def _run_if_readable(job: _Job, items: list[Any]) -> list[Any] | _Unreadable:
+    """Runs on a worker: the results of a function over items, if the worker sees their files."""
+    _enter_folder(job.folder)
+    if any(isinstance(item, LocatedItem) and not item.is_readable() for item in items):
+        return _Unreadable(get_worker().address)
+    return _run(job, items)
+
+
+def _run(job: _Job, items: list[Any]) -> list[Any]:
+    """Runs on a worker: the results of a function over items."""
+    _enter_folder(job.folder)
+    function = _unpickle(job)
+    return [function(item) for item in items]
+
+
+def _enter_folder(folder: str) -> None:
+    """Makes the working folder of the client that of this worker too, as for worker processes, if it sees it."""
+    with suppress(OSError):
+        os.chdir(folder)
+
+
+@lru_cache(maxsize=8)
+def _unpickle(job: _Job) -> Callable[[Any], Any]:
+    """The function of a job; the packages of workers that join later are checked here.
+
+    Raises:
+        ConfigError: versions differ, or a plugin that the function needs is missing.
+    """
+    expected = dict(job.packages)
+    found = read_packages(tuple(expected))
+    check_packages(expected, found, required=False)
+    try:
+        function: Callable[[Any], Any] = pickle.loads(job.function)  # noqa: S301  # sent by the client of this cluster
+    except ImportError as error:
+        check_packages(expected, found, required=True)
+        raise ConfigError(f"Dask worker on {found.host}: {error}") from error
+    return function

@@ -1,0 +1,257 @@
+"""Commands on a Dask cluster: equal results, workers without the files, lost workers and schedulers, other packages."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crowdgan_core.cluster.connection import check_scheduler, dask_executor
+from crowdgan_core.cluster.dask_executor import check_packages
+from crowdgan_core.cluster.parallel_options import ParallelOptions
+from crowdgan_core.cluster.worker_check import WorkerPackages, python_version
+from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.errors import ConfigError, CrowdganError
+from tests.integration.test_third_party import install_module
+from tests.support.dask_cluster import DaskCluster, dask_cluster
+
+if sys.platform == "win32":
+    pytest.skip("needs POSIX signals", allow_module_level=True)
+
+IMAGES = 60
+
+PLUGIN = """
+from dataclasses import dataclass
+from typing import ClassVar
+from crowdgan_core import DensityEstimate, DensityEstimator, hookimpl
+
+@dataclass(frozen=True, kw_only=True)
+class Remote(DensityEstimator):
+    name: ClassVar[str] = "remote"
+    unit: ClassVar[str] = "persons"
+    classes: ClassVar[tuple[str, ...]] = ("all",)
+    def estimate(self, scene):
+        return DensityEstimate(value=float(scene.person_count), unit=self.unit, class_index=0)
+
+@hookimpl
+def crowdgan_register_density_estimators():
+    return [Remote]
+"""
+
+Crowdgan = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    with dask_cluster(tmp_path_factory.mktemp("cluster"), workers=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory, write_crowd: Callable[..., Path]) -> Path:
+    return write_crowd(tmp_path_factory.mktemp("source") / "crowd", count=IMAGES, size=(600, 800))
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory, crowd: Path, run: Crowdgan) -> Path:
+    """A folder with the datasets of local runs."""
+    folder = tmp_path_factory.mktemp("local")
+    for name in ("out.zip", "out.shards"):
+        run(*label(crowd, folder / name))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(crowdgan: list[str]) -> Crowdgan:
+    def run_command(
+        *arguments: object, check: bool = True, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        command = [*crowdgan, *map(str, arguments)]
+        environ = {**os.environ, **environment}
+        return subprocess.run(command, capture_output=True, text=True, check=check, cwd=cwd, env=environ, timeout=120)
+
+    return run_command
+
+
+def label(source: Path, dest: Path, *more: object) -> tuple[object, ...]:
+    options = ("--density", "grid", "--resolution", "128x128", "--shard-size", 5)
+    return ("label", "--source", source, "--dest", dest, *options, *more)
+
+
+def content(path: Path) -> dict[str, bytes]:
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return {file.name: file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("name", ["out.zip", "out.shards"])
+def test_datasets_equal_those_of_local_runs(
+    name: str, tmp_path: Path, crowd: Path, local: Path, cluster: DaskCluster, run: Crowdgan
+) -> None:
+    run(*label(crowd, tmp_path / name, "--scheduler", cluster.scheduler_file))
+    assert content(tmp_path / name) == content(local / name)
+
+
+def test_relative_paths_are_those_of_the_client(
+    tmp_path: Path, crowd: Path, local: Path, cluster: DaskCluster, run: Crowdgan
+) -> None:
+    (tmp_path / "crowd").symlink_to(crowd)
+    source, dest = Path("crowd"), Path("out.shards")
+    run(*label(source, dest, "--scheduler", cluster.scheduler_file), cwd=tmp_path)
+    assert content(tmp_path / dest) == content(local / dest)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="hides a folder by a path that only one process has")
+def test_workers_that_do_not_see_the_source_receive_its_contents(
+    tmp_path: Path, crowd: Path, local: Path, cluster: DaskCluster, run: Crowdgan
+) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from crowdgan_core.cli import main;"
+        "folder = os.open(sys.argv.pop(1), os.O_RDONLY); sys.argv[3] = f'/proc/self/fd/{folder}'; main()"
+    )
+    arguments = label(Path("PLACE"), tmp_path / "out.zip", "--scheduler", cluster.scheduler_file)
+    command = [sys.executable, "-c", script, str(crowd), *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stderr
+    with ZipFormat().open(tmp_path / "out.zip") as found, ZipFormat().open(local / "out.zip") as expected:
+        assert found.metadata.images == expected.metadata.images
+        for index in range(len(found)):
+            assert np.array_equal(found.image(index), expected.image(index))
+
+
+def test_the_other_commands_give_the_same_results(
+    tmp_path: Path, crowd: Path, cluster: DaskCluster, run: Crowdgan
+) -> None:
+    scheduler = ("--scheduler", cluster.scheduler_file)
+    for name, more in (("local", ("--workers", 1)), ("dask", scheduler)):
+        run("synth", tmp_path / name, "--images", 6, "--resolution", "160x120", *more)
+        run("calibrate", "--source", crowd, "--out", tmp_path / f"{name}.csv", *more)
+        run("convert", "--source", crowd, "--dest", tmp_path / f"{name}.h5", *more)
+    assert content(tmp_path / "local") == content(tmp_path / "dask")
+    assert (tmp_path / "local.csv").read_bytes() == (tmp_path / "dask.csv").read_bytes()
+    assert (tmp_path / "local.h5").read_bytes() == (tmp_path / "dask.h5").read_bytes()
+
+
+def test_errors_of_images_are_those_of_local_runs(
+    tmp_path: Path, write_crowd: Callable[..., Path], cluster: DaskCluster, run: Crowdgan
+) -> None:
+    crowd = write_crowd(tmp_path / "crowd", count=9)
+    (crowd / "crowd004.jpg").write_bytes(b"damaged")
+    runs = [
+        run(*label(crowd, tmp_path / "out.shards", *more), check=False)
+        for more in ((), ("--scheduler", cluster.scheduler_file))
+    ]
+    assert runs[0].returncode == runs[1].returncode == 1
+    assert runs[0].stderr.splitlines()[-1] == runs[1].stderr.splitlines()[-1]
+    assert "crowd004.jpg" in runs[1].stderr
+
+
+def test_a_plugin_that_workers_lack_is_named(tmp_path: Path, crowd: Path, cluster: DaskCluster, run: Crowdgan) -> None:
+    install_module(tmp_path / "site", "crowdgan-remote", PLUGIN)
+    command = ("label", "--source", crowd, "--dest", tmp_path / "out.zip", "--density", "remote")
+    scheduler = ("--scheduler", cluster.scheduler_file)
+    result = run(*command, *scheduler, check=False, PYTHONPATH=str(tmp_path / "site"))
+    assert "crowdgan-remote is not installed: pip install crowdgan-remote==1.0" in result.stderr
+    assert result.returncode == 1
+    run(*command, PYTHONPATH=str(tmp_path / "site"))
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_work_of_killed_workers_is_repeated(
+    kills: int, tmp_path: Path, crowd: Path, local: Path, crowdgan: list[str]
+) -> None:
+    generator = random.Random(kills)
+    (tmp_path / "cluster").mkdir()
+    done = 0
+    with dask_cluster(tmp_path / "cluster", workers=2) as cluster:
+        while done < kills:
+            dest = tmp_path / f"{done}" / "out.shards"
+            arguments = label(crowd, dest, "--scheduler", cluster.scheduler_file)
+            process = subprocess.Popen([*crowdgan, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+            progress = dest.with_name("out.shards.partial") / "progress"
+            while process.poll() is None and not progress.exists():
+                time.sleep(0.01)
+            time.sleep(generator.uniform(0, 1))
+            if process.poll() is None:
+                cluster.kill_worker(generator.randrange(len(cluster.workers)))
+                cluster.start_worker()
+                done += 1
+            _, stderr = process.communicate(timeout=120)
+            assert (process.returncode, stderr) == (0, "")
+            assert content(dest) == content(local / "out.shards")
+
+
+def test_a_build_continues_after_its_scheduler_was_killed(
+    tmp_path: Path, crowd: Path, local: Path, crowdgan: list[str], run: Crowdgan
+) -> None:
+    (tmp_path / "cluster").mkdir()
+    dest = tmp_path / "out.shards"
+    progress = tmp_path / "out.shards.partial" / "progress"
+    with dask_cluster(tmp_path / "cluster", workers=1) as cluster:
+        arguments = label(crowd, dest, "--scheduler", cluster.scheduler_file)
+        process = subprocess.Popen([*crowdgan, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not (progress.exists() and list(progress.glob("*.json"))):
+            time.sleep(0.01)
+        assert cluster.scheduler is not None
+        cluster.scheduler.kill()
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "out.shards.partial keeps the finished shards; the same command continues" in stderr
+    assert "the connection to the Dask scheduler is lost" in stderr
+    assert "written before" in run(*label(crowd, dest)).stdout
+    assert content(dest) == content(local / "out.shards")
+
+
+def test_invalid_schedulers_are_reported(tmp_path: Path) -> None:
+    for text in ("local[0]", "local[x]", "local", "http://host:8786", "tcp://host", str(tmp_path / "missing.json")):
+        with pytest.raises(ValueError, match=r"is not a Dask scheduler; use tcp://HOST:8786, local\[N\]"):
+            check_scheduler(text)
+        with pytest.raises(ConfigError, match="is not a Dask scheduler"):
+            _ = ParallelOptions(scheduler=text).executor
+    (tmp_path / "scheduler.json").write_text("{}")
+    with pytest.raises(CrowdganError, match=r"scheduler\.json: the Dask scheduler does not answer"):
+        dask_executor(str(tmp_path / "scheduler.json"))
+
+
+@pytest.mark.parametrize(
+    ("python", "versions", "message"),
+    [
+        ("2.7", {"crowdgan-core": "1.0", "x": "2.0"}, r"worker on node7: Python 2\.7; this process has"),
+        (None, {"crowdgan-core": "1.1", "x": "2.0"}, r"node7: crowdgan-core 1\.1; this process has 1\.0; install"),
+        (None, {"crowdgan-core": None, "x": "2.0"}, r"node7: crowdgan-core is not installed: pip install .*==1\.0"),
+        (None, {"crowdgan-core": "1.0", "x": "2.1"}, r"node7: x 2\.1; this process has 2\.0"),
+    ],
+)
+def test_other_packages_of_workers_are_refused(
+    python: str | None, versions: dict[str, str | None], message: str
+) -> None:
+    found = WorkerPackages(host="node7", python=python or python_version(), versions=versions)
+    with pytest.raises(ConfigError, match=message):
+        check_packages({"crowdgan-core": "1.0", "x": "2.0"}, found, required=False)
+
+
+def test_plugins_that_a_function_does_not_need_may_be_missing() -> None:
+    found = WorkerPackages(host="node7", python=python_version(), versions={"crowdgan-core": "1.0", "x": None})
+    check_packages({"crowdgan-core": "1.0", "x": "2.0"}, found, required=False)
+    with pytest.raises(ConfigError, match="x is not installed"):
+        check_packages({"crowdgan-core": "1.0", "x": "2.0"}, found, required=True)
+
+
+def test_workers_must_see_the_folder_of_the_shards(
+    tmp_path: Path, crowd: Path, cluster: DaskCluster, crowdgan: list[str]
+) -> None:
+    script = (
+        "import os, sys; from crowdgan_core.cli import main;"
+        "folder = os.open(sys.argv.pop(1), os.O_RDONLY); sys.argv[5] = f'/proc/self/fd/{folder}/out.shards'; main()"
+    )
+    arguments = label(crowd, Path("PLACE"), "--scheduler", cluster.scheduler_file)
+    command = [sys.executable, "-c", script, str(tmp_path), *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 1
+    assert "does not see this folder; workers write shards themselves, so choose a destination" in result.stderr
