@@ -17,6 +17,7 @@ from crowdgan_core.errors import CrowdganError
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
 from crowdgan_core.testing import EXAMPLE_CAMERA
+from crowdgan_core.utils.formatting import format_duration
 from tests.support.crowds import crowd_positions, crowd_scene
 from tests.support.sources import image_bytes, odgt, person, write_files
 from tests.support.video import write_video, write_zones, zone_density
@@ -229,6 +230,26 @@ def test_a_series_of_zones_has_their_ground_truth_densities_and_is_plotted(video
     result = CliRunner().invoke(tree, ["plot", "series", str(table), "--out", str(figure)], catch_exceptions=False)
     assert f"wrote {figure}" in result.stderr
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_summary_of_a_series_has_the_times_above_boundaries_and_fits_in_100_columns(
+    video: Path, tmp_path: Path
+) -> None:
+    zones = write_zones(tmp_path / "zones.geojson")
+    bounds = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,9"
+    options = ("--source", video, "--interval-s", "3601", "--zones", zones, *SERIES[:2], "--set", f"scale={bounds}")
+    lines = run("density", "series", *options).stdout.splitlines()
+    rows = [[cell for cell in re.split(r" {2,}", line.strip()) if cell] for line in lines]
+    (summary,) = (item for item in run_json("density", "series", *options)["summary"] if item["zone"] == "entrance")
+    maximum = [f"{summary['max_per_m2']:.2f}", format_duration(summary["max_time_s"]), summary["max_image"]]
+    (shown,) = (row for row in rows if row[:2] == ["entrance", "24/24"])
+    assert [shown[3], *shown[5:]] == maximum
+    totals = next(row for row in rows if row[:2] == ["entrance", "total"])[2:]
+    longest = rows[next(index for index, row in enumerate(rows) if row[:2] == ["entrance", "total"]) + 1]
+    for cells, key in ((totals, "seconds_above"), (longest[1:], "longest_above_s")):
+        assert cells == [format_duration(value) if value else "–" for value in summary[key][:8]]
+    assert "never above 9 persons/m²" in lines
+    assert max(len(line) for line in lines if not line.startswith("class boundaries")) <= 100
 
 
 def test_the_time_between_frames_is_required_once(video: Path) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.density.options import option
+from crowdgan_core.utils.formatting import GROUND_UNIT
 from crowdgan_density.level_of_service_scales import DEFAULT_SCALE, LEVEL_OF_SERVICE_SCALES, parse_scale
 
 
@@ -19,7 +20,7 @@ class LevelOfServiceEstimator(DensityEstimator):
         ConfigError: no such scale.
     """
 
-    unit: ClassVar[str] = "persons/m²"
+    unit: ClassVar[str] = GROUND_UNIT
 
     scale: str = option(
         DEFAULT_SCALE, f"classes: {', '.join(LEVEL_OF_SERVICE_SCALES)}, or bounds in persons/m², e.g. 0.5,1,2"

@@ -203,6 +203,15 @@ def test_values_have_three_significant_digits_or_no_decimals(value: float, text:
     assert format_value(value) == text
 
 
+def test_persons_per_square_metre_have_the_two_decimals_of_tables() -> None:
+    assert [format_value(value, "persons/m²") for value in (0.0, 0.865, 1.9, 12.345)] == [
+        "0.00",
+        "0.86",
+        "1.90",
+        "12.35",
+    ]
+
+
 def test_layers_over_the_image_and_on_the_ground_have_panels_and_a_colour_bar() -> None:
     figure, _ = draw(example_scene(12), AREAS, LINKS, OUTLINE, DOTS)
     overlay, ground, bar = figure.axes

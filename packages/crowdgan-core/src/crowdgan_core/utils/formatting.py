@@ -1,4 +1,4 @@
-"""Text for messages: shortened lists and durations."""
+"""Text for messages: shortened lists, durations and densities."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 
 NO_VALUE = "–"
 """Cell of a table without a value."""
+
+GROUND_UNIT = "persons/m²"
+"""Unit of densities on the ground."""
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
@@ -20,6 +23,11 @@ def join_limited(items: Iterable[object], limit: int) -> str:
 def count_and_list(title: str, names: Sequence[str], limit: int = 3) -> str:
     """A title, the number of names and the first names: `images without an annotation: 2 (a.jpg, b.jpg)`."""
     return f"{title}: {len(names)} ({join_limited(names, limit)})"
+
+
+def format_density(density_per_m2: float) -> str:
+    """A density in persons/m² with two decimals, as in tables, pages and figures."""
+    return f"{density_per_m2:.2f}"
 
 
 def format_duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ from crowdgan_core.io.atomic import check_file_overwrite
 from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
-from crowdgan_core.utils.formatting import NO_VALUE
+from crowdgan_core.utils.formatting import NO_VALUE, format_density
 from crowdgan_density.cli.ground_options import settings_option, zones_option
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import (
@@ -30,6 +30,7 @@ from crowdgan_density.ground_plane.report import (
     report_scenes,
     report_shared_camera,
 )
+from crowdgan_density.table_columns import column_types
 from crowdgan_density.zones.zone_report import ZoneReport, report_zones, zone_rows
 from crowdgan_density.zones.zone_selection import Grid, parse_zones
 
@@ -106,7 +107,7 @@ def command(
     if out is not None:
         bounds = fitted.class_bounds.values
         rows = report_rows(reports, bounds) if zone_reports is None else zone_rows(zone_reports, bounds)
-        write_table(rows, out, overwrite=overwrite)
+        write_table(rows, out, types=column_types(rows[0] if rows else ()), overwrite=overwrite)
         click.echo(printable(f"wrote {out}"), err=True)
 
 
@@ -182,18 +183,19 @@ def _zone_cells(report: ZoneReport, reasons: Sequence[str]) -> list[str]:
     name = report.zone or NO_VALUE
     if report.reason is not None:
         return [report.image, name, *[NO_VALUE] * 7, f"({reasons.index(report.reason) + 1})"]
+    assert report.density_per_m2 is not None
     assert report.interval_per_m2 is not None
     low, high = report.interval_per_m2
     return [
         *(report.image, name, str(report.person_count), f"{report.area_m2:.1f}", f"{report.visible_fraction:.0%}"),
-        *(f"{report.density_per_m2:.2f}", f"{low:.2f}–{high:.2f}"),
+        *(format_density(report.density_per_m2), f"{format_density(low)}–{format_density(high)}"),
         *(_number(report.voronoi_density_per_m2), _number(report.peak_per_m2)),
         f"{report.level}{f' / {report.peak_level}' if report.peak_level else ''}",
     ]
 
 
 def _number(value: float | None) -> str:
-    return NO_VALUE if value is None else f"{value:.2f}"
+    return NO_VALUE if value is None else format_density(value)
 
 
 def _camera_cells(camera: CameraReport | None) -> list[str]:
@@ -225,7 +227,7 @@ def _density_cells(report: ImageReport) -> list[str]:
     low, high = report.interval_per_m2
     return [
         _residual_cell(report.camera),
-        f"{report.density_per_m2:.2f}",
-        f"{low:.2f}–{high:.2f}",
-        f"{report.peak_per_m2:.2f}",
+        format_density(report.density_per_m2),
+        f"{format_density(low)}–{format_density(high)}",
+        format_density(report.peak_per_m2),
     ]

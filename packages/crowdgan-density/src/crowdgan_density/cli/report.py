@@ -18,6 +18,7 @@ from crowdgan_core.pipeline.reading import ReadConfig, iterate_images, read_scen
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.formatting import count_and_list
 from crowdgan_density.cli.ground_options import settings_option, zones_option
+from crowdgan_density.density_report.contents import count_facts, unknown_texts
 from crowdgan_density.density_report.page import DensityReport, densest_images, draw_figures, render_density_report
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import camera_warnings, report_scenes, report_shared_camera
@@ -83,7 +84,7 @@ def command(
         figures = draw_figures(images, fitted, plotters[0], workers=read.executor, progress=progress) if images else []
     notes += [count_and_list(reason, skipped) for reason, skipped in result.skipped.items() if skipped]
     report = DensityReport(
-        title=title or source_name,
+        title=title or ", ".join(path.resolve().name for path in options.paths),
         estimator=fitted,
         reports=reports,
         zone_reports=zone_reports,
@@ -94,6 +95,9 @@ def command(
         notes=notes,
     )
     write_bytes(out, render_density_report(report).encode("utf-8"), overwrite=overwrite)
+    click.echo(", ".join(f"{name}: {count:,}" for name, count in count_facts(reports).items()))
+    for text in unknown_texts(reports):
+        click.echo(printable(text))
     print_skipped(result.skipped)
     for warning in report.warnings:
         click.echo(printable(f"warning: {warning}"), err=True)

@@ -21,7 +21,7 @@ from crowdgan_core.io.atomic import check_file_overwrite
 from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
-from crowdgan_core.utils.formatting import NO_VALUE, format_duration
+from crowdgan_core.utils.formatting import NO_VALUE, format_density, format_duration
 from crowdgan_density.cli.ground_options import settings_option
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.series.exceedance import SeriesSummary, summarise_series
@@ -33,7 +33,11 @@ from crowdgan_density.series.time_series import (
     series_rows,
     sort_frames,
 )
+from crowdgan_density.table_columns import column_types
 from crowdgan_density.zones.zone_files import read_zones
+
+TIME_ABOVE = "time above,\npersons/m²"
+"""Header of the column left of the times above class boundaries."""
 
 
 @click.command("series")
@@ -115,7 +119,8 @@ def command(
     for warning in dict.fromkeys(point.warning for point in points if point.warning is not None):
         click.echo(printable(f"warning: {warning}"), err=True)
     if out is not None:
-        write_table(series_rows(points, fitted), out, overwrite=overwrite)
+        rows = series_rows(points, fitted)
+        write_table(rows, out, types=column_types(rows[0] if rows else ()), overwrite=overwrite)
         click.echo(printable(f"wrote {out}"), err=True)
 
 
@@ -143,18 +148,21 @@ def _to_json(
 
 
 def _print(estimator: GroundPlaneEstimator, points: Sequence[SeriesPoint], summaries: Sequence[SeriesSummary]) -> None:
-    """Prints a table with one row per zone, and the reasons of unknown densities."""
+    """Prints the densities of each zone, the times above class boundaries, and the reasons of unknown densities."""
     bounds = estimator.class_bounds
-    highest = max(
-        (index for index, _ in enumerate(bounds.values) if any(s.seconds_above[index] for s in summaries)), default=-1
+    print_table(
+        ["zone", "frames", "mean", "max", "level of\nmax", "time of\nmax", "image of max"],
+        [_density_cells(estimator, summary) for summary in summaries],
+        left=("zone", "image of max"),
     )
-    shown = range(min(highest + 2, len(bounds.values)))
-    headers = ["zone", "frames", "mean", "max", "time of max", "level of\nmax"]
-    headers += [f"time above\n{bounds.values[index]:.3g} (longest)" for index in shown]
-    print_table(headers, [_cells(estimator, summary, shown) for summary in summaries], left=("zone", "time of max"))
+    reached = [index for index, _ in enumerate(bounds.values) if any(s.seconds_above[index] for s in summaries)]
+    if reached:
+        headers = ["zone", TIME_ABOVE, *(f"{bounds.values[index]:.3g}" for index in reached)]
+        rows = [cells for summary in summaries for cells in _time_cells(summary, reached)]
+        print_table(headers, rows, left=("zone", TIME_ABOVE))
     click.echo(printable(describe_bounds(bounds, estimator.classes, estimator.unit)))
-    if len(shown) < len(bounds.values) and any(summary.known_s for summary in summaries):
-        click.echo(f"never above {bounds.values[shown[-1]]:.3g} {estimator.unit}")
+    if len(reached) < len(bounds.values) and any(summary.known_s for summary in summaries):
+        click.echo(f"never above {bounds.values[len(reached)]:.3g} {estimator.unit}")
     reasons: dict[str, int] = {}
     for point in points:
         if point.reason is not None:
@@ -163,19 +171,25 @@ def _print(estimator: GroundPlaneEstimator, points: Sequence[SeriesPoint], summa
         click.echo(printable(f"unknown for {count} of {len(points)} rows: {reason}"))
 
 
-def _cells(estimator: GroundPlaneEstimator, summary: SeriesSummary, shown: Sequence[int]) -> list[str]:
+def _density_cells(estimator: GroundPlaneEstimator, summary: SeriesSummary) -> list[str]:
     frames = f"{summary.num_known}/{summary.num_frames}"
     if summary.mean_per_m2 is None or summary.max_per_m2 is None or summary.max_time_s is None:
-        return [summary.zone, frames, *[NO_VALUE] * (4 + len(shown))]
-    above = [
-        f"{format_duration(summary.seconds_above[index])} ({format_duration(summary.longest_above_s[index])})"
-        if summary.seconds_above[index]
-        else NO_VALUE
-        for index in shown
-    ]
+        return [summary.zone, frames, *[NO_VALUE] * 5]
     return [
-        *(summary.zone, frames, f"{summary.mean_per_m2:.2f}", f"{summary.max_per_m2:.2f}"),
-        f"{format_duration(summary.max_time_s)} ({summary.max_image})",
-        estimator.classes[estimator.class_index(summary.max_per_m2)],
-        *above,
+        *(summary.zone, frames, format_density(summary.mean_per_m2), format_density(summary.max_per_m2)),
+        *(estimator.classes[estimator.class_index(summary.max_per_m2)], format_duration(summary.max_time_s)),
+        summary.max_image or "",
+    ]
+
+
+def _time_cells(summary: SeriesSummary, reached: Sequence[int]) -> list[list[str]]:
+    """Two rows of a zone: the total time, and the longest uninterrupted time, above each of some class boundaries."""
+    times = {"total": summary.seconds_above, "longest": summary.longest_above_s}
+    return [
+        [
+            summary.zone if name == "total" else "",
+            name,
+            *(format_duration(seconds[index]) if seconds[index] else NO_VALUE for index in reached),
+        ]
+        for name, seconds in times.items()
     ]

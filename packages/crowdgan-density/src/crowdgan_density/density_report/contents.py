@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 from statistics import median
 
-from crowdgan_core.utils.formatting import NO_VALUE
+from crowdgan_core.utils.formatting import NO_VALUE, format_density
+from crowdgan_density.density_report.values_table import Column
 from crowdgan_density.ground_plane.report import ImageReport
 from crowdgan_density.level_of_service_scales import LevelOfServiceScale
 from crowdgan_density.zones.zone_report import ZoneReport
@@ -37,80 +37,89 @@ ASSUMPTIONS = (
 """Assumptions on which the densities depend."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of a table."""
-
-    title: str
-    kind: str = ""
-    """CSS class of the cells: empty for numbers, `text`, or `wide` for long text."""
+MAX_REASONS = 3
+"""Maximum number of reasons of unknown densities at the top; the table has all."""
 
 
-def values_table_html(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
-    """A table that scrolls sideways on small screens."""
-    classes = [f' class="{column.kind}"' if column.kind else "" for column in columns]
-    head = "".join(f"<th{kind}>{html.escape(column.title)}</th>" for column, kind in zip(columns, classes, strict=True))
-    lines = (
-        "<tr>"
-        + "".join(f"<td{kind}>{html.escape(cell)}</td>" for cell, kind in zip(row, classes, strict=True))
-        + "</tr>"
-        for row in rows
-    )
-    body = "\n".join(lines)
-    return f'<div class="scroll"><table class="values">\n<tr>{head}</tr>\n{body}\n</table></div>'
+INTERVAL_COLUMN = Column(title="95 % interval", kind="range")
 
 
 def image_columns(scale: LevelOfServiceScale) -> list[Column]:
-    """Columns of the table of images."""
-    titles = ["people", "persons/m²", "95 % interval", "level", "peak, persons/m²", "level of peak"]
+    """Columns of the table of images, the most important ones first."""
     above = [f"people above {bound:.3g}" for bound in scale.bounds_per_m2]
     return [
         Column(title="image", kind="text"),
-        *(Column(title=title) for title in (*titles, *above)),
-        Column(title="remarks", kind="wide"),
+        *(Column(title="people"), Column(title="persons/m²"), INTERVAL_COLUMN),
+        *(Column(title=title) for title in ("level", "remarks", "peak, persons/m²", "level of peak", *above)),
     ]
 
 
-def image_row(report: ImageReport, scale: LevelOfServiceScale) -> list[str]:
-    """Cells of an image."""
-    remarks = "; ".join([*([f"unknown: {report.reason}"] if report.reason else []), *report.warnings])
+def image_row(report: ImageReport, scale: LevelOfServiceScale, remarks: str) -> list[str]:
+    """Cells of an image.
+
+    Args:
+        report: report of the image.
+        scale: scale of the levels.
+        remarks: numbers of its remarks.
+    """
+    start = [report.image, f"{report.person_count:,}"]
     if report.density_per_m2 is None or report.interval_per_m2 is None or report.peak_per_m2 is None:
-        return [report.image, str(report.person_count), *[NO_VALUE] * (5 + len(scale.bounds_per_m2)), remarks]
-    low, high = report.interval_per_m2
+        return [*start, *[NO_VALUE] * 3, remarks, *[NO_VALUE] * (2 + len(scale.bounds_per_m2))]
     return [
-        report.image,
-        str(report.person_count),
-        f"{report.density_per_m2:.2f}",
-        f"{low:.2f} to {high:.2f}",
-        report.level or "",
-        f"{report.peak_per_m2:.2f}",
-        report.peak_level or "",
+        *(*start, format_density(report.density_per_m2), _interval_text(report.interval_per_m2), report.level or ""),
+        *(remarks, format_density(report.peak_per_m2), report.peak_level or ""),
         *(f"{fraction:.0%}" for fraction in report.fractions_above),
-        remarks,
     ]
+
+
+def image_remarks(report: ImageReport) -> list[str]:
+    """The reason why the density of an image is unknown, and its warnings."""
+    return [*([f"unknown: {report.reason}"] if report.reason else []), *report.warnings]
 
 
 ZONE_COLUMNS = (
-    Column(title="image", kind="text"),
-    Column(title="zone", kind="text"),
-    *(Column(title=title) for title in ("people", "area, m²", "visible", "persons/m²", "95 % interval", "level")),
+    *(Column(title="image", kind="text"), Column(title="zone", kind="text")),
+    *(Column(title="persons/m²"), INTERVAL_COLUMN),
+    *(Column(title=title) for title in ("level", "people", "remarks", "area, m²", "visible")),
     *(Column(title=title) for title in ("peak, persons/m²", "level of peak")),
-    Column(title="remarks", kind="wide"),
 )
-"""Columns of the table of zones."""
+"""Columns of the table of zones, the most important ones first."""
 
 
-def zone_row(report: ZoneReport) -> list[str]:
-    """Cells of a zone in an image."""
-    name, low_high = report.zone or NO_VALUE, report.interval_per_m2
-    if report.density_per_m2 is None or low_high is None:
-        return [report.image, name, *[NO_VALUE] * 8, f"unknown: {report.reason}"]
-    has_peak = report.peak_per_m2 is not None
+def zone_row(report: ZoneReport, remarks: str) -> list[str]:
+    """Cells of a zone in an image.
+
+    Args:
+        report: report of the zone.
+        remarks: numbers of its remarks.
+    """
+    name, interval = report.zone or NO_VALUE, report.interval_per_m2
+    if report.density_per_m2 is None or interval is None:
+        return [report.image, name, *[NO_VALUE] * 4, remarks, *[NO_VALUE] * 4]
+    peak = NO_VALUE if report.peak_per_m2 is None else format_density(report.peak_per_m2)
     return [
-        *(report.image, name, str(report.person_count), f"{report.area_m2:.1f}", f"{report.visible_fraction:.0%}"),
-        *(f"{report.density_per_m2:.2f}", f"{low_high[0]:.2f} to {low_high[1]:.2f}", report.level or ""),
-        *(f"{report.peak_per_m2:.2f}" if has_peak else NO_VALUE, report.peak_level or "", ""),
+        *(report.image, name, format_density(report.density_per_m2), _interval_text(interval)),
+        *(report.level or "", str(report.person_count), remarks),
+        *(f"{report.area_m2:.1f}", f"{report.visible_fraction:.0%}", peak, report.peak_level or ""),
     ]
+
+
+def zone_remarks(report: ZoneReport) -> list[str]:
+    """The reason why the density of a zone is unknown."""
+    return [f"unknown: {report.reason}"] if report.reason else []
+
+
+def unknown_texts(reports: Sequence[ImageReport]) -> list[str]:
+    """Number of images with unknown density for each reason, the most frequent first."""
+    reasons = Counter(report.reason for report in reports if report.reason is not None).most_common()
+    texts = [f"density unknown for {count:,} of {len(reports):,} images: {reason}" for reason, count in reasons]
+    further = sum(count for _, count in reasons[MAX_REASONS:])
+    return texts[:MAX_REASONS] + ([f"density unknown for {further:,} more images: see the table"] if further else [])
+
+
+def _interval_text(interval_per_m2: tuple[float, float]) -> str:
+    low, high = interval_per_m2
+    return f"{format_density(low)} to {format_density(high)}"
 
 
 def level_rows(reports: Sequence[ImageReport], scale: LevelOfServiceScale) -> list[list[str]]:
@@ -128,16 +137,27 @@ def level_rows(reports: Sequence[ImageReport], scale: LevelOfServiceScale) -> li
     ]
 
 
+def count_facts(reports: Sequence[ImageReport]) -> dict[str, int]:
+    """Number of images, of images with a density and with unknown density, and of people."""
+    num_known = sum(report.density_per_m2 is not None for report in reports)
+    return {
+        "images": len(reports),
+        "images with a density": num_known,
+        "images with unknown density": len(reports) - num_known,
+        "people": sum(report.person_count for report in reports),
+    }
+
+
 def summary_facts(reports: Sequence[ImageReport], scale: LevelOfServiceScale) -> list[tuple[str, str]]:
-    """Name and value of the facts at the top: images, densities, highest peak and level."""
+    """Name and value of the facts at the top: counts, densities, highest peak and level."""
+    facts = [(name, f"{count:,}") for name, count in count_facts(reports).items()]
     known = [report for report in reports if report.density_per_m2 is not None and report.peak_per_m2 is not None]
-    facts = [("images with a density", f"{len(known)} of {len(reports)}")]
     if known:
         densities = [report.density_per_m2 or 0.0 for report in known]
         highest = max(known, key=lambda report: report.peak_per_m2 or 0.0)
         facts += [
-            ("persons/m², median over images", f"{median(densities):.2f}"),
-            ("persons/m², densest image", f"{max(densities):.2f}"),
-            (f"highest peak, level {highest.peak_level}: {highest.image}", f"{highest.peak_per_m2:.2f} persons/m²"),
+            ("persons/m², median over images", format_density(median(densities))),
+            ("persons/m², densest image", format_density(max(densities))),
+            (f"persons/m², highest peak, level {highest.peak_level}", format_density(highest.peak_per_m2 or 0.0)),
         ]
     return [*facts, ("scale", scale.name)]

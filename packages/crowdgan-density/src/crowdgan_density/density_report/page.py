@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -25,17 +25,19 @@ from crowdgan_density.density_report.contents import (
     ASSUMPTIONS,
     METHOD,
     ZONE_COLUMNS,
-    Column,
     image_columns,
+    image_remarks,
     image_row,
     level_rows,
     summary_facts,
-    values_table_html,
+    unknown_texts,
+    zone_remarks,
     zone_row,
 )
+from crowdgan_density.density_report.values_table import HINT, Column, Remarks, values_table_html
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import CameraReport, ImageReport
-from crowdgan_density.level_of_service_scales import parse_scale
+from crowdgan_density.level_of_service_scales import LevelOfServiceScale, parse_scale
 from crowdgan_density.zones.zone_report import ZoneReport
 
 FIGURE_QUALITY = 85
@@ -50,7 +52,7 @@ class DensityReport:
     """Contents of a density report."""
 
     title: str
-    """Name of the source."""
+    """Title of the page, for example the name of the source."""
     estimator: GroundPlaneEstimator
     """The fitted estimator."""
     reports: Sequence[ImageReport]
@@ -68,29 +70,28 @@ class DensityReport:
     notes: Sequence[str] = ()
     """Notes at the end, for example on skipped images."""
 
+    @property
+    def has_density(self) -> bool:
+        """Whether the density of an image or a zone is known."""
+        densities = [item.density_per_m2 for item in self.reports] + [item.density_per_m2 for item in self.zone_reports]
+        return any(density is not None for density in densities)
+
 
 def render_density_report(report: DensityReport) -> str:
     """HTML of the page of a report."""
     scale = parse_scale(report.estimator.scale)
-    shown = list(report.reports[:MAX_ROWS])
     notes = [*report.notes, f"written by crowdgan-density {version('crowdgan-density')}"]
-    if len(shown) < len(report.reports):
-        notes.insert(0, f"the table has the first {len(shown)} of {len(report.reports)} images")
+    if len(report.reports) > MAX_ROWS:
+        notes.insert(0, f"the table has the first {MAX_ROWS} of {len(report.reports)} images")
     if len(report.zone_reports) > MAX_ROWS:
         notes.insert(0, f"the table of zones has the first {MAX_ROWS} of {len(report.zone_reports)} rows")
-    levels = [Column(title="level", kind="text"), *(Column(title=title) for title in ("persons/m²", "images", "peaks"))]
     content = [
+        _unknown_html(report),
         _warnings_html(report),
-        "<h2>Levels of service</h2>",
-        f"<p>Scale {html.escape(scale.name)}: {html.escape(scale.source)}. The number of images with this level of the "
-        "mean density, and of the peak.</p>",
-        f'<div class="levels">{values_table_html(levels, level_rows(report.reports, scale))}</div>',
+        *_levels_html(report.reports, scale),
         *_figures_html(report.figures),
-        *_zones_html(report.zone_reports),
-        "<h2>Images</h2>",
-        "<p>Persons/m² on occupied ground; the peak is the 95th percentile of people's local densities. "
-        "The last columns have the fraction of the people whose local density is above a level's boundary.</p>",
-        values_table_html(image_columns(scale), (image_row(item, scale) for item in shown)),
+        *_zones_html(report.zone_reports[:MAX_ROWS]),
+        *_images_html(report.reports[:MAX_ROWS], scale),
         *_list_html("Method", METHOD),
         *_list_html("Assumptions", ASSUMPTIONS),
         "<h2>Camera and options</h2>",
@@ -142,15 +143,52 @@ def _draw(estimator: GroundPlaneEstimator, plotter: ScenePlotter, image: Annotat
     return file.getvalue()
 
 
+def _unknown_html(report: DensityReport) -> str:
+    """A box that says that no density is known, and the reasons; empty if one is known."""
+    if report.has_density:
+        return ""
+    items = _items_html(unknown_texts(report.reports))
+    title = "No density could be estimated, so this report has no densities and no levels of service."
+    return f'<div class="unknown" role="alert"><p><strong>{title}</strong></p><ul>{items}</ul></div>'
+
+
 def _warnings_html(report: DensityReport) -> str:
     warned = [item for item in report.reports if item.warnings]
-    texts = list(report.warnings)
+    texts = [*report.warnings, *(unknown_texts(report.reports) if report.has_density else [])]
     if warned:
         texts.append(f"{len(warned)} of {len(report.reports)} images have warnings; see the remarks in the table")
     if any(item.camera is not None and not item.camera.focal_length_known for item in report.reports):
         texts.append("the focal length is unknown: intervals cover 35 mm equivalents of 24 to 50 mm")
-    items = "".join(f"<li>{html.escape(text)}</li>" for text in texts)
-    return f'<ul class="warnings">{items}</ul>' if items else ""
+    return f'<ul class="warnings">{_items_html(texts)}</ul>' if texts else ""
+
+
+def _levels_html(reports: Sequence[ImageReport], scale: LevelOfServiceScale) -> list[str]:
+    """The number of images per level; empty if no density is known."""
+    if all(report.density_per_m2 is None for report in reports):
+        return []
+    columns = [
+        Column(title="level", kind="text"),
+        *(Column(title=title) for title in ("persons/m²", "images", "peaks")),
+    ]
+    return [
+        "<h2>Levels of service</h2>",
+        f"<p>Scale {html.escape(scale.name)}: {html.escape(scale.source)}. The number of images with this level of the "
+        "mean density, and of the peak.</p>",
+        f'<div class="levels">{values_table_html(columns, level_rows(reports, scale))}</div>',
+    ]
+
+
+def _images_html(reports: Sequence[ImageReport], scale: LevelOfServiceScale) -> list[str]:
+    remarks = Remarks(map(image_remarks, reports))
+    rows = (image_row(report, scale, remarks.cell(image_remarks(report))) for report in reports)
+    return [
+        "<h2>Images</h2>",
+        "<p>Persons/m² on occupied ground; the peak is the 95th percentile of people's local densities. "
+        "The last columns have the fraction of the people whose local density is above a level's boundary.</p>",
+        f'<p class="hint">{HINT}</p>',
+        values_table_html(image_columns(scale), rows),
+        remarks.html(),
+    ]
 
 
 def _figures_html(figures: Sequence[tuple[str, bytes]]) -> list[str]:
@@ -163,12 +201,23 @@ def _figures_html(figures: Sequence[tuple[str, bytes]]) -> list[str]:
 def _zones_html(reports: Sequence[ZoneReport]) -> list[str]:
     if not reports:
         return []
-    text = "The density of a zone is the number of people with their feet in it over its visible area."
-    return ["<h2>Zones</h2>", f"<p>{text}</p>", values_table_html(ZONE_COLUMNS, map(zone_row, reports[:MAX_ROWS]))]
+    remarks = Remarks(map(zone_remarks, reports))
+    rows = (zone_row(report, remarks.cell(zone_remarks(report))) for report in reports)
+    return [
+        "<h2>Zones</h2>",
+        "<p>The density of a zone is the number of people with their feet in it over its visible area.</p>",
+        f'<p class="hint">{HINT}</p>',
+        values_table_html(ZONE_COLUMNS, rows),
+        remarks.html(),
+    ]
 
 
 def _list_html(title: str, texts: Sequence[str]) -> list[str]:
-    return [f"<h2>{title}</h2>", f"<ul>{''.join(f'<li>{html.escape(text)}</li>' for text in texts)}</ul>"]
+    return [f"<h2>{title}</h2>", f"<ul>{_items_html(texts)}</ul>"]
+
+
+def _items_html(texts: Sequence[str]) -> str:
+    return "".join(f"<li>{html.escape(text)}</li>" for text in texts)
 
 
 def _camera_rows(report: DensityReport) -> list[tuple[str, str]]:
@@ -179,12 +228,19 @@ def _camera_rows(report: DensityReport) -> list[tuple[str, str]]:
     cameras = [item.camera for item in report.reports if item.camera is not None]
     if not cameras:
         return []
-    heights, pitches = ([getattr(camera, name) for camera in cameras] for name in ("height_m", "pitch_deg"))
+    heights = _range_text(f"{camera.height_m:.1f}" for camera in sorted(cameras, key=lambda item: item.height_m))
+    pitches = _range_text(f"{camera.pitch_deg:.0f}°" for camera in sorted(cameras, key=lambda item: item.pitch_deg))
     return [
         ("cameras, one per image", str(len(cameras))),
-        ("camera height", f"{min(heights):.1f} to {max(heights):.1f} m"),
-        ("camera pitch", f"{min(pitches):.0f}° to {max(pitches):.0f}° below the horizontal"),
+        ("camera height", f"{heights} m"),
+        ("camera pitch", f"{pitches} below the horizontal"),
     ]
+
+
+def _range_text(increasing: Iterable[str]) -> str:
+    """First and last of increasing values, or one value if these are equal."""
+    first, *_, last = [*increasing] * 2
+    return first if first == last else f"{first} to {last}"
 
 
 def _describe_camera(camera: CameraReport) -> str:

@@ -104,5 +104,5 @@ def _table_row(plot: ScenePlot, estimator: DensityEstimator) -> list[str]:
     if estimate.value is None or estimate.class_index is None:
         density = [NO_VALUE, f"unknown: {estimate.reason}"]
     else:
-        density = [format_value(estimate.value), estimator.classes[estimate.class_index]]
+        density = [format_value(estimate.value, estimate.unit), estimator.classes[estimate.class_index]]
     return [plot.image, str(plot.person_count), *density, str(plot.path)]

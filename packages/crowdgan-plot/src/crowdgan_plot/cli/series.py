@@ -16,9 +16,10 @@ from crowdgan_plot.cli.options import PATH, figure_options
 @click.option("--zone", "zones", multiple=True, metavar="NAME", help="Zone to plot (repeatable).  [default: all]")
 @figure_options("series.png")
 def command(table: Path, zones: Sequence[str], out: Path, title: str | None, show: bool, overwrite: bool) -> None:
-    """Plot density over time, from a table of `crowdgan density series` (.csv or .json).
+    """Plot density over time, from a table of `crowdgan density series`.
 
-    One panel per zone: density with its 95 % interval over the levels of service. Gaps are frames with unknown density.
+    The table is a .csv, .json, .xlsx or .parquet file. One panel per zone: density with its 95 % interval over the
+    levels of service. Gaps are frames with unknown density.
 
     \b
     Examples:

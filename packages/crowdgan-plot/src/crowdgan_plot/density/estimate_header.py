@@ -10,6 +10,7 @@ from matplotlib.text import Annotation
 
 from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.layers import TextLayer
+from crowdgan_core.utils.formatting import GROUND_UNIT, format_density
 from crowdgan_plot.density.explained_image import ExplainedImage
 from crowdgan_plot.density.layer_drawing import FILL_ALPHA
 from crowdgan_plot.style import MUTED_COLOUR, text_colour_on, truncate_text, wrap_text
@@ -58,14 +59,16 @@ def estimate_header(explained: ExplainedImage) -> EstimateHeader:
         return EstimateHeader(caption=caption, headline="density unknown", class_text=None, details=details)
     return EstimateHeader(
         caption=caption,
-        headline=f"{format_value(estimate.value)} {estimate.unit}",
+        headline=f"{format_value(estimate.value, estimate.unit)} {estimate.unit}",
         class_text=_class_text(explained.class_noun, explained.classes[estimate.class_index]),
         details=" · ".join([*_interval_texts(estimate), *facts]),
     )
 
 
-def format_value(value: float) -> str:
-    """A number with three significant digits, from 1000 on without decimals."""
+def format_value(value: float, unit: str | None = None) -> str:
+    """A number with three significant digits, from 1000 on without decimals; persons/m² with two decimals."""
+    if unit == GROUND_UNIT:
+        return format_density(value)
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
@@ -124,4 +127,4 @@ def _interval_texts(estimate: DensityEstimate) -> list[str]:
     if estimate.interval is None:
         return []
     low, high = estimate.interval
-    return [f"95 % interval {format_value(low)} to {format_value(high)}"]
+    return [f"95 % interval {format_value(low, estimate.unit)} to {format_value(high, estimate.unit)}"]

@@ -26,8 +26,9 @@ OUTLINE_COLOURS = (LINE_COLOURS[1], LINE_COLOURS[3], LINE_COLOURS[5])
 OUTLINE_COLOURS_WITH_CLASSES = (LINE_COLOURS[0], LINE_COLOURS[2], LINE_COLOURS[5])
 """As before, in figures with classes; they differ from all colours of the classes."""
 
-RING_SIZE_PT2 = 130
-"""Area of the rings around points with texts in square points."""
+RING_DIAMETER_PT, RING_WIDTHS_PT = 20.0, (3.0, 1.3)
+"""Diameter of the rings around points with texts, wide enough to show the values there, and the widths of their white
+border and their black line, in points."""
 
 Handles = dict[str, Any]
 """Legend handles of matplotlib by label."""
@@ -107,12 +108,14 @@ def _draw_points(axes: Axes, layer: PointLayer, scale: ColourScale | None, handl
 
 
 def _draw_rings(axes: Axes, layer: PointLayer, handles: Handles) -> None:
-    """Draws black rings with a white border, visible on every colour."""
+    """Draws thin black rings with a white border, visible on every colour, around what is at the points."""
     x, y = layer.points.T
-    for colour, width in (("white", 5.0), ("black", 2.2)):
-        axes.scatter(x, y, s=RING_SIZE_PT2, facecolors="none", edgecolors=colour, linewidths=width, zorder=4)
+    for colour, width in zip(("white", "black"), RING_WIDTHS_PT, strict=True):
+        axes.scatter(x, y, s=RING_DIAMETER_PT**2, facecolors="none", edgecolors=colour, linewidths=width, zorder=4)
     ring: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "color": "black", "linestyle": "none"}
-    handles[layer.label] = Line2D([], [], markersize=10, markeredgewidth=2.2, label=legend_label(layer.label), **ring)
+    handles[layer.label] = Line2D(
+        [], [], markersize=12, markeredgewidth=RING_WIDTHS_PT[1], label=legend_label(layer.label), **ring
+    )
 
 
 def _draw_lines(axes: Axes, layer: LineLayer, handles: Handles, colours: Sequence[str]) -> None:

@@ -10,17 +10,18 @@ from matplotlib.text import Text
 
 from crowdgan_core.density.layers import Layer, PointLayer
 from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_plot.density.layer_drawing import RING_DIAMETER_PT
 
 TEXT_PT, PADDING = 16, 0.25
 """Size of the texts in points, and the padding of their boxes in text sizes."""
 
-RING_RADIUS_PT, POINT_RADIUS_PT = 9.0, 3.0
+RING_RADIUS_PT, POINT_RADIUS_PT = RING_DIAMETER_PT / 2 + 1.5, 3.0
 """Radii around points with and without texts that no text should cover, in points."""
 
 LINE_SQUARES = 5
 """Squares along the line from a point to its text that no further text should cover."""
 
-DISTANCES_PT = (18.0, 34.0, 52.0, 74.0)
+DISTANCES_PT = (20.0, 34.0, 52.0, 74.0)
 """Distances from the point to the nearest side of its text that are tried, in points."""
 
 DISTANCE_COST_PT = 2.0
@@ -71,7 +72,13 @@ def _write_text(
         va="center",
         zorder=6,
         bbox={"boxstyle": f"round,pad={PADDING}", "facecolor": "white", "edgecolor": "black", "linewidth": 1.2},
-        arrowprops={"arrowstyle": "-", "color": "black", "linewidth": 1.4, "shrinkA": 0, "shrinkB": 6.5},
+        arrowprops={
+            "arrowstyle": "-",
+            "color": "black",
+            "linewidth": 1.4,
+            "shrinkA": 0,
+            "shrinkB": RING_DIAMETER_PT / 2,
+        },
     )
     annotation.set_in_layout(False)
     pt = _pixels_per_point(axes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from crowdgan_core.errors import ConfigError
+from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_core.utils.formatting import HOUR_S, MINUTE_S
+from crowdgan_plot.density.level_bands import draw_levels
 from crowdgan_plot.density.series_table import Levels, ZoneSeries, read_series
-from crowdgan_plot.style import (
-    LINE_COLOURS,
-    MUTED_COLOUR,
-    class_colours,
-    plot_style,
-    prepare_figure,
-    truncate_text,
-)
+from crowdgan_plot.style import FIGURE_SIZE_IN, LINE_COLOURS, MUTED_COLOUR, plot_style, prepare_figure, truncate_text
 
-WIDTH_IN, PANEL_HEIGHT_IN, SINGLE_HEIGHT_IN = 10.0, 2.7, 4.6
-"""Width of the figure, and height of one of several panels and of a single one, in inches."""
+PANEL_HEIGHT_IN, LEGEND_HEIGHT_IN = 2.7, 0.6
+"""Height of one of several panels and of the legend in inches; a single panel fills a 16:9 slide."""
 
 MAX_PANELS = 12
 """Maximum number of zones in a figure."""
@@ -34,17 +28,17 @@ MAX_PANELS = 12
 LINE_COLOUR, WARNING_COLOUR = "#222222", LINE_COLOURS[0]
 """Colours that differ in lightness from the colours of all levels."""
 
-LEVEL_ALPHA = 0.45
-"""Opacity of the colours of the levels, which are those of density maps."""
+MARK_HEIGHT = 0.955
+"""Height of the marks of cut intervals as a fraction of that of the axis."""
 
-MIN_LABELLED_BAND_IN = 0.2
-"""Minimum height of a band with a name in inches."""
+BAR_PT = 5.0
+"""Width of the bar of a single interval in points."""
 
 HEADROOM = 1.12
 """Height of the axis in maximum densities."""
 
-MAX_INTERVAL_HEIGHT = 1.6
-"""Maximum height of the axis in maximum densities; wider intervals are cut."""
+MAX_INTERVAL_HEIGHT = 3.0
+"""Maximum height of the axis in maximum densities; higher intervals are cut, and marked."""
 
 MIN_AXIS_HEIGHT = 0.1
 """Height of the axis in persons/m² of a zone without people."""
@@ -63,11 +57,12 @@ def plot_series(
 ) -> Figure:
     """A figure of density over time, one panel per zone.
 
-    The line is the smoothed density if the table has one; the shaded area is the 95 % interval of each frame. Frames
-    with unknown density are gaps with a cross below. Bands in the background are the levels of the table's scale.
+    The line is the smoothed density if the table has one; the shaded area is the 95 % interval of each frame. Intervals
+    above three times the maximum density are cut and marked. Frames with unknown density are gaps with a cross below.
+    Bands in the background are the levels of the table's scale.
 
     Args:
-        table: path of a table of `crowdgan density series` (.csv or .json), or its rows.
+        table: path of a table of `crowdgan density series` (.csv, .json, .xlsx or .parquet), or its rows.
         zones: names of the zones to draw; empty for all.
         title: title of the figure; None for none.
         figure: figure to draw into, which is cleared and resized; None for a new one.
@@ -78,8 +73,9 @@ def plot_series(
     """
     series, levels = read_series(table)
     drawn = _select(series, zones)
-    height = SINGLE_HEIGHT_IN if len(drawn) == 1 else PANEL_HEIGHT_IN * len(drawn) + 0.6
-    figure = prepare_figure(figure, (WIDTH_IN, height))
+    width, height = FIGURE_SIZE_IN
+    height = max(height, PANEL_HEIGHT_IN * len(drawn) + LEGEND_HEIGHT_IN)
+    figure = prepare_figure(figure, (width, height))
     panels = np.atleast_1d(figure.subplots(len(drawn), 1, sharex=True, sharey=True))
     top = max(map(_axis_height, drawn))
     unit_s, unit = _time_unit(max(item.times_s[-1] for item in drawn))
@@ -88,7 +84,7 @@ def plot_series(
         axes.set_title(truncate_text(item.zone, NAME_CHARACTERS), loc="left")
     figure.supylabel("density (persons/m²)", fontsize=mpl.rcParams["axes.labelsize"])
     panels[-1].set_xlabel(f"time ({unit})")
-    _add_legend(figure, panels.tolist())
+    _add_legend(figure, panels.tolist(), levels)
     if title:
         figure.suptitle(title)
     return figure
@@ -121,9 +117,8 @@ def _draw_zone(axes: Axes, series: ZoneSeries, levels: Levels | None, unit_s: fl
     axes.set_xlim(times[0] - step / 2, times[-1] + step / 2)
     axes.grid(visible=False)
     if levels is not None:
-        _draw_levels(axes, levels, top)
-    band: dict[str, Any] = {"color": LINE_COLOUR, "alpha": 0.22, "linewidth": 0}
-    axes.fill_between(times, intervals[:, 0], intervals[:, 1], label="95 % interval", **band)
+        draw_levels(axes, levels, top)
+    _draw_intervals(axes, times, intervals, top)
     line = densities if series.smoothed_per_m2 is None else np.array(series.smoothed_per_m2)
     if series.smoothed_per_m2 is None:
         axes.plot(times, line, color=LINE_COLOUR, marker="o", markersize=_marker_size(len(times)), label="density")
@@ -138,7 +133,28 @@ def _draw_zone(axes: Axes, series: ZoneSeries, levels: Levels | None, unit_s: fl
         axes.plot(times[unknown], np.full(unknown.sum(), 0.03), label="unknown", **marks, **below)
     if series.warning_s is not None:
         axes.axvline(series.warning_s / unit_s, color=WARNING_COLOUR, linestyle="--", label="camera may have moved")
-    axes.yaxis.set_major_locator(MaxNLocator(4))
+    if len(times) == 1:
+        axes.set_xticks(times)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+
+
+def _draw_intervals(axes: Axes, times: FloatArray, intervals: FloatArray, top: float) -> None:
+    """Draws intervals as an area, and those between frames with unknown density as bars; marks those above `top`."""
+    low, high = intervals.T
+    band: dict[str, Any] = {"color": LINE_COLOUR, "alpha": 0.22}
+    axes.fill_between(times, low, high, label="95 % interval", linewidth=0, **band)
+    known = np.pad(np.isfinite(low), 1)
+    alone = known[1:-1] & ~known[:-2] & ~known[2:]
+    axes.vlines(times[alone], low[alone], high[alone], linewidth=BAR_PT, **band)
+    cut = high > top
+    if cut.any():
+        marks: dict[str, Any] = {"linestyle": "", "marker": "^", "markersize": 6, "color": LINE_COLOUR}
+        axes.plot(times[cut], np.full(cut.sum(), MARK_HEIGHT * top), label="interval ends above the axis", **marks)
+        highest = int(np.nanargmax(high))
+        is_right = times[highest] > times.mean()
+        place: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 11}
+        place |= {"xytext": (-7, 0), "ha": "right"} if is_right else {"xytext": (7, 0), "ha": "left"}
+        axes.annotate(f"up to {high[highest]:.2g}", (float(times[highest]), MARK_HEIGHT * top), **place)
 
 
 def _axis_height(series: ZoneSeries) -> float:
@@ -146,7 +162,7 @@ def _axis_height(series: ZoneSeries) -> float:
     densities, intervals = np.array(series.densities_per_m2), np.array(series.intervals_per_m2).reshape(-1, 2)
     highest = float(np.nanmax(densities)) if np.isfinite(densities).any() else 0.0
     widest = float(np.nanmax(intervals[:, 1])) if np.isfinite(intervals).any() else 0.0
-    height = max(HEADROOM * highest, min(1.03 * widest, MAX_INTERVAL_HEIGHT * highest))
+    height = max(HEADROOM * highest, min(HEADROOM * widest, MAX_INTERVAL_HEIGHT * highest))
     return height or MIN_AXIS_HEIGHT
 
 
@@ -155,28 +171,13 @@ def _marker_size(count: int) -> float:
     return 4.0 if count <= 60 else 2.0
 
 
-def _draw_levels(axes: Axes, levels: Levels, top: float) -> None:
-    """Draws the levels as background bands with their names at the right."""
-    figure = axes.get_figure(root=True)
-    panel_in = 0.8 * float(figure.get_figheight()) / len(figure.axes) if figure is not None else 0.0
-    edges = [0.0, *levels.bounds.values, np.inf]
-    colours = class_colours(len(levels.classes))
-    for (low, high), name, colour in zip(itertools.pairwise(edges), levels.classes, colours, strict=True):
-        if low >= top:
-            break
-        axes.axhspan(low, min(high, top), color=colour, alpha=LEVEL_ALPHA, linewidth=0, zorder=0)
-        if low > 0:
-            axes.axhline(low, color="white", linewidth=1.2, zorder=0.5)
-        if (min(high, top) - low) / top * panel_in >= MIN_LABELLED_BAND_IN:
-            place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "left", "va": "center"}
-            axes.text(1.01, (low + min(high, top)) / 2, truncate_text(name, 14), fontsize=11, **place)
-
-
-def _add_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """Adds one legend of all panels below them."""
+def _add_legend(figure: Figure, panels: Sequence[Axes], levels: Levels | None) -> None:
+    """Adds one legend of all panels below them, with the name of the scale of the levels."""
     handles: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     layout: dict[str, Any] = {"loc": "outside lower center", "ncols": 5, "handlelength": 1.4, "columnspacing": 1.2}
+    if levels is not None and levels.bounds.scale is not None:
+        layout |= {"title": f"levels of service: {levels.bounds.scale}", "title_fontsize": 11}
     figure.legend(list(handles.values()), list(handles), fontsize=11, **layout)

@@ -51,7 +51,7 @@ def read_series(rows: str | Path | Sequence[Mapping[str, Any]]) -> tuple[list[Zo
     """The zones of a table, and the levels of its scale; None if its estimator is not installed.
 
     Args:
-        rows: path of a CSV or JSON table, or its rows.
+        rows: path of a CSV, JSON, Excel or Parquet table, or its rows.
 
     Raises:
         DatasetError: the file cannot be read or is not a density series; the message names it.
