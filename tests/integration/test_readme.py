@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from torch.distributed.run import get_args_parser
 
 from crowdgan_core.cli.app import build_tree
 from crowdgan_core.cli.common.lazy_command import load_command
@@ -107,3 +108,15 @@ def test_the_setup_commands_differ_only_in_the_task() -> None:
     commands = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert [command.rpartition(" ")[2] for command in commands] == ["demo", "tests"]
     assert len({command.rpartition(" ")[0] for command in commands}) == 1
+
+
+def test_the_torchrun_commands_of_the_page_on_clusters_are_valid() -> None:
+    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / "docs" / "cluster.md").read_text(), re.MULTILINE | re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").replace("$SLURM_JOB_NUM_NODES", "2").splitlines()
+    commands = [shlex.split(line.partition("torchrun ")[2]) for line in lines if "torchrun " in line]
+    assert len(commands) == 2
+    for words in commands:
+        torchrun = get_args_parser().parse_args(words)
+        assert (torchrun.nnodes, torchrun.module, torchrun.training_script) == ("2", True, "crowdgan_core")
+        result = CliRunner().invoke(build_tree(installed_plugins()), [*torchrun.training_script_args, "--help"])
+        assert result.exit_code == 0, result.output

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file as read_tensors
 
 from crowdgan_stylegan3.training.checkpoints.training_state import Checkpoint, read_checkpoint
-from crowdgan_stylegan3.training.runtime.distributed import torchrun_command
+from crowdgan_stylegan3.training.runtime.torchrun import torchrun_command
 from tests.support.forked_commands import Command, run_command, start_command
 from tests.support.training import write_dataset
 
@@ -83,7 +83,7 @@ def read_stats_lines(outdir: Path) -> list[dict[str, Any]]:
 def test_a_killed_run_resumes_bit_for_bit_and_its_model_generates_images(dataset: Path, tmp_path: Path) -> None:
     options = ["--data", dataset, *SMALL_RUN, "--kimg", 16 * STEP_KIMG, "--snap", 4]
     train("--outdir", tmp_path / "uninterrupted", *options)
-    process = start_training("--outdir", tmp_path / "killed", *options)
+    process = start_training("--outdir", tmp_path / "killed", *options, "--workers", 1)
     wait_for(process, tmp_path / "killed", "checkpoint.safetensors")
     process.kill()
     process.communicate()

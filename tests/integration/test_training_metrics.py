@@ -12,7 +12,7 @@ import pytest
 
 from crowdgan_core.io.metric_records import read_metric_records
 from crowdgan_core.io.run_folder import RunFolder, runs_in
-from crowdgan_stylegan3.training.runtime.distributed import torchrun_command
+from crowdgan_stylegan3.training.runtime.torchrun import torchrun_command
 from tests.support.forked_commands import run_command
 from tests.support.training import write_dataset
 

@@ -18,7 +18,7 @@ from crowdgan_core.utils.cache import CACHE_ENV_VAR
 from crowdgan_core.utils.openmp import WAIT_VARIABLES, set_openmp_defaults
 from crowdgan_stylegan3.ops.dispatch import OPS_ENV_VAR, ops_preference
 from crowdgan_stylegan3.ops.native.build import build_library, plan_build
-from crowdgan_stylegan3.training.runtime.distributed import WORLD_SIZE_ENV_VAR, torchrun_world_size
+from crowdgan_stylegan3.training.runtime.torchrun import WORLD_SIZE_ENV_VAR, torchrun_world_size
 
 CASES_PER_VARIABLE = 60
 

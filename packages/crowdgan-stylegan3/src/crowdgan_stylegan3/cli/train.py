@@ -19,7 +19,6 @@ import click
 from crowdgan_core.cli.common.dataclass_options import add_options, given_options
 from crowdgan_core.cli.common.model_options import DEVICES
 from crowdgan_core.cli.common.output import printable
-from crowdgan_core.errors import CrowdganError
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.plugins.discovery import installed_plugins
@@ -27,6 +26,7 @@ from crowdgan_stylegan3.backend_name import BACKEND_NAME
 from crowdgan_stylegan3.training.config.options import TrainOptions
 
 if TYPE_CHECKING:
+    from crowdgan_stylegan3.training.api import RunChoice
     from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
 
 SIGNAL_EXIT_CODE = 128
@@ -86,14 +86,21 @@ def command(
     from crowdgan_stylegan3.training.data.dataset import open_training_data
     from crowdgan_stylegan3.training.reporting.snapshot_metrics import SnapshotMetrics
     from crowdgan_stylegan3.training.run import config_for
-    from crowdgan_stylegan3.training.runtime.distributed import check_gpus, torchrun_world_size
+    from crowdgan_stylegan3.training.runtime.distributed import SharedError, check_gpus
+    from crowdgan_stylegan3.training.runtime.torchrun import torchrun_world_size
 
-    run, options = _run_and_options(ctx, resume, values)
-    if run is None and outdir is None:
-        raise click.UsageError(REQUIRED, ctx)
-    if run is not None and (new or outdir is not None or desc is not None):
-        raise click.UsageError("--resume RUN resumes the run in its folder; remove --outdir, --desc and --new", ctx)
-    if torchrun_world_size() is None:
+    def choose() -> RunChoice:
+        options, run = _options_and_run(ctx, resume, values)
+        if run is None and outdir is None:
+            raise click.UsageError(REQUIRED, ctx)
+        if run is not None and (new or outdir is not None or desc is not None):
+            raise click.UsageError("--resume RUN resumes the run in its folder; remove --outdir, --desc and --new", ctx)
+        return options, run
+
+    is_single = torchrun_world_size() is None
+    if is_single or dry_run:
+        options, run = choose()
+    if is_single:
         check_gpus(options.gpus, device)
         with open_training_data(options.data, conditional=options.conditional) as data:
             config = config_for(options, data, run)  # errors before any process is started
@@ -102,25 +109,26 @@ def command(
     if dry_run:
         _print_dry_run(options, run, device)
         return
-    if torchrun_world_size() is None and options.gpus > 1:
+    if is_single and options.gpus > 1:
         ctx.exit(_run_processes(options.gpus))
-    _, signal_number = run_training(
-        options,
-        outdir=outdir,
-        resumed=run,
-        description=desc,
-        new=new,
-        device=device,
-        reporting=_echo_main_rank,
-    )
+    try:
+        _, signal_number = run_training(
+            choose,
+            data=values["data"],
+            outdir=outdir,
+            description=desc,
+            new=new,
+            device=device,
+            reporting=_echo_main_rank,
+        )
+    except SharedError:  # the main rank prints it
+        sys.exit(1)
     if signal_number:
         ctx.exit(SIGNAL_EXIT_CODE + signal_number)
 
 
-def _run_and_options(
-    ctx: click.Context, resume: Path | None, values: dict[str, Any]
-) -> tuple[RunFolder | None, TrainOptions]:
-    """The run to resume, if any, and the options, changed by the command line.
+def _options_and_run(ctx: click.Context, resume: Path | None, values: dict[str, Any]) -> RunChoice:
+    """The options, changed by the command line, and the run to resume, if any.
 
     The options of a resumed run are the stored ones; those of the networks are from the model in `resume`, if any.
 
@@ -131,7 +139,7 @@ def _run_and_options(
     from crowdgan_stylegan3.training.checkpoints.transfer import network_options, read_generator_config
     from crowdgan_stylegan3.training.reporting.snapshot_metrics import absolute_weights
     from crowdgan_stylegan3.training.run import options_of
-    from crowdgan_stylegan3.training.runtime.distributed import torchrun_world_size
+    from crowdgan_stylegan3.training.runtime.torchrun import torchrun_world_size
 
     if resume is not None:
         resume = find_model(resume, installed_plugins(), expected="run folder or model", accepts_folder=True)
@@ -145,14 +153,14 @@ def _run_and_options(
         values["gpus"] = given["gpus"] = world_size
     if resume is not None and resume.is_dir():
         run = RunFolder(resume)
-        return run, options_of(run, given)
+        return options_of(run, given), run
     if values["data"] is None:
         raise click.UsageError(REQUIRED, ctx)
     if resume is None:
-        return None, TrainOptions(**values)
+        return TrainOptions(**values), None
     config = read_generator_config(resume)
     inherited = {} if config is None else network_options(config)
-    return None, TrainOptions(**{**values, **inherited, **given}, source=resume.resolve())
+    return TrainOptions(**{**values, **inherited, **given}, source=resume.resolve()), None
 
 
 def _print_dry_run(options: TrainOptions, run: RunFolder | None, device: str) -> None:
@@ -176,7 +184,7 @@ def _print_dry_run(options: TrainOptions, run: RunFolder | None, device: str) ->
 
 def _run_processes(count: int) -> int:
     """Runs the same command once per GPU with torchrun; returns the exit code, after a signal that of one process."""
-    from crowdgan_stylegan3.training.runtime.distributed import torchrun_command
+    from crowdgan_stylegan3.training.runtime.torchrun import torchrun_command
 
     received: list[int] = []
     command = torchrun_command(count, sys.argv[1:])
@@ -195,12 +203,9 @@ def _run_processes(count: int) -> int:
 
 @contextmanager
 def _echo_main_rank(context: DistributedContext) -> Iterator[None]:
-    """Context in which the main rank prints log messages on stderr; other ranks exit silently on the same errors."""
+    """Context in which the main rank prints log messages on stderr."""
     if not context.is_main:
-        try:
-            yield
-        except CrowdganError:
-            sys.exit(1)
+        yield
         return
     from crowdgan_stylegan3.training.run import logger
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -78,15 +78,21 @@ class Loop:
             stop: further signals, which end the computation of metrics.
         """
         tick = self._clock.end()
-        self._check_finite(tick)
-        if self.snapshots is not None and self._recorder is not None:
-            is_snapshot = is_last or (tick.number > 0 and tick.number % self.schedule.snapshot_ticks == 0)
-            values = self.snapshots.write(lambda: stopped or stop.signal != 0) if is_snapshot else {}
-            self._recorder.write(tick, values)
-            if is_snapshot:
-                self._save()
-        self.trainer.context.barrier()
+        self.trainer.context.run_on_main(
+            lambda: self._write(tick, is_last=is_last, is_stopping=lambda: stopped or stop.signal != 0)
+        )
         self._clock.begin()
+
+    def _write(self, tick: Tick, *, is_last: bool, is_stopping: Callable[[], bool]) -> None:
+        """Writes the outputs of a tick, on the main rank."""
+        self._check_finite(tick)
+        if self.snapshots is None or self._recorder is None:
+            return
+        is_snapshot = is_last or (tick.number > 0 and tick.number % self.schedule.snapshot_ticks == 0)
+        values = self.snapshots.write(is_stopping) if is_snapshot else {}
+        self._recorder.write(tick, values)
+        if is_snapshot:
+            self._save()
 
     def _save(self) -> None:
         """Writes a checkpoint, on the main rank."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import torch.distributed as dist
 
 from crowdgan_core.errors import CheckpointError, ConfigError
 from crowdgan_core.io.run_folder import RunFolder, runs_in
@@ -39,10 +37,21 @@ from crowdgan_stylegan3.training.run_writer import (
 )
 from crowdgan_stylegan3.training.runtime.cudnn import cudnn_flags
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext
+from crowdgan_stylegan3.training.runtime.torchrun import torchrun_world_size
 from crowdgan_stylegan3.training.trainer import Networks, Trainer
 
 logger = logging.getLogger("crowdgan_stylegan3.training")
 """Messages of a run, also written to its `log.txt`."""
+
+RESTART_LOCK_TIMEOUT_S = 120.0
+"""Time to wait for the lock of a run folder with torchrun, whose processes may restart on another machine.
+
+An NFS server releases the lock of a lost machine after its lease time, 90 s by default on Linux.
+"""
+
+
+class FinishedRunError(ConfigError):
+    """A run that has already been trained to the requested length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +87,12 @@ class TrainingRun:
             new: start a new run even if one could be resumed.
 
         Raises:
-            ConfigError: the run has finished.
+            FinishedRunError: the run has finished.
             DatasetError: the folder cannot be created.
         """
-        for folder in runs_in(outdir):
-            stored = _stored_config(folder)
-            if new or stored is None:
-                continue
-            if stored == keep_automatic_values(config, stored, options):
-                return cls.resume(folder, options, stored, micro_batch=micro_batch)
+        folder = None if new else find_run(outdir, config, options)
+        if folder is not None:
+            return cls.resume(folder, options, _stored_config(folder) or config, micro_batch=micro_batch)
         folder = create_run_folder(outdir, config, description)
         return cls.resume(folder, options, config, micro_batch=micro_batch)
 
@@ -99,14 +105,14 @@ class TrainingRun:
         A resumed run keeps its micro-batch size if the options allow it, since augmentations are drawn per micro-batch.
 
         Raises:
-            ConfigError: the run has finished.
+            FinishedRunError: the run has finished.
         """
         schedule = options.schedule(batch_gpu=micro_batch)
         checkpoint = folder.checkpoint_path if folder.checkpoint_path.exists() else None
         if checkpoint is not None:
             nimg = read_checkpoint(checkpoint).nimg
             if nimg >= schedule.total_img:
-                raise ConfigError(
+                raise FinishedRunError(
                     f"{folder.path}: this run finished at {nimg / 1000:g} kimg; "
                     "use a higher --kimg to continue, or --new to start another run"
                 )
@@ -128,24 +134,11 @@ class TrainingRun:
             ConfigError: another process trains in the folder.
             TrainingError: a loss is not finite, with `--nan stop`.
         """
-        with _lock_and_log(self.folder, context), cudnn_flags(benchmark=self.schedule.benchmark):
+        with ExitStack() as stack, cudnn_flags(benchmark=self.schedule.benchmark):
             metrics = metrics or SnapshotMetrics()
-            if context.is_main:
-                write_options(
-                    self.folder,
-                    options=self.options.to_json(),
-                    training=self.config.to_json(),
-                    schedule=asdict(self.schedule),
-                )
-                self._log_start(data, context)
-                logger.info(metrics.description)
-            checkpoint = None if self.checkpoint is None else read_checkpoint(self.checkpoint)
+            checkpoint = context.run_on_main(lambda: self._open(stack, data, context, metrics))
             trainer = self._create_trainer(data, context, checkpoint)
-            snapshots = None
-            if context.is_main:
-                snapshots = SnapshotWriter(self.folder, trainer, data.reader, data.labels, metrics)
-                self._prepare_outputs(snapshots, checkpoint)
-            context.barrier()
+            snapshots = context.run_together(lambda: self._open_outputs(data, trainer, metrics, checkpoint))
             images = ImageDataset(data.path, len(data.reader))
             sampler = ImageSampler(
                 labels=trainer.label_sampler,
@@ -164,12 +157,33 @@ class TrainingRun:
             self._log_end(trainer, signal_number)
             return signal_number
 
+    def _open(
+        self, stack: ExitStack, data: TrainingData, context: DistributedContext, metrics: SnapshotMetrics
+    ) -> Checkpoint | None:
+        """Locks the run folder, and logs the run; returns its checkpoint, if any. Called on the main rank.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged.
+            ConfigError: another process trains in the folder.
+        """
+        stack.enter_context(_lock_and_log(self.folder))
+        write_options(
+            self.folder,
+            options=self.options.to_json(),
+            training=self.config.to_json(),
+            schedule=asdict(self.schedule),
+        )
+        self._log_start(data, context)
+        logger.info(metrics.description)
+        return None if self.checkpoint is None else read_checkpoint(self.checkpoint)
+
     def _create_trainer(
         self, data: TrainingData, context: DistributedContext, checkpoint: Checkpoint | None
     ) -> Trainer:
         networks = Networks.random(self.config)
         if checkpoint is None and self.config.source is not None:
-            _initialise_from(Path(self.config.source), networks)
+            source = Path(self.config.source)
+            context.run_on_main(lambda: _initialise_from(source, networks))  # the trainer sends the weights to all
         trainer = Trainer(
             self.config,
             networks,
@@ -181,14 +195,23 @@ class TrainingRun:
             restore_trainer(trainer, checkpoint)
         return trainer
 
-    def _prepare_outputs(self, snapshots: SnapshotWriter, checkpoint: Checkpoint | None) -> None:
-        """Removes statistics after the checkpoint; for a new run, writes the initial sample grids."""
+    def _open_outputs(
+        self, data: TrainingData, trainer: Trainer, metrics: SnapshotMetrics, checkpoint: Checkpoint | None
+    ) -> SnapshotWriter | None:
+        """The writer of snapshots, on the main rank; None on other ranks.
+
+        Removes statistics after the checkpoint; for a new run, writes the initial sample grids.
+        """
+        if not trainer.context.is_main:
+            return None
+        snapshots = SnapshotWriter(self.folder, trainer, data.reader, data.labels, metrics)
         if checkpoint is None:
             self._truncate_outputs(-1)
             snapshots.write_initial()
-            return
-        self._truncate_outputs(checkpoint.nimg)
-        logger.info(f"resuming from {checkpoint.path.name} at {checkpoint.nimg / 1000:g} kimg")
+        else:
+            self._truncate_outputs(checkpoint.nimg)
+            logger.info(f"resuming from {checkpoint.path.name} at {checkpoint.nimg / 1000:g} kimg")
+        return snapshots
 
     def _truncate_outputs(self, nimg: int) -> None:
         """Removes statistics and metrics after `nimg` images."""
@@ -284,21 +307,48 @@ def options_of(run: RunFolder, changed: Mapping[str, Any]) -> TrainOptions:
     return TrainOptions.from_json(read_options(run)["options"], changed)
 
 
-def run_on_main(context: DistributedContext, create: Callable[[], TrainingRun]) -> TrainingRun:
-    """The run that the main rank creates, on all ranks; an error of the main rank is raised on all."""
-    if context.world_size == 1:
-        return create()
-    box: list[Any] = [None]
-    if context.is_main:
-        try:
-            box = [create()]
-        except Exception as error:  # otherwise the other ranks would wait for it forever
-            box = [error]
-    dist.broadcast_object_list(box, 0, group=context.cpu_group)
-    if isinstance(box[0], Exception):
-        raise box[0]
-    run: TrainingRun = box[0]
-    return run
+def find_run(outdir: Path, config: TrainingConfig, options: TrainOptions) -> RunFolder | None:
+    """The newest run in a folder with a config, apart from values that no option names; None if there is none.
+
+    Args:
+        outdir: parent of run folders.
+        config: config from the options and the dataset.
+        options: options of the run.
+    """
+    for folder in runs_in(outdir):
+        stored = _stored_config(folder)
+        if stored is not None and stored == keep_automatic_values(config, stored, options):
+            return folder
+    return None
+
+
+def check_newest(run: RunFolder | None, context: DistributedContext) -> None:
+    """Checks that no rank has a later checkpoint of a run than the main rank, from which training continues.
+
+    Without a shared file system, ranks may have different files.
+
+    Args:
+        run: the run folder that this rank has, if any.
+        context: the ranks.
+
+    Raises:
+        CheckpointError: a rank has a later checkpoint; or one is damaged.
+    """
+
+    def read_nimg() -> int:
+        return 0 if run is None or not run.checkpoint_path.exists() else read_checkpoint(run.checkpoint_path).nimg
+
+    nimg = context.run_together(read_nimg)
+    main_nimg = context.all_gather(nimg)[0]
+
+    def check() -> None:
+        if run is not None and nimg > main_nimg:
+            raise CheckpointError(
+                f"{run.checkpoint_path} has {nimg / 1000:g} kimg; rank 0 has {main_nimg / 1000:g} kimg of this run; "
+                "use an --outdir that all machines share, or copy the run folder to the machine of rank 0"
+            )
+
+    context.run_together(check)
 
 
 def _stored_micro_batch(run: RunFolder) -> int:
@@ -329,17 +379,14 @@ def _initialise_from(source: Path, networks: Networks) -> None:
 
 
 @contextmanager
-def _lock_and_log(folder: RunFolder, context: DistributedContext) -> Iterator[None]:
-    """Context in which the main rank holds the lock of the folder and writes messages to `log.txt`.
+def _lock_and_log(folder: RunFolder) -> Iterator[None]:
+    """Context in which this process holds the lock of the folder and writes messages to `log.txt`.
 
     Raises:
         ConfigError: another process trains in the folder.
     """
-    if not context.is_main:
-        yield
-        return
     level = logger.level
-    with run_lock(folder):
+    with run_lock(folder, timeout_s=0 if torchrun_world_size() is None else RESTART_LOCK_TIMEOUT_S):
         handler = logging.FileHandler(folder.log_path, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger.addHandler(handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,8 @@ from crowdgan_core.io.atomic import wrap_os_errors, write_bytes
 from crowdgan_core.io.locks import lock_file
 from crowdgan_core.io.run_folder import KIMG_KEY, RunFolder, runs_in
 from crowdgan_stylegan3.training.config.training_config import TrainingConfig
+
+logger = logging.getLogger(__name__)
 
 MAX_DESCRIPTION_LENGTH = 100
 """Maximum number of characters of the description in the name of a run folder."""
@@ -57,15 +60,24 @@ def create_run_folder(outdir: Path, config: TrainingConfig, description: str | N
 
 
 @contextmanager
-def run_lock(run: RunFolder) -> Iterator[None]:
+def run_lock(run: RunFolder, *, timeout_s: float = 0) -> Iterator[None]:
     """Context in which no other process trains in the folder.
+
+    Args:
+        run: the run folder.
+        timeout_s: time in seconds to wait for the other process to end.
 
     Raises:
         ConfigError: another process trains in it.
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(lock_file(run.lock_path, timeout_s=0))
+            try:
+                stack.enter_context(lock_file(run.lock_path, timeout_s=0))
+            except Timeout:
+                if timeout_s:
+                    logger.info(f"waiting at most {timeout_s:g} s for the process that trains in {run.path} to end")
+                stack.enter_context(lock_file(run.lock_path, timeout_s=timeout_s))
         except Timeout:
             raise ConfigError(f"{run.path}: another process trains in this folder; stop it first") from None
         yield

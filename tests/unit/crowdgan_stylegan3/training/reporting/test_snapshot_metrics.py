@@ -75,7 +75,7 @@ def train(outdir: Path, data: Path, metrics: str | None, *, steps: int = 4, **ch
     """Trains a run with a snapshot after each step but the first."""
     values = {"tick_kimg": STEP_KIMG, "snapshot_ticks": 1, "total_kimg": steps * STEP_KIMG, **changes}
     options = small_options(data=data, metrics=metrics, **values)
-    folder, signal_number = run_training(options, outdir=outdir, device="cpu")
+    folder, signal_number = run_training(lambda: (options, None), outdir=outdir, device="cpu")
     assert signal_number == 0
     return folder
 
@@ -224,7 +224,7 @@ def test_a_signal_ends_the_computation_of_metrics(
     options = small_options(
         data=dataset, metrics="kid_grid-colours", num_images=1000, tick_kimg=STEP_KIMG, snapshot_ticks=1
     )
-    run, signal_number = run_training(options, outdir=tmp_path, device="cpu")
+    run, signal_number = run_training(lambda: (options, None), outdir=tmp_path, device="cpu")
     assert signal_number == signal.SIGTERM
     assert "kid_grid-colours was not computed: the run is being stopped" in run.log_path.read_text()
     assert CountedColours.num_images < 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from pathlib import Path
 
@@ -150,6 +151,17 @@ def test_a_run_folder_is_locked_by_one_process(tmp_path: Path) -> None:
         pass
     with run_lock(RunFolder(tmp_path)):
         pass
+
+
+def test_a_process_waits_for_the_lock_of_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.INFO),
+        run_lock(RunFolder(tmp_path)),
+        pytest.raises(ConfigError, match="another process trains in this folder"),
+        run_lock(RunFolder(tmp_path), timeout_s=0.1),
+    ):
+        pass
+    assert f"waiting at most 0.1 s for the process that trains in {tmp_path} to end" in caplog.text
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", "{}"])

@@ -153,18 +153,22 @@ def _open_checkpoint(path: Path) -> Iterator[Any]:
 
 
 def restore_trainer(trainer: Trainer, checkpoint: Checkpoint) -> None:
-    """Restores the state of a trainer from a checkpoint of the same run.
+    """Restores the state of a trainer from a checkpoint of the same run, which only the main rank reads.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or its networks are different.
     """
+
+    def tensors(prefix: str) -> dict[str, Tensor]:
+        return trainer.context.tensors_of_main(lambda: checkpoint.tensors(prefix))
+
     progress = checkpoint.progress
     try:
         for name, attribute in NETWORK_ATTRIBUTES.items():
-            _load_state(getattr(trainer, attribute), checkpoint.weights(name))
+            _load_state(getattr(trainer, attribute), tensors(f"{name}/"))
         for name, network, optimizer in _optimizers(trainer):
-            _load_adam_state(optimizer, network, checkpoint.tensors(f"{name}/"))
-        trainer.path_length_mean = checkpoint.tensors(PATH_LENGTH_KEY)[""].to(trainer.context.device)
+            _load_adam_state(optimizer, network, tensors(f"{name}/"))
+        trainer.path_length_mean = tensors(PATH_LENGTH_KEY)[""].to(trainer.context.device)
         trainer.nimg, trainer.step_count = int(progress["nimg"]), int(progress["steps"])
         trainer.ada.restore(progress["augment"], trainer.context.device)
     except (CheckpointError, KeyError, TypeError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -51,6 +52,16 @@ class TrainingData:
     """Side of the images in pixels."""
     labels: TrainingLabels
     """Labels of all images."""
+
+    def fingerprint(self) -> dict[str, object]:
+        """Values that are equal for copies of the dataset: number and size of the images, hash of names and labels."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.labels.vectors).tobytes())
+        digest.update("\n".join(record.name for record in self.reader.metadata.images).encode())
+        return {
+            "the number of images in --data": len(self.reader),
+            "the side of the images in px": self.resolution,
+            "the SHA-256 of names and labels in --data": digest.hexdigest(),
+        }
 
     def __repr__(self) -> str:
         """One line, without the labels."""

@@ -100,18 +100,27 @@ def choose_micro_batch(config: TrainingConfig, candidates: Sequence[int], contex
     """
     if len(candidates) == 1:
         return candidates[0]
+    return context.all_reduce_min(context.run_together(lambda: _largest_feasible(config, candidates, context.device)))
+
+
+def _largest_feasible(config: TrainingConfig, candidates: Sequence[int], device: torch.device) -> int:
+    """The largest micro-batch size that fits in the free memory of this rank.
+
+    Raises:
+        ConfigError: not even the smallest candidate fits.
+    """
     image_bytes = activation_bytes(config)
-    available_bytes = USABLE_MEMORY_FRACTION * free_bytes(context.device) - state_bytes(config)
+    available_bytes = USABLE_MEMORY_FRACTION * free_bytes(device) - state_bytes(config)
     feasible = [size for size in candidates if size * image_bytes <= available_bytes]
     if not feasible:
         smallest = candidates[-1]
         needed_bytes = smallest * image_bytes + state_bytes(config)
         raise ConfigError(
             f"a micro-batch of {smallest} images needs about {needed_bytes / GIB_BYTES:.1f} GiB of memory and "
-            f"{free_bytes(context.device) / GIB_BYTES:.1f} GiB are free; reduce --cbase or --cmax, "
+            f"{free_bytes(device) / GIB_BYTES:.1f} GiB are free; reduce --cbase or --cmax, "
             f"or set --batch-gpu {smallest} to try it anyway"
         )
-    return context.all_reduce_min(feasible[0])
+    return feasible[0]
 
 
 def estimate_resources(
