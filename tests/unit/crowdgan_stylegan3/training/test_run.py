@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from crowdgan_core.api import load_generator
+from crowdgan_core.api import build_dataset, load_generator, open_source
 from crowdgan_core.errors import CheckpointError, ConfigError, TrainingError
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_core.models.card import read_card
@@ -141,6 +141,16 @@ def test_a_resumed_run_equals_an_uninterrupted_run(tmp_path: Path, labels: str |
     assert [[line[name] for name in columns] for line in read_stats(single_run)] == [
         [line[name] for name in columns] for line in read_stats(second)
     ]
+
+
+def test_training_from_shards_equals_training_from_a_zip(dataset: Path, tmp_path: Path) -> None:
+    shards = tmp_path / "crowds.shards"
+    build_dataset(open_source(dataset), shards, transform="none", workers=1)
+    options = {"mirror": True, "total_kimg": 8 * STEP_KIMG, "workers": 2}
+    runs = [train_run(tmp_path / data.suffix, data, **options) for data in (dataset, shards)]
+    first, second = (read_checkpoint(training.folder.checkpoint_path).tensors("") for training in runs)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
 def test_the_same_options_resume_a_run_until_it_has_finished(dataset: Path, tmp_path: Path) -> None:
