@@ -174,7 +174,7 @@ def test_groups_and_squares_are_zones(crowds: Path) -> None:
     output = run("calibrate", "--source", crowds, "--zones", "grid:10").stdout
     assert "squares without people are not shown; --out writes all" in output
     assert " x 0 to 10 m, y 0 to 10 m " in output
-    with pytest.raises(CrowdganError, match="write the side of the squares in metres, for example grid:5"):
+    with pytest.raises(CrowdganError, match="not a number; zones are groups, grid:METRES such as grid:5, or the path"):
         run("calibrate", "--source", crowds, "--zones", "grid:large")
 
 
@@ -253,8 +253,11 @@ def test_the_summary_of_a_series_has_the_times_above_boundaries_and_fits_in_100_
 
 
 def test_the_time_between_frames_is_required_once(video: Path) -> None:
-    for options in ((), ("--fps", "1", "--interval-s", "1")):
-        with pytest.raises(CrowdganError, match="write either --fps or --interval-s"):
+    for options, message in {
+        (): "is required: add --fps or --interval-s",
+        ("--fps", "1", "--interval-s", "1"): "--fps and --interval-s both give the time between two frames; remove",
+    }.items():
+        with pytest.raises(CrowdganError, match=message):
             run("density", "series", "--source", video, *options)
 
 

@@ -30,7 +30,9 @@ def missing_boxes_reason(scene: Scene, boxes: Boxes) -> str | None:
         return None
     if len(boxes):
         return "fewer than half of the people have a full-body box"
-    return "no person has a full-body box (only heads are annotated)"
+    if np.isfinite(scene.person_head_boxes).all(axis=1).any():
+        return "no person has a full-body box (only heads are annotated)"
+    return "no person has a valid full-body box (width and height above 0; swapped corners are not valid)"
 
 
 def box_centres(boxes_xywh: Boxes) -> Points:

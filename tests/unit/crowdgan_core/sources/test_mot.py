@@ -9,7 +9,7 @@ import pytest
 
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.plugins.discovery import installed_plugins
-from crowdgan_core.sources.annotation_files.collected import CollectedReader
+from crowdgan_core.sources.annotation_files.collected import MOSTLY_UNUSED_CLASSES, CollectedReader
 from crowdgan_core.sources.detection import find_source
 from crowdgan_core.sources.mot import MotSource
 from tests.support.sources import image_bytes, write_files, write_zip
@@ -98,7 +98,7 @@ def test_class_names_of_an_annotation_tool_replace_those_of_the_benchmark(tmp_pa
     entries = sequence("1,1,1,1,8,24,1,1,1\n1,2,1,1,8,24,1,2,1\n") | {"gt/labels.txt": b"dog\nperson\n"}
     source = open_mot(write_files(tmp_path, entries))
     assert [item.people.person_count for item in source] == [1, 0, 0]
-    assert problems(source) == {"classes that are not people, not used": ["dog: 1"]}
+    assert problems(source) == {MOSTLY_UNUSED_CLASSES: ["dog: 1"]}
 
 
 def test_detections_are_read_without_ground_truth(tmp_path: Path) -> None:

@@ -133,6 +133,14 @@ def test_flags_and_classes_select_people_and_ignore_regions(tmp_path: Path) -> N
     )
 
 
+def test_mostly_unused_classes_ask_for_a_check(tmp_path: Path) -> None:
+    rows = ["person", "visitor", "visitor", "head", "head"]
+    text = "image,x,y,w,h,class\n" + "".join(f"a,1,2,3,9,{row}\n" for row in rows) + "b,,,,,\n"
+    [problem] = open_table(write_table(tmp_path, text)).problems
+    assert problem.reason.endswith("though half or more of the rows (is a class of people among them?)")
+    assert (problem.names, problem.is_error) == (["visitor: 2", "head: 2"], False)
+
+
 def test_heads_are_people_unless_the_table_has_full_boxes(tmp_path: Path) -> None:
     source = open_table(write_table(tmp_path / "heads", "image,x,y,class\na,1,2,head\nb,1,2,Head\n"))
     assert [item.people.person_count for item in source] == [1, 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,6 +184,38 @@ def test_a_homography_replaces_calibration(tmp_path: Path) -> None:
         bad.write_text(text)
         with pytest.raises(ConfigError, match=bad.name):
             GroundPlaneEstimator(homography=bad).estimate(crowd_scene(crowd_positions(100)))
+
+
+def test_a_homography_of_images_of_another_shape_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match="image_size is 1920 x 1080 px, and an image has 640 x 480 px; they must have"
+    ):
+        estimate_with_homography(tmp_path, homography_matrix(), (1920, 1080))
+    assert estimate_with_homography(tmp_path, homography_matrix(), (639, 480)).value == pytest.approx(1.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '{"H": 1, "image_size": [1, 1]}',
+            "image_to_ground_m is missing; found 'H', 'image_size', allowed are image_to",
+        ),
+        ("{}", "image_to_ground_m is missing; found no keys, allowed are image_to_ground_m, 3 x 3 from"),
+        ("[]", "the content must be an object; allowed are"),
+    ],
+)
+def test_a_homography_file_without_matrix_names_the_keys(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "h.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        read_homography(path, (480, 640))
+
+
+def test_swapped_corners_are_not_heads() -> None:
+    scene = crowd_scene(crowd_positions(10))
+    reason = GroundPlaneEstimator().estimate(replace(scene, full_boxes=scene.full_boxes * [1, 1, -1, 1])).reason
+    assert reason == "no person has a valid full-body box (width and height above 0; swapped corners are not valid)"
 
 
 def test_the_density_of_three_people_is_unknown() -> None:

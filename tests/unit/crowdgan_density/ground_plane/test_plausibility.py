@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +17,12 @@ from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.testing import EXAMPLE_CAMERA
 from crowdgan_density.ground_plane.calibration import calibrate_camera, focal_length_log_evidence
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.homography import Homography
+from crowdgan_density.ground_plane.people_heights import people_heights_m
 from crowdgan_density.ground_plane.plausibility import camera_height_warning, deviating_views
 from crowdgan_density.ground_plane.report import camera_warnings, report_rows, report_scene
 from crowdgan_density.ground_plane.view import MeasuredView
+from crowdgan_density.zones.zone_placement import pixel_matrix
 from tests.support.crowds import crowd_positions, crowd_scene
 
 OTHER_CAMERA = replace(EXAMPLE_CAMERA, height_m=EXAMPLE_CAMERA.height_m * 1.15)
@@ -87,5 +92,56 @@ def test_a_shared_camera_of_two_cameras_is_found() -> None:
     assert any("images are of several cameras" in warning for warning in warnings)
 
 
-def test_homographies_have_no_camera_to_check(tmp_path: Path) -> None:
-    assert camera_warnings(GroundPlaneEstimator(homography=tmp_path / "any.json"), list(crowd_scenes(1))) == []
+def with_homography(folder: Path, scale: float = 1.0) -> GroundPlaneEstimator:
+    """An estimator with the homography of the example camera, whose metres are multiplied by a scale."""
+    height, width = EXAMPLE_CAMERA.size
+    matrix = np.diag([scale, scale, 1.0]) @ np.linalg.inv(pixel_matrix(EXAMPLE_CAMERA, (0, 0, width, height)))
+    path = folder / f"{scale}.json"
+    path.write_text(json.dumps({"image_to_ground_m": matrix.tolist()}))
+    return GroundPlaneEstimator(homography=path)
+
+
+@pytest.mark.parametrize(("scale", "height"), [(1.3, "2.19"), (0.8, "1.35")])
+def test_a_homography_in_another_unit_is_found(scale: float, height: str, tmp_path: Path) -> None:
+    scenes = list(crowd_scenes(3))
+    assert camera_warnings(with_homography(tmp_path), scenes) == []
+    assert report_scene(with_homography(tmp_path), scenes[0]).warnings == ()
+    [warning] = camera_warnings(with_homography(tmp_path, scale), scenes)
+    assert f"people would be {height} m tall by the homography (median of 300 boxes)" in warning
+    report = report_scene(with_homography(tmp_path, scale), scenes[0])
+    assert report.density_per_m2 is not None
+    assert "m tall by the homography (median of 100 boxes)" in report.warnings[0]
+
+
+def test_heights_by_a_homography_are_those_of_its_camera(tmp_path: Path) -> None:
+    [scene] = crowd_scenes(1, replace(EXAMPLE_CAMERA, pitch_rad=math.radians(50), height_m=20.0))
+    view = MeasuredView.from_scene(scene)
+    camera = replace(EXAMPLE_CAMERA, pitch_rad=math.radians(50), height_m=20.0)
+    homography = Homography(
+        matrix=tuple(map(tuple, np.linalg.inv(pixel_matrix(camera, (0, 0, *camera.size[::-1]))).tolist()))
+    )
+    assert people_heights_m(view, homography) == pytest.approx(people_heights_m(view, camera))
+
+
+def halve_boxes(scene: Scene) -> Scene:
+    """The scene with boxes of the lower half of each body."""
+    boxes = scene.full_boxes * [1, 1, 1, 0.5]
+    boxes[:, 1] += boxes[:, 3]
+    return replace(scene, full_boxes=boxes)
+
+
+def test_boxes_of_half_the_body_are_found(tmp_path: Path) -> None:
+    scenes = [halve_boxes(scene) for scene in crowd_scenes(2)]
+    [warning] = camera_warnings(GroundPlaneEstimator(), scenes)
+    assert "boxes are 0.72 times as wide as high (median of 200)" in warning
+    assert report_scene(GroundPlaneEstimator(), scenes[0]).warnings[0].startswith("boxes are 0.72 times")
+    assert len(camera_warnings(with_homography(tmp_path), scenes)) == 2
+
+
+@pytest.mark.parametrize("options", [{"cameras": (5.0, 20.0, 560.0)}, {"perspective": (200.0, 20.0, 400.0, 90.0)}])
+def test_people_who_contradict_a_given_camera_are_the_reason(options: dict[str, tuple[float, ...]]) -> None:
+    scene = replace(next(crowd_scenes(1)), full_boxes=next(crowd_scenes(1)).full_boxes * [1, 1, 1, 0.7])
+    reason = GroundPlaneEstimator(**options).estimate(scene).reason or ""  # type: ignore[arg-type]
+    assert re.match(
+        r"the given camera does not fit the image: people would be [0-9.]+ m tall \(median of [0-9]+ boxes\);", reason
+    )

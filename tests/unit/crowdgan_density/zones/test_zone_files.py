@@ -56,6 +56,7 @@ DAMAGED = {
     "the geometry is a MultiPolygon; make a feature with a name of each polygon": [multi_polygon()],
     "the polygon has 1 holes": [feature(geometry={"type": "Polygon", "coordinates": [SQUARE, SQUARE]})],
     "the polygon is not closed": [feature(ring=SQUARE[:-1])],
+    "the polygon is not closed; append its first position [0, 0] as": [feature(ring=[[0, 0], [9, 0], [9, 9]])],
     "the polygon has 2 corners; it must have 3 or more": [feature(ring=[[0, 0], [9, 9], [0, 0]])],
     "the polygon has no area": [feature(ring=[[0, 0], [50, 50], [90, 90], [0, 0]])],
     "the edges between corners 1–2 and 3–4 intersect": [feature(ring=[[0, 0], [9, 9], [9, 0], [0, 9], [0, 0]])],

@@ -164,6 +164,12 @@ def test_a_zone_that_is_visible_in_no_image_is_an_error(
         report_zones(estimator, [crowd_scene(crowd_positions(100))], (zone,))
 
 
+def test_a_zone_in_metres_of_a_plan_needs_a_homography() -> None:
+    zone = Zone(name="gate", corners=np.array([[950.0, 400], [960, 400], [955, 410]]), unit="metres")
+    with pytest.raises(ConfigError, match="without a homography, metres count from .* --set homography=FILE"):
+        report_zones(GroundPlaneEstimator(), [crowd_scene(crowd_positions(100))], (zone,))
+
+
 def test_a_zone_of_which_little_is_visible_is_unknown(estimator: GroundPlaneEstimator) -> None:
     corners = np.array([[-100, -100], [100, -100], [100, 11], [-100, 11]], float)
     zone = Zone(name="gate", corners=corners, unit="metres")
@@ -254,10 +260,12 @@ def test_texts_select_zones(tmp_path: Path) -> None:
     assert parse_zones("groups") == "groups"
     assert parse_zones("grid:2.5") == Grid(side_m=2.5)
     for text, reason in {
-        "grid:": "write the side of the squares in metres, for example grid:5",
+        "grid:": "the side of the squares is not a number; zones are groups, grid:METRES such as grid:5, or the path",
+        "grid": "grid: no such file; zones are groups, grid:METRES such as grid:5, or the path of a GeoJSON file",
+        "group": "group: no such file; zones are groups, grid:METRES",
         "grid:0": "the side of the squares must be 0.5 to 1000 m",
         "grid:nan": "the side of the squares must be 0.5 to 1000 m",
-        str(tmp_path / "none.geojson"): "cannot be read",
+        str(tmp_path / "none.geojson"): "no such file; zones are",
     }.items():
         with pytest.raises(ConfigError, match=reason):
             parse_zones(text)

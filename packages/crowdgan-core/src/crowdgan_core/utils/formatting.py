@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Sequence
 
 NO_VALUE = "–"
@@ -9,6 +11,9 @@ NO_VALUE = "–"
 
 GROUND_UNIT = "persons/m²"
 """Unit of densities on the ground."""
+
+NUMBER = re.compile(r"(?<![\w.-])[0-9]+(?:\.[0-9]+)?(?![\w.-]*\w)")
+"""A number without sign that is a word."""
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
@@ -28,6 +33,34 @@ def count_and_list(title: str, names: Sequence[str], limit: int = 3) -> str:
 def format_density(density_per_m2: float) -> str:
     """A density in persons/m² with two decimals, as in tables, pages and figures."""
     return f"{density_per_m2:.2f}"
+
+
+def format_plain(value: float, digits: int = 3) -> str:
+    """A number with significant digits and without exponent: `1.69`, `1810`, `0.00012`."""
+    magnitude = 0 if value == 0 else math.floor(math.log10(abs(value)))
+    decimals = digits - 1 - magnitude
+    return f"{round(value, decimals):.{max(decimals, 0)}f}"
+
+
+def merge_numbers(texts: Iterable[str]) -> dict[str, str]:
+    """Each text with the range of every number that differs among the texts of the same words: `3 to 12 people`.
+
+    Numbers inside words, such as `frame_12`, are part of the words.
+    """
+    numbers_by_words: dict[str, list[list[str]]] = {}
+    texts = list(dict.fromkeys(texts))
+    for text in texts:
+        numbers_by_words.setdefault(NUMBER.sub("0", text), []).append(NUMBER.findall(text))
+    merged = {}
+    for text in texts:
+        columns = zip(*numbers_by_words[NUMBER.sub("0", text)], strict=True)
+        ranges = iter([_range(sorted(set(column), key=float)) for column in columns])
+        merged[text] = NUMBER.sub(lambda _, ranges=ranges: next(ranges), text)  # type: ignore[misc]
+    return merged
+
+
+def _range(numbers: Sequence[str]) -> str:
+    return numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
 def format_duration(seconds: float) -> str:

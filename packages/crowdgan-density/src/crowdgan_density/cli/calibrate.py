@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from crowdgan_core.io.atomic import check_file_overwrite
 from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
-from crowdgan_core.utils.formatting import NO_VALUE, format_density
+from crowdgan_core.utils.formatting import NO_VALUE, format_density, merge_numbers
 from crowdgan_density.cli.ground_options import settings_option, zones_option
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.report import (
@@ -135,7 +135,8 @@ def _print(
     reports: Sequence[ImageReport],
     warnings: Sequence[str],
 ) -> None:
-    notes = list(dict.fromkeys(note for report in reports for note in _notes(report)))
+    merged = merge_numbers(note for report in reports for note in _notes(report))
+    notes = list(dict.fromkeys(merged.values()))
     has_camera_columns = shared is None
     headers = ["image", "people", *(CAMERA_HEADERS if has_camera_columns else []), *DENSITY_HEADERS, *LEVEL_HEADERS]
     rows = [
@@ -144,7 +145,7 @@ def _print(
             str(report.person_count),
             *(_camera_cells(report.camera) if has_camera_columns else []),
             *_density_cells(report),
-            *_level_cells(report, notes),
+            *_level_cells(report, [notes.index(merged[note]) + 1 for note in _notes(report)]),
         ]
         for report in reports
     ]
@@ -170,19 +171,20 @@ def _print_zones(reports: Sequence[ZoneReport], *, hide_empty: bool) -> None:
         reports: reports of the zones.
         hide_empty: whether zones without people are only counted.
     """
-    reasons = list(dict.fromkeys(report.reason for report in reports if report.reason is not None))
+    merged = merge_numbers(report.reason for report in reports if report.reason is not None)
+    reasons = list(dict.fromkeys(merged.values()))
     shown = [report for report in reports if not (hide_empty and report.person_count == 0)]
-    print_table(ZONE_HEADERS, [_zone_cells(report, reasons) for report in shown], left=("image", "zone"))
+    print_table(ZONE_HEADERS, [_zone_cells(report, reasons, merged) for report in shown], left=("image", "zone"))
     if len(shown) < len(reports):
         click.echo(f"{len(reports) - len(shown)} squares without people are not shown; --out writes all")
     for number, reason in enumerate(reasons, 1):
         click.echo(printable(f"({number}) unknown: {reason}"))
 
 
-def _zone_cells(report: ZoneReport, reasons: Sequence[str]) -> list[str]:
+def _zone_cells(report: ZoneReport, reasons: Sequence[str], merged: Mapping[str, str]) -> list[str]:
     name = report.zone or NO_VALUE
     if report.reason is not None:
-        return [report.image, name, *[NO_VALUE] * 7, f"({reasons.index(report.reason) + 1})"]
+        return [report.image, name, *[NO_VALUE] * 7, f"({reasons.index(merged[report.reason]) + 1})"]
     assert report.density_per_m2 is not None
     assert report.interval_per_m2 is not None
     low, high = report.interval_per_m2
@@ -215,9 +217,9 @@ def _notes(report: ImageReport) -> list[str]:
     return reason + [f"warning: {warning}" for warning in report.warnings]
 
 
-def _level_cells(report: ImageReport, notes: Sequence[str]) -> list[str]:
+def _level_cells(report: ImageReport, note_numbers: Sequence[int]) -> list[str]:
     """Levels of the density and of the peak, and the numbers of notes."""
-    numbers = "".join(f" ({notes.index(note) + 1})" for note in _notes(report))
+    numbers = "".join(f" ({number})" for number in note_numbers)
     return [report.level or "", f"{report.peak_level or ''}{numbers}".strip()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,9 +22,10 @@ from crowdgan_core.io.atomic import check_file_overwrite
 from crowdgan_core.io.table_files import check_table_path, write_table
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
-from crowdgan_core.utils.formatting import NO_VALUE, format_density, format_duration
+from crowdgan_core.utils.formatting import NO_VALUE, format_density, format_duration, merge_numbers
 from crowdgan_density.cli.ground_options import settings_option
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
+from crowdgan_density.ground_plane.report import camera_warnings
 from crowdgan_density.series.exceedance import SeriesSummary, summarise_series
 from crowdgan_density.series.time_series import (
     SeriesPoint,
@@ -116,7 +118,8 @@ def command(
     print_skipped(result.skipped)
     if result.skipped and not frame_numbers:
         click.echo("warning: later times are too early by the skipped frames; use --frame-numbers", err=True)
-    for warning in dict.fromkeys(point.warning for point in points if point.warning is not None):
+    moves = [point.warning for point in points if point.warning is not None]
+    for warning in dict.fromkeys([*camera_warnings(fitted, scenes), *moves]):
         click.echo(printable(f"warning: {warning}"), err=True)
     if out is not None:
         rows = series_rows(points, fitted)
@@ -130,9 +133,13 @@ def _frame_interval_s(fps: float | None, interval_s: float | None) -> float:
     Raises:
         ConfigError: neither or both options are given.
     """
-    if (fps is None) == (interval_s is None):
-        raise ConfigError("the time between two frames is required: write either --fps or --interval-s")
-    return interval_s if interval_s is not None else 1 / (fps or 1.0)
+    if fps is not None and interval_s is not None:
+        raise ConfigError("--fps and --interval-s both give the time between two frames; remove one of them")
+    if interval_s is not None:
+        return interval_s
+    if fps is None:
+        raise ConfigError("the time between two frames is required: add --fps or --interval-s")
+    return 1 / fps
 
 
 def _to_json(
@@ -163,10 +170,8 @@ def _print(estimator: GroundPlaneEstimator, points: Sequence[SeriesPoint], summa
     click.echo(printable(describe_bounds(bounds, estimator.classes, estimator.unit)))
     if len(reached) < len(bounds.values) and any(summary.known_s for summary in summaries):
         click.echo(f"never above {bounds.values[len(reached)]:.3g} {estimator.unit}")
-    reasons: dict[str, int] = {}
-    for point in points:
-        if point.reason is not None:
-            reasons[point.reason] = reasons.get(point.reason, 0) + 1
+    merged = merge_numbers(point.reason for point in points if point.reason is not None)
+    reasons = Counter(merged[point.reason] for point in points if point.reason is not None)
     for reason, count in reasons.items():
         click.echo(printable(f"unknown for {count} of {len(points)} rows: {reason}"))
 

@@ -121,12 +121,12 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
             return self._locate_heads(scene, view)
         if reason := missing_boxes_reason(scene, valid_full_boxes(scene)):
             return reason
-        projections = self._known_projections(view) or calibrate_cameras(view, self.known_focal_length_px(view))
+        projections = self.known_projections(view) or calibrate_cameras(view, self.known_focal_length_px(view))
         return projections if isinstance(projections, str) else (view, projections)
 
     def _locate_heads(self, scene: Scene, view: MeasuredView) -> tuple[MeasuredView, Sequence[GroundProjection]] | str:
         """As `locate`, for a scene in which only heads are annotated: people are standing and of mean height."""
-        projections = self._known_projections(view)
+        projections = self.known_projections(view)
         if not projections:
             return CAMERA_NEEDED
         boxes = boxes_of_heads(scene, projections[0], self.known_focal_length_px(view))
@@ -134,7 +134,7 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
             return boxes
         return MeasuredView.from_boxes(scene, boxes, heights_measured=False), projections
 
-    def _known_projections(self, view: MeasuredView) -> Sequence[GroundProjection]:
+    def known_projections(self, view: MeasuredView) -> Sequence[GroundProjection]:
         """The given projections, the most probable one first; empty if the camera must be calibrated."""
         if self.homography is not None:
             return [read_homography(self.homography, view.size)]

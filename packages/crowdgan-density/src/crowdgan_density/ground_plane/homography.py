@@ -13,12 +13,20 @@ import numpy as np
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.utils.arrays import BoolArray, FloatArray, Points
+from crowdgan_core.utils.formatting import join_limited
 
 MAX_FILE_BYTES = 2**20
 """Maximum number of bytes read from a file; it contains eleven numbers."""
 
+MATRIX_KEY = "image_to_ground_m"
+"""Key of the matrix in a file."""
+
 MIN_DETERMINANT = 1e-12
 """Determinant of the matrix, scaled to a largest element of 1, below which it counts as singular."""
+
+MAX_SHAPE_DIFFERENCE = 0.01
+"""Maximum difference of the logarithms of two ratios of width to height that count as equal: sizes are rounded, and
+videos of 1080 rows have up to 1088."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +50,13 @@ class Homography:
         left, right = (self.ground_from_pixels(pixels + np.array([shift, 0.0])) for shift in (-0.5, 0.5))
         return np.asarray(np.linalg.norm(right - left, axis=1))
 
-    def at_height(self, height_m: float, size: tuple[int, int], focal_length_px: float | None) -> Homography | None:
-        """The homography of a plane at a height above the ground in metres; None if the camera is not determined.
+    def projection_matrix(self, size: tuple[int, int], focal_length_px: float | None) -> FloatArray | None:
+        """3 x 4 matrix from (x, y, z, 1) in metres, z up, to multiples of (u, v, 1) in pixels; None if not determined.
 
         Source: the camera of a homography is that of Zhang, "A flexible new technique for camera calibration", PAMI
         2000, for square pixels and the principal point at the image centre.
 
         Args:
-            height_m: height of the plane above the ground in metres.
             size: `(height, width)` of the image in pixels.
             focal_length_px: focal length in pixels; None: that of the homography.
         """
@@ -64,9 +71,39 @@ class Homography:
         up = np.cross(rays[:, 0], rays[:, 1])
         if up @ rays[:, 2] > 0:  # the camera is above the ground
             up = -up
-        rays[:, 2] += height_m * up
-        matrix = np.linalg.inv(np.linalg.inv(to_centre) @ np.diag([focal, focal, 1.0]) @ rays)
-        return Homography(matrix=tuple(tuple(row) for row in matrix.tolist()))
+        rays = np.column_stack([rays[:, :2], up, rays[:, 2]])
+        return np.asarray(np.linalg.inv(to_centre) @ np.diag([focal, focal, 1.0]) @ rays)
+
+    def at_height(self, height_m: float, size: tuple[int, int], focal_length_px: float | None) -> Homography | None:
+        """The homography of a plane at a height above the ground in metres; None if the camera is not determined.
+
+        Arguments other than the height are those of `projection_matrix`.
+        """
+        projection = self.projection_matrix(size, focal_length_px)
+        if projection is None:
+            return None
+        plane = projection[:, [0, 1, 3]]
+        plane[:, 2] += height_m * projection[:, 2]
+        return Homography(matrix=tuple(tuple(row) for row in np.linalg.inv(plane).tolist()))
+
+    def heights_m(self, feet_px: Points, top_rows_px: FloatArray, size: tuple[int, int]) -> FloatArray:
+        """Heights in metres of people on the ground whose feet and uppermost rows are seen, `[num_people]`.
+
+        If the homography does not determine the camera, it is assumed horizontal, and heights are too small by the
+        cosine of the pitch. NaN on the horizon.
+
+        Args:
+            feet_px: `[num_people, 2]` feet in pixels.
+            top_rows_px: `[num_people]` rows of the tops of heads in pixels.
+            size: `(height, width)` of the image in pixels.
+        """
+        projection = self.projection_matrix(size, None)
+        if projection is None:
+            return np.asarray((feet_px[:, 1] - top_rows_px) * self.metres_per_pixel(feet_px))
+        ground = self.ground_from_pixels(feet_px)
+        down, depth = projection[[1, 2]][:, [0, 1, 3]] @ np.column_stack([ground, np.ones(len(ground))]).T
+        slopes = top_rows_px * projection[2, 2] - projection[1, 2]
+        return np.asarray((down - top_rows_px * depth) / np.where(slopes != 0, slopes, np.nan))
 
     def pixels_from_ground(self, ground_m: Points) -> Points:
         """Pixels of ground positions, `[num_points, 2]`; NaN if a position has no projection."""
@@ -90,15 +127,45 @@ def read_homography(path: Path, size: tuple[int, int]) -> Homography:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid JSON ({error})") from error
-    matrix = _finite_array(data.get("image_to_ground_m") if isinstance(data, dict) else None, (3, 3))
+    _check_keys(path, data)
+    matrix = _finite_array(data[MATRIX_KEY], (3, 3))
     if matrix is None or abs(np.linalg.det(matrix / np.abs(matrix).max())) < MIN_DETERMINANT:
         raise ConfigError(f"{path}: image_to_ground_m must be an invertible 3 x 3 matrix from pixels to metres")
     if "image_size" in data:
         sides = _finite_array(data["image_size"], (2,))
         if sides is None or min(sides) <= 0:
             raise ConfigError(f"{path}: image_size must be [width, height] in pixels")
+        _check_shape(path, (float(sides[0]), float(sides[1])), size)
         matrix = matrix @ np.diag([sides[0] / size[1], sides[1] / size[0], 1.0])
     return Homography(matrix=tuple(tuple(row) for row in matrix.tolist()))
+
+
+def _check_keys(path: Path, data: Any) -> None:
+    """Checks that the content of a file is an object with a homography.
+
+    Raises:
+        ConfigError: it is not; the message names the keys.
+    """
+    keys = f"allowed are {MATRIX_KEY}, 3 x 3 from pixels to metres, and image_size, [width, height] in pixels"
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: the content must be an object; {keys}")
+    if MATRIX_KEY not in data:
+        found = join_limited(map(repr, data), 5) or "no keys"
+        raise ConfigError(f"{path}: {MATRIX_KEY} is missing; found {found}, {keys}")
+
+
+def _check_shape(path: Path, sides: tuple[float, float], size: tuple[int, int]) -> None:
+    """Checks that images of a homography with the size `sides`, (width, height), are images of `size` (height, width).
+
+    Raises:
+        ConfigError: their ratios of width to height differ.
+    """
+    width, height = sides
+    if abs(math.log(width / height * size[0] / size[1])) > MAX_SHAPE_DIFFERENCE:
+        raise ConfigError(
+            f"{path}: image_size is {width:g} x {height:g} px, and an image has {size[1]} x {size[0]} px; they must "
+            "have the same ratio of width to height"
+        )
 
 
 def _focal_length(columns: FloatArray) -> float | None:

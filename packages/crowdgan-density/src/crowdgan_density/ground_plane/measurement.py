@@ -26,17 +26,12 @@ from crowdgan_density.ground_plane.calibration import (
 from crowdgan_density.ground_plane.groups import MIN_GROUP_PEOPLE, GroupDensities, find_groups, group_densities
 from crowdgan_density.ground_plane.homography import Homography
 from crowdgan_density.ground_plane.occlusion import occluded_fraction
+from crowdgan_density.ground_plane.people_heights import MIN_INLIER_FRACTION, MIN_PEOPLE, projection_problem
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView, visible_ground
 from crowdgan_density.ground_plane.voronoi_cells import CUTOFF_M, PEAK_QUANTILE, local_densities_per_m2
 
-MIN_PEOPLE = 5
-"""Minimum number of people with boxes for the calibration of a camera."""
-
 NUM_CAMERAS = 12
 """Number of equally probable cameras that represent the posterior."""
-
-MIN_INLIER_FRACTION = 0.6
-"""Minimum fraction of the boxes that must be consistent with one camera over flat ground."""
 
 MAX_CAMERA_RATIO = 8.0
 """Ratio of upper to lower 95 % bound over cameras and groupings, without sampling variation, above which the density
@@ -61,16 +56,6 @@ INTERVAL_SDS = 1.96
 
 INTERVAL_QUANTILES = (0.025, 0.975)
 """Quantiles at the bounds of the 95 % interval."""
-
-HOMOGRAPHY_HEIGHTS_M = (0.55, 3.0)
-"""Plausible median heights of people by a homography in metres, ours: from a camera pitched by 70 degrees, which shows
-people at a third of their height, to adults in loose boxes. 300 synthetic scenes with pitches of 4 to 28 degrees have
-1.43 to 1.83, the frames of PETS2009 1.71 to 1.85; with feet instead of metres they would have 0.5, or 5."""
-
-MAX_HOMOGRAPHY_SPREAD = 0.15
-"""Maximum median relative deviation of people's heights by a homography from their median, ours. 300 synthetic scenes
-have at most 0.09, and with 20 % outlier boxes one of them has more than 0.15; with a homography of the vertically
-mirrored image 97 % have more."""
 
 NO_FLAT_GROUND = (
     "too few boxes are consistent with flat ground and an upright camera (stairs, stands, seated people, posters)"
@@ -144,7 +129,7 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         projections: equally probable projections, the best one first.
     """
     best = projections[0]
-    if isinstance(best, Homography) and (problem := homography_problem(view, best)):
+    if problem := projection_problem(view, best):
         return problem
     inliers = _inliers(view, best)
     by_projection = {item: _estimate_densities(view, item) for item in set(projections)}  # many are equal
@@ -167,36 +152,6 @@ def measure_ground(view: MeasuredView, projections: Sequence[GroundProjection]) 
         people_per_position=float(_people_per_inlier(view, inliers) / visible),
         residual=_residual(view, best, inliers),
     )
-
-
-def homography_problem(view: MeasuredView, homography: Homography) -> str | None:
-    """The reason why a homography does not fit the people of an image; None if it does, or without measured heights.
-
-    Heights are those of `heights_by_homography_m`.
-    """
-    if not (view.heights_measured and len(view.boxes_xywh)):
-        return None
-    heights_m = heights_by_homography_m(view, homography)
-    heights_m = heights_m[np.isfinite(heights_m)]
-    if not len(heights_m):
-        return "the homography does not fit the image: no person stands on its ground"
-    median = float(np.median(heights_m))
-    if not HOMOGRAPHY_HEIGHTS_M[0] <= median <= HOMOGRAPHY_HEIGHTS_M[1]:
-        return (
-            f"the homography does not fit the image: people would be {median:.3g} m tall; check its unit and image size"
-        )
-    spread = float(np.median(np.abs(heights_m / median - 1)))
-    if spread > MAX_HOMOGRAPHY_SPREAD:
-        return f"the homography does not fit the image: people's heights would differ by {spread:.0%} (median)"
-    return None
-
-
-def heights_by_homography_m(view: MeasuredView, homography: Homography) -> FloatArray:
-    """Approximate heights of people in metres, `[num_people]`; NaN on the horizon.
-
-    The height of the box times the length of a pixel on the ground at the feet; too small by the cosine of the pitch.
-    """
-    return view.boxes_xywh[:, 3] * homography.metres_per_pixel(view.feet_px)
 
 
 def calibrate_cameras(view: MeasuredView, focal_length_px: float | None) -> list[Camera] | str:

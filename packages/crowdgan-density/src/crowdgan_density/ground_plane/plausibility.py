@@ -1,7 +1,8 @@
 """Plausibility checks of a camera: reasons to distrust densities that have no visible fault themselves.
 
 A wrong focal length, or one shared camera for images of two cameras, leaves densities that look normal. People's boxes
-contradict them: heights that fit another focal length much better, or that are wrong in some images.
+contradict them: heights that fit another focal length much better, or that are wrong in some images or in all. A shape
+of boxes that standing people do not have reveals boxes of a part of the body.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from crowdgan_core.scenes.camera import Camera
-from crowdgan_core.utils.arrays import FloatArray
-from crowdgan_core.utils.formatting import join_limited
+from crowdgan_core.utils.arrays import Boxes, FloatArray
+from crowdgan_core.utils.formatting import format_plain, join_limited
 from crowdgan_core.utils.sampling import evenly_spaced
 from crowdgan_density.ground_plane.calibration import (
     LOG_HEIGHT_SD,
@@ -22,7 +23,7 @@ from crowdgan_density.ground_plane.calibration import (
     inlier_mask,
     log_relative_heights,
 )
-from crowdgan_density.ground_plane.measurement import MIN_INLIER_FRACTION, MIN_PEOPLE
+from crowdgan_density.ground_plane.people_heights import MIN_INLIER_FRACTION, MIN_PEOPLE
 from crowdgan_density.ground_plane.view import MeasuredView
 
 FOCAL_FACTORS = (0.25, 1 / 3, 0.5, 2 / 3, 1.5, 2.0, 3.0, 4.0)
@@ -44,6 +45,21 @@ MAX_HEIGHT_SDS = 3.5
 """Maximum median deviation of people's heights in one image from the mean height by a shared camera, in standard
 errors, ours: of 276 synthetic scenes whose people were divided into six images none has more than 2.9. Of pairs of
 scenes of two cameras, a fifth is refused for too few consistent boxes, and 90 % of the others have more than 3.5."""
+
+MEDIAN_HEIGHTS_M = (1.45, 1.95)
+"""Plausible median heights of people in metres, ours: from groups with many children to adults in loose boxes. 300
+synthetic scenes have 1.61 to 1.74 by the homography of the camera, and the frames of PETS2009 1.76 to 1.81."""
+
+MEDIAN_HEIGHT_SDS = 2.0
+"""Number of standard errors of the median from which it is significantly outside the plausible range."""
+
+NORMAL_MAD = 0.6745
+"""Median absolute deviation of a normal distribution, in standard deviations."""
+
+MEDIAN_WIDTHS = (0.18, 0.55)
+"""Plausible median widths of full boxes in heights, ours. Images of synthetic people have 0.28 to 0.49, CrowdHuman and
+MOTChallenge 0.32 to 0.38, and the frames of PETS2009 0.41 to 0.49; boxes of the upper half of the body have twice as
+much."""
 
 
 def focal_length_warning(images: Sequence[tuple[MeasuredView, float]]) -> str | None:
@@ -73,6 +89,40 @@ def camera_height_warning(camera: Camera) -> str | None:
     if low <= camera.height_m <= high:
         return None
     return f"the camera would be {camera.height_m:.3g} m high; {low:g} to {high:g} m are plausible"
+
+
+def people_heights_warning(heights_m: FloatArray, projection: str) -> str | None:
+    """Reason to doubt a given projection by which people are too tall or too short; None if there is none.
+
+    Args:
+        heights_m: `[num_people]` heights of people by the projection in metres.
+        projection: name of the projection, for example `homography`.
+    """
+    if len(heights_m) < MIN_PEOPLE:
+        return None
+    median = float(np.median(heights_m))
+    sd = float(np.median(np.abs(heights_m - median))) / NORMAL_MAD
+    margin = MEDIAN_HEIGHT_SDS * MEDIAN_SD_FACTOR * sd / math.sqrt(len(heights_m))
+    low, high = MEDIAN_HEIGHTS_M
+    if low - margin <= median <= high + margin:
+        return None
+    return (
+        f"people would be {format_plain(median)} m tall by the {projection} (median of {len(heights_m)} boxes), and "
+        f"{low:g} to {high:g} m are plausible; check its unit, its image size, and that boxes are those of full bodies"
+    )
+
+
+def box_shape_warning(boxes_xywh: Boxes) -> str | None:
+    """Reason to doubt that boxes, `[num_people, 4]`, enclose full bodies, by their width; None if there is none."""
+    if len(boxes_xywh) < MIN_PEOPLE:
+        return None
+    median = float(np.median(boxes_xywh[:, 2] / boxes_xywh[:, 3]))
+    if MEDIAN_WIDTHS[0] <= median <= MEDIAN_WIDTHS[1]:
+        return None
+    return (
+        f"boxes are {format_plain(median, 2)} times as wide as high (median of {len(boxes_xywh)}), and full bodies of "
+        "standing people 0.3 to 0.5 times; boxes of a part of the body make densities wrong"
+    )
 
 
 def deviating_views(views: Sequence[MeasuredView], camera: Camera) -> list[int]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.parallel import Workers, parallel_list
@@ -15,9 +17,12 @@ from crowdgan_core.utils.progress import Progress
 from crowdgan_density.ground_plane.calibration import height_residual, inlier_mask
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.measurement import GroundMeasurement
+from crowdgan_density.ground_plane.people_heights import people_heights_m
 from crowdgan_density.ground_plane.plausibility import (
+    box_shape_warning,
     camera_height_warning,
     focal_length_warning,
+    people_heights_warning,
     shared_camera_warning,
 )
 from crowdgan_density.ground_plane.view import MeasuredView, pool_views
@@ -158,16 +163,19 @@ def report_shared_camera(estimator: GroundPlaneEstimator, scenes: Sequence[Scene
 
 
 def camera_warnings(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -> list[str]:
-    """Reasons to distrust the cameras of all images together: their focal lengths, or a shared camera.
+    """Reasons to distrust the cameras or boxes of all images together.
 
     Args:
         estimator: fitted already.
         scenes: scenes of full images.
     """
-    if estimator.homography is not None:
-        return []
     views = [MeasuredView.from_scene(scene) for scene in scenes]
-    warnings = [_focal_length_warning(estimator, views)]
+    if not views:
+        return []
+    boxes = np.concatenate([view.boxes_xywh for view in views])
+    warnings = [box_shape_warning(boxes), _heights_warning(estimator, views)]
+    if estimator.homography is None:
+        warnings.append(_focal_length_warning(estimator, views))
     if estimator.cameras:
         camera = estimator.shared_cameras(views[0].size)[0]
         names = [scene.source_name for scene in scenes]
@@ -176,13 +184,22 @@ def camera_warnings(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) ->
 
 
 def _image_warnings(estimator: GroundPlaneEstimator, measurement: GroundMeasurement) -> tuple[str, ...]:
-    """Reasons to distrust the camera calibrated from one image; none with a shared camera or a homography."""
+    """Reasons to distrust the boxes or the camera of one image; a shared camera is checked for all images together."""
     camera = measurement.projection
-    if estimator.cameras or not isinstance(camera, Camera):
-        return ()
     views = [measurement.view] if measurement.view.heights_measured else []
-    warnings = (_focal_length_warning(estimator, views), camera_height_warning(camera))
+    warnings = [*(box_shape_warning(view.boxes_xywh) for view in views), _heights_warning(estimator, views)]
+    if isinstance(camera, Camera) and not estimator.cameras:
+        warnings += [_focal_length_warning(estimator, views), camera_height_warning(camera)]
     return tuple(warning for warning in warnings if warning is not None)
+
+
+def _heights_warning(estimator: GroundPlaneEstimator, views: Sequence[MeasuredView]) -> str | None:
+    """Reason to distrust a given projection by the heights of the people of all images; None without one."""
+    projections = [(view, projections[0]) for view in views if (projections := estimator.known_projections(view))]
+    if not projections:
+        return None
+    heights_m = np.concatenate([people_heights_m(view, projection) for view, projection in projections])
+    return people_heights_warning(heights_m, "homography" if estimator.homography is not None else "given camera")
 
 
 def _focal_length_warning(estimator: GroundPlaneEstimator, views: Sequence[MeasuredView]) -> str | None:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera
+from crowdgan_core.scenes.camera import MEAN_HEIGHT_M
 from crowdgan_core.utils.arrays import FloatArray
-from crowdgan_density.ground_plane.calibration import LOG_HEIGHT_SD, MEDIAN_SD_FACTOR, log_relative_heights
-from crowdgan_density.ground_plane.measurement import heights_by_homography_m
+from crowdgan_density.ground_plane.calibration import LOG_HEIGHT_SD, MEDIAN_SD_FACTOR
+from crowdgan_density.ground_plane.people_heights import people_heights_m
 from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView
 
 WINDOW_FRAMES = 5
@@ -94,11 +94,8 @@ def _change(medians: FloatArray, counts: FloatArray, reference: slice, position:
 
 def _log_heights(view: MeasuredView, projection: GroundProjection) -> FloatArray:
     """Log heights of a frame's people in mean standing heights, `[num_finite]`."""
-    if isinstance(projection, Camera):
-        logs = log_relative_heights(view.boxes_xywh, projection)
-    else:
-        logs = np.log(heights_by_homography_m(view, projection) / MEAN_HEIGHT_M)
-    return np.asarray(logs[np.isfinite(logs)])
+    heights_m = people_heights_m(view, projection)
+    return np.log(heights_m[heights_m > 0] / MEAN_HEIGHT_M)
 
 
 def _mean(medians: FloatArray, counts: FloatArray) -> float:

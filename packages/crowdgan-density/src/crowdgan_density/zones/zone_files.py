@@ -142,11 +142,11 @@ def _read_corners(geometry: Any, where: str) -> Points:
     for number, position in enumerate(ring, 1):
         if not _is_position(position):
             raise ConfigError(f"{where}: corner {number} is {_shorten(position)}; it must be two finite numbers [x, y]")
-    if len(ring) < 4:
-        found = len(ring) - (len(ring) > 1 and ring[0] == ring[-1])
-        raise ConfigError(f"{where}: the polygon has {found} corners; it must have 3 or more, and repeat the first one")
-    if ring[0] != ring[-1]:
-        raise ConfigError(f"{where}: the polygon is not closed; its last position must repeat the first one")
+    is_closed = len(ring) > 1 and ring[0] == ring[-1]
+    if len(ring) - is_closed < 3:
+        raise ConfigError(f"{where}: the polygon has {len(ring) - is_closed} corners; it must have 3 or more")
+    if not is_closed:
+        raise ConfigError(f"{where}: the polygon is not closed; append its first position {ring[0]} as the last one")
     if len(ring) > MAX_CORNERS:
         raise ConfigError(f"{where}: the polygon has {len(ring)} positions; it must have at most {MAX_CORNERS}")
     corners = np.array(ring[:-1], float)

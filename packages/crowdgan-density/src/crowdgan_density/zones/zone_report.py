@@ -13,13 +13,18 @@ from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.parallel import Workers, parallel_list
 from crowdgan_core.utils.progress import Progress
 from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
-from crowdgan_density.ground_plane.homography import Homography
-from crowdgan_density.ground_plane.measurement import homography_problem
+from crowdgan_density.ground_plane.people_heights import projection_problem
 from crowdgan_density.ground_plane.report import fraction_columns, interval_columns
 from crowdgan_density.level_of_service_scales import level_of_service
 from crowdgan_density.zones.zone_measurement import MeasuredGround, ZoneMeasurement
 from crowdgan_density.zones.zone_placement import place_zone
 from crowdgan_density.zones.zone_selection import ZoneSelection, measure_selection
+
+METRES_HINT = (
+    "; without a homography, metres count from the ground below the camera, x to the right and y forward; for "
+    "coordinates of a plan, add --set homography=FILE"
+)
+"""End of the message of a zone in metres that is not visible."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +128,7 @@ def measured_ground(estimator: GroundPlaneEstimator, scene: Scene) -> MeasuredGr
     if isinstance(located, str):
         return located
     view, projections = located
-    best = projections[0]
-    if isinstance(best, Homography) and (problem := homography_problem(view, best)):
+    if problem := projection_problem(view, projections[0]):
         return problem
     return MeasuredGround(view=view, projections=projections, measurement=None, reason=measurement)
 
@@ -154,7 +158,8 @@ def check_placement(estimator: GroundPlaneEstimator, scenes: Sequence[Scene], zo
                 del unplaced[name]
     for name, zone in unplaced.items():
         if name in reasons:
-            raise ConfigError(f"{zone.where}: {reasons[name]}")
+            hint = METRES_HINT if zone.unit == "metres" and estimator.homography is None else ""
+            raise ConfigError(f"{zone.where}: {reasons[name]}{hint}")
 
 
 def _report_zone(

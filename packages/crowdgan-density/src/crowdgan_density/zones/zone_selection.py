@@ -27,6 +27,9 @@ GROUPS: Literal["groups"] = "groups"
 GRID_PREFIX = "grid:"
 """Start of the text that selects a grid; the side of its squares in metres follows."""
 
+ACCEPTED = "groups, grid:METRES such as grid:5, or the path of a GeoJSON file"
+"""Accepted texts, for messages."""
+
 GRID_SIDE_RANGE_M = (0.5, 1000.0)
 """Minimum and maximum side of the squares of a grid in metres; a smaller square holds one person at most."""
 
@@ -60,11 +63,14 @@ def parse_zones(text: str) -> ZoneSelection:
     if text == GROUPS:
         return GROUPS
     if not text.startswith(GRID_PREFIX):
-        return read_zones(Path(text))
+        path = Path(text)
+        if not path.exists():
+            raise ConfigError(f"{text}: no such file; zones are {ACCEPTED}")
+        return read_zones(path)
     try:
         side_m = float(text.removeprefix(GRID_PREFIX))
     except ValueError:
-        raise ConfigError(f"{text}: write the side of the squares in metres, for example grid:5") from None
+        raise ConfigError(f"{text}: the side of the squares is not a number; zones are {ACCEPTED}") from None
     return Grid(side_m=side_m)
 
 

@@ -19,12 +19,18 @@ from crowdgan_core.io.stored_images import StoredImage
 from crowdgan_core.scenes.scene import BOX_FIELDS, PersonAnnotations
 from crowdgan_core.sources.annotation_files.box_checks import INVALID_BOXES, MISSING_BOX, valid_boxes
 from crowdgan_core.sources.annotation_files.image_matching import list_problems, match_images
-from crowdgan_core.sources.annotation_files.row_kinds import RowKind
+from crowdgan_core.sources.annotation_files.row_kinds import RowKind, kind_of_class
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
 from crowdgan_core.utils.arrays import BoolArray, Boxes, IndexArray
 
 MIN_ROWS_FOR_UNIT = 5
 """Minimum number of rows at which coordinates of at most 1 are fractions of the image size; ours."""
+
+UNUSED_CLASSES = "classes that are not people, not used"
+"""Reason of the problem that lists the classes of rows that are not used."""
+
+MOSTLY_UNUSED_CLASSES = f"{UNUSED_CLASSES}, though half or more of the rows (is a class of people among them?)"
+"""The reason, if half or more of all rows are not used: the name of the class of people may not be accepted."""
 
 Box = Sequence[float]
 """x, y, width, height in pixels."""
@@ -124,6 +130,11 @@ class CollectedAnnotations:
         self._arrays = people.select(order), starts[:-1], starts[1:]
         self._boxes.clear()
 
+    @property
+    def num_rows(self) -> int:
+        """Number of people and ignore regions, without rows of other classes."""
+        return len(self._numbers)
+
     def people(self, name: str) -> PersonAnnotations:
         """Annotations of one image, in the order of the rows; after `finish`."""
         assert self._arrays is not None
@@ -193,6 +204,7 @@ class CollectedReader:
                     self._items.append((file, name, images[key]))
         damaged = [row for file in files for row in file.damaged_rows]
         dropped = sum((file.dropped_rows for file in files), Counter[str]())
+        num_used = sum(file.num_rows for file in files)
         self.problems = [
             *list_problems(
                 {
@@ -204,7 +216,7 @@ class CollectedReader:
             *list_problems(
                 {
                     INVALID_BOXES: [box for file in files for box in file.invalid_boxes],
-                    "classes that are not people, not used": [f"{name}: {count}" for name, count in dropped.items()],
+                    _unused_reason(dropped, num_used): [f"{name}: {count}" for name, count in dropped.most_common()],
                 },
                 is_error=False,
             ),
@@ -223,6 +235,17 @@ class CollectedReader:
         """Iterates over the annotated images."""
         for file, name, image in self._items:
             yield AnnotatedImage(source_name=name, image=image, people=file.people(name))
+
+
+def _unused_reason(unused: Counter[str], num_used: int) -> str:
+    """The reason of the problem that lists unused classes; heads beside people are expected.
+
+    Args:
+        unused: number of unused rows by class.
+        num_used: number of other rows.
+    """
+    unexpected = sum(count for name, count in unused.items() if kind_of_class(name, are_heads=True) is None)
+    return MOSTLY_UNUSED_CLASSES if unexpected and unexpected >= num_used else UNUSED_CLASSES
 
 
 def match_collected(
