@@ -21,6 +21,12 @@ LOCAL_PATTERN = re.compile(r"local\[(\d+)\]")
 ADDRESS_PATTERN = re.compile(r"(tcp|tls|ucx|ucxx|ws|wss)://\S+:\d+")
 """Address of a scheduler."""
 
+LOCAL_CONFIG = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
+}
+"""Settings of local clusters: no profiler, and memory of large images is reused, which Dask's default prevents."""
+
 CONNECT_TIMEOUT_S = 15
 """Time in which a scheduler must answer."""
 
@@ -63,6 +69,7 @@ def dask_executor(address: str) -> DaskExecutor:
 
 
 def _connect(address: str) -> Client:
+    import dask
     from distributed import Client, LocalCluster
 
     try:
@@ -73,10 +80,11 @@ def _connect(address: str) -> Client:
     local = LOCAL_PATTERN.fullmatch(address)
     try:
         if local is not None:
-            cluster = LocalCluster(
-                n_workers=int(local[1]), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-            )
-            return Client(cluster, set_as_default=False)
+            with dask.config.set(LOCAL_CONFIG):
+                cluster = LocalCluster(
+                    n_workers=int(local[1]), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                )
+            return Client(cluster, set_as_default=False, direct_to_workers=True)
         if ADDRESS_PATTERN.fullmatch(address):
             return Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
         return Client(scheduler_file=address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)

@@ -63,7 +63,7 @@ class Executor(Protocol):
     """Runs a function on items in other processes: those of this machine, or the workers of a cluster."""
 
     def map(
-        self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int | None
     ) -> Generator[Result, None, None]:
         """Results of a picklable function over items, in the order of the items.
 
@@ -73,7 +73,7 @@ class Executor(Protocol):
         Args:
             function: picklable.
             items: its arguments, picklable.
-            chunk_size: items per task of a worker.
+            chunk_size: items per task of a worker; None for the default of the executor.
 
         Raises:
             CrowdganError: no workers are left.
@@ -126,7 +126,7 @@ def parallel_list(
 
 
 def parallel_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: Workers, chunk_size: int = CHUNK_SIZE
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: Workers, chunk_size: int | None = None
 ) -> Generator[Result, None, None]:
     """Results of a picklable function over items, in the order of the items for any number of workers.
 
@@ -134,7 +134,7 @@ def parallel_map(
         function: picklable.
         items: its arguments, which are consumed as needed.
         workers: number of worker processes, or another executor.
-        chunk_size: items per task of a worker process.
+        chunk_size: items per task of a worker; None for the default of the executor.
 
     Raises:
         CrowdganError: a worker process died, or none can be started.
@@ -155,7 +155,7 @@ class ProcessExecutor:
     """Number of worker processes."""
 
     def map(
-        self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int | None
     ) -> Generator[Result, None, None]:
         """Results in the order of the items; see `Executor`.
 
@@ -172,7 +172,7 @@ class ProcessExecutor:
             stop = context.Event()
             pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stop,))
         try:
-            yield from _map_in_order(pool, function, iter(items), workers, chunk_size)
+            yield from _map_in_order(pool, function, iter(items), workers, chunk_size or CHUNK_SIZE)
         except BrokenProcessPool as error:
             raise CrowdganError(WORKER_DIED_MESSAGE) from error
         except BaseException:
