@@ -13,7 +13,6 @@ import click
 
 from crowdgan_core.cli.common.dataclass_options import options_from
 from crowdgan_core.cli.common.output import describe_bounds, print_skipped, print_table, printable
-from crowdgan_core.cli.common.param_types import EXISTING
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings
 from crowdgan_core.density.options import configure_estimator
@@ -36,7 +35,7 @@ from crowdgan_density.series.time_series import (
     sort_frames,
 )
 from crowdgan_density.table_columns import column_types
-from crowdgan_density.zones.zone_files import read_zones
+from crowdgan_density.zones.zone_selection import GROUPS, Grid, parse_zones
 
 TIME_ABOVE = "time above,\npersons/m²"
 """Header of the column left of the times above class boundaries."""
@@ -51,7 +50,11 @@ TIME_ABOVE = "time above,\npersons/m²"
 )
 @click.option("--frame-numbers", is_flag=True, help="Compute times from the frame numbers at the end of image names.")
 @settings_option
-@click.option("--zones", type=EXISTING, help="GeoJSON file of zones; without it the occupied ground is measured.")
+@click.option(
+    "--zones",
+    metavar="FILE|grid:METRES",
+    help="GeoJSON file of zones, or grid on the ground; without it the occupied ground is measured.",
+)
 @click.option(
     "--smooth",
     "smooth_s",
@@ -74,7 +77,7 @@ def command(
     interval_s: float | None,
     frame_numbers: bool,
     settings: Sequence[str],
-    zones: Path | None,
+    zones: str | None,
     smooth_s: float,
     as_json: bool,
     out: Path | None,
@@ -86,6 +89,7 @@ def command(
     Examples:
       crowdgan density series --source station --fps 2 --out station.csv
       crowdgan density series --source station --interval-s 60 --zones gates.geojson
+      crowdgan density series --source station --interval-s 60 --zones grid:5
       crowdgan density series --source video --fps 25 --frame-numbers --set homography=plan.json
       crowdgan plot series station.csv
 
@@ -100,7 +104,9 @@ def command(
     if out is not None:
         check_table_path(out)
         check_file_overwrite(out, overwrite=overwrite)
-    selection = None if zones is None else read_zones(zones)
+    selection = None if zones is None else parse_zones(zones)
+    if selection == GROUPS:
+        raise ConfigError("--zones groups: groups change from frame to frame; use a file, or a grid such as grid:5")
     source, source_name = options.open_source(installed_plugins())
     with progress_bar() as progress:
         result = read_scenes(source, source_name, read, progress)
@@ -114,7 +120,7 @@ def command(
     if as_json:
         click.echo(json.dumps(_to_json(fitted, points, summaries), indent=2))
     else:
-        _print(fitted, points, summaries)
+        _print(fitted, points, summaries, hide_empty=isinstance(selection, Grid))
     print_skipped(result.skipped)
     if result.skipped and not frame_numbers:
         click.echo("warning: later times are too early by the skipped frames; use --frame-numbers", err=True)
@@ -154,18 +160,35 @@ def _to_json(
     }
 
 
-def _print(estimator: GroundPlaneEstimator, points: Sequence[SeriesPoint], summaries: Sequence[SeriesSummary]) -> None:
-    """Prints the densities of each zone, the times above class boundaries, and the reasons of unknown densities."""
+def _print(
+    estimator: GroundPlaneEstimator,
+    points: Sequence[SeriesPoint],
+    summaries: Sequence[SeriesSummary],
+    *,
+    hide_empty: bool,
+) -> None:
+    """Prints the densities of each zone, the times above class boundaries, and the reasons of unknown densities.
+
+    Args:
+        estimator: the fitted estimator.
+        points: points of the series.
+        summaries: their summaries.
+        hide_empty: whether zones without people in any frame are only counted.
+    """
     bounds = estimator.class_bounds
+    shown = [summary for summary in summaries if not hide_empty or summary.max_per_m2 != 0]
     print_table(
         ["zone", "frames", "mean", "max", "level of\nmax", "time of\nmax", "image of max"],
-        [_density_cells(estimator, summary) for summary in summaries],
+        [_density_cells(estimator, summary) for summary in shown],
         left=("zone", "image of max"),
     )
+    if len(shown) < len(summaries):
+        click.echo(f"not shown: {len(summaries) - len(shown)} squares without people in any frame")
     reached = [index for index, _ in enumerate(bounds.values) if any(s.seconds_above[index] for s in summaries)]
     if reached:
         headers = ["zone", TIME_ABOVE, *(f"{bounds.values[index]:.3g}" for index in reached)]
-        rows = [cells for summary in summaries for cells in _time_cells(summary, reached)]
+        crowded = [summary for summary in shown if any(summary.seconds_above)]
+        rows = [cells for summary in crowded for cells in _time_cells(summary, reached)]
         print_table(headers, rows, left=("zone", TIME_ABOVE))
     click.echo(printable(describe_bounds(bounds, estimator.classes, estimator.unit)))
     if len(reached) < len(bounds.values) and any(summary.known_s for summary in summaries):
@@ -178,12 +201,13 @@ def _print(estimator: GroundPlaneEstimator, points: Sequence[SeriesPoint], summa
 
 def _density_cells(estimator: GroundPlaneEstimator, summary: SeriesSummary) -> list[str]:
     frames = f"{summary.num_known}/{summary.num_frames}"
-    if summary.mean_per_m2 is None or summary.max_per_m2 is None or summary.max_time_s is None:
+    if summary.mean_per_m2 is None or summary.max_per_m2 is None:
         return [summary.zone, frames, *[NO_VALUE] * 5]
     return [
         *(summary.zone, frames, format_density(summary.mean_per_m2), format_density(summary.max_per_m2)),
-        *(estimator.classes[estimator.class_index(summary.max_per_m2)], format_duration(summary.max_time_s)),
-        summary.max_image or "",
+        estimator.classes[estimator.class_index(summary.max_per_m2)],
+        NO_VALUE if summary.max_time_s is None else format_duration(summary.max_time_s),
+        summary.max_image or NO_VALUE,
     ]
 
 

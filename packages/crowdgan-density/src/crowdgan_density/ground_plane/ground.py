@@ -144,6 +144,11 @@ class GroundPlaneEstimator(LevelOfServiceEstimator):
             return cameras_of_perspective(self.perspective, view.size, self.known_focal_length_px(view))
         return []
 
+    @property
+    def has_one_camera(self) -> bool:
+        """Whether one camera or homography is given for all images, or has been calibrated from all."""
+        return self.homography is not None or bool(self.cameras) or bool(self.perspective)
+
     def shared_cameras(self, size: tuple[int, int]) -> list[Camera]:
         """The cameras of the option `cameras` for images of `size` (height, width), the most probable one first."""
         triples = np.array(self.cameras).reshape(-1, 3).tolist()

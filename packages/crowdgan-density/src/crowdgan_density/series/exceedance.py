@@ -29,9 +29,9 @@ class SeriesSummary:
     max_per_m2: float | None
     """Maximum density."""
     max_time_s: float | None
-    """Time of the maximum in seconds."""
+    """Time of the maximum in seconds; None if it is 0 or unknown."""
     max_image: str | None
-    """Frame of the maximum."""
+    """Frame of the maximum; None if it is 0 or unknown."""
     seconds_above: tuple[float, ...]
     """Time above each class boundary in seconds."""
     longest_above_s: tuple[float, ...]
@@ -58,7 +58,7 @@ def _summarise(points: Sequence[SeriesPoint], bounds: ClassBounds) -> SeriesSumm
     ]
     values = np.array([value for *_, value in known], float)
     weights = np.array([duration for _, duration, _ in known], float)
-    top = known[int(values.argmax())][0] if known else None
+    top = known[int(values.argmax())][0] if values.any() else None
     classes = [None if point.shown_per_m2 is None else bounds.class_index(point.shown_per_m2) for point in points]
     runs = [_runs(points, durations, classes, number) for number in range(len(bounds.values))]
     return SeriesSummary(

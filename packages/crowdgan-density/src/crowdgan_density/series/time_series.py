@@ -22,6 +22,7 @@ from crowdgan_density.ground_plane.view import MeasuredView, pool_views
 from crowdgan_density.series.camera_check import find_camera_change
 from crowdgan_density.zones.zone_files import Zone
 from crowdgan_density.zones.zone_report import ZoneReport, report_zones
+from crowdgan_density.zones.zone_selection import Grid
 
 ROUNDING = 1e-9
 """Relative tolerance of times for rounding."""
@@ -55,7 +56,7 @@ class SeriesPoint:
     reason: str | None = None
     """Reason why the density is unknown; None if it is known."""
     warning: str | None = None
-    """Warning that the camera may have moved before or at this frame."""
+    """Warning that the camera may have moved; of all frames if it was calibrated from all of them."""
 
     @property
     def shown_per_m2(self) -> float | None:
@@ -112,7 +113,7 @@ def density_series(
     estimator: GroundPlaneEstimator,
     scenes: Sequence[Scene],
     times_s: Sequence[float],
-    zones: tuple[Zone, ...] | None = None,
+    zones: tuple[Zone, ...] | Grid | None = None,
     *,
     smooth_s: float = 0.0,
     workers: Workers = 1,
@@ -124,13 +125,13 @@ def density_series(
         estimator: with one camera for all frames, see `fit_fixed_camera`.
         scenes: frames in the order of time.
         times_s: time of each frame in seconds.
-        zones: zones to measure; None for the occupied ground.
+        zones: zones to measure, or a grid of squares; None for the occupied ground.
         smooth_s: width of the moving median in seconds; 0 for no smoothing.
         workers: number of worker processes, or another executor.
         progress: receives one step per frame.
 
     Raises:
-        ConfigError: a zone is on visible ground in no frame.
+        ConfigError: a zone is on visible ground in no frame, or a grid has too many squares.
     """
     points: list[SeriesPoint] = []
     times = dict(zip((scene.source_name for scene in scenes), times_s, strict=True))
@@ -194,7 +195,7 @@ def _frame_number(name: str) -> int:
 
 
 def _camera_warnings(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -> dict[str, str]:
-    """Warnings by image, from the first frame after a change of the camera."""
+    """Warnings by image of a camera that moves: of the frames after it, or of all if it was calibrated from all."""
     located = (estimator.locate(scene) for scene in scenes)
     first_view, projections = next((found for found in located if not isinstance(found, str)), (None, ()))
     if first_view is None or not first_view.heights_measured:
@@ -204,7 +205,10 @@ def _camera_warnings(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -
     if change is None:
         return {}
     warning = change.describe(scenes[change.frame].source_name)
-    return dict.fromkeys((scene.source_name for scene in scenes[change.frame :]), warning)
+    if estimator.homography is not None:
+        return dict.fromkeys((scene.source_name for scene in scenes[change.frame :]), warning)
+    warning = f"{warning}; frames before it are affected, too: divide the series there"
+    return dict.fromkeys((scene.source_name for scene in scenes), warning)
 
 
 def _change_in_first_camera(estimator: GroundPlaneEstimator, scenes: Sequence[Scene]) -> str | None:

@@ -6,7 +6,8 @@ This is the density of a moment, so the interval contains no sampling variation,
 - of the boxes: a person is in the zone with the probability Φ(d), where d is the distance of the feet to the outline in
   the image, negative outside, and the unit of each axis is the standard deviation of the feet along it;
 - of people who are not annotated because nearer people occlude them: their fraction is that of the whole image, which
-  differs from that of the zone, and their number varies as in a Poisson distribution.
+  differs from that of the zone. Given the number of annotated people in the zone, their number has a negative binomial
+  distribution, which is not certain for a zone without annotated people either.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ MAX_SDS = 5.0
 OCCLUSION_SD = 1.0
 """Relative standard deviation of the expected number of occluded people in a zone, ours: zones differ from the image,
 whose mean is used."""
+
+MIN_OCCLUDED_FRACTION = 0.03
+"""Minimum number of occluded people per annotated person in the interval, ours: with a homography it is unknown; in 200
+synthetic scenes it is 0.01 in sparse and 0.05 in dense zones."""
 
 NORMAL_QUANTILES = np.array([NormalDist().inv_cdf((number + 0.5) / 101) for number in range(101)])
 """Values that represent equal fractions of a standard normal distribution."""
@@ -121,6 +126,14 @@ class MeasuredGround:
         return people_per_annotation(self.view, self.projections[0])
 
     @cached_property
+    def positions_m(self) -> Points:
+        """Ground positions of people, `[num_people, 2]`, by the best projection."""
+        if self.measurement is not None:
+            return self.measurement.positions_m
+        positions = self.projections[0].ground_from_pixels(self.view.feet_px[self.view.in_region])
+        return np.asarray(positions[np.isfinite(positions).all(axis=1)])
+
+    @cached_property
     def ground_m(self) -> Points:
         """Visible ground up to the farthest person: a convex polygon in metres; needs a measurement."""
         assert self.measurement is not None
@@ -171,7 +184,7 @@ def measure_zone(zone: Zone, ground: MeasuredGround) -> ZoneMeasurement | str:
     if known[middle].visible_fraction < MIN_VISIBLE_FRACTION:
         return TOO_LITTLE_VISIBLE
     samples = [
-        (factor * count + math.hypot(factor * sd, _occluded_sd((factor - 1) * count)) * NORMAL_QUANTILES) / item.area_m2
+        (factor * count + math.hypot(factor * sd, _occluded_sd(count, factor)) * NORMAL_QUANTILES) / item.area_m2
         for (count, sd), item in zip(counts, known, strict=True)
     ]
     low, high = np.quantile(np.maximum(samples, 0), INTERVAL_QUANTILES)
@@ -230,6 +243,9 @@ def _count_people(view: MeasuredView, corners_px: Points) -> tuple[int, float]:
     feet, heights = view.feet_px[view.in_region], view.boxes_xywh[view.in_region, 3]
     if not len(feet):
         return 0, 0.0
+    margins = MAX_SDS * heights[:, None] * FEET_SDS
+    near_rows = ((feet > corners_px.min(axis=0) - margins) & (feet < corners_px.max(axis=0) + margins)).all(axis=1)
+    feet, heights = feet[near_rows], heights[near_rows]
     inside: BoolArray = is_inside(feet, corners_px)
     sds = outline_distances(feet / FEET_SDS, corners_px / FEET_SDS) / heights
     near = sds[sds < MAX_SDS].tolist()
@@ -237,9 +253,15 @@ def _count_people(view: MeasuredView, corners_px: Points) -> tuple[int, float]:
     return int(inside.sum()), math.sqrt(float((outside * (1 - outside)).sum()))
 
 
-def _occluded_sd(expected: float) -> float:
-    """Standard deviation of the number of occluded people in a zone, from their expected number."""
-    return math.hypot(math.sqrt(expected), OCCLUSION_SD * expected)
+def _occluded_sd(count: int, people_per_annotation: float) -> float:
+    """Standard deviation of the number of occluded people in a zone with `count` annotated people.
+
+    If each of an unknown number of people is annotated with probability p, the number of the others, given the
+    annotated ones, is negative binomial with count + 1 successes: its variance is (count + 1) (1 - p) / p².
+    """
+    fraction = max(people_per_annotation - 1, MIN_OCCLUDED_FRACTION)
+    expected = fraction * (count + 1)
+    return math.hypot(math.sqrt(expected * (1 + fraction)), OCCLUSION_SD * expected)
 
 
 def _voronoi_density(polygon_m: Points, ground: MeasuredGround) -> float | None:

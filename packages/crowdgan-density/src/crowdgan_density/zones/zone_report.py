@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.parallel import Workers, parallel_list
@@ -16,9 +18,10 @@ from crowdgan_density.ground_plane.ground import GroundPlaneEstimator
 from crowdgan_density.ground_plane.people_heights import projection_problem
 from crowdgan_density.ground_plane.report import fraction_columns, interval_columns
 from crowdgan_density.level_of_service_scales import level_of_service
+from crowdgan_density.zones.zone_files import Zone
 from crowdgan_density.zones.zone_measurement import MeasuredGround, ZoneMeasurement
 from crowdgan_density.zones.zone_placement import place_zone
-from crowdgan_density.zones.zone_selection import ZoneSelection, measure_selection
+from crowdgan_density.zones.zone_selection import Grid, ZoneSelection, grid_zones, measure_selection
 
 METRES_HINT = (
     "; without a homography, metres count from the ground below the camera, x to the right and y forward; for "
@@ -88,10 +91,31 @@ def report_zones(
     Raises:
         ConfigError: a zone is on visible ground in no image.
     """
+    if isinstance(zones, Grid):
+        zones = fix_grid(estimator, scenes, zones)
     check_placement(estimator, scenes, zones)
     measure = partial(report_scene_zones, estimator, zones)
     by_scene = parallel_list(measure, scenes, "measuring zones", workers=workers, progress=progress)
     return list(itertools.chain.from_iterable(by_scene))
+
+
+def fix_grid(estimator: GroundPlaneEstimator, scenes: Sequence[Scene], grid: Grid) -> tuple[Zone, ...] | Grid:
+    """The squares of a grid around the people of all images, if the images have one camera; otherwise the grid.
+
+    Raises:
+        ConfigError: the grid has too many squares.
+    """
+    if not estimator.has_one_camera:
+        return grid
+    located = [item for item in map(estimator.locate, scenes) if not isinstance(item, str)]
+    grounds = [MeasuredGround(view=view, projections=maps, measurement=None) for view, maps in located]
+    if not any(len(ground.positions_m) for ground in grounds):
+        return grid
+    positions_m = np.concatenate([ground.positions_m for ground in grounds])
+    squares = grid_zones(grid, grounds[0].view, grounds[0].projections[0], positions_m)
+    if isinstance(squares, str):
+        raise ConfigError(f"grid:{grid.side_m:g}: {squares}; choose larger ones")
+    return squares
 
 
 def report_scene_zones(estimator: GroundPlaneEstimator, zones: ZoneSelection, scene: Scene) -> list[ZoneReport]:

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from crowdgan_core.errors import ConfigError
-from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_core.utils.arrays import FloatArray, Points
 from crowdgan_density.ground_plane.measurement import NO_GROUP
+from crowdgan_density.ground_plane.view import GroundProjection, MeasuredView
 from crowdgan_density.zones.zone_files import Zone, read_zones
 from crowdgan_density.zones.zone_measurement import (
     MeasuredGround,
@@ -35,6 +36,8 @@ GRID_SIDE_RANGE_M = (0.5, 1000.0)
 
 MAX_SQUARES = 4000
 """Maximum number of squares of a grid in one image."""
+
+NO_PEOPLE = "there are no people, around whom a grid would be"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,30 +87,40 @@ def measure_selection(
         ground: the ground of the image.
 
     Returns:
-        The reason, instead of a list, if groups or a grid need a measurement of the image.
+        The reason, instead of a list, if there are no groups or no people.
     """
     if isinstance(selection, tuple):
         return [(zone.name, measure_zone(zone, ground)) for zone in selection]
+    if isinstance(selection, Grid):
+        squares = grid_zones(selection, ground.view, ground.projections[0], ground.positions_m)
+        return squares if isinstance(squares, str) else [(zone.name, measure_zone(zone, ground)) for zone in squares]
     if ground.measurement is None:
         return ground.reason or NO_GROUP
-    if isinstance(selection, Grid):
-        squares = grid_zones(selection, ground)
-        return squares if isinstance(squares, str) else [(zone.name, measure_zone(zone, ground)) for zone in squares]
     groups = measure_groups(ground)
     return [(f"group {number}", item) for number, item in enumerate(groups, 1)] if groups else NO_GROUP
 
 
-def grid_zones(grid: Grid, ground: MeasuredGround) -> tuple[Zone, ...] | str:
+def grid_zones(
+    grid: Grid, view: MeasuredView, projection: GroundProjection, positions_m: Points
+) -> tuple[Zone, ...] | str:
     """The squares of a grid near people of whose area a tenth or more is visible, in rows along x.
 
     They are those of the rectangle around all people, and one more on each side.
 
+    Args:
+        grid: the grid.
+        view: measured region of the image.
+        projection: map between pixels and ground positions.
+        positions_m: `[num_people, 2]` positions of people on the ground in metres.
+
     Returns:
-        The reason, instead of squares, if they are too many.
+        The reason, instead of squares, if there are no people, or too many squares.
     """
-    assert ground.measurement is not None
-    people, side = ground.measurement.positions_m, grid.side_m
-    low, high = np.floor(people.min(axis=0) / side).astype(int) - 1, np.floor(people.max(axis=0) / side).astype(int) + 2
+    if not len(positions_m):
+        return NO_PEOPLE
+    side = grid.side_m
+    low = np.floor(positions_m.min(axis=0) / side).astype(int) - 1
+    high = np.floor(positions_m.max(axis=0) / side).astype(int) + 2
     if math.prod((high - low).tolist()) > MAX_SQUARES:
         return f"the grid has more than {MAX_SQUARES} squares"
     squares = []
@@ -115,7 +128,7 @@ def grid_zones(grid: Grid, ground: MeasuredGround) -> tuple[Zone, ...] | str:
         for column in range(low[0], high[0]):
             corners = side * np.array([[column, row], [column + 1, row], [column + 1, row + 1], [column, row + 1]])
             square = Zone(name=_square_name(corners[0], side), corners=corners, unit="metres")
-            placed = place_zone(square, ground.view, ground.measurement.projection)
+            placed = place_zone(square, view, projection)
             if isinstance(placed, PlacedZone) and placed.visible_fraction >= MIN_VISIBLE_FRACTION:
                 squares.append(square)
     return tuple(squares)
