@@ -170,7 +170,7 @@ def test_inspect_marks_boundaries_of_older_datasets_as_approximate(tmp_path: Pat
 def test_density_prints_the_exact_boundaries_and_the_scale() -> None:
     assert "  class boundaries: sparse < 2 <= medium < 3 <= dense\n" in crowdgan("density", "grid").stdout
     text = crowdgan("density", "ground").stdout
-    assert re.search(r"  class boundaries: A <= 0\.308642 < B <= .* < F \(scale fruin-walkway\)\n", text)
+    assert re.search(r"  class boundaries: A <= 0\.3086 < B <= .* < F \(scale fruin-walkway\)\n", text)
     [ground] = json.loads(crowdgan("density", "ground", "--json").stdout)
     assert ground["class_bounds"]["scale"] == "fruin-walkway"
     assert ground["class_bounds"]["values"] == [1 / 3.24, 1 / 2.32, 1 / 1.39, 1 / 0.93, 1 / 0.46]

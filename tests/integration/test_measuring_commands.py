@@ -184,7 +184,7 @@ def test_images_with_unknown_density_have_a_numbered_reason(tmp_path: Path) -> N
     source = write_files(tmp_path / "few", {**entries, "a.odgt": odgt(records).encode()})
     lines = run("calibrate", "--source", source).stdout.splitlines()
     assert [line.split()[-1] for line in lines if line.startswith((" a ", " b ", " c "))] == ["(1)", "(2)", "(1)"]
-    assert lines[-3].startswith("estimated: 0 of 3; levels: fruin-walkway (A, B, C, D, E, F)")
+    assert lines[-3].startswith("estimated: 0 of 3; class boundaries: A <= 0.3086 < B")
     assert lines[-2] == "(1) unknown: fewer than 5 people with a full-body box"
     assert lines[-1].startswith("(2) unknown: the boxes do not constrain the camera")
 
@@ -297,6 +297,6 @@ def test_labelled_datasets_have_the_interval_and_peak_of_each_image(crowds: Path
 
 def test_calibrate_has_the_options_of_ground(crowds: Path) -> None:
     result = run("calibrate", "--source", crowds, "--set", "scale=crowd-safety", "--max-images", "3")
-    assert "of 3; levels: crowd-safety (free, busy, dense, limit, crush)" in result.stdout
+    assert "of 3; class boundaries: free <= 2 < " in result.stdout
     with pytest.raises(CrowdganError, match="--set focal: ground has no such option; choose from scale, focal_mm"):
         run("calibrate", "--source", crowds, "--set", "focal=28")

@@ -12,6 +12,7 @@ def test_a_boundary_belongs_to_the_class_above_or_below() -> None:
     bounds = ClassBounds(values=(2.0, 3.0), included_above=(True, False))
     assert [bounds.class_index(value) for value in (-1, 1.99, 2, 2.5, 3, 3.01)] == [0, 0, 1, 1, 1, 2]
     assert bounds.describe(("sparse", "medium", "dense")) == "sparse < 2 <= medium <= 3 < dense"
+    assert bounds.describe(("below 2", "2 to 3", "above 3")) == "below 2, 2 to 3, above 3"
 
 
 def test_boundaries_belong_to_the_class_above_by_default() -> None:

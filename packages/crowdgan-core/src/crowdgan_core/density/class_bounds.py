@@ -44,11 +44,16 @@ class ClassBounds:
         return sum(density > value or (included and density == value) for value, included in boundaries)
 
     def describe(self, classes: Sequence[str]) -> str:
-        """The classes as inequalities, for example `sparse < 2 <= medium < 3 <= dense`."""
+        """The classes as inequalities, for example `sparse < 2 <= medium < 3 <= dense`.
+
+        Classes that are named after their boundaries, such as `below 2`, are only listed.
+        """
+        if all(any(f"{value:g}" in name for value in self.values) for name in classes):
+            return ", ".join(classes)
         parts = [classes[0]]
         for value, included, name in zip(self.values, self.included_above, classes[1:], strict=True):
             below, above = ("<", "<=") if included else ("<=", "<")
-            parts.append(f"{below} {value:.6g} {above} {name}")
+            parts.append(f"{below} {value:.4g} {above} {name}")
         return " ".join(parts)
 
     def settings_text(self) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from crowdgan_core.cli.common.dataclass_options import options_from
-from crowdgan_core.cli.common.output import print_skipped, print_table, printable
+from crowdgan_core.cli.common.output import describe_bounds, print_skipped, print_table, printable
 from crowdgan_core.cli.common.progress_bars import progress_bar
 from crowdgan_core.cli.common.source_options import SourceOptions, parse_settings
 from crowdgan_core.density.options import configure_estimator
@@ -154,8 +154,8 @@ def _print(
         height, pitch, focal = _camera_cells(shared)
         click.echo(f"shared camera: {height} m high, {pitch}° down, {focal} px, residual {_residual_cell(shared)}")
     num_estimated = sum(report.reason is None for report in reports)
-    classes = f"{estimator.scale} ({', '.join(estimator.classes)})"
-    click.echo(printable(f"estimated: {num_estimated} of {len(reports)}; levels: {classes}"))
+    bounds = describe_bounds(estimator.class_bounds, estimator.classes, estimator.unit)
+    click.echo(printable(f"estimated: {num_estimated} of {len(reports)}; {bounds}"))
     if any(camera is not None and not camera.focal_length_known for camera in (shared, *(r.camera for r in reports))):
         click.echo("~ focal length unknown: the most probable from 24 to 50 mm; the interval covers this range")
     for number, note in enumerate(notes, 1):
