@@ -174,7 +174,7 @@ def test_work_of_killed_workers_is_repeated(
             dest = tmp_path / f"{done}" / "out.shards"
             arguments = label(crowd, dest, "--scheduler", cluster.scheduler_file)
             process = subprocess.Popen([*crowdgan, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
-            progress = dest.with_name("out.shards.partial") / "progress"
+            progress = dest.with_name("out.shards.partial") / "finished"
             while process.poll() is None and not progress.exists():
                 time.sleep(0.01)
             time.sleep(generator.uniform(0, 1))
@@ -192,7 +192,7 @@ def test_a_build_continues_after_its_scheduler_was_killed(
 ) -> None:
     (tmp_path / "cluster").mkdir()
     dest = tmp_path / "out.shards"
-    progress = tmp_path / "out.shards.partial" / "progress"
+    progress = tmp_path / "out.shards.partial" / "finished"
     with dask_cluster(tmp_path / "cluster", workers=1) as cluster:
         arguments = label(crowd, dest, "--scheduler", cluster.scheduler_file)
         process = subprocess.Popen([*crowdgan, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
@@ -202,7 +202,7 @@ def test_a_build_continues_after_its_scheduler_was_killed(
         cluster.scheduler.kill()
         _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "out.shards.partial keeps the finished shards; the same command continues" in stderr
+    assert "out.shards.partial keeps the finished parts; the same command continues" in stderr
     assert "the connection to the Dask scheduler is lost" in stderr
     assert "written before" in run(*label(crowd, dest)).stdout
     assert content(dest) == content(local / "out.shards")

@@ -232,13 +232,13 @@ def test_killed_builds_of_shards_continue(kills: int, tmp_path: Path, start: Sta
         for _ in range(min(generator.randint(1, 3), kills - num_kills)):
             run = start(*label_command(crowd, dest, *more))
             finished = generator.randint(0, IMAGES // 4)
-            run.wait_for(lambda finished=finished: len(list(partial.glob("progress/*.json"))) >= finished)
+            run.wait_for(lambda finished=finished: len(list(partial.glob("finished/*.json"))) >= finished)
             time.sleep(generator.uniform(0, 0.1))
             run.process.kill()
             run.process.wait()
             num_kills += 1
             assert run.wait_for_exit() == []
-            num_continued += len(list(partial.glob("progress/*.json")))
+            num_continued += len(list(partial.glob("finished/*.json")))
             if dest.exists():
                 break  # killed after the end
         code, stderr = start(*label_command(crowd, dest, *more, "--overwrite")).finish()
@@ -341,8 +341,8 @@ def test_a_termination_signal_stops_a_run_like_ctrl_c(tmp_path: Path, start: Sta
 
 
 def test_ctrl_c_stops_synth_and_leaves_no_files(tmp_path: Path, start: Start, crowdgan: list[str]) -> None:
-    run = start("synth", tmp_path / "crowds", "--images", 2000, "--workers", 2)
-    run.wait_until_writing(tmp_path)
+    run = start("synth", tmp_path / "crowds", "--images", 6400, "--resolution", "1280x960", "--workers", 2)
+    run.wait_for((tmp_path / "crowds.partial" / "finished").exists)
     time.sleep(0.5)
     check_stop(run, signal.SIGINT)
     assert file_names(tmp_path) == []
@@ -373,13 +373,11 @@ def test_a_file_size_limit_is_one_line_of_error_and_leaves_no_files(
 
 
 def test_a_file_size_limit_in_synth_is_one_line_of_error_and_leaves_no_files(tmp_path: Path, start: Start) -> None:
-    dest = tmp_path / "crowds"
+    dest, part = tmp_path / "crowds", tmp_path / "crowds.partial" / "finished" / "00000000.zip"
     command = ("synth", dest, "--images", 8, "--resolution", "320x240", "--workers", 1)
     run = start(*command, preexec_fn=limit_files_to(20_000))
-    assert run.finish() == (
-        1,
-        f"crowdgan: error: {dest}: cannot be written (File too large); no partial output was left\n",
-    )
+    message = "cannot be written (File too large); no partial output was left"
+    assert run.finish() == (1, f"crowdgan: error: {part}: {message}\n")
     assert file_names(tmp_path) == []
 
 

@@ -107,7 +107,8 @@ def test_an_interrupted_build_continues(
         with pytest.raises(StoppedError):
             build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
     assert not (tmp_path / "a.shards").exists()
-    written = [path.stat().st_mtime_ns for path in sorted((tmp_path / "a.shards.partial" / "dataset").iterdir())]
+    output = tmp_path / "a.shards.partial" / "output"
+    written = [path.stat().st_mtime_ns for path in sorted(output.glob("*.tar"))]
     assert len(written) == stopped_after
     summary = build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
     assert summary.num_resumed == 2 * stopped_after
@@ -123,7 +124,7 @@ def test_temporary_files_of_killed_workers_are_removed(
         stop_after(patch, 1)
         with pytest.raises(StoppedError):
             build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
-    (tmp_path / "a.shards.partial" / "dataset" / ".000000.tar.node7-42.partial").write_bytes(b"half a shard")
+    (tmp_path / "a.shards.partial" / "output" / ".000000.tar.node7-42.partial").write_bytes(b"half a shard")
     build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
     assert not [name for name in files_of(tmp_path / "a.shards") if name.endswith(".partial")]
 
@@ -138,7 +139,7 @@ def test_damaged_shards_are_written_again(
         with pytest.raises(StoppedError):
             build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
     partial = tmp_path / "a.shards.partial"
-    path = partial / "dataset" / "000000.tar"
+    path = partial / "output" / "000000.tar"
     data = path.read_bytes()
     if damage == "shorter":
         path.write_bytes(data[:-1])
@@ -147,7 +148,7 @@ def test_damaged_shards_are_written_again(
     elif damage == "missing":
         path.unlink()
     else:
-        (partial / "progress" / "000000.json").write_text("{")
+        (partial / "finished" / "000000.json").write_text("{")
     assert build_dataset(source, "x", shards_config(tmp_path / "a.shards")).num_resumed == 2
     assert files_of(tmp_path / "a.shards") == files_of(tmp_path / "straight.shards")
 

@@ -14,7 +14,7 @@ from PIL import Image
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.scenes.camera import Camera, polygon_area_m2
 from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
-from crowdgan_core.synthetic.writer import render_image
+from crowdgan_core.synthetic.writer import part_ranges, render_image
 
 FILES = ["CrowdHuman_train01.zip", "annotation_train.odgt", "truth.json"]
 SMALL = SyntheticConfig(images=5, size=(96, 128), seed=3, max_people=30)
@@ -153,12 +153,29 @@ def test_progress_advances_after_each_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupt_leaves_no_files(tmp_path: Path, workers: int) -> None:
+def test_an_interrupted_call_is_continued(dataset: Path, tmp_path: Path, workers: int) -> None:
+    dest = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt, match=r"out\.partial keeps the finished parts; the same command continues"):
+        write_synthetic_dataset(SMALL, dest, RecordingProgress(interrupted=True), workers=workers)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.partial"]
+    first = tmp_path / "out.partial" / "finished" / "00000000.zip"
+    written = first.stat().st_mtime_ns
+    with pytest.raises(DatasetError, match="an interrupted job with other settings: seed is 9 and was 3"):
+        write_synthetic_dataset(replace(SMALL, seed=9), dest)
     with pytest.raises(KeyboardInterrupt):
-        write_synthetic_dataset(
-            replace(SMALL, images=50), tmp_path / "out", RecordingProgress(interrupted=True), workers=workers
-        )
-    assert list(tmp_path.iterdir()) == []
+        write_synthetic_dataset(SMALL, dest, RecordingProgress(interrupted=True), workers=workers)
+    assert first.stat().st_mtime_ns == written, "finished parts are kept"
+    first.write_bytes(first.read_bytes()[:-10])
+    write_synthetic_dataset(SMALL, dest, workers=workers)
+    assert read_files(dest) == read_files(dataset)
+    assert list(tmp_path.iterdir()) == [dest]
+
+
+@pytest.mark.parametrize(("images", "parts"), [(1, 1), (5, 3), (500, 63), (100_000, 1000)])
+def test_parts_divide_the_images(images: int, parts: int) -> None:
+    ranges = part_ranges(images)
+    assert len(ranges) == parts
+    assert [index for part in ranges for index in part] == list(range(images))
 
 
 def test_an_interrupted_overwrite_keeps_the_earlier_dataset(tmp_path: Path) -> None:
@@ -170,7 +187,7 @@ def test_an_interrupted_overwrite_keeps_the_earlier_dataset(tmp_path: Path) -> N
             replace(one, seed=9), tmp_path / "out", RecordingProgress(interrupted=True), overwrite=True
         )
     assert read_files(tmp_path / "out") == before
-    assert len(list(tmp_path.iterdir())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.partial"]
 
 
 def test_system_files_do_not_prevent_writing(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class StoredShardImage:
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedShard:
-    """A finished shard, as the file with its progress describes it."""
+    """Description of a finished shard, which the working folder keeps."""
 
     digest: str
     """SHA-256 of the images' names and annotations, see `source_digest`."""
@@ -110,7 +110,7 @@ class ShardWriter:
     shards: Path
     """Folder of the shards."""
 
-    progress: Path
+    finished: Path
     """Folder of the files that describe the finished shards."""
 
     job: ImageJob
@@ -126,13 +126,13 @@ class ShardWriter:
             DatasetError: the shard cannot be written, or this process does not see the working folder.
             PluginError: an exception in a plugin's code, or an invalid result.
         """
-        if not self.progress.is_dir():
+        if not self.finished.is_dir():
             raise DatasetError(
-                f"{self.progress}: the worker on {socket.gethostname()} does not see this folder; workers write shards "
+                f"{self.finished}: the worker on {socket.gethostname()} does not see this folder; workers write shards "
                 "themselves, so choose a destination on a path that all of them share, or NAME.zip or NAME.h5"
             )
         digest = source_digest(task.images)
-        finished = read_finished(self.progress, task.number)
+        finished = read_finished(self.finished, task.number)
         if finished is not None and self._is_valid(finished, digest):
             return _outcome(finished, was_finished=True)
         return self._write(task, digest)
@@ -165,7 +165,7 @@ class ShardWriter:
             images=tuple(contents.images),
             skipped=tuple(contents.skipped),
         )
-        write_bytes(_finished_path(self.progress, task.number), _to_text(finished), overwrite=True)
+        write_bytes(_finished_path(self.finished, task.number), _to_text(finished), overwrite=True)
         return _outcome(finished, was_finished=False)
 
     def _write_archive(self, file: IO[bytes], task: ShardTask, contents: _Contents) -> None:
@@ -226,9 +226,9 @@ def source_digest(images: Iterable[AnnotatedImage]) -> str:
     return digest.hexdigest()
 
 
-def read_finished(progress: Path, number: int) -> FinishedShard | None:
+def read_finished(folder: Path, number: int) -> FinishedShard | None:
     """The description of a finished shard; None if there is none, or it is not valid."""
-    path = _finished_path(progress, number)
+    path = _finished_path(folder, number)
     try:
         data = codec.loads_strict(path.read_bytes())
         return codec.from_json(FinishedShard, data, str(path), DatasetError)
@@ -236,8 +236,8 @@ def read_finished(progress: Path, number: int) -> FinishedShard | None:
         return None
 
 
-def _finished_path(progress: Path, number: int) -> Path:
-    return progress / f"{number:06d}.json"
+def _finished_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.json"
 
 
 def _to_text(finished: FinishedShard) -> bytes:

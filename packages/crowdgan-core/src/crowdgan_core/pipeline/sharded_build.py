@@ -26,12 +26,12 @@ from crowdgan_core.datasets.shards.layout import (
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io import codec
-from crowdgan_core.io.atomic import wrap_os_errors, write_bytes
+from crowdgan_core.io.atomic import check_overwrite, wrap_os_errors, write_bytes
+from crowdgan_core.io.resumable_job import ResumableJob, open_resumable_job
 from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.pipeline.build_metadata import dataset_metadata, options_json
 from crowdgan_core.pipeline.fitting import fit_to_source
 from crowdgan_core.pipeline.reading import iterate_images
-from crowdgan_core.pipeline.shard_job import ShardJob, open_shard_job
 from crowdgan_core.pipeline.shard_writing import FinishedShard, ShardOutcome, ShardTask, ShardWriter, read_finished
 from crowdgan_core.pipeline.summary import BuildSummary, list_skipped
 from crowdgan_core.sources.base import SourceReader
@@ -65,14 +65,23 @@ def build_in_shards(
     Raises:
         CrowdganError: as `build_dataset`.
     """
+    _check_destination(config)
     shard_size = config.shard_size or default_shard_size(config.count_images(source))
     settings = _settings(source, source_name, config, shard_size)
-    with open_shard_job(config.dest, settings, overwrite=config.overwrite) as job:
+    with open_resumable_job(config.dest, settings) as job:
         estimator = fit_to_source(source, config, progress)
         counts = _write_shards(job, source, config, estimator, shard_size, summary, progress)
         metadata = _write_index(job, source, source_name, config, estimator, counts, summary, progress)
         job.finish(overwrite=config.overwrite)
     return metadata
+
+
+def _check_destination(config: BuildConfig) -> None:
+    """Checks that the destination does not exist, or is a dataset in shards that may be overwritten."""
+    check_overwrite(config.dest, overwrite=config.overwrite)
+    if config.dest.exists() and not (config.dest / DESCRIPTION_NAME).is_file():
+        problem = f"is not a dataset in shards ({DESCRIPTION_NAME} is missing)"
+        raise DatasetError(f"{config.dest}: {problem}; choose another destination")
 
 
 def default_shard_size(num_images: int) -> int:
@@ -100,7 +109,7 @@ def _settings(source: SourceReader, source_name: str, config: BuildConfig, shard
 
 
 def _write_shards(
-    job: ShardJob,
+    job: ResumableJob,
     source: SourceReader,
     config: BuildConfig,
     estimator: DensityEstimator | None,
@@ -111,8 +120,8 @@ def _write_shards(
     """Writes all shards that are not finished, and returns the number of all shards and of their images."""
     progress.start("processing images", config.count_images(source))
     writer = ShardWriter(
-        shards=job.shards,
-        progress=job.progress,
+        shards=job.output,
+        finished=job.finished,
         job=config.image_job(estimator),
         label_kind=config.label_kind,
         skip_policy=config.skip_policy,
@@ -162,7 +171,7 @@ def _tasks(source: SourceReader, config: BuildConfig, shard_size: int) -> Iterat
 
 
 def _write_index(
-    job: ShardJob,
+    job: ResumableJob,
     source: SourceReader,
     source_name: str,
     config: BuildConfig,
@@ -176,7 +185,7 @@ def _write_index(
     progress.start("writing the index", num_shards)
     files: list[ShardFile] = []
     size = None
-    records_path, index_path = job.shards / RECORDS_NAME, job.shards / INDEX_NAME
+    records_path, index_path = job.output / RECORDS_NAME, job.output / INDEX_NAME
     with wrap_os_errors(job.dest), records_path.open("wb") as records, index_path.open("wb") as index:
         index.write(_index_header(num_images))
         for number in range(num_shards):
@@ -194,15 +203,15 @@ def _write_index(
     metadata = dataset_metadata(source, source_name, config, estimator, summary)
     records_bytes = records_path.stat().st_size
     description = ShardsDescription(metadata=metadata, size=size, records_bytes=records_bytes, shards=tuple(files))
-    write_bytes(job.shards / DESCRIPTION_NAME, description.to_text().encode(), overwrite=True)
+    write_bytes(job.output / DESCRIPTION_NAME, description.to_text().encode(), overwrite=True)
     return metadata
 
 
-def _finished(job: ShardJob, number: int) -> FinishedShard:
-    finished = read_finished(job.progress, number)
+def _finished(job: ResumableJob, number: int) -> FinishedShard:
+    finished = read_finished(job.finished, number)
     if finished is None:
         raise DatasetError(
-            f"{job.progress}: the file of shard {number} has been removed or changed; repeat the command"
+            f"{job.finished}: the file of shard {number} has been removed or changed; repeat the command"
         )
     return finished
 

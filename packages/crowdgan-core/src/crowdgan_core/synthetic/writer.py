@@ -6,11 +6,12 @@ import hashlib
 import io
 import json
 import math
+import socket
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +23,7 @@ from crowdgan_core.io.archive import FIXED_TIMESTAMP
 from crowdgan_core.io.atomic import atomic_path, check_overwrite, wrap_os_errors
 from crowdgan_core.io.images import FOCAL_LENGTH_35MM_TAG
 from crowdgan_core.io.names import is_system_file
+from crowdgan_core.io.resumable_job import open_resumable_job
 from crowdgan_core.synthetic.annotations import annotate
 from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.render.renderer import render_scene
@@ -70,7 +72,9 @@ def write_synthetic_dataset(
     workers: Workers = 1,
     overwrite: bool = False,
 ) -> None:
-    """Renders images and writes them atomically to the folder `dest`.
+    """Renders images and writes them atomically to the folder `dest`; an interrupted call is continued.
+
+    Images are rendered in parts, which remain in `DEST.partial` until all are finished.
 
     `CrowdHuman_train01.zip` contains `Images/<ID>.jpg`, `annotation_train.odgt` one record per line (see
     `synthetic.annotations`), and `truth.json` the ground truth:
@@ -100,20 +104,79 @@ def write_synthetic_dataset(
     _check_destination(dest, overwrite=overwrite)
     progress = progress or NullProgress()
     progress.start("rendering images", config.images)
+    settings = {"version": version("crowdgan-core"), **asdict(config)}
+    with open_resumable_job(dest, settings) as job:
+        writer = PartWriter(config=config, folder=job.finished)
+        paths = []
+        with closing(parallel_map(writer, part_ranges(config.images), workers=workers, chunk_size=1)) as parts:
+            for path, count in parts:
+                paths.append(path)
+                for _ in range(count):
+                    progress.advance()
+        with wrap_os_errors(dest):
+            _join_parts(paths, job.output, config.seed)
+        job.finish(overwrite=dest.is_dir())
+
+
+def part_ranges(images: int) -> list[range]:
+    """Indices of the images of each part: a 64th of the images, at least 2 and at most 100."""
+    size = min(max(math.ceil(images / 64), 2), 100)
+    return [range(first, min(first + size, images)) for first in range(0, images, size)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartWriter:
+    """Renders parts of a dataset; picklable, sent to the worker processes."""
+
+    config: SyntheticConfig
+    folder: Path
+    """Folder of the finished parts, which all workers see."""
+
+    def __call__(self, indices: range) -> tuple[Path, int]:
+        """Path and number of images of a part: an archive with the files of `_join_parts`; kept if it is complete.
+
+        Raises:
+            DatasetError: the part cannot be written, or this process does not see the folder.
+        """
+        if not self.folder.is_dir():
+            raise DatasetError(f"{self.folder}: the worker on {socket.gethostname()} does not see this folder")
+        path = self.folder / f"{indices.start:08d}.zip"
+        if not _is_complete(path):
+            with (
+                atomic_path(path, overwrite=True) as partial,
+                wrap_os_errors(path),
+                zipfile.ZipFile(partial, "w") as part,
+            ):
+                for index in indices:
+                    image = render_image(self.config, index)
+                    _add_entry(part, image.image_id, image.jpeg)
+                    texts = {"record": image.record, "ground_truth": image.ground_truth}
+                    _add_entry(part, f"{image.image_id}.json", json.dumps(texts).encode())
+        return path, len(indices)
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether a part exists and its checksums are right."""
+    try:
+        with zipfile.ZipFile(path) as part:
+            return part.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _join_parts(paths: Sequence[Path], folder: Path, seed: int) -> None:
+    """Writes the files of the dataset from its parts."""
     with ExitStack() as stack:
-        folder = stack.enter_context(atomic_path(dest, overwrite=dest.is_dir()))
-        stack.enter_context(wrap_os_errors(dest))
-        folder.mkdir()
         archive = stack.enter_context(zipfile.ZipFile(folder / ARCHIVE_NAME, "w", zipfile.ZIP_STORED))
         odgt = stack.enter_context((folder / ANNOTATIONS_NAME).open("w", encoding="utf-8", newline="\n"))
-        add_ground_truth = stack.enter_context(_ground_truth_file(folder / GROUND_TRUTH_NAME, config.seed))
-        images = parallel_map(partial(render_image, config), range(config.images), workers=workers)
-        stack.callback(images.close)
-        for image in images:
-            _add_entry(archive, f"Images/{image.image_id}.jpg", image.jpeg)
-            odgt.write(json.dumps(image.record) + "\n")
-            add_ground_truth(image.image_id, image.ground_truth)
-            progress.advance()
+        add_ground_truth = stack.enter_context(_ground_truth_file(folder / GROUND_TRUTH_NAME, seed))
+        for path in paths:
+            with zipfile.ZipFile(path) as part:
+                for image_id in part.namelist()[::2]:
+                    texts = json.loads(part.read(f"{image_id}.json"))
+                    _add_entry(archive, f"Images/{image_id}.jpg", part.read(image_id))
+                    odgt.write(json.dumps(texts["record"]) + "\n")
+                    add_ground_truth(image_id, texts["ground_truth"])
 
 
 def render_image(config: SyntheticConfig, index: int) -> RenderedImage:

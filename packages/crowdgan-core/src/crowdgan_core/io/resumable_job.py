@@ -1,12 +1,12 @@
-"""The working folder of a dataset in shards that is being built: `NAME.shards.partial` next to the destination.
+"""Long jobs that continue after an interruption: the working folder `NAME.partial` next to the destination.
 
-    NAME.shards.partial/
-        dataset/        finished shards; renamed to the destination at the end
-        progress/       one file per finished shard
-        job.json        settings of the build
-        lock            held by the process that builds
+    NAME.partial/
+        output/     becomes the destination at the end
+        finished/   one file per finished part
+        job.json    settings of the job
+        lock        held by the process that works
 
-The folder remains when the process stops, for whatever reason; a build with the same settings continues it.
+The folder remains when the process stops, for whatever reason; a job with the same settings continues it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from typing import Any
 
 from filelock import Timeout
 
-from crowdgan_core.datasets.shards.layout import DESCRIPTION_NAME
-from crowdgan_core.errors import CrowdganError, DatasetError
-from crowdgan_core.io.atomic import check_overwrite, move_into_place, wrap_os_errors, write_bytes
+from crowdgan_core.errors import DatasetError
+from crowdgan_core.io.atomic import move_into_place, wrap_os_errors, write_bytes
 from crowdgan_core.io.codec import loads_strict
 from crowdgan_core.io.locks import lock_file
 
@@ -35,56 +34,52 @@ PARTIAL_SUFFIX = ".partial"
 
 
 @dataclass(frozen=True)
-class ShardJob:
+class ResumableJob:
     """A working folder that this process has locked."""
 
     dest: Path
-    """The destination."""
+    """The destination, a folder."""
 
     folder: Path
     """The working folder."""
 
     @property
-    def shards(self) -> Path:
-        """Folder of the shards, which becomes the dataset."""
-        return self.folder / "dataset"
+    def output(self) -> Path:
+        """The folder that becomes the destination."""
+        return self.folder / "output"
 
     @property
-    def progress(self) -> Path:
-        """Folder of the files that describe the finished shards."""
-        return self.folder / "progress"
+    def finished(self) -> Path:
+        """Folder of the files of finished parts."""
+        return self.folder / "finished"
 
     def finish(self, *, overwrite: bool) -> None:
-        """Moves the dataset to its destination and removes the working folder.
+        """Moves the output to its destination and removes the working folder.
 
-        Temporary files that killed processes have left in the dataset, also on other machines, are removed before.
+        Temporary files that killed processes have left in the output, also on other machines, are removed before.
 
         Raises:
             DatasetError: the destination exists and `overwrite` is False, or it cannot be written.
         """
-        for path in self.shards.glob(f".*{PARTIAL_SUFFIX}"):
+        for path in self.output.glob(f".*{PARTIAL_SUFFIX}"):
             path.unlink()
-        move_into_place(self.shards, self.dest, overwrite=overwrite)
+        move_into_place(self.output, self.dest, overwrite=overwrite)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextmanager
-def open_shard_job(dest: Path, settings: Mapping[str, Any], *, overwrite: bool) -> Iterator[ShardJob]:
-    """Context with the working folder of a destination, new or that of an interrupted build with the same settings.
+def open_resumable_job(dest: Path, settings: Mapping[str, Any]) -> Iterator[ResumableJob]:
+    """Context with the working folder of a destination, new or that of an interrupted job with the same settings.
 
     Args:
-        dest: folder of the dataset.
-        settings: JSON-ready values that determine the contents of the dataset.
-        overwrite: whether an existing dataset will be overwritten.
+        dest: the destination.
+        settings: JSON-ready values that determine its contents.
 
     Raises:
-        DatasetError: `dest` exists and `overwrite` is False, another process builds it, the interrupted build had
-            other settings, or the folder cannot be written.
+        DatasetError: another process writes the destination, the interrupted job had other settings, or the folder
+            cannot be written.
     """
-    check_overwrite(dest, overwrite=overwrite)
-    if dest.exists() and not (dest / DESCRIPTION_NAME).is_file():
-        raise DatasetError(f"{dest}: is not a dataset in shards ({DESCRIPTION_NAME} is missing); choose another one")
-    job = ShardJob(dest, dest.with_name(f"{dest.name}{PARTIAL_SUFFIX}"))
+    job = ResumableJob(dest, dest.with_name(f"{dest.name}{PARTIAL_SUFFIX}"))
     with wrap_os_errors(job.folder):
         job.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -96,21 +91,22 @@ def open_shard_job(dest: Path, settings: Mapping[str, Any], *, overwrite: bool) 
             raise DatasetError(f"{job.folder}: cannot be written ({error.strerror})") from error
         _check_settings(job, settings)
         with wrap_os_errors(job.folder):
-            for folder in (job.shards, job.progress):
+            for folder in (job.output, job.finished):
                 folder.mkdir(exist_ok=True)
         try:
             yield job
-        except (KeyboardInterrupt, CrowdganError) as error:
-            if not any(job.progress.iterdir()):
+        except BaseException as error:
+            if not any(job.finished.glob("[!.]*")):  # hidden: temporary files of killed workers
+                shutil.rmtree(job.folder, ignore_errors=True)
                 raise
-            kept = f"{job.folder} keeps the finished shards; the same command continues"
+            kept = f"{job.folder} keeps the finished parts; the same command continues"
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(kept) from error
             logger.warning(kept)
             raise
 
 
-def _check_settings(job: ShardJob, settings: Mapping[str, Any]) -> None:
+def _check_settings(job: ResumableJob, settings: Mapping[str, Any]) -> None:
     """Writes the settings of a new job, and compares them with those of an interrupted one."""
     path = job.folder / "job.json"
     try:
@@ -130,6 +126,6 @@ def _check_settings(job: ShardJob, settings: Mapping[str, Any]) -> None:
     ]
     if changes:
         raise DatasetError(
-            f"{job.folder}: an interrupted build with other settings: {'; '.join(changes)}; repeat its command to "
+            f"{job.folder}: an interrupted job with other settings: {'; '.join(changes)}; repeat its command to "
             f"continue it, or delete the folder to start again"
         )
