@@ -24,7 +24,8 @@ def command(config: SyntheticConfig, parallel: ParallelOptions, out: Path, overw
     """Render synthetic crowd images with ground truth, in CrowdHuman layout.
 
     The folder OUT then contains CrowdHuman_train01.zip, annotation_train.odgt, and the ground truth in truth.json:
-    cameras, positions of people on the ground in metres, and densities in persons/m².
+    cameras, positions of people on the ground in metres, and densities in persons/m². If the command stops early, the
+    same command continues.
 
     \b
     Examples:
