@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crowdgan_core.synthetic.annotations import rounded_xywh
+from crowdgan_core.synthetic.render.compositing import rounded_boxes
 from crowdgan_core.synthetic.render.renderer import DISTANT_GROUP_INDEX
 from tests.support.synthetic_worlds import SIZE, example_world, render_annotated, small_random_world, synthetic_person
 
@@ -100,6 +100,6 @@ def test_a_distant_group_is_one_mask_with_three_equal_boxes_and_not_in_the_groun
     assert len(ground_truth["people"]) == 1
 
 
-def test_rounded_boxes_keep_their_edges_and_are_not_empty() -> None:
-    assert rounded_xywh(np.array([1.4, 2.6, 10.6, 20.4])) == [1, 3, 10, 17]
-    assert rounded_xywh(np.array([-3.6, 5.0, -3.5, 5.2])) == [-4, 5, 1, 1]
+def test_rounded_boxes_keep_their_edges() -> None:
+    boxes = rounded_boxes(np.array([[1.4, 2.6, 10.6, 20.4], [-3.6, 5.0, -3.5, 5.2]]))
+    assert boxes == [(1, 3, 11, 20), (-4, 5, -4, 5)]

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from crowdgan_core.synthetic.render.compositing import PersonIndexImage, box_slices
+from crowdgan_core.synthetic.render.compositing import PersonIndexImage, box_slices, rounded_boxes
 from crowdgan_core.synthetic.render.renderer import DISTANT_GROUP_INDEX, STATUE_INDEX, RenderedScene
 from crowdgan_core.synthetic.render.sprites import PixelRect
 from crowdgan_core.synthetic.world.world import World
-from crowdgan_core.utils.arrays import FloatArray, IndexArray
+from crowdgan_core.utils.arrays import BoolArray
 
 MIN_VISIBLE_PX = 6
 """Minimum number of visible pixels of an annotated person; an annotator would miss fewer; ours."""
@@ -50,44 +50,41 @@ def _person_entries(rendered: RenderedScene) -> tuple[list[dict[str, Any]], list
     """Entries of all visible people, and the `box_id` of each person of the crowd, None if not annotated."""
     entries: list[dict[str, Any]] = []
     box_ids: list[int | None] = []
-    for index in range(len(rendered.full_boxes)):
-        visible = _visible_pixels(rendered, index)
-        if visible is None:
-            box_ids.append(None)
-            continue
-        box_ids.append(len(entries))
-        entries.append(_person_entry(rendered, index, len(entries), visible))
+    boxes = zip(rounded_boxes(rendered.full_boxes), rounded_boxes(rendered.head_boxes), strict=True)
+    for index, (full_box, head_box) in enumerate(boxes):
+        entry = _person_entry(rendered, index, len(entries), full_box, head_box)
+        box_ids.append(len(entries) if entry else None)
+        entries += [entry] if entry else []
     return entries, box_ids
 
 
-def _visible_pixels(rendered: RenderedScene, index: int) -> IndexArray | None:
-    """Rows and columns of a person's visible pixels, `[2, num_pixels]`; None if there are too few."""
-    height, width = rendered.person_index.shape
-    box = rendered.full_boxes[index] + np.array([-1, -1, 1, 1])
-    rows, columns = box_slices(box, (0, 0, width, height))
-    pixels = np.array(np.nonzero(rendered.person_index[rows, columns] == index))
-    return pixels + np.array([[rows.start], [columns.start]]) if pixels.shape[1] >= MIN_VISIBLE_PX else None
-
-
-def _person_entry(rendered: RenderedScene, index: int, box_id: int, visible: IndexArray) -> dict[str, Any]:
-    head_box = rendered.head_boxes[index]
+def _person_entry(
+    rendered: RenderedScene, index: int, box_id: int, full_box: PixelRect, head_box: PixelRect
+) -> dict[str, Any] | None:
+    """Entry of a person; None if too few pixels are visible."""
     height, width = rendered.person_index.shape
     image: PixelRect = (0, 0, width, height)
+    left, top, right, bottom = full_box
+    rows, columns = box_slices((left - 1, top - 1, right + 1, bottom + 1), image)  # bodies exceed boxes by up to 1 px
+    visible = rendered.person_index[rows, columns] == index
+    visible_px = np.count_nonzero(visible)
+    if visible_px < MIN_VISIBLE_PX:
+        return None
     visible_head_px = np.count_nonzero(rendered.person_index[box_slices(head_box, image)] == index)
-    body_px, head_px = rendered.covered_px[index]
+    body_px, head_px = rendered.covered_px[index].tolist()
     head_occluded = visible_head_px < MIN_CLEAR_FRACTION * head_px or not visible_head_px
     return {
         "tag": "person",
-        "hbox": rounded_xywh(head_box),
+        "hbox": _xywh(head_box),
         "head_attr": {"ignore": 0, "occ": int(head_occluded), "unsure": 0},
-        "fbox": rounded_xywh(rendered.full_boxes[index]),
-        "vbox": _bounding_box(visible),
-        "extra": {"box_id": box_id, "occ": int(visible.shape[1] < MIN_CLEAR_FRACTION * body_px)},
+        "fbox": _xywh(full_box),
+        "vbox": _bounding_box(visible, left=columns.start, top=rows.start),
+        "extra": {"box_id": box_id, "occ": int(visible_px < MIN_CLEAR_FRACTION * body_px)},
     }
 
 
 def _mask_entry(person_index: PersonIndexImage, mask_index: int) -> dict[str, Any]:
-    x, y, width, height = _bounding_box(np.array(np.nonzero(person_index == mask_index)))
+    x, y, width, height = _bounding_box(person_index == mask_index)
     left, top = max(x - MASK_MARGIN_PX, 0), max(y - MASK_MARGIN_PX, 0)
     right = min(x + width + MASK_MARGIN_PX, person_index.shape[1])
     bottom = min(y + height + MASK_MARGIN_PX, person_index.shape[0])
@@ -95,15 +92,16 @@ def _mask_entry(person_index: PersonIndexImage, mask_index: int) -> dict[str, An
     return {"tag": "mask", "hbox": box, "head_attr": {}, "fbox": box, "vbox": box, "extra": {"ignore": 1}}
 
 
-def _bounding_box(pixels: IndexArray) -> list[int]:
-    """Bounding box xywh of pixels given by rows and columns, `[2, num_pixels]`."""
-    (top, left), (bottom, right) = pixels.min(axis=1).tolist(), pixels.max(axis=1).tolist()
-    return [left, top, right - left + 1, bottom - top + 1]
+def _bounding_box(mask: BoolArray, left: int = 0, top: int = 0) -> list[int]:
+    """Bounding box xywh of the pixels in a mask `[height, width]`, whose first pixel is at (left, top)."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    x0, x1, y0, y1 = (int(edge) for edge in (columns[0], columns[-1], rows[0], rows[-1]))
+    return [left + x0, top + y0, x1 - x0 + 1, y1 - y0 + 1]
 
 
-def rounded_xywh(box_xyxy: FloatArray) -> list[int]:
-    """A box xywh whose edges are rounded to pixels, at least 1 px wide and high."""
-    left, top, right, bottom = np.round(box_xyxy).astype(int).tolist()
+def _xywh(box_xyxy: PixelRect) -> list[int]:
+    """A box xywh, at least 1 px wide and high."""
+    left, top, right, bottom = box_xyxy
     return [left, top, max(right - left, 1), max(bottom - top, 1)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -129,6 +129,12 @@ def statue_appearance(count: int) -> Appearance:
         open_jacket=absent,
         bends_rad=np.full((count, 2), (1.4, 0.3)),
     )
+
+
+def join_appearances(first: Appearance, second: Appearance) -> Appearance:
+    """Appearance of the people of both."""
+    names = [field.name for field in fields(Appearance)]
+    return Appearance(**{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names})
 
 
 def _random_colours(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...], count: int) -> FloatArray:

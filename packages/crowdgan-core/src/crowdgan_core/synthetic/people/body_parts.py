@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from crowdgan_core.synthetic.people.appearance import COLOUR_SLOTS, Appearance
-from crowdgan_core.synthetic.people.outlines import BodyView, ellipsoid_outlines, limb_outlines, trunk_outlines
+from crowdgan_core.synthetic.people.outlines import (
+    BodyView,
+    Limb,
+    RoundedOutlines,
+    ellipsoid_outlines,
+    limb_outlines,
+    trunk_outlines,
+)
 from crowdgan_core.synthetic.people.skeleton import (
     CHIN_HEIGHT,
     HIP_BREADTH,
@@ -21,6 +28,9 @@ from crowdgan_core.utils.arrays import BoolArray, FloatArray
 LEG_ORDER, SKIRT_ORDER, TRUNK_ORDER, NECK_ORDER, HEAD_ORDER = 0.0, 10.0, 20.0, 30.0, 40.0
 """Drawing order of the parts; parts of one kind are sorted by nearness, the farthest first."""
 
+DETAIL_MIN_HEIGHT_PX = 200
+"""Minimum body height in pixels for parts that are drawn on large bodies only; ours."""
+
 MIN_FRONT_COSINE = 0.35
 """Cosine of the angle between face and camera from which shirt fronts and facial features are visible; ours."""
 
@@ -29,11 +39,14 @@ MIN_FRONT_COSINE = 0.35
 class BodyPart:
     """One part of all bodies. Its layers are drawn one after the other, each with all its pieces."""
 
-    outlines: FloatArray
-    """`[num_people, num_layers, num_pieces, NUM_CORNERS, 2]`, in body units (right, up)."""
+    pieces: tuple[RoundedOutlines, ...]
+    """Pieces `[num_people, NUM_CORNERS, 2]`, in body units (right, up)."""
 
     slots: tuple[int, ...]
     """Colour of each piece, an index into `COLOUR_SLOTS`."""
+
+    radius: float
+    """Typical radius of the pieces in body units; large radii in pixels need many layers."""
 
     order: FloatArray
     """`[num_people]`; parts are drawn in increasing order."""
@@ -67,8 +80,8 @@ class Gait:
         return np.asarray(0.5 * HIP_BREADTH * self.girth)
 
 
-def body_parts(view: BodyView, gait: Gait, appearance: Appearance) -> tuple[BodyPart, ...]:
-    """All parts of the bodies in the view, in body units."""
+def body_parts(view: BodyView, gait: Gait, appearance: Appearance, *, has_details: bool) -> tuple[BodyPart, ...]:
+    """All parts of the bodies in the view, in body units; facial features only with `has_details`."""
     return (
         *(_leg(view, gait, side) for side in SIDES),
         _skirt(view, gait, appearance),
@@ -77,26 +90,28 @@ def body_parts(view: BodyView, gait: Gait, appearance: Appearance) -> tuple[Body
         _shirt(view, appearance),
         _bag(view, appearance),
         *_head(view, appearance),
-        _facial_features(view),
+        *([_facial_features(view)] if has_details else []),
     )
 
 
 def _leg(view: BodyView, gait: Gait, side: float) -> BodyPart:
     joints, thickness = leg_joints(side, gait.stride, gait.phase_rad, gait.girth), np.sqrt(gait.girth)
-    shoe = limb_outlines(view, joints["heel"], joints["toe"], 0.020, 0.019)
-    shank = limb_outlines(view, joints["knee"], joints["ankle"], 0.037 * thickness, 0.026 * thickness)
-    thigh = limb_outlines(view, joints["hip"], joints["knee"], 0.054 * thickness, 0.039 * thickness)
+    shoe = joints["heel"], joints["toe"], 0.020, 0.019
+    shank = joints["knee"], joints["ankle"], 0.037 * thickness, 0.026 * thickness
+    thigh = joints["hip"], joints["knee"], 0.054 * thickness, 0.039 * thickness
+    pieces = limb_outlines(view, shoe, shank, thigh)
     nearness = view.nearness(0.5 * (joints["knee"] + joints["ankle"]))
-    return _part(view, (shoe, shank, thigh), ("shoe", "shank", "bottom"), LEG_ORDER + nearness + 1e-3 * side)
+    return _part(view, pieces, ("shoe", "shank", "bottom"), LEG_ORDER + nearness + 1e-3 * side, 0.04)
 
 
 def _arm(view: BodyView, gait: Gait, side: float, bend_rad: FloatArray) -> BodyPart:
     joints, thickness = arm_joints(side, gait.stride, gait.phase_rad, gait.girth, bend_rad), np.sqrt(gait.girth)
-    hand = limb_outlines(view, joints["wrist"], joints["hand"], 0.016, 0.020)
-    forearm = limb_outlines(view, joints["elbow"], joints["wrist"], 0.027 * thickness, 0.020 * thickness)
-    upper = limb_outlines(view, joints["shoulder"], joints["elbow"], 0.035 * thickness, 0.029 * thickness)
+    hand = joints["wrist"], joints["hand"], 0.016, 0.020
+    forearm = joints["elbow"], joints["wrist"], 0.027 * thickness, 0.020 * thickness
+    upper = joints["shoulder"], joints["elbow"], 0.035 * thickness, 0.029 * thickness
+    pieces = limb_outlines(view, hand, forearm, upper)
     order = TRUNK_ORDER + view.nearness(joints["elbow"]) - view.nearness(view.joints(0.0, 0.0, 0.65))
-    return _part(view, (hand, forearm, upper), ("skin", "sleeve", "top"), order)
+    return _part(view, pieces, ("skin", "sleeve", "top"), order, 0.028)
 
 
 def _torso(view: BodyView, gait: Gait, appearance: Appearance) -> BodyPart:
@@ -117,7 +132,7 @@ def _torso(view: BodyView, gait: Gait, appearance: Appearance) -> BodyPart:
         ),
     )
     right, left = (view.joints(side * 0.48 * shoulders, -0.005, 0.803) for side in SIDES)
-    return _part(view, (limb_outlines(view, right, left, 0.034, 0.034), chest), ("top", "top"), TRUNK_ORDER)
+    return _part(view, (*limb_outlines(view, (right, left, 0.034, 0.034)), chest), ("top", "top"), TRUNK_ORDER, 0.11)
 
 
 def _skirt(view: BodyView, gait: Gait, appearance: Appearance) -> BodyPart:
@@ -128,73 +143,74 @@ def _skirt(view: BodyView, gait: Gait, appearance: Appearance) -> BodyPart:
         (0.42, 1.18 * hips, 0.083 * girth),
         (0.30, 1.32 * hips, 0.094 * girth),
     )
-    return _part(view, (trunk_outlines(view, levels),), ("bottom",), SKIRT_ORDER, visible=appearance.skirt)
+    return _part(view, (trunk_outlines(view, levels),), ("bottom",), SKIRT_ORDER, 0.11, visible=appearance.skirt)
 
 
 def _shirt(view: BodyView, appearance: Appearance) -> BodyPart:
     """The shirt below an open jacket, on people who face the camera."""
-    front = limb_outlines(view, view.joints(0.0, 0.058, 0.79), view.joints(0.0, 0.064, 0.53), 0.026, 0.02)
+    front = view.joints(0.0, 0.058, 0.79), view.joints(0.0, 0.064, 0.53), 0.026, 0.02
     visible = appearance.open_jacket & (np.cos(view.facing) > MIN_FRONT_COSINE)
-    return _part(view, (front,), ("shirt",), TRUNK_ORDER + 1e-3, visible=visible)
+    return _part(view, limb_outlines(view, front), ("shirt",), TRUNK_ORDER + 1e-3, 0.023, visible=visible)
 
 
 def _bag(view: BodyView, appearance: Appearance) -> BodyPart:
     bottom = view.joints(0.0, -0.095, 0.635)
-    bag = limb_outlines(view, view.joints(0.0, -0.085, 0.765), bottom, 0.055, 0.068)
+    bag = view.joints(0.0, -0.085, 0.765), bottom, 0.055, 0.068
     order = TRUNK_ORDER + 1.5 * (view.nearness(bottom) - view.nearness(view.joints(0.0, 0.0, 0.65)))
-    return _part(view, (bag,), ("bag",), order, visible=appearance.backpack)
+    return _part(view, limb_outlines(view, bag), ("bag",), order, 0.062, visible=appearance.backpack)
 
 
 def _head(view: BodyView, appearance: Appearance) -> tuple[BodyPart, ...]:
     """Neck, face and hair. The hair is drawn before the face of people who face the camera, otherwise after it."""
     length = 1.0 - CHIN_HEIGHT
-    neck = limb_outlines(view, view.joints(0.0, -0.004, 0.825), view.joints(0.0, 0.008, 0.895), 0.029, 0.026)
+    neck = view.joints(0.0, -0.004, 0.825), view.joints(0.0, 0.008, 0.895), 0.029, 0.026
     face_centre = view.joints(0.0, 0.020, CHIN_HEIGHT + 0.39 * length)
     face = ellipsoid_outlines(view, face_centre, (0.037, 0.041, 0.40 * length), jaw=0.22)
     hair_centre = view.joints(0.0, -0.006, CHIN_HEIGHT + 0.61 * length)
     hair = ellipsoid_outlines(view, hair_centre, (0.044, 0.053, 0.40 * length))
-    back_hair = limb_outlines(view, view.joints(0.0, -0.032, 0.93), view.joints(0.0, -0.045, 0.835), 0.040, 0.046)
+    back_hair = view.joints(0.0, -0.032, 0.93), view.joints(0.0, -0.045, 0.835), 0.040, 0.046
     towards = np.cos(view.facing) * np.cos(view.depression) - 0.4 * np.sin(view.depression)
     hair_order = HEAD_ORDER + np.where(towards > 0.12, -1.0, 2.0)
     back_hair_order = np.where(np.cos(view.facing) > 0, TRUNK_ORDER - 5, HEAD_ORDER + 3)
     return (
-        _part(view, (back_hair,), ("hair",), back_hair_order, visible=appearance.long_hair),
-        _part(view, (neck,), ("skin",), NECK_ORDER),
-        _part(view, (face,), ("skin",), HEAD_ORDER, is_head=True),
-        _part(view, (hair,), ("hair",), hair_order, is_head=True),
+        _part(view, limb_outlines(view, back_hair), ("hair",), back_hair_order, 0.043, visible=appearance.long_hair),
+        _part(view, limb_outlines(view, neck), ("skin",), NECK_ORDER, 0.027),
+        _part(view, (face,), ("skin",), HEAD_ORDER, 0.04, is_head=True),
+        _part(view, (hair,), ("hair",), hair_order, 0.048, is_head=True),
     )
 
 
 def _facial_features(view: BodyView) -> BodyPart:
     """Eyes, brows, nose and mouth of large faces that face the camera."""
-    pieces = []
+    limbs: list[Limb] = []
     for side in SIDES:
         for up, radius in ((0.930, 0.0030), (0.9395, 0.0020)):
             start, end = (view.joints(side * right, 0.056, up) for right in (0.0125, 0.0185))
-            pieces.append(limb_outlines(view, start, end, radius, radius))
+            limbs.append((start, end, radius, radius))
     nose_ends = view.joints(0.0, 0.060, 0.928), view.joints(0.0, 0.068, 0.910)
     mouth_ends = view.joints(-0.010, 0.056, 0.8935), view.joints(0.010, 0.056, 0.8935)
-    pieces.append(limb_outlines(view, *nose_ends, 0.0035, 0.0070))
-    pieces.append(limb_outlines(view, *mouth_ends, 0.0030, 0.0030))
+    limbs += [(*nose_ends, 0.0035, 0.0070), (*mouth_ends, 0.0030, 0.0030)]
     slots = ("eye", "hair", "eye", "hair", "skin", "lips")
     visible = np.cos(view.facing) > MIN_FRONT_COSINE
-    return _part(view, tuple(pieces), slots, HEAD_ORDER + 1.0, visible=visible, is_detail=True)
+    return _part(view, limb_outlines(view, *limbs), slots, HEAD_ORDER + 1.0, 0.003, visible=visible, is_detail=True)
 
 
 def _part(
     view: BodyView,
-    pieces: tuple[FloatArray, ...],
+    pieces: tuple[RoundedOutlines, ...],
     slots: tuple[str, ...],
     order: FloatArray | float,
+    radius: float,
     *,
     visible: BoolArray | None = None,
     is_head: bool = False,
     is_detail: bool = False,
 ) -> BodyPart:
-    """A part of these pieces `[num_people, num_layers, NUM_CORNERS, 2]`; all people have it if `visible` is None."""
+    """A part of these pieces; all people have it if `visible` is None."""
     return BodyPart(
-        outlines=np.stack(pieces, axis=2),
+        pieces=pieces,
         slots=tuple(COLOUR_SLOTS.index(slot) for slot in slots),
+        radius=radius,
         order=np.broadcast_to(order, len(view)),
         visible=np.ones(len(view), bool) if visible is None else visible,
         is_head=is_head,

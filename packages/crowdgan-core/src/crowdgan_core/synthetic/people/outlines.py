@@ -1,13 +1,15 @@
-"""Outlines of projected body parts (limbs, ellipsoids, trunks), in layers that approximate shading."""
+"""Outlines of projected body parts (limbs, ellipsoids, trunks), and the layers that approximate their shading."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from crowdgan_core.synthetic.people.skeleton import joint_positions
-from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_core.utils.arrays import FloatArray, IndexArray
 
 LAYER_WIDTHS = np.linspace(1.0, 0.16, 8)
 """Widths of the shading layers of a rounded part relative to its radius, from the rim to the highlight; ours."""
@@ -20,6 +22,12 @@ LAYER_BRIGHTNESS = 0.64 + 0.48 * (1 - LAYER_WIDTHS**2) ** 0.7
 
 NUM_CORNERS = 16
 """Corners of an outline; even."""
+
+CAP_COSINES, CAP_SINES = (f(np.linspace(-np.pi / 2, np.pi / 2, NUM_CORNERS // 2))[:, None] for f in (np.cos, np.sin))
+"""Corners of the round end of a limb: components along its axis and normal to it."""
+
+Limb = tuple[FloatArray, FloatArray, FloatArray | float, FloatArray | float]
+"""Joints `[num_people, 3]` at the start and the end of a limb, and its radii there."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,60 +51,111 @@ class BodyView:
         return joint_positions(len(self), right, ahead, up)
 
     def project(self, joints: FloatArray) -> FloatArray:
-        """View coordinates (right, up) of joints, `[num_people, 2]`."""
-        lateral = joints[:, 1] * np.sin(self.facing) - joints[:, 0] * np.cos(self.facing)
-        up = joints[:, 2] * np.cos(self.depression) - self._ground_offset(joints) * np.sin(self.depression)
-        return np.stack([lateral, up], axis=1)
+        """View coordinates (right, up) of joints `[..., num_people, 3]`, `[..., num_people, 2]`."""
+        lateral = joints[..., 1] * self._sin_facing - joints[..., 0] * self._cos_facing
+        up = joints[..., 2] * self._cos_depression - self._ground_offset(joints) * self._sin_depression
+        return np.stack([lateral, up], axis=-1)
 
     def nearness(self, joints: FloatArray) -> FloatArray:
         """Position of joints along the line of sight, `[num_people]`; larger values are nearer to the camera."""
-        towards = self._ground_offset(joints) * np.cos(self.depression)
-        return np.asarray(towards + joints[:, 2] * np.sin(self.depression))
-
-    def _ground_offset(self, joints: FloatArray) -> FloatArray:
-        """Horizontal offset of joints towards the camera, `[num_people]`."""
-        return np.asarray(joints[:, 0] * np.sin(self.facing) + joints[:, 1] * np.cos(self.facing))
+        towards = self._ground_offset(joints) * self._cos_depression
+        return np.asarray(towards + joints[:, 2] * self._sin_depression)
 
     def half_breadth(self, right: FloatArray | float, ahead: FloatArray | float) -> FloatArray:
         """Half the projected breadth of an upright elliptic cylinder with these half axes, `[num_people]`."""
-        return np.asarray(np.hypot(right * np.cos(self.facing), ahead * np.sin(self.facing)))
+        return np.asarray(np.hypot(right * self._cos_facing, ahead * self._sin_facing))
 
     def half_depth(self, right: FloatArray | float, ahead: FloatArray | float) -> FloatArray:
         """Half the horizontal extent of that cylinder along the line of sight, `[num_people]`."""
-        return np.asarray(np.hypot(right * np.sin(self.facing), ahead * np.cos(self.facing)))
+        return np.asarray(np.hypot(right * self._sin_facing, ahead * self._cos_facing))
+
+    def _ground_offset(self, joints: FloatArray) -> FloatArray:
+        """Horizontal offset of joints towards the camera, `[..., num_people]`."""
+        return np.asarray(joints[..., 0] * self._sin_facing + joints[..., 1] * self._cos_facing)
+
+    @cached_property
+    def _sin_facing(self) -> FloatArray:
+        return np.asarray(np.sin(self.facing))
+
+    @cached_property
+    def _cos_facing(self) -> FloatArray:
+        return np.asarray(np.cos(self.facing))
+
+    @cached_property
+    def _sin_depression(self) -> FloatArray:
+        return np.asarray(np.sin(self.depression))
+
+    @cached_property
+    def _cos_depression(self) -> FloatArray:
+        return np.asarray(np.cos(self.depression))
 
 
-def limb_outlines(
-    view: BodyView,
-    start: FloatArray,
-    end: FloatArray,
-    start_radius: FloatArray | float,
-    end_radius: FloatArray | float,
-) -> FloatArray:
-    """Outlines of tapered limbs with round ends, `[num_people, num_layers, NUM_CORNERS, 2]`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RoundedOutlines:
+    """Outlines of rounded pieces in all layers: spine + width · reach + shift · lift, with the layer's width and shift.
 
-    Args:
-        view: view of the bodies.
-        start: `[num_people, 3]` joints.
-        end: `[num_people, 3]` joints.
-        start_radius: radius at the start.
-        end_radius: radius at the end.
+    The arrays are `[..., NUM_CORNERS, 2]`.
     """
-    a, b = view.project(start)[:, None, None], view.project(end)[:, None, None]
-    length = np.linalg.norm(b - a, axis=-1, keepdims=True)
-    axis = np.where(length > 1e-6, (b - a) / np.maximum(length, 1e-6), np.array([0.0, -1.0]))
+
+    spine: FloatArray
+    """Points to which the layers shrink."""
+
+    reach: FloatArray
+    """Offsets from the spine to the rim."""
+
+    lift: FloatArray
+    """Offsets of the highlight towards the light, per unit of shift."""
+
+    @property
+    def rim(self) -> FloatArray:
+        """The largest outline, which contains those of all other layers."""
+        return np.asarray(self.spine + self.reach)
+
+    def layers(self, layers: IndexArray) -> FloatArray:
+        """Outline of each piece in one of its layers, an index into `LAYER_WIDTHS`; of the arrays' shape."""
+        widths, shifts = LAYER_WIDTHS[layers, None, None], LAYER_SHIFTS[layers, None, None]
+        return np.asarray(self.spine + widths * self.reach + shifts * self.lift)
+
+    def take(self, rows: IndexArray, columns: IndexArray) -> RoundedOutlines:
+        """The pieces at these indices of the first two dimensions."""
+        index = rows, columns
+        return RoundedOutlines(spine=self.spine[index], reach=self.reach[index], lift=self.lift[index])
+
+
+def stack_outlines(pieces: Sequence[RoundedOutlines]) -> RoundedOutlines:
+    """Pieces `[num_people, NUM_CORNERS, 2]` as one object, `[num_people, num_pieces, NUM_CORNERS, 2]`."""
+    return RoundedOutlines(
+        spine=np.stack([piece.spine for piece in pieces], axis=1),
+        reach=np.stack([piece.reach for piece in pieces], axis=1),
+        lift=np.stack([piece.lift for piece in pieces], axis=1),
+    )
+
+
+def limb_outlines(view: BodyView, *limbs: Limb) -> tuple[RoundedOutlines, ...]:
+    """Outlines of tapered limbs with round ends, `[num_people, NUM_CORNERS, 2]` of each limb."""
+    ends = view.project(np.array([(end, start) for start, end, _, _ in limbs]))
+    radii = np.stack([np.broadcast_to(radius, len(view)) for _, _, start, end in limbs for radius in (end, start)])
+    radii = radii.reshape(len(limbs), 2, len(view), 1)
+    offset = ends[:, 0] - ends[:, 1]
+    length = np.hypot(offset[..., 0], offset[..., 1])[..., None]
+    axis = np.where(length > 1e-6, offset / np.maximum(length, 1e-6), np.array([0.0, -1.0]))[..., None, :]
     normal = np.stack([-axis[..., 1], axis[..., 0]], axis=-1)
-    angles = np.linspace(-np.pi / 2, np.pi / 2, NUM_CORNERS // 2)[:, None]
-    cap = np.cos(angles) * axis + np.sin(angles) * normal
-    first, last = (np.broadcast_to(radius, len(view))[:, None, None, None] for radius in (start_radius, end_radius))
-    widths, shifts = LAYER_WIDTHS[:, None, None], LAYER_SHIFTS[:, None, None] * view.light
-    return np.concatenate([b + last * (widths * cap + shifts), a + first * (shifts - widths * cap)], axis=2)
+    cap = CAP_COSINES * axis + CAP_SINES * normal
+    corners = [
+        np.concatenate(np.broadcast_arrays(*halves, cap)[:2], axis=2)
+        for halves in (
+            ends[..., None, :].swapaxes(0, 1),
+            (radii[:, 0, ..., None] * cap, -radii[:, 1, ..., None] * cap),
+            (radii * view.light)[..., None, :].swapaxes(0, 1),
+        )
+    ]
+    return tuple(RoundedOutlines(spine=a, reach=b, lift=c) for a, b, c in zip(*corners, strict=True))
 
 
 def ellipsoid_outlines(
     view: BodyView, centre: FloatArray, half_axes: tuple[float, float, float], jaw: float = 0.0
-) -> FloatArray:
-    """Outlines of ellipsoids, `[num_people, num_layers, NUM_CORNERS, 2]`.
+) -> RoundedOutlines:
+    """Outlines of ellipsoids, `[num_people, NUM_CORNERS, 2]`.
 
     Args:
         view: view of the bodies.
@@ -106,20 +165,21 @@ def ellipsoid_outlines(
     """
     right, ahead, up = half_axes
     rise = np.hypot(up * np.cos(view.depression), view.half_depth(right, ahead) * np.sin(view.depression))
-    half = np.stack([view.half_breadth(right, ahead), rise], axis=1)[:, None, None]
+    half = np.stack([view.half_breadth(right, ahead), rise], axis=1)[:, None]
     angles = 2 * np.pi * np.arange(NUM_CORNERS) / NUM_CORNERS
     narrowing = 1 - jaw * np.maximum(0, -np.sin(angles))
-    circle = np.stack([np.cos(angles) * narrowing, np.sin(angles)], axis=1)
-    return np.asarray(
-        view.project(centre)[:, None, None]
-        + half * (LAYER_WIDTHS[:, None, None] * circle + LAYER_SHIFTS[:, None, None] * view.light)
+    reach = half * np.stack([np.cos(angles) * narrowing, np.sin(angles)], axis=1)
+    return RoundedOutlines(
+        spine=np.broadcast_to(view.project(centre)[:, None], reach.shape),
+        reach=reach,
+        lift=np.broadcast_to(half * view.light, reach.shape),
     )
 
 
 def trunk_outlines(
     view: BodyView, levels: tuple[tuple[FloatArray | float, FloatArray | float, FloatArray | float], ...]
-) -> FloatArray:
-    """Outlines of a stack of horizontal ellipses, `[num_people, num_layers, NUM_CORNERS, 2]`.
+) -> RoundedOutlines:
+    """Outlines of a stack of horizontal ellipses, `[num_people, NUM_CORNERS, 2]`.
 
     Args:
         view: view of the bodies.
@@ -134,7 +194,9 @@ def trunk_outlines(
     middles = middles[:, index] * (1 - weight)[:, None] + middles[:, index + 1] * weight[:, None]
     halves = halves[:, index] * (1 - weight) + halves[:, index + 1] * weight
     offsets = halves[..., None] * np.array([1.0, 0.0])
-    widths, shifts = LAYER_WIDTHS[:, None, None], LAYER_SHIFTS[:, None, None]
-    shifted = middles[:, None] + offsets[:, None] * shifts * view.light[0]
-    reach = widths * offsets[:, None]
-    return np.concatenate([shifted + reach, (shifted - reach)[:, :, ::-1]], axis=2)
+    lift = offsets * view.light[0]
+    return RoundedOutlines(
+        spine=np.concatenate([middles, middles[:, ::-1]], axis=1),
+        reach=np.concatenate([offsets, -offsets[:, ::-1]], axis=1),
+        lift=np.concatenate([lift, lift[:, ::-1]], axis=1),
+    )

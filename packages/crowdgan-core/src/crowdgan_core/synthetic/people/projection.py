@@ -15,10 +15,10 @@ import numpy.typing as npt
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.synthetic.haze import Colour, haze_fraction
 from crowdgan_core.synthetic.people.appearance import Appearance
-from crowdgan_core.synthetic.people.body_parts import BodyPart, Gait, body_parts
-from crowdgan_core.synthetic.people.outlines import LAYER_BRIGHTNESS, BodyView
+from crowdgan_core.synthetic.people.body_parts import DETAIL_MIN_HEIGHT_PX, BodyPart, Gait, body_parts
+from crowdgan_core.synthetic.people.outlines import LAYER_BRIGHTNESS, BodyView, RoundedOutlines, stack_outlines
 from crowdgan_core.synthetic.world.world import SyntheticPerson
-from crowdgan_core.utils.arrays import FloatArray, Points
+from crowdgan_core.utils.arrays import BoolArray, FloatArray, Points
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,10 +26,10 @@ class ProjectedBodies:
     """Bodies ready to draw."""
 
     parts: tuple[BodyPart, ...]
-    """Parts of the bodies, in body units."""
+    """Parts of the bodies."""
 
-    to_image: FloatArray
-    """`[num_people, 3, 2]` matrix of each body from body units (right, up, 1) to pixels (u, v)."""
+    outlines: RoundedOutlines
+    """`[num_people, num_pieces, NUM_CORNERS, 2]` outlines of the parts' pieces, one after the other, in pixels."""
 
     colours: npt.NDArray[np.int64]
     """`[num_people, num_layers, num_slots, 3]` RGB 0 to 255 of the parts in their shading layers, haze included."""
@@ -46,9 +46,10 @@ class ProjectedBodies:
     def __len__(self) -> int:
         return len(self.depth_m)
 
-    def height_px(self, index: int) -> float:
-        """Height of one body in pixels."""
-        return float(self.full_boxes[index, 3] - self.full_boxes[index, 1])
+    @property
+    def heights_px(self) -> FloatArray:
+        """`[num_people]` heights of the bodies in pixels."""
+        return np.asarray(self.full_boxes[:, 3] - self.full_boxes[:, 1])
 
 
 def project_people(
@@ -78,17 +79,24 @@ def project_people(
         light=np.array(light),
     )
     gait = Gait(stride=column["stride"], phase_rad=column["phase_rad"], girth=column["girth"])
-    parts = body_parts(view, gait, appearance)
+    feet_px, heads_px = camera.project(feet), camera.project(heads)
+    has_details = bool((feet_px[:, 1] - heads_px[:, 1] >= DETAIL_MIN_HEIGHT_PX).any())
+    parts = body_parts(view, gait, appearance, has_details=has_details)
+    outlines = stack_outlines([piece for part in parts for piece in part.pieces])
+    per_piece = [part for part in parts for _ in part.pieces]
+    visible = np.stack([part.visible for part in per_piece], axis=1)
+    _, low, _, high = _bounding_boxes(outlines.rim, visible).T
     scale_px = height_m * camera.focal_length_px / camera.depth(middles)
-    to_image = _body_to_image(_outline_corners(parts), camera.project(feet), camera.project(heads), scale_px)
+    outlines = _to_pixels(outlines, (low, high), (feet_px, heads_px), scale_px)
+    rim, is_head = outlines.rim, [part.is_head for part in per_piece]
     depth_m = camera.depth(feet)
     return ProjectedBodies(
         parts=parts,
-        to_image=to_image,
+        outlines=outlines,
         colours=_shaded_colours(appearance, haze, haze_fraction(depth_m)),
         depth_m=depth_m,
-        full_boxes=_bounding_boxes(_outline_corners(parts), to_image),
-        head_boxes=_bounding_boxes(_outline_corners(tuple(part for part in parts if part.is_head)), to_image),
+        full_boxes=_bounding_boxes(rim, visible),
+        head_boxes=_bounding_boxes(rim[:, is_head], visible[:, is_head]),
     )
 
 
@@ -99,37 +107,42 @@ def _shaded_colours(appearance: Appearance, haze: Colour, haze_fractions: FloatA
     return np.asarray(shaded * (1 - fraction) + haze * fraction, np.int64)
 
 
-def _outline_corners(parts: tuple[BodyPart, ...]) -> FloatArray:
-    """Corners of the outlines of all parts, `[num_people, num_corners, 2]`; NaN for parts that are not visible."""
-    corners = [part.outlines[:, 0].reshape(len(part.visible), -1, 2) for part in parts]
-    visible = [
-        np.broadcast_to(part.visible[:, None, None], outline.shape)
-        for part, outline in zip(parts, corners, strict=True)
-    ]
-    return np.where(np.concatenate(visible, axis=1), np.concatenate(corners, axis=1), np.nan)
-
-
-def _body_to_image(corners: FloatArray, feet_px: Points, heads_px: Points, scale_px: FloatArray) -> FloatArray:
-    """Matrices that map the lowest corner to the row of the foot and the highest to that of the head.
+def _to_pixels(
+    outlines: RoundedOutlines, ends: tuple[FloatArray, FloatArray], ends_px: tuple[Points, Points], scale_px: FloatArray
+) -> RoundedOutlines:
+    """Outlines in pixels: the lowest corner lies in the row of the foot, and the highest in that of the head.
 
     Bodies lean like the line from foot to head in the image.
 
     Args:
-        corners: `[num_people, num_corners, 2]` corners in body units.
-        feet_px: `[num_people, 2]` projected ground points.
-        heads_px: `[num_people, 2]` projected tops of the heads.
+        outlines: outlines in body units.
+        ends: `[num_people]` lowest and highest corners in body units.
+        ends_px: `[num_people, 2]` projected ground points and tops of the heads.
         scale_px: `[num_people]` pixels per standing height across the view.
-
-    Returns:
-        `[num_people, 3, 2]` as `ProjectedBodies.to_image`.
     """
-    low, high = np.nanmin(corners[..., 1], axis=1), np.nanmax(corners[..., 1], axis=1)
+    (low, high), (feet_px, heads_px) = ends, ends_px
     per_up = (heads_px - feet_px) / (high - low)[:, None]
-    per_right = np.stack([scale_px, np.zeros(len(scale_px))], axis=1)
-    return np.stack([per_right, per_up, feet_px - low[:, None] * per_up], axis=1)
+    foot = feet_px - low[:, None] * per_up
+
+    def scaled(offsets: FloatArray) -> FloatArray:
+        right, up = offsets[..., 0], offsets[..., 1]
+        pixels = np.empty_like(offsets)
+        np.multiply(right, scale_px[:, None, None], out=pixels[..., 0])
+        pixels[..., 0] += up * per_up[:, 0, None, None]
+        np.multiply(up, per_up[:, 1, None, None], out=pixels[..., 1])
+        return pixels
+
+    spine = scaled(outlines.spine) + foot[:, None, None]
+    return RoundedOutlines(spine=spine, reach=scaled(outlines.reach), lift=scaled(outlines.lift))
 
 
-def _bounding_boxes(corners: FloatArray, to_image: FloatArray) -> FloatArray:
-    """Bounding boxes of corners in body units, `[num_people, 4]` xyxy pixels."""
-    pixels = corners @ to_image[:, :2] + to_image[:, 2:]
-    return np.concatenate([np.nanmin(pixels, axis=1), np.nanmax(pixels, axis=1)], axis=1)
+def _bounding_boxes(corners: FloatArray, visible: BoolArray) -> FloatArray:
+    """Bounding boxes of the visible pieces, `[num_people, 4]` xyxy.
+
+    Args:
+        corners: `[num_people, num_pieces, NUM_CORNERS, 2]`.
+        visible: `[num_people, num_pieces]`; all people have the first piece.
+    """
+    counted = np.where(visible[..., None, None], corners, corners[:, :1])
+    x, y = (counted[..., axis].reshape(len(corners), -1) for axis in (0, 1))
+    return np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)

@@ -45,8 +45,7 @@ def limb_end(start: FloatArray, length: float, angle_rad: FloatArray, sideways: 
         angle_rad: `[num_people]` angles from straight down towards ahead.
         sideways: offset along the right axis per unit of length.
     """
-    lean = np.broadcast_to(sideways, angle_rad.shape)
-    offset = np.stack([lean, np.sin(angle_rad), -np.cos(angle_rad)], axis=1)
+    offset = joint_positions(len(start), sideways, np.sin(angle_rad), -np.cos(angle_rad))
     return np.asarray(start + length * offset)
 
 
@@ -54,7 +53,9 @@ def joint_positions(
     count: int, right: FloatArray | float, ahead: FloatArray | float, up: FloatArray | float
 ) -> FloatArray:
     """Joints at given body coordinates, `[count, 3]`."""
-    return np.stack([np.broadcast_to(axis, count) for axis in (right, ahead, up)], axis=1).astype(float)
+    joints = np.empty((count, 3))
+    joints[:, 0], joints[:, 1], joints[:, 2] = right, ahead, up
+    return joints
 
 
 def leg_joints(side: float, stride: FloatArray, phase_rad: FloatArray, girth: FloatArray) -> dict[str, FloatArray]:

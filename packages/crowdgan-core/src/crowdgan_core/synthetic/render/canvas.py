@@ -14,11 +14,8 @@ from crowdgan_core.utils.arrays import FloatArray
 OVERSAMPLING_FACTOR = 2
 """Factor by which scenery is enlarged while it is drawn, for antialiasing."""
 
-CANVAS_MODE = "RGBX"
-"""Pillow mode of canvases: four plain channels, the last of which holds alpha.
-
-The average of pixels then holds colours premultiplied by alpha.
-"""
+CANVAS_MODE = "RGBa"
+"""Pillow mode of canvases: colours premultiplied by alpha, so that averages of pixels are correct."""
 
 MAX_COORDINATE_PX = 1e5
 """Maximum distance of a polygon's corner from the image's origin in pixels; farther polygons are skipped."""
@@ -42,7 +39,7 @@ class Canvas:
         """
         count, num_corners, _ = corners_m.shape
         pixels = self.camera.project(corners_m.reshape(-1, 3)).reshape(count, num_corners, 2)
-        pixels = pixels * OVERSAMPLING_FACTOR - 0.5
+        pixels = pixels * OVERSAMPLING_FACTOR
         fraction = haze_fraction(corners_m[..., 1].mean(axis=1))[:, None]
         fills = np.broadcast_to(colours, (count, 3)) * (1 - fraction) + self.haze * fraction
         fills = fills.clip(0, 255).astype(int)

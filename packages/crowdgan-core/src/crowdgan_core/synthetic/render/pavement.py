@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from crowdgan_core.scenes.camera import Camera
 from crowdgan_core.synthetic.haze import Colour, haze_fraction
 from crowdgan_core.synthetic.render.canvas import MAX_COORDINATE_PX
-from crowdgan_core.synthetic.render.sky import FloatImage
+from crowdgan_core.synthetic.render.float_image import FloatImage, FloatMap, row_blocks
 from crowdgan_core.synthetic.world.world import Light, SyntheticPerson
 from crowdgan_core.utils.arrays import FloatArray
-
-Float32Array = npt.NDArray[np.float32]
-"""Values per pixel or per row; single precision for speed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +50,12 @@ PAVEMENTS = (
 NOISE_SIDE_SAMPLES = 256
 """Side of the periodic noise tile in samples; a power of two."""
 
+GRAINS = ((0.016, 0.9), (0.3, 0.55))
+"""(side of a sample of noise in metres, relative strength) of fine spots and of stains; ours."""
+
+MIN_GRAIN = 0.004
+"""Strength of grain, relative to the brightness, below which it is not drawn; ours."""
+
 CAST_SHADOW_FRACTION, CONTACT_SHADOW_FRACTION = 0.50, 0.42
 """Fraction of light lost in the sun's shadow, and directly below the feet; ours."""
 
@@ -64,71 +67,83 @@ def render_ground(rng: np.random.Generator, image: FloatImage, camera: Camera, h
     if top >= height:
         return
     pavement = PAVEMENTS[rng.integers(len(PAVEMENTS))]
+    colour = pavement.colours[rng.integers(len(pavement.colours))]
+    rotation, shift_m = rng.choice([0.0, 0.0, rng.uniform(0.1, 1.4)]), rng.uniform(150, 250, 2).astype(np.float32)
     rows = np.arange(top, height) + 0.5
     centre = camera.ground_from_pixels(np.stack([np.full(len(rows), camera.centre_px[0] + 1), rows], axis=1))
     distance, across_m = centre[:, 1].astype(np.float32), centre[:, 0].astype(np.float32)
-    x_m = (np.arange(width, dtype=np.float32) + np.float32(0.5 - camera.centre_px[0])) * across_m[:, None]
-    y_m = distance[:, None]
-    along_m = np.abs(np.gradient(distance))[:, None] if len(rows) > 1 else np.ones((1, 1), np.float32)
-    brightness = _brightness(rng, pavement, x_m, y_m, np.maximum(along_m, across_m[:, None]))
-    colour = np.array(pavement.colours[rng.integers(len(pavement.colours))], np.float32)
-    fraction = haze_fraction(distance).astype(np.float32)[:, None, None]
-    image[top:] = brightness[..., None] * colour * (1 - fraction) + haze.astype(np.float32) * fraction
+    along_m = np.abs(np.gradient(distance)) if len(rows) > 1 else np.ones(1, np.float32)
+    footprint_m = np.maximum(along_m, across_m)[:, None]
+    columns = np.arange(width, dtype=np.float32) + np.float32(0.5 - camera.centre_px[0])
+    fraction = haze_fraction(distance).astype(np.float32)[:, None]
+    for block in row_blocks(len(rows)):
+        x_m, y_m = columns * across_m[block, None], distance[block, None]
+        along, across = _rotate(x_m + shift_m[0], y_m + shift_m[1], rotation)
+        brightness = _brightness(pavement, along, across, footprint_m[block])
+        for channel in range(3):
+            target = image[channel, top:][block]
+            np.multiply(brightness, np.float32(colour[channel]) * (1 - fraction[block]), out=target)
+            target += np.float32(haze[channel]) * fraction[block]
 
 
-def _brightness(
-    rng: np.random.Generator, pavement: Pavement, x_m: Float32Array, y_m: Float32Array, footprint_m: Float32Array
-) -> Float32Array:
+def _rotate(x_m: FloatMap, y_m: FloatMap, rotation: float) -> tuple[FloatMap, FloatMap]:
+    """Coordinates along and across a direction of the ground; without rotation the second is constant in a row."""
+    if rotation == 0:
+        return x_m, y_m
+    cos, sin = np.float32(np.cos(rotation)), np.float32(np.sin(rotation))
+    return x_m * cos + y_m * sin, y_m * cos - x_m * sin
+
+
+def _brightness(pavement: Pavement, along: FloatMap, across: FloatMap, footprint_m: FloatMap) -> FloatMap:
     """Relative brightness of the ground per pixel, around 1; detail finer than a pixel fades to its mean.
 
     Args:
-        rng: random generator.
         pavement: type of ground.
-        x_m: `[rows, width]` ground coordinates in metres.
-        y_m: `[rows, 1]` ground coordinates in metres.
-        footprint_m: `[rows, 1]` length of ground that a pixel shows, in metres.
+        along: `[rows, width]` ground coordinates in metres, along the slabs.
+        across: `[rows, width or 1]` ground coordinates in metres, across the slabs.
+        footprint_m: `[rows, 1]` length of ground that a pixel shows, in metres; smaller in lower rows.
     """
-    rotation = rng.choice([0.0, 0.0, rng.uniform(0.1, 1.4)])
-    cos, sin = np.float32(np.cos(rotation)), np.float32(np.sin(rotation))
-    along, across = x_m * cos + y_m * sin, y_m * cos - x_m * sin
-    noise = _noise_tile(rng)
-    brightness = np.ones_like(x_m)
-    for sample_m, strength in ((0.012, 0.8), (0.11, 0.6), (0.9, 0.35)):
+    brightness = np.ones_like(along)
+    for sample_m, strength in GRAINS:
         weight = np.float32(pavement.grain * strength) * (3 * np.float32(sample_m) / footprint_m).clip(0, 1)
-        near = int(np.argmax(weight[:, 0] > 0.004))  # first row near enough to show this grain
-        brightness[near:] += weight[near:] * _sample_noise(noise, along[near:], across[near:], sample_m)
+        near = np.count_nonzero(weight <= MIN_GRAIN)  # first row near enough to show this grain
+        grain = _sample_noise(along[near:], across[near:], sample_m)
+        grain *= weight[near:]
+        brightness[near:] += grain
     if pavement.slab_m[0]:
-        _add_slabs(brightness, noise, pavement, along, across, footprint_m)
+        _add_slabs(brightness, pavement, along, across, footprint_m)
     return brightness
 
 
-def _noise_tile(rng: np.random.Generator) -> Float32Array:
+@cache
+def _noise_tile() -> FloatMap:
     """Smooth periodic noise, `[NOISE_SIDE_SAMPLES, NOISE_SIDE_SAMPLES]`, mean 0, standard deviation 1."""
-    white = np.fft.rfft2(rng.standard_normal((NOISE_SIDE_SAMPLES, NOISE_SIDE_SAMPLES)))
+    white = np.fft.rfft2(np.random.default_rng(0).standard_normal((NOISE_SIDE_SAMPLES, NOISE_SIDE_SAMPLES)))
     frequency = np.hypot(np.fft.fftfreq(NOISE_SIDE_SAMPLES)[:, None], np.fft.rfftfreq(NOISE_SIDE_SAMPLES))
     tile = np.fft.irfft2(white / (0.02 + frequency) ** 0.8)
     return np.asarray((tile - tile.mean()) / tile.std(), np.float32)
 
 
-def _sample_noise(noise: Float32Array, along: Float32Array, across: Float32Array, sample_m: float) -> Float32Array:
+def _sample_noise(along: FloatMap, across: FloatMap, sample_m: float) -> FloatMap:
     """Values of the noise tile, repeated over the ground with samples of this side in metres."""
-    i = (across * np.float32(1 / sample_m)).astype(np.int32) & (NOISE_SIDE_SAMPLES - 1)
-    j = (along * np.float32(1 / sample_m)).astype(np.int32) & (NOISE_SIDE_SAMPLES - 1)
-    return noise.ravel()[i * NOISE_SIDE_SAMPLES + j]
+    i, j = ((axis * np.float32(1 / sample_m)).astype(np.int32) for axis in (across, along))
+    j &= NOISE_SIDE_SAMPLES - 1
+    i &= NOISE_SIDE_SAMPLES - 1
+    i *= NOISE_SIDE_SAMPLES
+    return _noise_tile().take(i + j)
 
 
 def _add_slabs(
-    brightness: Float32Array,
-    noise: Float32Array,
+    brightness: FloatMap,
     pavement: Pavement,
-    along: Float32Array,
-    across: Float32Array,
-    footprint_m: Float32Array,
+    along: FloatMap,
+    across: FloatMap,
+    footprint_m: FloatMap,
 ) -> None:
     """Darkens the joints between slabs and varies the slabs' brightness, where a pixel is small enough to show it."""
     length, breadth = pavement.slab_m
     weight = (np.float32(0.5 * min(length, breadth)) / footprint_m).clip(0, 1)
-    near = int(np.argmax(weight[:, 0] > 0.05))
+    near = np.count_nonzero(weight <= 0.05)
     weight, along, across, footprint = weight[near:], along[near:], across[near:], footprint_m[near:]
     row = np.floor(across / np.float32(breadth))
     shifted = along / np.float32(length) + (row % 2) * np.float32(0.5)
@@ -138,13 +153,17 @@ def _add_slabs(
         _distance_to_integer(across / np.float32(breadth)) * np.float32(breadth),
     )
     half = np.float32(pavement.joint_m / 2)
-    cover = ((half + footprint / 2 - to_joint) / footprint).clip(0, 1) * np.minimum(1, 2 * half / footprint)
-    slab = ((row.astype(np.int32) * 71 + column.astype(np.int32) * 113) * 37) & (NOISE_SIDE_SAMPLES**2 - 1)
-    slab_brightness = np.float32(pavement.slab_deviation) * noise.ravel()[slab]
-    brightness[near:] += weight * (slab_brightness - np.float32(0.38) * cover)
+    cover = ((half + footprint / 2 - to_joint) / footprint).clip(0, 1)
+    cover *= np.float32(0.38) * weight * np.minimum(1, 2 * half / footprint)
+    slab = row.astype(np.int32) * (71 * 37) + column.astype(np.int32) * (113 * 37)
+    slab &= NOISE_SIDE_SAMPLES**2 - 1
+    slab_brightness = _noise_tile().take(slab)
+    slab_brightness *= weight * np.float32(pavement.slab_deviation)
+    slab_brightness -= cover
+    brightness[near:] += slab_brightness
 
 
-def _distance_to_integer(values: Float32Array) -> Float32Array:
+def _distance_to_integer(values: FloatMap) -> FloatMap:
     """Distance to the nearest integer."""
     return np.abs(values - np.round(values))
 
@@ -156,19 +175,27 @@ def draw_shadows(image: FloatImage, camera: Camera, people: tuple[SyntheticPerso
     outlines = _shadow_outlines(people, light)
     if light.strength > 0:
         _fill(ImageDraw.Draw(cast), camera, outlines, int(255 * light.strength * CAST_SHADOW_FRACTION))
-        cast = cast.filter(ImageFilter.GaussianBlur(max(width, height) / 640 * 0.8))
-    contact = Image.new("L", (width, height))
-    _fill(ImageDraw.Draw(contact), camera, _contact_outlines(people), int(255 * CONTACT_SHADOW_FRACTION))
-    contact = contact.filter(ImageFilter.BoxBlur(max(width, height) / 640 * 2.5))
-    lost = (np.asarray(cast, np.float32) / 255, np.asarray(contact, np.float32) / 255)
-    image *= ((1 - lost[0]) * (1 - lost[1]))[..., None]
+        cast = cast.filter(ImageFilter.BoxBlur(max(width, height) / 640))
+    contact = Image.new("L", (-(-width // 2), -(-height // 2)))
+    _fill(ImageDraw.Draw(contact), camera, _contact_outlines(people), int(255 * CONTACT_SHADOW_FRACTION), scale=0.5)
+    contact = contact.filter(ImageFilter.BoxBlur(max(width, height) / 640 * 1.25))
+    contact = contact.resize((width, height), Image.Resampling.BILINEAR, (0, 0, width / 2, height / 2))
+    image *= np.asarray(ImageChops.multiply(ImageChops.invert(cast), ImageChops.invert(contact))) * np.float32(1 / 255)
 
 
-def _fill(draw: ImageDraw.ImageDraw, camera: Camera, outlines_m: FloatArray, value: int) -> None:
-    """Fills polygons on the ground, `[num_polygons, num_corners, 2]` metres, if entirely in front of the camera."""
+def _fill(draw: ImageDraw.ImageDraw, camera: Camera, outlines_m: FloatArray, value: int, *, scale: float = 1.0) -> None:
+    """Fills polygons on the ground that are entirely in front of the camera.
+
+    Args:
+        draw: the layer.
+        camera: the camera.
+        outlines_m: `[num_polygons, num_corners, 2]` metres.
+        value: level of the polygons' pixels.
+        scale: size of the layer relative to the image.
+    """
     count, num_corners, _ = outlines_m.shape
     points = np.concatenate([outlines_m.reshape(-1, 2), np.zeros((count * num_corners, 1))], axis=1)
-    pixels = camera.project(points).reshape(count, num_corners, 2) - 0.5
+    pixels = scale * camera.project(points).reshape(count, num_corners, 2)
     pixels = pixels[np.isfinite(pixels).all(axis=(1, 2)) & (np.abs(pixels) < MAX_COORDINATE_PX).all(axis=(1, 2))]
     for outline in pixels.reshape(-1, 2 * num_corners).tolist():
         draw.polygon(outline, value)

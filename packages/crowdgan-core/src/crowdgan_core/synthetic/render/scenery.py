@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ from crowdgan_core.synthetic.render.canvas import (
     upright_discs,
     upright_rectangles,
 )
-from crowdgan_core.synthetic.render.sky import FloatImage
+from crowdgan_core.synthetic.render.float_image import FloatImage, FloatMap, smooth_noise
 from crowdgan_core.synthetic.world.world import World
 from crowdgan_core.utils.arrays import FloatArray
 
@@ -32,7 +34,9 @@ WALL_COLOURS = (
 )
 """Colours of walls, RGB: plaster, sandstone, brick, concrete; ours."""
 
-SIGN_COLOURS = ((150, 40, 40), (40, 70, 120), (50, 96, 70), (30, 30, 34), (200, 160, 60), (222, 218, 210))
+SIGN_COLOURS = np.array(
+    [(150, 40, 40), (40, 70, 120), (50, 96, 70), (30, 30, 34), (200, 160, 60), (222, 218, 210)], float
+)
 """Colours of shop signs and awnings, RGB; ours."""
 
 FLOOR_HEIGHT_M, WINDOW_SPACING_M, WINDOW_SIZE_M, SHOP_HEIGHT_M = 3.3, 2.4, (1.25, 1.8), 3.8
@@ -43,6 +47,20 @@ MIN_FRAME_SCALE_PX_PER_M = 8
 
 MAX_WINDOWS = 700
 """Maximum number of windows per building."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Wall:
+    """A wall of a building over a segment of ground."""
+
+    start_m: tuple[float, float]
+    end_m: tuple[float, float]
+    top_m: float
+    """Height of the upper edge in metres."""
+
+    colour: Colour
+    glass: Colour
+    """Mean colour of the windows."""
 
 
 def draw_scenery(rng: np.random.Generator, image: FloatImage, world: World, haze: Colour) -> None:
@@ -58,84 +76,100 @@ def draw_scenery(rng: np.random.Generator, image: FloatImage, world: World, haze
     _draw_building_row(rng, canvas, world, front_m + rng.uniform(25, 60), (14, 40))
     _draw_building_row(rng, canvas, world, front_m, (6, 20))
     _draw_street_furniture(rng, canvas, world, front_m)
-    pixels = np.asarray(layer.reduce(OVERSAMPLING_FACTOR), np.float32)
-    image[:rows] *= 1 - pixels[..., 3:] / 255
-    image[:rows] += pixels[..., :3] * _weathering(rng, rows, width)[..., None]
+    weathering = _weathering(rng, rows, width)
+    red, green, blue, alpha = layer.reduce(OVERSAMPLING_FACTOR).split()
+    transmission = 1 - np.asarray(alpha) * np.float32(1 / 255)
+    for background, colour in zip(image[:, :rows], (red, green, blue), strict=True):
+        background *= transmission
+        background += np.asarray(colour) * weathering
 
 
-def _weathering(rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.float32]:
+def _weathering(rng: np.random.Generator, height: int, width: int) -> FloatMap:
     """Relative brightness of walls, `[height, width]`: smooth noise of a few percent around 1."""
-    total = np.ones((height, width), np.float32)
-    for cells, strength in ((6, 0.10), (48, 0.06)):
-        noise = rng.random((cells, cells), np.float32) - np.float32(0.5)
-        total += strength * np.asarray(Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC))
-    return total
+    coarse, fine = (rng.random((cells, cells), np.float32) - np.float32(0.5) for cells in (6, 48))
+    return smooth_noise(
+        1 + np.float32(0.10) * smooth_noise(coarse, fine.shape) + np.float32(0.06) * fine, (height, width)
+    )
 
 
 def _draw_building_row(
     rng: np.random.Generator, canvas: Canvas, world: World, y_m: float, height_range_m: tuple[float, float]
 ) -> None:
     """Draws a row of buildings across the view, some with gaps between them."""
-    half_m = 1.3 * y_m * world.camera.centre_px[0] / world.camera.focal_length_px + 6
+    depth_m = float(world.camera.depth(np.array([[0.0, y_m, 0.0]]))[0])
+    half_m = depth_m * world.camera.centre_px[0] / world.camera.focal_length_px + 6
     x_m, buildings = -half_m - rng.uniform(0, 10), []
     while x_m < half_m:
         breadth = rng.uniform(8, 26)
         buildings.append((x_m, x_m + breadth, y_m + rng.uniform(0, 4)))
         x_m += breadth + (rng.uniform(2, 9) if rng.random() < 0.35 else 0.0)
+    walls: list[Wall] = []
     for left, right, front in sorted(buildings, key=lambda item: -item[2]):
         top = min(rng.uniform(*height_range_m), canvas.max_height_m(front))
-        _draw_building(rng, canvas, (left, right), front, top, world.light.azimuth_rad)
+        walls += _building_walls(rng, (left, right), front, top, world.light.azimuth_rad)
+    frame_limit_m = canvas.camera.focal_length_px / MIN_FRAME_SCALE_PX_PER_M
+    panels = [_wall_panels(rng, wall, has_frames=wall.end_m[1] < frame_limit_m) for wall in walls]
+    canvas.draw_polygons(
+        np.concatenate([_panel_corners(wall, sides) for wall, (sides, _) in zip(walls, panels, strict=True)]),
+        np.concatenate([colours for _, colours in panels]),
+    )
 
 
-def _draw_building(
-    rng: np.random.Generator, canvas: Canvas, x_m: tuple[float, float], y_m: float, top_m: float, shadow_azimuth: float
-) -> None:
-    """Draws one building: its visible side, then its front."""
-    wall = np.array(WALL_COLOURS[rng.integers(len(WALL_COLOURS))]) * rng.uniform(0.85, 1.05)
-    front_brightness = 0.82 + 0.18 * math.cos(shadow_azimuth)
+def _building_walls(
+    rng: np.random.Generator, x_m: tuple[float, float], y_m: float, top_m: float, shadow_azimuth: float
+) -> Iterator[Wall]:
+    """Visible walls of one building: its side, if it is visible, then its front."""
+    colour = np.array(WALL_COLOURS[rng.integers(len(WALL_COLOURS))]) * rng.uniform(0.85, 1.05)
     glass = np.array([70, 82, 96]) * rng.uniform(0.7, 1.2)
     if x_m[0] > 0 or x_m[1] < 0:
         side_x = x_m[0] if x_m[0] > 0 else x_m[1]
-        side_brightness = 0.8 + 0.2 * math.sin(shadow_azimuth) * (1 if x_m[0] > 0 else -1)
-        _draw_wall(rng, canvas, ((side_x, y_m + 14.0), (side_x, y_m)), top_m, wall * side_brightness, glass)
-    _draw_wall(rng, canvas, ((x_m[0], y_m), (x_m[1], y_m)), top_m, wall * front_brightness, glass)
+        brightness = 0.8 + 0.2 * math.sin(shadow_azimuth) * (1 if x_m[0] > 0 else -1)
+        start_m, end_m = (side_x, y_m + 14.0), (side_x, y_m)
+        yield Wall(start_m=start_m, end_m=end_m, top_m=top_m, colour=colour * brightness, glass=glass)
+    brightness = 0.82 + 0.18 * math.cos(shadow_azimuth)
+    start_m, end_m = (x_m[0], y_m), (x_m[1], y_m)
+    yield Wall(start_m=start_m, end_m=end_m, top_m=top_m, colour=colour * brightness, glass=glass)
 
 
-def _draw_wall(
-    rng: np.random.Generator,
-    canvas: Canvas,
-    ends_m: tuple[tuple[float, float], tuple[float, float]],
-    top_m: float,
-    wall: Colour,
-    glass: Colour,
-) -> None:
-    """Draws a wall between two ground points, with floors of windows above a floor of shops."""
-    start, end = np.array(ends_m)
-    length = float(np.linalg.norm(end - start))
+def _wall_panels(rng: np.random.Generator, wall: Wall, *, has_frames: bool) -> tuple[FloatArray, FloatArray]:
+    """Rectangles of a wall in drawing order: the wall, its cornice, and floors of windows above a floor of shops.
 
-    def rectangles(along: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        ground = start + (end - start) * (along / length)[..., None]
-        return upright_rectangles(ground[..., 0], ground[..., 1], low, high)
-
-    full_span = np.array([[0.0, length]])
-    canvas.draw_polygons(rectangles(full_span, np.zeros(1), np.array([top_m])), wall)
-    canvas.draw_polygons(rectangles(full_span, np.array([top_m - 0.5]), np.array([top_m])), wall * 1.12)
-    along, floors = _window_grid(length, top_m)
-    if len(along):
-        spans = np.stack([along, along + WINDOW_SIZE_M[0]], axis=1)
-        tints = glass * rng.uniform(0.7, 1.35, (len(along), 1))
-        if canvas.camera.focal_length_px / start[1] > MIN_FRAME_SCALE_PX_PER_M:
-            frame_spans = spans + np.array([-0.12, 0.12])
-            frames = rectangles(frame_spans, floors - 0.14, floors + WINDOW_SIZE_M[1] + 0.12)
-            canvas.draw_polygons(frames, wall * 1.1)
-        canvas.draw_polygons(rectangles(spans, floors, floors + WINDOW_SIZE_M[1]), tints)
+    Returns:
+        `[num_panels, 4]` left, right, lower and upper edge in metres along and above the wall's foot, and
+        `[num_panels, 3]` colours, RGB.
+    """
+    length, top = math.dist(wall.start_m, wall.end_m), wall.top_m
+    along, floors = _window_grid(length, top)
+    right, heads = along + WINDOW_SIZE_M[0], floors + WINDOW_SIZE_M[1]
     shops = np.arange(0.5, max(length - 3.2, 0.6), 4.0)
-    spans = np.stack([shops, np.minimum(shops + 3.3, length - 0.2)], axis=1)
-    count = len(shops)
-    shop_windows = rectangles(spans, np.full(count, 0.15), np.full(count, 2.7))
-    canvas.draw_polygons(shop_windows, glass * rng.uniform(0.4, 0.9, (count, 1)))
-    signs = np.array(SIGN_COLOURS, float)[rng.integers(len(SIGN_COLOURS), size=count)]
-    canvas.draw_polygons(rectangles(spans, np.full(count, 2.75), np.full(count, 3.35)), signs)
+    shops_right = np.minimum(shops + 3.3, length - 0.2)
+    signs = SIGN_COLOURS[rng.integers(len(SIGN_COLOURS), size=len(shops))]
+    panels = [
+        (_sides(2, 0.0, length, (0.0, top - 0.5), top), wall.colour * [[1.0], [1.12]]),
+        (_sides(len(along), along, right, floors, heads), wall.glass * rng.uniform(0.7, 1.35, (len(along), 1))),
+        (_sides(len(shops), shops, shops_right, 0.15, 2.7), wall.glass * rng.uniform(0.4, 0.9, (len(shops), 1))),
+        (_sides(len(shops), shops, shops_right, 2.75, 3.35), signs),
+    ]
+    if has_frames:
+        frames = _sides(len(along), along - 0.12, right + 0.12, floors - 0.14, heads + 0.12)
+        panels.insert(1, (frames, np.broadcast_to(wall.colour * 1.1, (len(along), 3))))
+    sides, colours = zip(*panels, strict=True)
+    return np.concatenate(sides), np.concatenate(colours)
+
+
+def _sides(count: int, *edges_m: npt.ArrayLike) -> FloatArray:
+    """Left, right, lower and upper edges of rectangles, `[count, 4]`."""
+    sides = np.empty((count, 4))
+    for column, edge_m in enumerate(edges_m):
+        sides[:, column] = edge_m
+    return sides
+
+
+def _panel_corners(wall: Wall, sides_m: FloatArray) -> FloatArray:
+    """Corners of rectangles on a wall, `[num_rectangles, 4, 3]` metres."""
+    start, end = np.array(wall.start_m), np.array(wall.end_m)
+    along = sides_m[:, [0, 1, 1, 0], None] / math.dist(start, end)
+    return np.concatenate([start + (end - start) * along, sides_m[:, [2, 2, 3, 3], None]], axis=2)
 
 
 def _window_grid(length_m: float, top_m: float) -> tuple[FloatArray, FloatArray]:
@@ -143,8 +177,7 @@ def _window_grid(length_m: float, top_m: float) -> tuple[FloatArray, FloatArray]
     first_m = (length_m % WINDOW_SPACING_M) / 2 + 0.5
     columns = np.arange(first_m, length_m - WINDOW_SIZE_M[0] - 0.3, WINDOW_SPACING_M)
     floors = np.arange(SHOP_HEIGHT_M + 0.8, top_m - WINDOW_SIZE_M[1] - 0.7, FLOOR_HEIGHT_M)
-    along, up = np.meshgrid(columns, floors)
-    return along.ravel()[:MAX_WINDOWS], up.ravel()[:MAX_WINDOWS]
+    return np.tile(columns, len(floors))[:MAX_WINDOWS], np.repeat(floors, len(columns))[:MAX_WINDOWS]
 
 
 def _draw_street_furniture(rng: np.random.Generator, canvas: Canvas, world: World, front_m: float) -> None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from crowdgan_core.synthetic.people.projection import ProjectedBodies
 from crowdgan_core.synthetic.render.canvas import CANVAS_MODE
-from crowdgan_core.utils.arrays import FloatArray
+from crowdgan_core.synthetic.render.layers import BodyPolygons, body_polygons
+from crowdgan_core.utils.arrays import BoolArray, FloatArray
 
-OVERSAMPLING_FACTORS = ((40, 4), (80, 3), (float("inf"), 2))
+OVERSAMPLING_FACTORS = ((30, 4), (60, 3), (float("inf"), 2))
 """(maximum body height in pixels, oversampling factor); the first entry that applies; ours."""
 
-LAYER_STEPS = ((30, 5), (90, 3), (160, 2), (float("inf"), 1))
-"""(maximum body height in pixels, step): every step-th shading layer is drawn; the first entry that applies; ours."""
+BATCH_SIZE = 128
+"""Bodies whose polygons are computed at once; bounds the memory of dense crowds."""
 
-DETAIL_MIN_HEIGHT_PX = 200
-"""Minimum body height in pixels for parts that are drawn on large bodies only; ours."""
+MIN_OPAQUE_ALPHA = 128
+"""Alpha from which a body covers a pixel, 0 to 255: half of the pixel's area."""
 
 PixelRect = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels, the last two exclusive."""
@@ -29,52 +31,49 @@ PixelRect = tuple[int, int, int, int]
 class Sprite:
     """The part of a body inside the image."""
 
+    index: int
+    """Index of the body."""
+
     rect: PixelRect
     """Position in the image."""
 
-    pixels: npt.NDArray[np.float32]
-    """`[height, width, 4]` RGBA, 0 to 255, colours premultiplied by alpha."""
+    image: Image.Image
+    """RGBA image of the rectangle."""
+
+    opaque: BoolArray
+    """`[height, width]` pixels of the rectangle that the body covers."""
 
 
-def draw_sprite(bodies: ProjectedBodies, index: int, size: tuple[int, int]) -> Sprite | None:
-    """Sprite of one body in an image of `size` (height, width); None if the body is outside the image."""
-    rect = _clipped_rect(bodies.full_boxes[index], size)
-    if rect is None:
-        return None
+def draw_sprites(bodies: ProjectedBodies, size: tuple[int, int]) -> Iterator[Sprite]:
+    """Sprites of the bodies in an image of `size` (height, width), the farthest first; none of bodies outside it."""
+    rects = {index: rect for index, box in enumerate(bodies.full_boxes) if (rect := _clipped_rect(box, size))}
+    order = np.array([index for index in np.argsort(-bodies.depth_m).tolist() if index in rects], np.intp)
+    limits_px, factors = np.array(OVERSAMPLING_FACTORS).T
+    for start in range(0, len(order), BATCH_SIZE):
+        batch = order[start : start + BATCH_SIZE]
+        batch_factors = factors[np.searchsorted(limits_px, bodies.heights_px[batch])].astype(np.intp)
+        origins = np.array([rects[index][:2] for index in batch.tolist()])
+        polygons = body_polygons(bodies, batch, origins, batch_factors)
+        for index, factor, drawn in zip(batch.tolist(), batch_factors.tolist(), polygons, strict=True):
+            yield _draw_sprite(index, rects[index], factor, drawn)
+
+
+def _draw_sprite(index: int, rect: PixelRect, factor: int, polygons: BodyPolygons) -> Sprite:
+    """Sprite of one body, drawn enlarged and transposed."""
     left, top, right, bottom = rect
-    factor = _value_for_height(OVERSAMPLING_FACTORS, bodies.height_px(index))
-    image = Image.new(CANVAS_MODE, ((right - left) * factor, (bottom - top) * factor))
-    _draw_parts(image, bodies, index, (left, top), factor)
-    return Sprite(rect=rect, pixels=np.array(image.reduce(factor), np.float32))
+    canvas = Image.new(CANVAS_MODE, ((bottom - top) * factor, (right - left) * factor))
+    draw = ImageDraw.Draw(canvas)
+    for outline, fill in zip(polygons.outlines, polygons.fills, strict=True):
+        draw.polygon(outline, fill)
+    image = canvas.reduce(factor).transpose(Image.Transpose.TRANSPOSE)
+    opaque = np.asarray(image.getchannel(3)) >= MIN_OPAQUE_ALPHA
+    return Sprite(index=index, rect=rect, image=image.convert("RGBA"), opaque=opaque)
 
 
 def _clipped_rect(box_xyxy: FloatArray, size: tuple[int, int]) -> PixelRect | None:
     """Pixels of a box with a margin of 1 px, clipped to the image; None if it is outside."""
     height, width = size
-    left, top = np.floor(box_xyxy[:2]).astype(int) - 1
-    right, bottom = np.ceil(box_xyxy[2:]).astype(int) + 1
-    left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-    return (int(left), int(top), int(right), int(bottom)) if left < right and top < bottom else None
-
-
-def _value_for_height(table: tuple[tuple[float, int], ...], height_px: float) -> int:
-    return next(value for max_height_px, value in table if height_px <= max_height_px)
-
-
-def _draw_parts(image: Image.Image, bodies: ProjectedBodies, index: int, origin: tuple[int, int], factor: int) -> None:
-    """Draws the parts of one body on the enlarged canvas, the farthest first."""
-    draw, height_px = ImageDraw.Draw(image), bodies.height_px(index)
-    step = _value_for_height(LAYER_STEPS, height_px)
-    fills = [[(*colour, 255) for colour in layer] for layer in bodies.colours[index, ::step].tolist()]
-    matrix = bodies.to_image[index] * factor
-    matrix[2] -= np.array(origin) * factor + 0.5  # in Pillow, integer coordinates are centres of pixels
-    details = height_px >= DETAIL_MIN_HEIGHT_PX
-    parts = [part for part in bodies.parts if part.visible[index] and (details or not part.is_detail)]
-    parts.sort(key=lambda part: float(part.order[index]))
-    outlines = np.concatenate([part.outlines[index, ::step] for part in parts], axis=1) @ matrix[:2] + matrix[2]
-    flat = iter(outlines.reshape(*outlines.shape[:2], -1).swapaxes(0, 1).tolist())
-    for part in parts:
-        pieces = [next(flat) for _ in part.slots]
-        for layer, fill in enumerate(fills):
-            for slot, piece in zip(part.slots, pieces, strict=True):
-                draw.polygon(piece[layer], fill[slot])
+    x_min, y_min, x_max, y_max = box_xyxy.tolist()
+    left, top = max(math.floor(x_min) - 1, 0), max(math.floor(y_min) - 1, 0)
+    right, bottom = min(math.ceil(x_max) + 1, width), min(math.ceil(y_max) + 1, height)
+    return (left, top, right, bottom) if left < right and top < bottom else None

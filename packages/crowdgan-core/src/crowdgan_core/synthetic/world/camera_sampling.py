@@ -47,7 +47,7 @@ MAX_ATTEMPTS = 60
 FULL_VIEW_PROBABILITY = 0.65
 """Probability that the crowd fills all visible ground up to its far end; otherwise it fills a part of it."""
 
-BISECTION_STEPS = 50
+BISECTION_STEPS = 34
 """Steps of a bisection; the error is far below a micrometre."""
 
 
@@ -164,13 +164,14 @@ def occupied_ground(camera: Camera, far_m: float) -> Points:
 
 
 def _distance_for_area(camera: Camera, area_m2: float, limit_m: float) -> float:
-    """Forward distance in metres up to which the occupied ground has this area; at most `limit_m`."""
-    return _bisect(
-        lambda far_m: polygon_area_m2(occupied_ground(camera, far_m)),
-        near_limit_m(camera),
-        limit_m,
-        area_m2,
-    )
+    """Forward distance in metres up to which the occupied ground has this area; at most `limit_m`.
+
+    The breadth 2h of the ground grows by 2s per metre from that at its near end. The area at the distance x from there
+    is s x² + 2h x.
+    """
+    near_m, half_m = near_limit_m(camera), float(occupied_ground(camera, limit_m)[1, 0])
+    slope = math.cos(camera.pitch_rad) * camera.centre_px[0] / camera.focal_length_px
+    return min(limit_m, near_m + area_m2 / (half_m + math.sqrt(half_m**2 + slope * area_m2)))
 
 
 def _random_subregion(rng: np.random.Generator, ground: Points, area_m2: float) -> Points:
