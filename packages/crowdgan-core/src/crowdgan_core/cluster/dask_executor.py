@@ -165,7 +165,10 @@ class DaskExecutor:
         """Number of threads of each worker by address."""
         asked, threads = self._threads
         if time.monotonic() - asked > REFRESH_S:
-            threads = self._client.nthreads()
+            try:
+                threads = self._client.nthreads()
+            except OSError as error:  # the scheduler cannot be reached
+                raise CommClosedError(str(error)) from error
             self._threads = (time.monotonic(), threads)
         return threads
 
@@ -179,7 +182,7 @@ class DaskExecutor:
                 f"{self._address}: several Dask workers died in the same task ({error}); if memory ran out, give each "
                 "worker more"
             ) from error
-        except (CommClosedError, CancelledError, OSError) as error:
+        except (CommClosedError, CancelledError, TimeoutError) as error:
             raise CrowdganError(f"{self._address}: the connection to the Dask scheduler is lost ({error})") from error
 
 

@@ -26,6 +26,10 @@ NUM_CORNERS = 16
 CAP_COSINES, CAP_SINES = (f(np.linspace(-np.pi / 2, np.pi / 2, NUM_CORNERS // 2))[:, None] for f in (np.cos, np.sin))
 """Corners of the round end of a limb: components along its axis and normal to it."""
 
+LIMB_COARSE, TRUNK_COARSE = np.array([0, 2, 5, 7, 8, 10, 13, 15]), np.array([0, 1, 4, 7, 8, 11, 14, 15])
+ELLIPSOID_COARSE = np.arange(0, NUM_CORNERS, 2)
+"""Half of the corners, for small bodies: sides of limbs; shoulders, waists and hems of trunks; axes of ellipsoids."""
+
 Limb = tuple[FloatArray, FloatArray, FloatArray | float, FloatArray | float]
 """Joints `[num_people, 3]` at the start and the end of a limb, and its radii there."""
 
@@ -106,6 +110,9 @@ class RoundedOutlines:
     lift: FloatArray
     """Offsets of the highlight towards the light, per unit of shift."""
 
+    coarse: IndexArray
+    """`[..., NUM_CORNERS / 2]` corners that are enough for a small body."""
+
     @property
     def rim(self) -> FloatArray:
         """The largest outline, which contains those of all other layers."""
@@ -119,7 +126,8 @@ class RoundedOutlines:
     def take(self, rows: IndexArray, columns: IndexArray) -> RoundedOutlines:
         """The pieces at these indices of the first two dimensions."""
         index = rows, columns
-        return RoundedOutlines(spine=self.spine[index], reach=self.reach[index], lift=self.lift[index])
+        spine, reach, lift = self.spine[index], self.reach[index], self.lift[index]
+        return RoundedOutlines(spine=spine, reach=reach, lift=lift, coarse=self.coarse[columns])
 
 
 def stack_outlines(pieces: Sequence[RoundedOutlines]) -> RoundedOutlines:
@@ -128,6 +136,7 @@ def stack_outlines(pieces: Sequence[RoundedOutlines]) -> RoundedOutlines:
         spine=np.stack([piece.spine for piece in pieces], axis=1),
         reach=np.stack([piece.reach for piece in pieces], axis=1),
         lift=np.stack([piece.lift for piece in pieces], axis=1),
+        coarse=np.stack([piece.coarse for piece in pieces]),
     )
 
 
@@ -149,7 +158,10 @@ def limb_outlines(view: BodyView, *limbs: Limb) -> tuple[RoundedOutlines, ...]:
             (radii * view.light)[..., None, :].swapaxes(0, 1),
         )
     ]
-    return tuple(RoundedOutlines(spine=a, reach=b, lift=c) for a, b, c in zip(*corners, strict=True))
+    return tuple(
+        RoundedOutlines(spine=spine, reach=reach, lift=lift, coarse=LIMB_COARSE)
+        for spine, reach, lift in zip(*corners, strict=True)
+    )
 
 
 def ellipsoid_outlines(
@@ -173,6 +185,7 @@ def ellipsoid_outlines(
         spine=np.broadcast_to(view.project(centre)[:, None], reach.shape),
         reach=reach,
         lift=np.broadcast_to(half * view.light, reach.shape),
+        coarse=ELLIPSOID_COARSE,
     )
 
 
@@ -199,4 +212,5 @@ def trunk_outlines(
         spine=np.concatenate([middles, middles[:, ::-1]], axis=1),
         reach=np.concatenate([offsets, -offsets[:, ::-1]], axis=1),
         lift=np.concatenate([lift, lift[:, ::-1]], axis=1),
+        coarse=TRUNK_COARSE,
     )

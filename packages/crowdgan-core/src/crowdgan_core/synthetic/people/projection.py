@@ -133,7 +133,8 @@ def _to_pixels(
         return pixels
 
     spine = scaled(outlines.spine) + foot[:, None, None]
-    return RoundedOutlines(spine=spine, reach=scaled(outlines.reach), lift=scaled(outlines.lift))
+    reach, lift = scaled(outlines.reach), scaled(outlines.lift)
+    return RoundedOutlines(spine=spine, reach=reach, lift=lift, coarse=outlines.coarse)
 
 
 def _bounding_boxes(corners: FloatArray, visible: BoolArray) -> FloatArray:

@@ -59,6 +59,9 @@ MIN_GRAIN = 0.004
 CAST_SHADOW_FRACTION, CONTACT_SHADOW_FRACTION = 0.50, 0.42
 """Fraction of light lost in the sun's shadow, and directly below the feet; ours."""
 
+SHADOW_STEP = 2
+"""Pixels of the image per pixel of the shadows, which are soft; ours."""
+
 
 def render_ground(rng: np.random.Generator, image: FloatImage, camera: Camera, haze: Colour) -> None:
     """Draws the ground onto all rows of the image below the horizon, in place."""
@@ -171,31 +174,25 @@ def _distance_to_integer(values: FloatMap) -> FloatMap:
 def draw_shadows(image: FloatImage, camera: Camera, people: tuple[SyntheticPerson, ...], light: Light) -> None:
     """Darkens the ground in the shadows of people, and softly around their feet, in place."""
     height, width = camera.size
-    cast = Image.new("L", (width, height))
-    outlines = _shadow_outlines(people, light)
+    cast, contact = (Image.new("L", (-(-width // SHADOW_STEP), -(-height // SHADOW_STEP))) for _ in range(2))
+    blur = max(cast.size) / 320
     if light.strength > 0:
+        outlines = _shadow_outlines(people, light)
         _fill(ImageDraw.Draw(cast), camera, outlines, int(255 * light.strength * CAST_SHADOW_FRACTION))
-        cast = cast.filter(ImageFilter.BoxBlur(max(width, height) / 640))
-    contact = Image.new("L", (-(-width // 2), -(-height // 2)))
-    _fill(ImageDraw.Draw(contact), camera, _contact_outlines(people), int(255 * CONTACT_SHADOW_FRACTION), scale=0.5)
-    contact = contact.filter(ImageFilter.BoxBlur(max(width, height) / 640 * 1.25))
-    contact = contact.resize((width, height), Image.Resampling.BILINEAR, (0, 0, width / 2, height / 2))
-    image *= np.asarray(ImageChops.multiply(ImageChops.invert(cast), ImageChops.invert(contact))) * np.float32(1 / 255)
+        cast = cast.filter(ImageFilter.BoxBlur(0.4 * blur))
+    _fill(ImageDraw.Draw(contact), camera, _contact_outlines(people), int(255 * CONTACT_SHADOW_FRACTION))
+    contact = contact.filter(ImageFilter.BoxBlur(1.25 * blur))
+    remaining = ImageChops.multiply(ImageChops.invert(cast), ImageChops.invert(contact))
+    area = 0, 0, width / SHADOW_STEP, height / SHADOW_STEP
+    remaining = remaining.resize((width, height), Image.Resampling.BILINEAR, area)
+    image *= np.asarray(remaining) * np.float32(1 / 255)
 
 
-def _fill(draw: ImageDraw.ImageDraw, camera: Camera, outlines_m: FloatArray, value: int, *, scale: float = 1.0) -> None:
-    """Fills polygons on the ground that are entirely in front of the camera.
-
-    Args:
-        draw: the layer.
-        camera: the camera.
-        outlines_m: `[num_polygons, num_corners, 2]` metres.
-        value: level of the polygons' pixels.
-        scale: size of the layer relative to the image.
-    """
+def _fill(draw: ImageDraw.ImageDraw, camera: Camera, outlines_m: FloatArray, value: int) -> None:
+    """Fills polygons on the ground, `[num_polygons, num_corners, 2]` metres, if entirely in front of the camera."""
     count, num_corners, _ = outlines_m.shape
     points = np.concatenate([outlines_m.reshape(-1, 2), np.zeros((count * num_corners, 1))], axis=1)
-    pixels = scale * camera.project(points).reshape(count, num_corners, 2)
+    pixels = camera.project(points).reshape(count, num_corners, 2) / SHADOW_STEP
     pixels = pixels[np.isfinite(pixels).all(axis=(1, 2)) & (np.abs(pixels) < MAX_COORDINATE_PX).all(axis=(1, 2))]
     for outline in pixels.reshape(-1, 2 * num_corners).tolist():
         draw.polygon(outline, value)

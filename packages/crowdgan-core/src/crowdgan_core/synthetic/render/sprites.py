@@ -17,7 +17,7 @@ from crowdgan_core.utils.arrays import BoolArray, FloatArray
 OVERSAMPLING_FACTORS = ((30, 4), (60, 3), (float("inf"), 2))
 """(maximum body height in pixels, oversampling factor); the first entry that applies; ours."""
 
-BATCH_SIZE = 128
+BATCH_SIZE = 64
 """Bodies whose polygons are computed at once; bounds the memory of dense crowds."""
 
 MIN_OPAQUE_ALPHA = 128
@@ -52,8 +52,7 @@ def draw_sprites(bodies: ProjectedBodies, size: tuple[int, int]) -> Iterator[Spr
     for start in range(0, len(order), BATCH_SIZE):
         batch = order[start : start + BATCH_SIZE]
         batch_factors = factors[np.searchsorted(limits_px, bodies.heights_px[batch])].astype(np.intp)
-        origins = np.array([rects[index][:2] for index in batch.tolist()])
-        polygons = body_polygons(bodies, batch, origins, batch_factors)
+        polygons = body_polygons(bodies, batch, np.array([rects[index] for index in batch.tolist()]), batch_factors)
         for index, factor, drawn in zip(batch.tolist(), batch_factors.tolist(), polygons, strict=True):
             yield _draw_sprite(index, rects[index], factor, drawn)
 
