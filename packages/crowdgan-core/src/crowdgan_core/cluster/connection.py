@@ -76,7 +76,8 @@ def _connect(address: str) -> Client:
         check_scheduler(address)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # lost workers and schedulers are reported by errors
+    for name in ("distributed", "distributed.client"):  # lost workers and schedulers are reported by errors
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     local = LOCAL_PATTERN.fullmatch(address)
     try:
         if local is not None:

@@ -101,9 +101,10 @@ class DaskExecutor:
                 client.wait_for_workers(1, timeout=WORKERS_TIMEOUT_S)
             except TimeoutError:
                 raise CrowdganError(f"{address}: no Dask worker has joined in {WORKERS_TIMEOUT_S} s") from None
-            found = client.run(read_packages, tuple(self._packages))
+            found = client.run(read_packages, tuple(self._packages), on_error="return")
         for packages in found.values():
-            check_packages(self._packages, packages, required=False)
+            if isinstance(packages, WorkerPackages):  # otherwise the worker is just leaving
+                check_packages(self._packages, packages, required=False)
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int | None
