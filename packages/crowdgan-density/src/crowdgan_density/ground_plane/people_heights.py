@@ -67,8 +67,7 @@ def _camera_problem(view: MeasuredView, camera: Camera) -> str | None:
     heights_m = people_heights_m(view, camera)
     if len(heights_m) < MIN_INLIER_FRACTION * len(inliers):
         return f"the feet of {len(inliers) - len(heights_m)} of {len(inliers)} people are above its horizon"
-    outliers = np.count_nonzero(~inliers)
-    return f"{_describe_median(heights_m)}; {outliers} of {len(inliers)} boxes have implausible heights"
+    return f"{_describe_median(heights_m)}; {1 - inliers.mean():.0%} of all boxes have implausible heights"
 
 
 def _describe_median(heights_m: FloatArray) -> str:
