@@ -77,6 +77,13 @@ def test_each_zone_has_a_panel_with_the_same_scale() -> None:
         plot_series([row(0, 1.0, str(number)) for number in range(13)])
 
 
+def test_a_warning_of_all_frames_is_drawn_at_the_frame_that_it_names() -> None:
+    warning = "the camera may have moved at frame_4: people's heights change by +9%; frames before it are affected, too"
+    rows = [row(60.0 * n, 0.5, image=f"frame_{n}", warning=warning) for n in range(9)]
+    (series,), _ = read_series(rows)
+    assert series.warning_s == 240.0
+
+
 def test_smoothed_densities_and_warnings_are_drawn() -> None:
     rows = [row(60.0 * n, 0.5, smoothed_density_per_m2=0.4, warning="moved" if n > 2 else None) for n in range(9)]
     figure = plot_series(rows)

@@ -80,14 +80,16 @@ def _zone_series(zone: str, rows: Sequence[tuple[int, Mapping[str, Any]]], where
         raise DatasetError(f"{where}: time_s of {zone} does not increase from row to row")
     smoothed = column("smoothed_density_per_m2")
     intervals = zip(column("interval_low_per_m2"), column("interval_high_per_m2"), strict=True)
-    warned = [time for time, (_, row) in zip(times, rows, strict=True) if row.get("warning")]
+    warned = [(time, row) for time, (_, row) in zip(times, rows, strict=True) if row.get("warning")]
+    named = [time for time, row in warned if f" moved at {row.get('image')}: " in str(row["warning"])]
+    moved = named or [time for time, _ in warned]  # frames before the movement may have the warning, too
     return ZoneSeries(
         zone=zone,
         times_s=times,
         densities_per_m2=column("density_per_m2"),
         intervals_per_m2=tuple(intervals),
         smoothed_per_m2=None if all(map(math.isnan, smoothed)) else smoothed,
-        warning_s=warned[0] if warned else None,
+        warning_s=moved[0] if moved else None,
     )
 
 
