@@ -46,17 +46,20 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def stop_after(monkeypatch: pytest.MonkeyPatch, shards: int) -> None:
-    """Stops a build before it writes another shard."""
+def interrupt_build(monkeypatch: pytest.MonkeyPatch, source: SourceReader, config: BuildConfig, *, after: int) -> None:
+    """Runs a build that stops before it writes another shard than the first `after` ones."""
     write, written = ShardWriter.__call__, []
 
     def write_or_stop(self: ShardWriter, task: ShardTask) -> ShardOutcome:
-        if len(written) == shards:
+        if len(written) == after:
             raise StoppedError
         written.append(task.number)
         return write(self, task)
 
-    monkeypatch.setattr(ShardWriter, "__call__", write_or_stop)
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardWriter, "__call__", write_or_stop)
+        with pytest.raises(StoppedError):
+            build_dataset(source, "x", config)
 
 
 def test_shards_have_the_images_and_records_of_the_zip(tmp_path: Path, source: SourceReader) -> None:
@@ -102,10 +105,7 @@ def test_an_interrupted_build_continues(
     tmp_path: Path, source: SourceReader, monkeypatch: pytest.MonkeyPatch, stopped_after: int
 ) -> None:
     build_dataset(source, "x", shards_config(tmp_path / "straight.shards"))
-    with monkeypatch.context() as patch:
-        stop_after(patch, stopped_after)
-        with pytest.raises(StoppedError):
-            build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
+    interrupt_build(monkeypatch, source, shards_config(tmp_path / "a.shards"), after=stopped_after)
     assert not (tmp_path / "a.shards").exists()
     output = tmp_path / "a.shards.partial" / "output"
     written = [path.stat().st_mtime_ns for path in sorted(output.glob("*.tar"))]
@@ -120,10 +120,7 @@ def test_an_interrupted_build_continues(
 def test_temporary_files_of_killed_workers_are_removed(
     tmp_path: Path, source: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        stop_after(patch, 1)
-        with pytest.raises(StoppedError):
-            build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
+    interrupt_build(monkeypatch, source, shards_config(tmp_path / "a.shards"), after=1)
     (tmp_path / "a.shards.partial" / "output" / ".000000.tar.node7-42.partial").write_bytes(b"half a shard")
     build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
     assert not [name for name in files_of(tmp_path / "a.shards") if name.endswith(".partial")]
@@ -134,10 +131,7 @@ def test_damaged_shards_are_written_again(
     tmp_path: Path, source: SourceReader, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
     build_dataset(source, "x", shards_config(tmp_path / "straight.shards"))
-    with monkeypatch.context() as patch:
-        stop_after(patch, 2)
-        with pytest.raises(StoppedError):
-            build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
+    interrupt_build(monkeypatch, source, shards_config(tmp_path / "a.shards"), after=2)
     partial = tmp_path / "a.shards.partial"
     path = partial / "output" / "000000.tar"
     data = path.read_bytes()
@@ -157,26 +151,19 @@ def test_changed_annotations_are_noticed(
     tmp_path: Path, write_crowdhuman: WriteSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, annotations = write_crowdhuman("folder")
-    with monkeypatch.context() as patch:
-        stop_after(patch, 2)
-        with pytest.raises(StoppedError):
-            build_dataset(
-                CrowdHumanSource().open(paths, annotations), "x", shards_config(tmp_path / "a.shards", estimator=None)
-            )
+    config = shards_config(tmp_path / "a.shards", estimator=None)
+    interrupt_build(monkeypatch, CrowdHumanSource().open(paths, annotations), config, after=2)
     odgt = next(paths[0].rglob("*.odgt"))
     odgt.write_text(odgt.read_text().replace('"fbox": [', '"fbox": [1', 1))
     source = CrowdHumanSource().open(paths, annotations)
-    summary = build_dataset(source, "x", shards_config(tmp_path / "a.shards", estimator=None))
+    summary = build_dataset(source, "x", config)
     assert summary.num_resumed == 2, "the other shard was written again"
 
 
 def test_other_settings_do_not_continue_a_build(
     tmp_path: Path, source: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        stop_after(patch, 1)
-        with pytest.raises(StoppedError):
-            build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
+    interrupt_build(monkeypatch, source, shards_config(tmp_path / "a.shards"), after=1)
     with pytest.raises(DatasetError, match='other settings: region is "crop" and was "full"; shard_size is 3'):
         build_dataset(source, "x", shards_config(tmp_path / "a.shards", region="crop", shard_size=3))
     shutil.rmtree(tmp_path / "a.shards.partial")
@@ -186,10 +173,7 @@ def test_other_settings_do_not_continue_a_build(
 def test_skipped_images_of_finished_shards_become_errors(
     tmp_path: Path, source: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        stop_after(patch, 1)
-        with pytest.raises(StoppedError):
-            build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
+    interrupt_build(monkeypatch, source, shards_config(tmp_path / "a.shards"), after=1)
     with pytest.raises(DensityError, match="270,abc0: the density cannot be estimated: no people"):
         build_dataset(source, "x", shards_config(tmp_path / "a.shards", on_unknown="fail"))
     assert build_dataset(source, "x", shards_config(tmp_path / "a.shards")).num_written == 4
@@ -280,9 +264,6 @@ def test_the_default_shard_size_serves_64_workers(images: int, size: int) -> Non
 def test_the_estimator_of_another_build_is_another_setting(
     tmp_path: Path, source: SourceReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        stop_after(patch, 1)
-        with pytest.raises(StoppedError):
-            build_dataset(source, "x", shards_config(tmp_path / "a.shards"))
+    interrupt_build(monkeypatch, source, shards_config(tmp_path / "a.shards"), after=1)
     with pytest.raises(DatasetError, match=r"options is \{\"max_count\": 7\} and was"):
         build_dataset(source, "x", shards_config(tmp_path / "a.shards", estimator=RelativeCount(max_count=7)))

