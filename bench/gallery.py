@@ -1,14 +1,13 @@
-"""Creates the images of crowdgan-plot's README by running the README's commands.
+"""Creates the images of docs/how-to/figures.md by running the commands of the page.
 
 The commands run in gallery/, which git ignores, on synthetic crowds and synthetic runs. Their results are scaled down
-and written to packages/crowdgan-plot/images/. If ../shared/data contains real images, figures of these are also
+and written to docs/assets/figures/. If ../shared/data contains real images, figures of these are also
 created, but only in gallery/real/: they are not part of the project.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import shlex
 import shutil
 import subprocess
@@ -24,23 +23,25 @@ sys.path.insert(0, str(ROOT))
 
 from crowdgan_core.datasets.zip_folder import ZipFormat  # noqa: E402  needs the change of sys.path
 from crowdgan_core.utils.arrays import ImageArray  # noqa: E402
+from tests.support.pages import code_blocks  # noqa: E402
 from tests.support.run_folders import stats_lines, write_options, write_stats  # noqa: E402
 from tests.support.video import write_video, write_zones  # noqa: E402
 
-PACKAGE_FOLDER = ROOT / "packages" / "crowdgan-plot"
+PAGE = ROOT / "docs" / "how-to" / "figures.md"
+FIGURES_FOLDER = ROOT / "docs" / "assets" / "figures"
 GALLERY_FOLDER = ROOT / "gallery"
 REAL_DATA_FOLDER = ROOT.parent / "shared" / "data"
 CROWDGAN_COMMAND = [sys.executable, "-c", "from crowdgan_core.cli import main; main()"]
 
 MAX_IMAGE_BYTES = 150_000
-"""Maximum size of an image of the README."""
+"""Maximum size of an image of the page."""
 
 WIDTHS_PX = (1400, 1200, 1000, 800)
 """Widths to try, the largest first, until an image is small enough."""
 
 WEBP_QUALITY = 88
 
-README_IMAGES = {
+PAGE_IMAGES = {
     "loss.webp": "loss.png",
     "run.webp": "run.png",
     "density-ground.webp": "ground/*.png",
@@ -52,7 +53,7 @@ README_IMAGES = {
     "spectra.webp": "spectra.png",
     "fidelity.webp": "fidelity.png",
 }
-"""Images of the README by file name, with the output file of the command as a glob pattern."""
+"""Images of the page by file name, with the output file of the command as a glob pattern."""
 
 REAL_FIGURES = (
     ("pets2009", "voronoi", "2"),
@@ -82,14 +83,13 @@ def main() -> None:
     write_runs()
     write_video(GALLERY_FOLDER / "station")
     write_zones(GALLERY_FOLDER / "gates.geojson")
-    for arguments in readme_commands():
+    for arguments in page_commands():
         crowdgan(*arguments)
     capture_page(GALLERY_FOLDER / "run.html", GALLERY_FOLDER / "run.png")
-    for name, pattern in README_IMAGES.items():
+    for name, pattern in PAGE_IMAGES.items():
         for path in sorted(GALLERY_FOLDER.glob(pattern))[:1]:
             data = encode_small(path)
-            (PACKAGE_FOLDER / "images").mkdir(exist_ok=True)
-            (PACKAGE_FOLDER / "images" / name).write_bytes(data)
+            (FIGURES_FOLDER / name).write_bytes(data)
             print(f"{name}: {len(data) / 1000:.0f} kB")
     plot_real_images()
 
@@ -100,12 +100,10 @@ def crowdgan(*arguments: str) -> None:
     subprocess.run([*CROWDGAN_COMMAND, *arguments], cwd=GALLERY_FOLDER, check=True)
 
 
-def readme_commands() -> list[list[str]]:
-    """Arguments of the commands in the fenced blocks of the README."""
-    readme = (PACKAGE_FOLDER / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```\w*\n(.*?)^```", readme, re.M | re.S)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line)[1:] for line in lines if line.startswith("crowdgan ")]
+def page_commands() -> list[list[str]]:
+    """Arguments of the commands in the shell blocks of the page."""
+    blocks = [block for block in code_blocks(PAGE) if block.language == "bash"]
+    return [words[1:] for block in blocks for words in block.commands()]
 
 
 def write_runs() -> None:

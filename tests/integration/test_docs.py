@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.pages import CHANGELOGS, PAGES, ROOT, page_name
 
 WORDS_TO_AVOID = {
     r"tells?|telling|told": "estimate, report, say directly",
@@ -64,7 +64,6 @@ def docstrings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 MODULES = sorted(ROOT.glob("packages/*/src/**/*.py"))
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/*.md")])
 
 
 def test_words_to_avoid_are_detected() -> None:
@@ -83,10 +82,38 @@ def test_modules_use_standard_english(package: Path) -> None:
     ] == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*PAGES, *CHANGELOGS], ids=page_name)
 def test_pages_use_standard_english(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [f"{number}: {words}" for number, line in enumerate(lines, 1) if (words := words_to_avoid(line))] == []
+
+
+REPOSITORY_URL = re.compile(
+    r"https://(?:github\.com/crowdgan/crowdgan/(?:blob|tree)/main/|raw\.githubusercontent\.com/crowdgan/crowdgan/main/)"
+)
+SITE_URL = "https://crowdgan.github.io/crowdgan/"
+
+
+def link_targets(page: Path) -> Iterator[tuple[str, Path]]:
+    """Links of a page to files of the repository or pages of its site, and the files that must exist."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        address = link.partition("#")[0]
+        if REPOSITORY_URL.match(address):
+            yield link, ROOT / REPOSITORY_URL.sub("", address)
+        elif address.startswith(SITE_URL):
+            name = address.removeprefix(SITE_URL).rstrip("/") or "index"
+            yield link, ROOT / "docs" / f"{name}.md"
+        elif address and "://" not in address:
+            yield link, page.parent / address
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_links_within_the_project_lead_to_files_that_exist(path: Path) -> None:
+    targets = list(link_targets(path))
+    assert [link for link, target in targets if not target.exists()] == []
+    if "packages" in path.parts:  # shown on PyPI, where relative links do not work
+        assert [link for link, _ in targets if "://" not in link] == []
 
 
 def test_docstrings_begin_with_what_a_function_returns_or_does() -> None:
@@ -102,6 +129,6 @@ def test_docstrings_begin_with_what_a_function_returns_or_does() -> None:
 def test_the_command_line_reference_is_current(tmp_path: Path) -> None:
     # In a new process, since click stores the help option of a command that was invoked without its group.
     page = tmp_path / "cli.md"
-    subprocess.run([sys.executable, str(ROOT / "docs" / "cli_reference.py"), str(page)], check=True)
+    subprocess.run([sys.executable, str(ROOT / "tools" / "cli_reference.py"), str(page)], check=True)
     current = page.read_text(encoding="utf-8")
-    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == current, "run `nox -s cli-reference`"
+    assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == current, "run `nox -s cli-reference`"

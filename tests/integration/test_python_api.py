@@ -1,4 +1,4 @@
-"""The Python API: the examples of docs/python.md run, and importing a package is fast and loads no heavy library."""
+"""The Python API: the examples of docs/reference/python.md run; importing a package is fast, with no heavy library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from crowdgan_core.cli import main
 
-PYTHON_GUIDE = Path(__file__).parents[2] / "docs" / "python.md"
+PYTHON_GUIDE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
 
 PACKAGES = ("crowdgan_core", "crowdgan_density", "crowdgan_stylegan3", "crowdgan_plot")
 
@@ -36,7 +36,7 @@ def test_the_examples_in_the_python_guide_run(tmp_path: Path, monkeypatch: pytes
     assert len(examples) == 6
     names: dict[str, object] = {}
     for number, example in enumerate(examples):
-        exec(compile(example, f"docs/python.md, example {number}", "exec"), names)
+        exec(compile(example, f"docs/reference/python.md, example {number}", "exec"), names)
     assert repr(names["source"]) == "SourceReader(crowdhuman, 24 images)"
     assert repr(names["generator"]) == "ImageGenerator(stylegan3, 32x32, 3 classes)"
     assert getattr(names["images"], "shape", None) == (8, 32, 32, 3)

@@ -14,7 +14,7 @@ from crowdgan_plot import plugin
 
 COMMANDS = ("loss", "run", "density", "series", "labels", "spectra", "fidelity")
 
-PACKAGE = Path(__file__).parents[3] / "packages" / "crowdgan-plot"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_all_commands_are_registered_with_a_short_help() -> None:
@@ -59,9 +59,10 @@ def test_help_texts_have_examples_and_load_no_heavy_library(words: list[str]) ->
     assert words == ["plot"] or f"  crowdgan {' '.join(words)} " in run.stdout
 
 
-def test_the_readme_shows_a_small_image_of_every_command() -> None:
-    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
-    names = re.findall(r"!\[[^\]]+\]\((images/[\w-]+\.webp)\)", text)
+def test_the_page_on_figures_shows_a_small_image_of_every_command() -> None:
+    text = (DOCS / "how-to" / "figures.md").read_text(encoding="utf-8")
+    names = re.findall(r"!\[[^\]]+\]\(\.\./assets/figures/([\w-]+\.webp)\)", text)
     assert {Path(name).stem.partition("-")[0] for name in names} == set(COMMANDS)
-    assert sorted(path.name for path in (PACKAGE / "images").iterdir()) == sorted(Path(name).name for name in names)
-    assert all((PACKAGE / name).stat().st_size < 150_000 for name in names)
+    figures = sorted((DOCS / "assets" / "figures").iterdir())
+    assert [path.name for path in figures] == sorted(names)
+    assert all(path.stat().st_size < 150_000 for path in figures)

@@ -43,7 +43,6 @@ from crowdgan_core.scenes.transform import ImageTransform, TransformName
 from crowdgan_core.sources import detection
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, SourceReader
 from crowdgan_core.utils.arrays import ImageArray
-from crowdgan_core.utils.cpus import available_cpus
 from crowdgan_core.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def read_scenes(
     source: SourceReader,
     *,
     on_error: ErrorPolicy = "fail",
-    workers: int | None = None,
+    workers: int = 1,
     scheduler: str | None = None,
     max_images: int | None = None,
 ) -> list[Scene]:
@@ -122,7 +121,7 @@ def read_scenes(
     Args:
         source: an opened source.
         on_error: `fail`, or `skip` images that cannot be used.
-        workers: worker processes; None for one per core.
+        workers: worker processes; a script that uses several calls this under `if __name__ == "__main__":`.
         scheduler: Dask scheduler instead of worker processes: its address, `local[N]` or a scheduler file.
         max_images: maximum number of images; None for all.
 
@@ -130,9 +129,7 @@ def read_scenes(
         ConfigError: the source has no annotations of people.
         DatasetError: an image cannot be used and `on_error` is `fail`, or no images remain.
     """
-    config = ReadConfig(
-        on_error=on_error, workers=workers or available_cpus(), scheduler=scheduler, max_images=max_images
-    )
+    config = ReadConfig(on_error=on_error, workers=workers, scheduler=scheduler, max_images=max_images)
     return reading.read_scenes(source, _name(source), config).scenes
 
 
@@ -159,7 +156,7 @@ def estimate_densities(
     Args:
         estimator: the estimator.
         scenes: the scenes.
-        workers: worker processes.
+        workers: worker processes; a script that uses several calls this under `if __name__ == "__main__":`.
         scheduler: Dask scheduler instead of worker processes: its address, `local[N]` or a scheduler file.
 
     Raises:
@@ -180,7 +177,7 @@ def build_dataset(
     label_kind: Literal["class", "value"] = "class",
     on_error: ErrorPolicy = "fail",
     on_unknown: ErrorPolicy = "skip",
-    workers: int | None = None,
+    workers: int = 1,
     scheduler: str | None = None,
     overwrite: bool = False,
 ) -> BuildSummary:
@@ -196,7 +193,7 @@ def build_dataset(
         label_kind: class index or density value.
         on_error: `fail`, or `skip` images that cannot be used.
         on_unknown: `skip`, or `fail` for images whose density is unknown.
-        workers: worker processes; None for one per core.
+        workers: worker processes; a script that uses several calls this under `if __name__ == "__main__":`.
         scheduler: Dask scheduler instead of worker processes: its address, `local[N]` or a scheduler file.
         overwrite: whether an existing dataset is overwritten.
 
@@ -214,7 +211,7 @@ def build_dataset(
         label_kind=label_kind,
         on_error=on_error,
         on_unknown=on_unknown,
-        workers=workers or available_cpus(),
+        workers=workers,
         scheduler=scheduler,
         overwrite=overwrite,
     )
@@ -525,7 +522,7 @@ def write_synthetic_dataset(
     size: tuple[int, int] = (480, 640),
     seed: int = 0,
     density: tuple[float, float] = (0.08, 4.0),
-    workers: int | None = None,
+    workers: int = 1,
     scheduler: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -537,7 +534,7 @@ def write_synthetic_dataset(
         size: `(height, width)` in pixels.
         seed: random seed.
         density: range of densities in persons/m².
-        workers: worker processes; None for one per core.
+        workers: worker processes; a script that uses several calls this under `if __name__ == "__main__":`.
         scheduler: Dask scheduler instead of worker processes: its address, `local[N]` or a scheduler file.
         overwrite: whether an earlier synthetic dataset is overwritten.
 
@@ -547,7 +544,7 @@ def write_synthetic_dataset(
     """
     from crowdgan_core.synthetic import SyntheticConfig, writer  # rendering is needed only here
 
-    executor = ParallelOptions(workers=workers or available_cpus(), scheduler=scheduler).executor
+    executor = ParallelOptions(workers=workers, scheduler=scheduler).executor
     config = SyntheticConfig(images=images, size=size, seed=seed, density=density)
     writer.write_synthetic_dataset(config, Path(dest), workers=executor, overwrite=overwrite)
 

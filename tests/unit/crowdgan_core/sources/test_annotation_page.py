@@ -1,4 +1,4 @@
-"""The examples and the lists of names in docs/annotations.md."""
+"""The examples and the lists of names in docs/reference/annotations.md."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from crowdgan_core.sources.detection import open_source
 from crowdgan_core.sources.mot import CLASS_KINDS
 from tests.support.sources import image_bytes, write_files
 
-PAGE = (Path(__file__).parents[4] / "docs" / "annotations.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "annotations.md").read_text(encoding="utf-8")
 
 EXAMPLES = dict(re.findall(r"`([\w/]+\.(?:csv|json|txt))`[^`]*:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL))
 """Content of each example by the name of its file."""

@@ -100,7 +100,7 @@ def test_an_invalid_table_is_an_error_with_its_line(tmp_path: Path, data: bytes,
 
 
 def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[4] / "docs" / "annotations.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "annotations.md").read_text(encoding="utf-8")
     [text] = re.findall(r"`truth.csv`:\n\n```csv\n(.*?)```", page, re.DOTALL)
     path = tmp_path / "truth.csv"
     path.write_text(text)

@@ -1,6 +1,6 @@
-"""Writes `cli.md`: the help texts of `crowdgan` and all its commands, as a terminal of 80 columns shows them.
+"""Writes `docs/reference/cli.md`: the help texts of all commands, as a terminal of 80 columns shows them.
 
-Usage: python docs/cli_reference.py [PAGE]
+Usage: python tools/cli_reference.py [PAGE]
 """
 
 from __future__ import annotations
@@ -44,5 +44,5 @@ def cli_reference() -> str:
 
 
 if __name__ == "__main__":
-    page = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("cli.md")
+    page = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
     page.write_text(cli_reference(), encoding="utf-8")
