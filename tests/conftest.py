@@ -14,7 +14,7 @@ hypothesis.settings.register_profile("crowdgan", deadline=None, database=None)
 hypothesis.settings.load_profile("crowdgan")  # no test asserts a duration or writes to the repository
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
-"""Recorded values and real data next to the repository; not part of it."""
+"""Real images and annotations next to the repository; not part of it."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,7 +39,7 @@ def _default_stop_signals() -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Folder of recorded values and real data; without it, tests that need it are skipped."""
+    """Folder of real images and annotations; without it, tests that need them are skipped."""
     if not SHARED.is_dir():
-        pytest.skip("../shared does not exist: no recorded values or real data to compare with")
+        pytest.skip("../shared does not exist: no real images and annotations")
     return SHARED

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from crowdgan_stylegan3.config import StyleGan3Config, Variant, generator_config
 from crowdgan_stylegan3.networks.layer_geometry import LayerGeometry, layer_geometries
+from tests.support.recorded_values import load_json
 
 CASES = [f"stylegan3-{config}-{size}" for config in "tr" for size in (16, 32, 64, 128, 256, 512, 1024)]
 NUM_TAPS = 4
@@ -50,8 +49,8 @@ def describe_layer(layer: LayerGeometry, num_fp16_res: int, resolution: int) -> 
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_geometry_equals_the_recorded_values(shared: Path, case: str) -> None:
-    recorded = json.loads((shared / "reference" / "geometry.json").read_text())[case]
+def test_geometry_equals_the_recorded_values(case: str) -> None:
+    recorded = load_json("geometry")[case]
     variant, size = case.rsplit("-", 1)
     config = generator_config(cast("Variant", variant), resolution=int(size))
     assert isinstance(config, StyleGan3Config)
@@ -60,6 +59,9 @@ def test_geometry_equals_the_recorded_values(shared: Path, case: str) -> None:
     for layer, expected in zip(geometries, recorded["layers"], strict=True):
         actual = describe_layer(layer, config.num_fp16_res, config.resolution)
         assert expected == {name: actual[name] for name in expected}
-    assert recorded["input_channels"] == geometries[0].in_signal.channels
-    assert recorded["input_size"] == geometries[0].in_signal.size
+    first = geometries[0].in_signal
+    assert recorded["input_channels"] == first.channels
+    assert recorded["input_size"] == first.size
+    assert recorded["input_sampling_rate"] == first.rate
+    assert recorded["input_bandwidth"] == first.cutoff
     assert recorded["num_ws"] == config.num_layers + 2

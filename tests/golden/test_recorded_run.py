@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 import crowdgan_stylegan3 as sg
 from crowdgan_core.io.run_folder import RunFolder
 from crowdgan_stylegan3.training.checkpoints.training_state import CHECKPOINT_KEY
+from tests.support.recorded_values import load_json
 from tests.support.training import write_dataset
 
-RECORD: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "recorded_run.json").read_text(encoding="utf-8"))
+RECORD: dict[str, Any] = load_json("recorded_run")
 NUM_IMAGES = RECORD["checkpoint"]["progress"]["nimg"]
 
 

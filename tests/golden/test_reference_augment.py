@@ -5,13 +5,11 @@ The tolerance is 1e-4 of the largest absolute value. All random parameters are a
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
 from crowdgan_stylegan3.training.augment import AugmentPipe, AugmentPreset, augment_preset
+from tests.support.recorded_values import load_arrays
 
 RELATIVE_TOLERANCE = 1e-4
 
@@ -25,9 +23,8 @@ def _op_implementation(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 
 @pytest.fixture(scope="module")
-def recorded(shared: Path) -> dict[str, torch.Tensor]:
-    data = np.load(shared / "reference" / "augment" / "augment.npz")
-    return {name: torch.from_numpy(data[name]) for name in data.files}
+def recorded() -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array) for name, array in load_arrays("augment/augment").items()}
 
 
 @pytest.mark.parametrize("percentile", PERCENTILES)

@@ -1,14 +1,12 @@
 """The sg3-* estimators compared with recorded results of the published tool for 120 scenes.
 
-Source: `reference/labels` in the shared folder, recorded from sg3-crowd-density at 3705691. Labels must be equal,
-values within a relative tolerance of 1e-9 (the published tool uses double precision too).
+Labels must be equal, values within a relative tolerance of 1e-9 (the published tool uses double precision too).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from crowdgan_density.image_plane.sg3_compat import (
     Sg3NormalisedEstimator,
     Sg3ThresholdEstimator,
 )
+from tests.support.recorded_values import RECORDED, load_json
 
 SG3_ESTIMATORS = {
     "threshold": Sg3ThresholdEstimator,
@@ -36,22 +35,14 @@ SG3_ESTIMATORS = {
 
 
 @pytest.fixture(scope="module")
-def labels_folder(shared: Path) -> Path:
-    folder = shared / "reference" / "labels"
-    if not folder.is_dir():
-        pytest.skip("../shared/reference/labels is absent: no recorded labels to compare with")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def recorded(labels_folder: Path) -> dict[str, Any]:
-    labels: dict[str, Any] = json.loads((labels_folder / "reference_labels.json").read_text())
+def recorded() -> dict[str, Any]:
+    labels: dict[str, Any] = load_json("labels/reference_labels")
     return labels
 
 
 @pytest.fixture(scope="module")
-def scenes(labels_folder: Path, recorded: dict[str, Any]) -> dict[str, Scene]:
-    lines = (labels_folder / "annotations.odgt").read_text().splitlines()
+def scenes(recorded: dict[str, Any]) -> dict[str, Scene]:
+    lines = (RECORDED / "labels" / "annotations.odgt").read_text(encoding="utf-8").splitlines()
     return {record["ID"]: read_scene(record, recorded["image_sizes"]) for record in map(json.loads, lines)}
 
 

@@ -5,8 +5,6 @@ Tolerance: 1e-4 of the largest value, 1e-3 for gradients of gradients.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,23 +15,14 @@ from torch import Tensor
 
 from crowdgan_stylegan3.io.official_weights import discriminator_from_official, generator_from_official
 from crowdgan_stylegan3.networks.generator import Generator
+from tests.support.recorded_values import Arrays, load_arrays, network_config, network_state
 
 GENERATORS = ("stylegan3-t", "stylegan3-r", "stylegan2")
-STATE_PREFIX = "state/"
 
 
 @pytest.fixture(autouse=True, params=["reference", "native"])
 def _ops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROWDGAN_OPS", request.param)
-
-
-def load_recorded(shared: Path, name: str) -> dict[str, npt.NDArray[Any]]:
-    return dict(np.load(shared / "reference" / "networks" / f"{name}.npz"))
-
-
-def config_and_state(data: dict[str, npt.NDArray[Any]]) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    state = {name.removeprefix(STATE_PREFIX): array for name, array in data.items() if name.startswith(STATE_PREFIX)}
-    return json.loads(str(data["config"])), state
 
 
 def assert_close(actual: Tensor, expected: npt.NDArray[Any], tolerance: float = 1e-4) -> None:
@@ -42,9 +31,9 @@ def assert_close(actual: Tensor, expected: npt.NDArray[Any], tolerance: float = 
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_generators_equal_the_recorded_values(shared: Path, name: str) -> None:
-    data = load_recorded(shared, name)
-    generator = generator_from_official(*config_and_state(data))
+def test_generators_equal_the_recorded_values(name: str) -> None:
+    data = load_arrays(f"networks/{name}")
+    generator = generator_from_official(network_config(data), network_state(data))
     z, c = torch.from_numpy(data["z"]), torch.from_numpy(data["c"])
     ws = generator.mapping(z, c)
     assert_close(ws, data["ws"])
@@ -55,7 +44,7 @@ def test_generators_equal_the_recorded_values(shared: Path, name: str) -> None:
     assert compare_gradients(generator, ws.detach(), data).all()
 
 
-def compare_gradients(generator: Generator, ws: Tensor, data: dict[str, npt.NDArray[Any]]) -> Tensor:
+def compare_gradients(generator: Generator, ws: Tensor, data: Arrays) -> Tensor:
     """Whether the gradient of each image equals the recorded one, `[N]`.
 
     In some images a sample lies at the kink of a leaky ReLU, where rounding determines the slope. Latents with
@@ -75,20 +64,19 @@ def compare_gradients(generator: Generator, ws: Tensor, data: dict[str, npt.NDAr
 
 
 @pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r"])
-def test_updated_statistics_equal_the_recorded_values(shared: Path, name: str) -> None:
-    data, after = load_recorded(shared, name), load_recorded(shared, f"{name}_after_ema")
-    generator = generator_from_official(*config_and_state(data))
+def test_updated_statistics_equal_the_recorded_values(name: str) -> None:
+    data, after = load_arrays(f"networks/{name}"), load_arrays(f"networks/{name}_after_ema")
+    generator = generator_from_official(network_config(data), network_state(data))
     z, c = torch.from_numpy(data["z"]), torch.from_numpy(data["c"])
     assert_close(generator(z, c, update_emas=True), after["img"])
     buffers = generator.state_dict()
-    for key, value in after.items():
-        if key.startswith(STATE_PREFIX):
-            assert_close(buffers[key.removeprefix(STATE_PREFIX)], value)
+    for key, value in network_state(after).items():
+        assert_close(buffers[key], value)
 
 
-def test_the_discriminator_equals_the_recorded_values(shared: Path) -> None:
-    data = load_recorded(shared, "discriminator")
-    discriminator = discriminator_from_official(*config_and_state(data))
+def test_the_discriminator_equals_the_recorded_values() -> None:
+    data = load_arrays("networks/discriminator")
+    discriminator = discriminator_from_official(network_config(data), network_state(data))
     images, c = torch.from_numpy(data["img"]).requires_grad_(), torch.from_numpy(data["c"])
     logits = discriminator(images, c)
     assert_close(logits, data["logits"])
@@ -107,6 +95,7 @@ def test_the_discriminator_equals_the_recorded_values(shared: Path) -> None:
             assert_close(actual, expected, 1e-3)
 
 
-def test_the_unconditional_discriminator_equals_the_recorded_values(shared: Path) -> None:
-    data = load_recorded(shared, "discriminator_uncond")
-    assert_close(discriminator_from_official(*config_and_state(data))(torch.from_numpy(data["img"])), data["logits"])
+def test_the_unconditional_discriminator_equals_the_recorded_values() -> None:
+    data = load_arrays("networks/discriminator_uncond")
+    discriminator = discriminator_from_official(network_config(data), network_state(data))
+    assert_close(discriminator(torch.from_numpy(data["img"])), data["logits"])

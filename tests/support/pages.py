@@ -9,7 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/README.md")])
+PAGES = sorted(
+    page for pattern in ("*.md", "docs/**/*.md", "packages/*/README.md", "tests/**/*.md") for page in ROOT.glob(pattern)
+)
 """All pages except the changelogs."""
 
 CHANGELOGS = sorted(ROOT.glob("packages/*/CHANGELOG.md"))

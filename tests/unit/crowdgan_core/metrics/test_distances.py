@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +11,15 @@ import pytest
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.metrics import FeatureStatistics, distances, feature_arrays, frechet_distance, kernel_distance
+from tests.support.recorded_values import load_arrays, load_json
 
 Array = npt.NDArray[Any]
 
 
-def recorded_features(shared: Path, name: str) -> tuple[Array, Array, dict[str, float]]:
+def recorded_features(name: str) -> tuple[Array, Array, dict[str, float]]:
     """Real features, generated features and the recorded values of a set."""
-    folder = shared / "reference" / "metrics"
-    with np.load(folder / f"features_{name}.npz") as arrays:
-        return arrays["real"], arrays["fake"], json.loads((folder / "metrics.json").read_text())[name]
+    arrays = load_arrays(f"metrics/features_{name}")
+    return arrays["real"], arrays["fake"], load_json("metrics/metrics")[name]
 
 
 def random_features(num_images: int, num_features: int, seed: int, mean: float = 0.0) -> Array:
@@ -56,24 +54,24 @@ def direct_kernel_distance(real: Array, generated: Array) -> float:
 
 
 @pytest.mark.parametrize("name", ["small", "wide", "same"])
-def test_frechet_distances_equal_recorded_values(shared: Path, name: str) -> None:
-    real, generated, recorded = recorded_features(shared, name)
+def test_frechet_distances_equal_recorded_values(name: str) -> None:
+    real, generated, recorded = recorded_features(name)
     expected = pytest.approx(recorded["fid"], rel=1e-4, abs=1e-6)
     assert frechet_distance(real, generated) == expected
     statistics = [FeatureStatistics.from_features(features) for features in (real, generated)]
     assert frechet_distance(*statistics) == expected
 
 
-def test_the_kernel_distance_equals_a_recorded_value(shared: Path) -> None:
-    real, generated, recorded = recorded_features(shared, "same")
+def test_the_kernel_distance_equals_a_recorded_value() -> None:
+    real, generated, recorded = recorded_features("same")
     result = kernel_distance(real, generated, num_subsets=1, subset_size=10_000)
     assert float(result) == result.mean == pytest.approx(recorded["kid_all_in_one_subset"], rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["small", "wide"])
-def test_recorded_kernel_distances_of_random_subsets_are_in_the_distribution(shared: Path, name: str) -> None:
+def test_recorded_kernel_distances_of_random_subsets_are_in_the_distribution(name: str) -> None:
     # The sets have different sizes. The recorded values are those of random subsets of the larger one.
-    real, generated, recorded = recorded_features(shared, name)
+    real, generated, recorded = recorded_features(name)
     values = [
         kernel_distance(real, generated, num_subsets=1, subset_size=10_000, seed=seed).mean for seed in range(300)
     ]

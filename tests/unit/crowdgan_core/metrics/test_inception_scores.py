@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.metrics import inception_score
+from tests.support.recorded_values import load_arrays, load_json
 
 
-def test_the_score_equals_recorded_values(shared: Path) -> None:
-    folder = shared / "reference" / "metrics"
-    recorded = json.loads((folder / "metrics.json").read_text())["inception_score"]
-    with np.load(folder / "probabilities.npz") as arrays:
-        result = inception_score(arrays["probabilities"])
+def test_the_score_equals_recorded_values() -> None:
+    recorded = load_json("metrics/metrics")["inception_score"]
+    result = inception_score(load_arrays("metrics/probabilities")["probabilities"])
     assert result == pytest.approx((recorded["mean"], recorded["std"]), rel=1e-5)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.metrics import density_coverage, feature_arrays, precision_recall
+from tests.support.recorded_values import load_arrays, load_json
 
 Array = npt.NDArray[Any]
 
@@ -43,11 +42,9 @@ def direct_density_coverage(real: Array, generated: Array, k: int) -> tuple[floa
 
 
 @pytest.mark.parametrize("name", ["small", "wide", "same"])
-def test_precision_and_recall_equal_recorded_values(shared: Path, name: str) -> None:
-    folder = shared / "reference" / "metrics"
-    recorded = json.loads((folder / "metrics.json").read_text())[name]
-    with np.load(folder / f"features_{name}.npz") as arrays:
-        result = precision_recall(arrays["real"], arrays["fake"])
+def test_precision_and_recall_equal_recorded_values(name: str) -> None:
+    recorded, arrays = load_json("metrics/metrics")[name], load_arrays(f"metrics/features_{name}")
+    result = precision_recall(arrays["real"], arrays["fake"])
     expected = recorded["precision_float16"], recorded["recall_float16"]  # distances rounded to float16
     assert result == pytest.approx(expected, abs=0.005)
 

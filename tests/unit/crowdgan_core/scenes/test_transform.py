@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import PIL
 import pytest
@@ -12,6 +10,7 @@ from PIL import Image, ImageOps
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.scenes.scene import PersonAnnotations, Scene
 from crowdgan_core.scenes.transform import ImageTransform, TransformName, rotate_annotations
+from tests.support.recorded_values import load_arrays
 
 PUBLISHED_TOLERANCE = 0 if int(PIL.__version__.split(".")[0]) >= 13 else 4
 """Maximum difference of samples from the recorded images, of 255.
@@ -35,11 +34,11 @@ def transform_pixels(transform: ImageTransform, pixels: np.ndarray) -> np.ndarra
         (ImageTransform(name="center-crop-wide", size=(32, 48)), "center-crop-wide_48x32"),
     ],
 )
-def test_pixels_equal_the_published_tool(shared: Path, transform: ImageTransform, key: str) -> None:
-    with np.load(shared / "reference" / "transforms" / "transforms.npz") as reference:
-        for index in range(5):
-            result, recorded = transform_pixels(transform, reference[f"in_{index}"]), reference[f"{key}_{index}"]
-            assert np.abs(result.astype(int) - recorded).max() <= PUBLISHED_TOLERANCE
+def test_pixels_equal_the_published_tool(transform: ImageTransform, key: str) -> None:
+    recorded = load_arrays("transforms/transforms")
+    for index in range(5):
+        result = transform_pixels(transform, recorded[f"in_{index}"])
+        assert np.abs(result.astype(int) - recorded[f"{key}_{index}"]).max() <= PUBLISHED_TOLERANCE
 
 
 @pytest.mark.parametrize("target", [(16, 16), (16, 24), (24, 16), (40, 9)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from crowdgan_stylegan3.io.official_snapshot import read_official_snapshot
 from crowdgan_stylegan3.io.safetensors_files import load_network
 from crowdgan_stylegan3.networks.generator import Generator as OurGenerator
 from tests.support.official_snapshots import Generator, build_network, snapshot, write_official, write_snapshot
+from tests.support.recorded_values import load_arrays, network_config, network_state
 
 
 def small(variant: Variant) -> OurGenerator:
@@ -46,12 +46,12 @@ def test_an_imported_model_generates_the_same_images(tmp_path: Path, variant: Va
 
 
 @pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r", "stylegan2"])
-def test_imported_networks_equal_recorded_numbers(shared: Path, tmp_path: Path, name: str) -> None:
-    data = dict(np.load(shared / "reference" / "networks" / f"{name}.npz"))
-    state = {key.removeprefix("state/"): array for key, array in data.items() if key.startswith("state/")}
-    config = json.loads(str(data["config"]))
+def test_imported_networks_equal_recorded_numbers(tmp_path: Path, name: str) -> None:
+    data = load_arrays(f"networks/{name}")
+    config = network_config(data)
     del config["cfg"]
-    path = write_snapshot(tmp_path / "n.pkl", snapshot(G_ema=build_network(Generator, state, **config)))
+    network = build_network(Generator, network_state(data), **config)
+    path = write_snapshot(tmp_path / "n.pkl", snapshot(G_ema=network))
     generator, _ = read_official_snapshot(path)
     with torch.no_grad():
         images = generator(torch.from_numpy(data["z"]), torch.from_numpy(data["c"])).numpy()

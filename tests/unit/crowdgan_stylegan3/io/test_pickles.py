@@ -33,6 +33,7 @@ from tests.support.official_snapshots import (
     snapshot,
     write_snapshot,
 )
+from tests.support.recorded_values import load_arrays, network_config, network_state
 
 PROTOCOLS = (2, 3, 4, 5)
 
@@ -98,11 +99,10 @@ def test_all_networks_of_a_snapshot_are_read(tmp_path: Path, protocol: int) -> N
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("name", ["stylegan3-t", "stylegan3-r", "stylegan2"])
-def test_published_parameter_names_are_read(shared: Path, tmp_path: Path, name: str, protocol: int) -> None:
-    with np.load(shared / "reference" / "networks" / f"{name}.npz") as file:
-        state = {key.removeprefix("state/"): file[key] for key in file.files if key.startswith("state/")}
-        config = json.loads(str(file["config"]))
-    generator = build_network(Generator, state, **config)
+def test_published_parameter_names_are_read(tmp_path: Path, name: str, protocol: int) -> None:
+    data = load_arrays(f"networks/{name}")
+    config = network_config(data)
+    generator = build_network(Generator, network_state(data), **config)
     record = read_networks(write_snapshot(tmp_path / "s.pkl", snapshot(G_ema=generator), protocol))["G_ema"]
     assert record.init_kwargs == config
     assert_same_state(record.state, generator)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,6 +12,7 @@ from crowdgan_stylegan3.metrics.equivariance import (
     fractional_translation,
     integer_translation,
 )
+from tests.support.recorded_values import load_arrays, load_json
 
 TRANSLATIONS = {"int": integer_translation, "frac": fractional_translation}
 ROTATIONS = {"rot": fractional_rotation, "pseudo": fractional_pseudo_rotation}
@@ -22,11 +20,9 @@ ROTATIONS = {"rot": fractional_rotation, "pseudo": fractional_pseudo_rotation}
 
 @pytest.mark.parametrize("case", range(3))
 @pytest.mark.parametrize("name", ["int", "frac", "rot", "pseudo"])
-def test_images_and_masks_equal_recorded_numbers(shared: Path, name: str, case: int) -> None:
-    folder = shared / "reference" / "metrics"
-    parameters = json.loads((folder / "metrics.json").read_text())["equivariance"][case]
-    with np.load(folder / "equivariance.npz") as recorded:
-        x, image, mask = (torch.from_numpy(recorded[key]) for key in ("x", f"{name}{case}", f"{name}{case}_mask"))
+def test_images_and_masks_equal_recorded_numbers(name: str, case: int) -> None:
+    parameters, recorded = load_json("metrics/metrics")["equivariance"][case], load_arrays("metrics/equivariance")
+    x, image, mask = (torch.from_numpy(recorded[key]) for key in ("x", f"{name}{case}", f"{name}{case}_mask"))
     if name in TRANSLATIONS:
         moved = TRANSLATIONS[name](x, parameters["tx"], parameters["ty"])
     else:
