@@ -39,6 +39,9 @@ OPTIONS = [*SMALL_RUN, "--snap", "4", "--kimg", str(0.004 * NUM_STEPS)]
 
 TIMEOUT_S = 240
 
+NUM_COMPARED_STEPS = 4
+"""Steps after which ranks and one process are compared: Adam amplifies rounding, on some CPUs to 1 % after 16 steps."""
+
 TOLERANCE = 1e-4
 """Relative tolerance of weights, as of gradients: ranks add up gradients in another order."""
 
@@ -191,19 +194,6 @@ def assert_equal_runs(one: Path, other: Path) -> None:
     assert stats_kimg(one) == stats_kimg(other) == pytest.approx([0.004 * step for step in range(1, NUM_STEPS + 1)])
 
 
-def test_two_nodes_have_the_weights_of_one_process(uninterrupted: Path, dataset: Path, tmp_path: Path) -> None:
-    run = run_command("train", "stylegan3", "--outdir", tmp_path, "--data", dataset, *OPTIONS, "--workers", 0)
-    assert run.returncode == 0, run.stderr
-    single, distributed = checkpoint_in(tmp_path), checkpoint_in(uninterrupted / "0")
-    assert single.progress == distributed.progress
-    tensors = distributed.tensors("")
-    assert tensors.keys() == single.tensors("").keys()
-    for name, tensor in single.tensors("").items():
-        scale = float(tensor.abs().max())
-        assert torch.allclose(tensor, tensors[name], rtol=TOLERANCE, atol=TOLERANCE * scale), name
-    assert stats_kimg(tmp_path) == stats_kimg(uninterrupted / "0")
-
-
 def test_ranks_read_disjoint_images_which_are_together_those_of_one_process(uninterrupted: Path) -> None:
     lines = [tuple(map(int, line.split())) for line in (uninterrupted / "reads").read_text().splitlines()]
     shown = 4 * NUM_STEPS
@@ -235,6 +225,21 @@ def run_ranks(arguments: list[list[object]], *, code: int, **environment: str) -
     messages = [rank.communicate(TIMEOUT_S)[1] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [code] * len(ranks), messages
     return messages
+
+
+def test_two_ranks_have_the_weights_of_one_process(dataset: Path, tmp_path: Path) -> None:
+    arguments = ["--data", dataset, *SMALL_RUN, "--snap", "4", "--kimg", 0.004 * NUM_COMPARED_STEPS, "--workers", 0]
+    run = run_command("train", "stylegan3", "--outdir", tmp_path / "one", *arguments)
+    assert run.returncode == 0, run.stderr
+    run_ranks([["--outdir", tmp_path / "two", *arguments]] * 2, code=0)
+    single, distributed = checkpoint_in(tmp_path / "one"), checkpoint_in(tmp_path / "two")
+    assert single.progress == distributed.progress
+    tensors = distributed.tensors("")
+    assert tensors.keys() == single.tensors("").keys()
+    for name, tensor in single.tensors("").items():
+        scale = float(tensor.abs().max())
+        assert torch.allclose(tensor, tensors[name], rtol=TOLERANCE, atol=TOLERANCE * scale), name
+    assert stats_kimg(tmp_path / "one") == stats_kimg(tmp_path / "two")
 
 
 def error_line(messages: list[str]) -> str:
