@@ -192,7 +192,7 @@ def test_the_format_is_selected_by_file_name(tmp_path: Path) -> None:
     assert [format_for(tmp_path / name, formats) for name in FORMATS] == formats
     with pytest.raises(ConfigError) as caught:
         format_for(Path("x.tfrecord"), formats)
-    choices = "zip: NAME.zip; folder: a name without suffix; hdf5: NAME.h5 or NAME.hdf5"
+    choices = "zip: NAME.zip; folder: a folder NAME; hdf5: NAME.h5 or NAME.hdf5"
     assert str(caught.value) == f"x.tfrecord: no dataset format matches; choose from {choices}"
 
 

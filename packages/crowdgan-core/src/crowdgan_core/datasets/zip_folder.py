@@ -74,7 +74,7 @@ class FolderFormat:
     """A folder of PNG files with the same structure as the archive."""
 
     name = "folder"
-    suffixes = "a name without suffix"
+    suffixes = "a folder NAME"
 
     def matches(self, path: Path) -> bool:
         """Whether the path is a folder other than that of shards, or does not exist and has no suffix."""
