@@ -64,7 +64,7 @@ def docstrings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 MODULES = sorted(ROOT.glob("packages/*/src/**/*.py"))
-PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/*.md")])
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/*.md")])
 
 
 def test_words_to_avoid_are_detected() -> None:
