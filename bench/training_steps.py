@@ -18,6 +18,7 @@ from PIL import Image
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.testing import write_dataset
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_stylegan3.training.config.options import TrainOptions
 from crowdgan_stylegan3.training.config.recipe import resolve_config
@@ -145,16 +146,11 @@ def discard_measurements(trainer: Trainer) -> None:
 @contextmanager
 def noise_dataset(side_px: int) -> Iterator[Path]:
     """A ZIP dataset of smooth noise images in three classes, which is created faster than synthetic crowds."""
-    dataset_format = ZipFormat()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.zip"
-        with dataset_format.create(path, overwrite=False) as writer:
-            records = []
-            for index in range(NUM_IMAGES):
-                name = writer.add(dataset_format.encode(smooth_noise(index, side_px)), (side_px, side_px))
-                records.append(ImageRecord(name=name, label=index % len(CLASSES)))
-            metadata = DatasetMetadata(classes=CLASSES, label_kind="class")
-            writer.finish(metadata.with_images(records))
+        records = [ImageRecord(name="", label=index % len(CLASSES)) for index in range(NUM_IMAGES)]
+        metadata = DatasetMetadata(classes=CLASSES, label_kind="class", images=records)
+        write_dataset(ZipFormat(), path, (smooth_noise(index, side_px) for index in range(NUM_IMAGES)), metadata)
         yield path
 
 

@@ -102,8 +102,9 @@ def link_targets(page: Path) -> Iterator[tuple[str, Path]]:
         if REPOSITORY_URL.match(address):
             yield link, ROOT / REPOSITORY_URL.sub("", address)
         elif address.startswith(SITE_URL):
-            name = address.removeprefix(SITE_URL).rstrip("/") or "index"
-            yield link, ROOT / "docs" / f"{name}.md"
+            name = address.removeprefix(SITE_URL).rstrip("/") or "."
+            index = ROOT / "docs" / name / "index.md"
+            yield link, index if index.exists() else ROOT / "docs" / f"{name}.md"
         elif address and "://" not in address:
             yield link, page.parent / address
 

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crowdgan_core.datasets.zip_folder import ZipFormat
+from crowdgan_core.plugins.skeleton import KINDS, plugin_files
 from tests.support.sources import image_bytes, odgt, person, write_files
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "crowdgan-density-nearest"
@@ -33,7 +35,8 @@ def crowdgan(site: Path) -> Run:
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         program = [sys.executable, "-c", "from crowdgan_core.cli import main; main()", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(site)}
+        path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "PYTHONPATH": path}
         return subprocess.run(program, capture_output=True, text=True, env=environment, check=True, timeout=120)
 
     return run
@@ -126,3 +129,41 @@ def test_a_broken_hook_is_reported_by_the_commands_that_call_it(
     assert reason in run.stderr
     assert run.stderr.count("\n") == 1
     assert problem in crowdgan("plugins").stdout
+
+
+def test_new_plugins_of_every_kind_are_listed(site: Path, crowdgan: Run) -> None:
+    provided = {
+        "estimator": "density estimator",
+        "source": "scene source",
+        "format": "dataset format",
+        "backend": "model backend",
+        "extractor": "feature extractor",
+        "predictor": "density predictor",
+        "metric": "metric",
+    }
+    assert list(provided) == list(KINDS)
+    for kind in KINDS:
+        install_module(site, f"my-{kind}", plugin_files(f"my-{kind}", kind)[f"src/my_{kind}/__init__.py"])
+    listed = json.loads(crowdgan("plugins", "--json").stdout)
+    assert (listed["failures"], listed["conflicts"]) == ([], [])
+    by_name = {item["name"]: item["provides"] for item in listed["loaded"]}
+    assert all(by_name[f"my-{kind}"][provided[kind]] == [f"my-{kind}"] for kind in KINDS)
+
+
+def test_a_new_format_and_source_installed_by_pip_convert(site: Path, crowdgan: Run, tmp_path: Path) -> None:
+    for kind in ("format", "source"):
+        package = tmp_path / f"my-{kind}"
+        crowdgan("plugins", "new", package.name, "--kind", kind, "--dest", package)
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(package)]
+        subprocess.run(install, check=True, capture_output=True, timeout=300)
+    assert "NAME.shards, NAME.tar." in " ".join(crowdgan("label", "--help").stdout.split())
+    boxes = b"a.jpg,10,20,8,24\na.jpg,30,20,8,24\nb.jpg,10,20,8,24\n"
+    crowds = write_files(tmp_path / "crowds", {"a.jpg": image_bytes(1), "b.jpg": image_bytes(2), "boxes.csv": boxes})
+    options = ["--density", "threshold", "--set", "sparse_up_to=1", "--set", "medium_up_to=2"]
+    dest = tmp_path / "out.tar"
+    crowdgan("label", "--source", crowds, "--dest", dest, *options, "--region", "full")
+    with tarfile.open(dest) as archive:
+        labels = [archive.extractfile(f"{index:08d}.cls").read() for index in range(2)]  # type: ignore[union-attr]
+    assert labels == [b"1", b"0"]
+    crowdgan("convert", "--source", dest, "--dest", tmp_path / "out.zip")
+    assert [record.label for record in ZipFormat().open(tmp_path / "out.zip").metadata.images] == [1, 0]

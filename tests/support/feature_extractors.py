@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from crowdgan_blobs.features import GridColours
 
+from crowdgan_core import testing
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.metrics.extractor import FeatureArray, WeightsFile
@@ -50,23 +51,22 @@ def write_dataset(
     densities: Sequence[float] | None = None,
 ) -> Path:
     """Writes a ZIP dataset of images `[height, width, 3]` and their labels, class indices or vectors."""
-    dataset_format = ZipFormat()
     is_class = labels is not None and isinstance(labels[0], int)
-    with dataset_format.create(path, overwrite=False) as writer:
-        records = [
-            ImageRecord(
-                name=writer.add(dataset_format.encode(pixels), pixels.shape[:2]),
-                label=None if labels is None else labels[index],
-                density=None if densities is None else densities[index],
-            )
-            for index, pixels in enumerate(images)
-        ]
-        metadata = DatasetMetadata(
-            label_kind=None if labels is None else "class" if is_class else "value",
-            classes=tuple(classes) if is_class else (),
-            unit=None if densities is None else "persons",
+    records = [
+        ImageRecord(
+            name="",
+            label=None if labels is None else labels[index],
+            density=None if densities is None else densities[index],
         )
-        writer.finish(metadata.with_images(records))
+        for index in range(len(images))
+    ]
+    metadata = DatasetMetadata(
+        label_kind=None if labels is None else "class" if is_class else "value",
+        classes=tuple(classes) if is_class else (),
+        unit=None if densities is None else "persons",
+        images=records,
+    )
+    testing.write_dataset(ZipFormat(), path, images, metadata)
     return path
 
 

@@ -14,6 +14,7 @@ from crowdgan_core.datasets.zip_folder import ZipFormat
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor
 from crowdgan_core.models.card import ModelCard
+from crowdgan_core.testing import write_dataset
 from crowdgan_core.utils.arrays import ImageArray, LabelArray
 
 CLASSES = ("sparse", "medium", "dense")
@@ -54,37 +55,30 @@ def write_squares(
 ) -> Path:
     """Writes a dataset of images with squares; the density is their number."""
     rng = np.random.default_rng(seed)
-    dataset_format = ZipFormat()
-    records = []
-    with dataset_format.create(path, overwrite=True) as writer:
-        for index in range(num_images):
-            class_index = classes[index % len(classes)]
-            count = random_count(class_index, rng)
-            image = squares_image(count, seed=1000 * seed + index)
-            name = writer.add(dataset_format.encode(image), image.shape[:2])
-            labels = {"class": class_index, "value": (float(count),), None: None}
-            density = float(count) if has_densities else None
-            records.append(ImageRecord(name=name, label=labels[label_kind], density=density))
-        metadata = DatasetMetadata(
-            estimator="grid",
-            unit="squares",
-            classes=CLASSES if label_kind == "class" else (),
-            class_bounds=BOUNDS if has_bounds and label_kind == "class" else None,
-            label_kind=label_kind,
-        )
-        writer.finish(metadata.with_images(records))
+    images, records = [], []
+    for index in range(num_images):
+        class_index = classes[index % len(classes)]
+        count = random_count(class_index, rng)
+        images.append(squares_image(count, seed=1000 * seed + index))
+        labels = {"class": class_index, "value": (float(count),), None: None}
+        density = float(count) if has_densities else None
+        records.append(ImageRecord(name="", label=labels[label_kind], density=density))
+    metadata = DatasetMetadata(
+        estimator="grid",
+        unit="squares",
+        classes=CLASSES if label_kind == "class" else (),
+        class_bounds=BOUNDS if has_bounds and label_kind == "class" else None,
+        label_kind=label_kind,
+        images=records,
+    )
+    write_dataset(ZipFormat(), path, images, metadata, overwrite=True)
     return path
 
 
 def write_images(path: Path, images: Sequence[ImageArray], densities: Sequence[float]) -> Path:
     """Writes a dataset of images with densities, which are also the continuous labels."""
-    dataset_format = ZipFormat()
-    records = []
-    with dataset_format.create(path, overwrite=True) as writer:
-        for image, density in zip(images, densities, strict=True):
-            name = writer.add(dataset_format.encode(image), image.shape[:2])
-            records.append(ImageRecord(name=name, label=(density,), density=density))
-        writer.finish(DatasetMetadata(label_kind="value").with_images(records))
+    records = [ImageRecord(name="", label=(density,), density=density) for density in densities]
+    write_dataset(ZipFormat(), path, images, DatasetMetadata(label_kind="value", images=records), overwrite=True)
     return path
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from crowdgan_core import testing
 from crowdgan_core.datasets.format_lookup import format_for
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.datasets.protocols import SequentialFormat
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_stylegan3.training.config.options import TrainOptions
@@ -34,21 +36,22 @@ def write_dataset(
 ) -> Path:
     """Writes a dataset of images labelled by class, by value, or without labels (None); returns its path."""
     dataset_format = format_for(dest, installed_plugins().dataset_formats.values())
-    records = []
-    with dataset_format.create(dest, overwrite=False) as writer:
-        for index in range(count):
-            class_index = index % len(CLASSES)
-            name = writer.add(dataset_format.encode(synthetic_image(index, class_index, size)), size)
-            label = {"class": class_index, "value": (class_index + index / 100,), None: None}[labels]
-            records.append(ImageRecord(name=name, label=label, density=float(class_index) if labels else None))
-        metadata = DatasetMetadata(
-            estimator="grid" if labels else None,
-            unit="persons per cell" if labels else None,
-            classes=CLASSES if labels == "class" else (),
-            label_kind=labels,
-            region="crop" if labels else None,
-        )
-        writer.finish(metadata.with_images(records))
+    assert isinstance(dataset_format, SequentialFormat)
+    images, records = [], []
+    for index in range(count):
+        class_index = index % len(CLASSES)
+        images.append(synthetic_image(index, class_index, size))
+        label = {"class": class_index, "value": (class_index + index / 100,), None: None}[labels]
+        records.append(ImageRecord(name="", label=label, density=float(class_index) if labels else None))
+    metadata = DatasetMetadata(
+        estimator="grid" if labels else None,
+        unit="persons per cell" if labels else None,
+        classes=CLASSES if labels == "class" else (),
+        label_kind=labels,
+        region="crop" if labels else None,
+        images=records,
+    )
+    testing.write_dataset(dataset_format, dest, images, metadata)
     return dest
 
 

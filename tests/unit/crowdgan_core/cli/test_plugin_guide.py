@@ -1,4 +1,4 @@
-"""The command, the pretrained model and the feature extractor in the plugin guide work."""
+"""The examples in the plugin guide work, and those of each kind of plugin equal the templates of new plugins."""
 
 from __future__ import annotations
 
@@ -10,24 +10,47 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-from crowdgan_core.testing import check_feature_extractor
+from crowdgan_core.plugins.skeleton import KINDS, TEMPLATE_NAME, plugin_files
 from tests.support.sources import image_bytes, odgt, person, write_files
 
+GUIDE = Path(__file__).parents[4] / "docs" / "plugins"
 
-def run_blocks(monkeypatch: pytest.MonkeyPatch, *markers: str) -> ModuleType:
-    """A module with the code blocks of the guide that contain the markers."""
-    guide = (Path(__file__).parents[4] / "docs" / "plugins.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+PAGES = {
+    "estimator": "estimators.md",
+    "source": "sources.md",
+    "format": "formats.md",
+    "backend": "models.md",
+    "extractor": "metrics.md",
+    "predictor": "metrics.md",
+    "metric": "metrics.md",
+}
+"""Page of each kind of plugin."""
+
+
+def code_blocks(page: str) -> list[str]:
+    """The Python code blocks of a page of the guide."""
+    return re.findall(r"```python\n(.*?)```", (GUIDE / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def run_block(monkeypatch: pytest.MonkeyPatch, page: str, marker: str) -> ModuleType:
+    """A module with the code block of a page that contains the marker."""
     module = ModuleType("guide")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    for marker in markers:
-        (block,) = (text for text in blocks if marker in text)
-        exec(block, module.__dict__)
+    (block,) = (text for text in code_blocks(page) if marker in text)
+    exec(block, module.__dict__)
     return module
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_examples_equal_the_templates_of_new_plugins(kind: str) -> None:
+    contents = plugin_files(TEMPLATE_NAME, kind)
+    blocks = code_blocks(PAGES[kind]) + (code_blocks("index.md") if kind == "estimator" else [])
+    assert contents["src/example_plugin/__init__.py"] in blocks
+    assert contents["tests/test_example_plugin.py"] in blocks
+
+
 def test_the_command_in_the_plugin_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = run_blocks(monkeypatch, "class Headcount(", "class CountOptions")
+    module = run_block(monkeypatch, "commands.md", "class CountOptions")
     records = {name: [person(9 + n, 9) for n in range(count)] for name, count in (("a", 3), ("b", 1))}
     entries = {f"{name}.jpg": image_bytes(1) for name in records}
     source = write_files(tmp_path / "crowds", {**entries, "a.odgt": odgt(records).encode()})
@@ -37,16 +60,10 @@ def test_the_command_in_the_plugin_guide_runs(tmp_path: Path, monkeypatch: pytes
     assert result.stdout == "a: 3\n"
 
 
-def test_the_feature_extractor_in_the_plugin_guide_fulfils_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = run_blocks(monkeypatch, "class MeanColours(")
-    (extractor,) = module.crowdgan_register_feature_extractors()
-    check_feature_extractor(extractor.load())
-
-
 def test_the_pretrained_model_in_the_plugin_guide_is_registered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = run_blocks(monkeypatch, "class Headcount(", "PretrainedModel(")
+    module = run_block(monkeypatch, "models.md", "PretrainedModel(")
     path = tmp_path / "my-crowds.safetensors"
     path.touch()
     module.__dict__["__file__"] = str(tmp_path / "guide.py")

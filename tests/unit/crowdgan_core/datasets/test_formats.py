@@ -7,6 +7,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,15 +17,17 @@ from PIL import Image
 from crowdgan_core.datasets.format_lookup import format_for
 from crowdgan_core.datasets.hdf5 import Hdf5Format
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
-from crowdgan_core.datasets.protocols import DatasetFormat
+from crowdgan_core.datasets.protocols import SequentialFormat
 from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.sources.detection import find_source
+from crowdgan_core.testing import write_dataset
 from tests.support.sources import image_bytes, write_files, write_zip
 
 FORMATS = {"x.zip": ZipFormat(), "x": FolderFormat(), "x.h5": Hdf5Format()}
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 6, 10, 3), np.uint8)
+RECORD = ImageRecord(name="")
 METADATA = DatasetMetadata(
     estimator="grid",
     options={"dense_from": 3.0},
@@ -38,30 +41,24 @@ METADATA = DatasetMetadata(
 )
 
 
-def write_dataset(
-    dataset_format: DatasetFormat, dest: Path, labels: list[object], metadata: DatasetMetadata = METADATA
+def write_labels(
+    dataset_format: SequentialFormat, dest: Path, labels: list[Any], metadata: DatasetMetadata = METADATA
 ) -> None:
-    with dataset_format.create(dest, overwrite=False) as writer:
-        records = [
-            ImageRecord(
-                name=writer.add(dataset_format.encode(image), image.shape[:2]),
-                source=f"image {index}",
-                person_count=index,
-                density=index / 2,
-                label=label,  # type: ignore[arg-type]
-            )
-            for index, (image, label) in enumerate(zip(PIXELS, labels, strict=True))
-        ]
-        writer.finish(metadata.with_images(records))
+    """Writes a dataset of `PIXELS` with these labels."""
+    records = [
+        ImageRecord(name="", source=f"image {index}", person_count=index, density=index / 2, label=label)
+        for index, label in enumerate(labels)
+    ]
+    write_dataset(dataset_format, dest, PIXELS, metadata.with_images(records))
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("labels", [[0, 1, 1], [(0.25,), (1.0,), (2.5,)]], ids=["class", "value"])
-def test_a_dataset_read_back_equals_the_written_dataset(tmp_path: Path, name: str, labels: list[object]) -> None:
+def test_a_dataset_read_back_equals_the_written_dataset(tmp_path: Path, name: str, labels: list[Any]) -> None:
     dataset_format = FORMATS[name]
     assert dataset_format.matches(tmp_path / name)
     metadata = METADATA if labels[0] == 0 else replace(METADATA, label_kind="value", classes=())
-    write_dataset(dataset_format, tmp_path / name, labels, metadata)
+    write_labels(dataset_format, tmp_path / name, labels, metadata)
     with dataset_format.open(tmp_path / name) as reader:
         assert len(reader) == 3
         assert [record.label for record in reader.metadata.images] == labels
@@ -73,7 +70,7 @@ def test_a_dataset_read_back_equals_the_written_dataset(tmp_path: Path, name: st
 
 
 def test_the_zip_has_the_layout_of_the_official_loader(tmp_path: Path) -> None:
-    write_dataset(ZipFormat(), tmp_path / "x.zip", [1, 0, 1])
+    write_labels(ZipFormat(), tmp_path / "x.zip", [1, 0, 1])
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
         names = [f"00000/img{index:08d}.png" for index in range(3)]
         assert archive.namelist() == [*names, "dataset.json"]
@@ -85,7 +82,7 @@ def test_the_zip_has_the_layout_of_the_official_loader(tmp_path: Path) -> None:
 
 
 def test_the_hdf5_file_has_one_chunk_per_image_and_json_metadata(tmp_path: Path) -> None:
-    write_dataset(Hdf5Format(), tmp_path / "x.h5", [1, 0, 1])
+    write_labels(Hdf5Format(), tmp_path / "x.h5", [1, 0, 1])
     with h5py.File(tmp_path / "x.h5") as file:
         assert file["images"].chunks == (1, 6, 10, 3)
         assert (file["images"][:] == PIXELS).all()
@@ -97,14 +94,14 @@ def test_the_hdf5_file_has_one_chunk_per_image_and_json_metadata(tmp_path: Path)
 def test_a_folder_in_the_archive_contains_at_most_1000_images(tmp_path: Path) -> None:
     dataset_format = ZipFormat()
     with dataset_format.create(tmp_path / "x.zip", overwrite=False) as writer:
-        names = [writer.add(b"", (1, 1)) for _ in range(1001)]
+        names = [writer.add(b"", (1, 1), RECORD) for _ in range(1001)]
         writer.finish(DatasetMetadata())
     assert names[-2:] == ["00000/img00000999.png", "00001/img00001000.png"]
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_dataset_without_labels_is_read_back_without_labels(tmp_path: Path, name: str) -> None:
-    write_dataset(FORMATS[name], tmp_path / name, [None, None, None], DatasetMetadata())
+    write_labels(FORMATS[name], tmp_path / name, [None, None, None], DatasetMetadata())
     with FORMATS[name].open(tmp_path / name) as reader:
         assert reader.metadata.label_kind is None
         assert {record.label for record in reader.metadata.images} == {None}
@@ -116,7 +113,7 @@ def test_a_dataset_without_labels_is_read_back_without_labels(tmp_path: Path, na
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_error_during_writing_leaves_no_files(tmp_path: Path, name: str) -> None:
     with pytest.raises(RuntimeError, match="stop"), FORMATS[name].create(tmp_path / name, overwrite=False) as writer:
-        writer.add(FORMATS[name].encode(PIXELS[0]), (6, 10))
+        writer.add(FORMATS[name].encode(PIXELS[0]), (6, 10), RECORD)
         raise RuntimeError("stop")
     assert list(tmp_path.iterdir()) == []
 
@@ -195,7 +192,7 @@ def test_the_format_is_selected_by_file_name(tmp_path: Path) -> None:
     assert [format_for(tmp_path / name, formats) for name in FORMATS] == formats
     with pytest.raises(ConfigError) as caught:
         format_for(Path("x.tfrecord"), formats)
-    choices = "zip: NAME.zip; folder: a name without suffix; hdf5: NAME.h5 or NAME.hdf5"
+    choices = "zip: NAME.zip; folder: a folder NAME; hdf5: NAME.h5 or NAME.hdf5"
     assert str(caught.value) == f"x.tfrecord: no dataset format matches; choose from {choices}"
 
 
@@ -224,7 +221,7 @@ def rooted(prefix: str, entries: dict[str, bytes]) -> dict[str, bytes]:
 def test_a_dataset_in_a_single_top_folder_keeps_its_labels(
     tmp_path: Path, prefix: str, is_archive: bool, is_official: bool
 ) -> None:
-    write_dataset(FolderFormat(), tmp_path / "flat", [1, 0, 1])
+    write_labels(FolderFormat(), tmp_path / "flat", [1, 0, 1])
     entries = {
         str(path.relative_to(tmp_path / "flat")): path.read_bytes()
         for path in (tmp_path / "flat").rglob("*")
@@ -290,7 +287,7 @@ def test_a_dataset_in_a_subfolder_of_a_dataset_is_not_part_of_it(tmp_path: Path)
 
 @pytest.mark.parametrize("name", [".DS_Store", "._dataset.json", "Thumbs.db", "desktop.ini", "00000/.DS_Store"])
 def test_a_folder_with_system_files_is_overwritten(tmp_path: Path, name: str) -> None:
-    write_dataset(FolderFormat(), tmp_path / "x", [1, 0, 1])
+    write_labels(FolderFormat(), tmp_path / "x", [1, 0, 1])
     (tmp_path / "x" / name).write_bytes(b"system")
     with FolderFormat().create(tmp_path / "x", overwrite=True) as writer:
         writer.finish(DatasetMetadata())
@@ -299,7 +296,7 @@ def test_a_folder_with_system_files_is_overwritten(tmp_path: Path, name: str) ->
 
 @pytest.mark.parametrize("name", [".git", ".env", "notes.txt", "thesis"])
 def test_a_folder_with_other_files_is_not_overwritten(tmp_path: Path, name: str) -> None:
-    write_dataset(FolderFormat(), tmp_path / "x", [1, 0, 1])
+    write_labels(FolderFormat(), tmp_path / "x", [1, 0, 1])
     (tmp_path / "x" / name).write_bytes(b"mine")
     with pytest.raises(DatasetError, match=f"contains '{name}', which is not part of a dataset"):
         FolderFormat().create(tmp_path / "x", overwrite=True).__enter__()

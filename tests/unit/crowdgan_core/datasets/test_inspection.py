@@ -14,8 +14,8 @@ from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.datasets.zip_folder import FolderFormat
 from crowdgan_core.density.class_bounds import ClassBounds
-from crowdgan_core.io.images import encode_png_uncompressed
 from crowdgan_core.io.stored_images import ArrayImage
+from crowdgan_core.testing import write_dataset
 from crowdgan_core.utils.arrays import ImageArray
 
 DENSITIES = [0.1, 0.2, 0.98, 1.04, 1.5, 1.9, 2.5, 3.0]
@@ -54,12 +54,9 @@ def memory_dataset(labelled: bool = True) -> DatasetReader:
 
 
 def test_images_of_another_size_are_reported(tmp_path: Path) -> None:
-    with FolderFormat().create(tmp_path / "mixed", overwrite=False) as writer:
-        records = []
-        for height, width in [(32, 32), (16, 16), (16, 16), (16, 24)]:
-            encoded = encode_png_uncompressed(np.zeros((height, width, 3), np.uint8))
-            records.append(ImageRecord(name=writer.add(encoded, (height, width))))
-        writer.finish(DatasetMetadata(images=tuple(records)))
+    images = [np.zeros((*size, 3), np.uint8) for size in [(32, 32), (16, 16), (16, 16), (16, 24)]]
+    metadata = DatasetMetadata(images=[ImageRecord(name="")] * len(images))
+    write_dataset(FolderFormat(), tmp_path / "mixed", images, metadata)
     with FolderFormat().open(tmp_path / "mixed") as reader:
         report = inspect_dataset(reader)
     assert report.size == (16, 16)

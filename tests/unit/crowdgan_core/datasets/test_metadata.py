@@ -10,10 +10,11 @@ import pytest
 
 from crowdgan_core.datasets.hdf5 import Hdf5Format
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
-from crowdgan_core.datasets.protocols import DatasetFormat
+from crowdgan_core.datasets.protocols import SequentialFormat
 from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.errors import DatasetError
+from crowdgan_core.testing import write_dataset
 
 BOUNDS = ClassBounds(values=(0.5, 1.0), included_above=(False, True), scale="example", options=("scale",))
 
@@ -35,12 +36,10 @@ def labelled_metadata(class_bounds: ClassBounds | None) -> DatasetMetadata:
     ("dataset_format", "name"), [(ZipFormat(), "a.zip"), (FolderFormat(), "a"), (Hdf5Format(), "a.h5")]
 )
 def test_class_boundaries_are_stored(
-    tmp_path: Path, dataset_format: DatasetFormat, name: str, class_bounds: ClassBounds | None
+    tmp_path: Path, dataset_format: SequentialFormat, name: str, class_bounds: ClassBounds | None
 ) -> None:
-    with dataset_format.create(tmp_path / name, overwrite=False) as writer:
-        image = writer.add(dataset_format.encode(np.zeros((4, 4, 3), np.uint8)), (4, 4))
-        metadata = labelled_metadata(class_bounds)
-        writer.finish(metadata.with_images([ImageRecord(name=image, density=0.7, label=1)]))
+    metadata = labelled_metadata(class_bounds).with_images([ImageRecord(name="", density=0.7, label=1)])
+    write_dataset(dataset_format, tmp_path / name, [np.zeros((4, 4, 3), np.uint8)], metadata)
     with dataset_format.open(tmp_path / name) as reader:
         assert reader.metadata.class_bounds == class_bounds
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crowdgan_core.datasets.metadata import DatasetMetadata
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
+from crowdgan_core.datasets.protocols import DatasetWriter
 from crowdgan_core.datasets.zip_folder import FolderFormat, ZipFormat
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import ConfigError, DatasetError, DensityError
@@ -99,6 +101,36 @@ def test_images_are_cropped_and_labelled_with_their_density(tmp_path: Path, sour
     assert (summary.num_read, summary.num_written, summary.value_range) == (5, 4, (0.25, 1.0))
     assert summary.label_counts == {0: 2, 1: 2}
     assert recorder.phases == [["reading scenes", 5, 5], ["processing images", 5, 5]]
+
+
+class RecordingWriter:
+    """A writer that keeps the records that it receives, with the names that it returns."""
+
+    def __init__(self, writer: DatasetWriter, received: list[tuple[ImageRecord, str]]) -> None:
+        self.writer, self.received, self.finish = writer, received, writer.finish
+
+    def add(self, encoded: bytes, size: tuple[int, int], record: ImageRecord) -> str:
+        self.received.append((record, self.writer.add(encoded, size, record)))
+        return self.received[-1][1]
+
+
+class RecordingFormat(ZipFormat):
+    """A format with such writers."""
+
+    received: ClassVar[list[tuple[ImageRecord, str]]] = []
+
+    @contextmanager
+    def create(self, dest: Path, *, overwrite: bool) -> Iterator[DatasetWriter]:
+        with super().create(dest, overwrite=overwrite) as writer:
+            yield RecordingWriter(writer, self.received)
+
+
+def test_the_writer_receives_the_record_of_each_image(tmp_path: Path, source: SourceReader) -> None:
+    build_dataset(source, "x", build_config(tmp_path / "a.zip", format=RecordingFormat()))
+    records, names = zip(*RecordingFormat.received, strict=True)
+    assert {record.name for record in records} == {""}
+    named = tuple(replace(record, name=name) for record, name in zip(records, names, strict=True))
+    assert named == metadata_of(tmp_path / "a.zip").images
 
 
 def test_stored_pixels_equal_the_transformed_image(tmp_path: Path, source: SourceReader) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crowdgan_core.errors import DatasetError
+from crowdgan_core.errors import ConfigError, DatasetError
+from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.sources.crowdhuman import CrowdHumanReader, CrowdHumanSource, parse_line
+from crowdgan_core.sources.detection import find_source
 from tests.support.sources import RECORDS, image_bytes, odgt, person, write_files, write_zip
 from tests.unit.crowdgan_core.conftest import WriteSource
 
@@ -313,3 +315,54 @@ def test_datasets_in_the_source_folder_are_ignored(tmp_path: Path) -> None:
     write_zip(folder / "dataset.zip", dataset)
     source = open_crowdhuman([folder])
     assert (len(source), problem_names(source)) == (1, {})
+
+
+ADE20K = b'{"fpath_img": "a.jpg", "fpath_segm": "a.png", "width": 80, "height": 60}\n'
+OBJECTS = b'{"fpath": "a.jpg", "gtboxes": [{"box": [1, 2, 3, 4], "tag": "person"}]}\n'
+IMAGES = {f"Images/{letter}.jpg": image_bytes(1) for letter in "ab"}
+COCO = json.dumps(
+    {
+        "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 8, 24]}],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"a.odgt": ADE20K}, "folder"),
+        ({"a.odgt": OBJECTS}, "folder"),
+        ({"a.odgt": b""}, "folder"),
+        ({"a.odgt": bytes(range(256))}, "folder"),
+        ({"annotation_train.json": COCO}, "coco"),
+        ({"annotations/annotation_train.json": COCO}, "coco"),
+        ({"annotation_train.json": COCO, "a.odgt": ADE20K}, "coco"),
+        ({"annotation_train.json": COCO, "a.odgt": odgt({"a": []}).encode()}, "crowdhuman"),
+        ({"a.odgt": b"damaged\n" + odgt({"a": []}).encode()}, "crowdhuman"),
+        ({"a.odgt": b'{"ID": "a", "gtboxes": [{"tag": "per'}, "crowdhuman"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "CrowdHuman_train/"])
+def test_a_folder_is_detected_by_the_contents_of_its_annotations(
+    tmp_path: Path, files: dict[str, bytes], expected: str, prefix: str
+) -> None:
+    folder = write_files(tmp_path, {f"{prefix}{name}": data for name, data in {**IMAGES, **files}.items()})
+    assert find_source([folder], None, None, installed_plugins().scene_sources).name == expected
+
+
+def test_an_annotation_file_of_another_dataset_is_an_error_that_names_its_lines(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {**IMAGES, "a.odgt": ADE20K})
+    source = find_source([folder], folder / "a.odgt", None, installed_plugins().scene_sources)
+    assert problem_names(source.open([folder], folder / "a.odgt"))["damaged annotation lines"] == [
+        f"{folder}/a.odgt:1: ID is missing or invalid; it must be the name of the image"
+    ]
+
+
+def test_a_foreign_annotation_file_without_the_suffix_matches_no_source(tmp_path: Path) -> None:
+    folder = write_files(tmp_path, {**IMAGES, "a.xml": b"<annotation/>", "a.txt": odgt({"a": []}).encode()})
+    sources = installed_plugins().scene_sources
+    with pytest.raises(ConfigError, match=r"with --annotations .*a.xml: no source matches; supported are crowdhuman"):
+        find_source([folder], folder / "a.xml", None, sources)
+    assert find_source([folder], folder / "a.txt", None, sources).name == "crowdhuman"

@@ -59,7 +59,7 @@ def test_layers_are_optional_and_a_heatmap_may_have_missing_values() -> None:
 
 
 def test_the_estimators_in_the_plugin_guide_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    guide = (Path(__file__).parents[4] / "docs" / "plugins.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[4] / "docs" / "plugins" / "estimators.md").read_text(encoding="utf-8")
     examples = [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "(DensityEstimator)" in text]
     examples += [text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "(Headcount)" in text]
     module = ModuleType("guide")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from crowdgan_core.metrics.extractor import FeatureExtractor
+from crowdgan_core.testing import check_density_predictor
 from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_core.utils.progress import NullProgress
 from crowdgan_stylegan3.metrics.cnn_predictor import CnnPredictor
@@ -96,3 +97,8 @@ def test_equal_targets_give_finite_predictions() -> None:
         Images(pixels), np.full(8, 2.0), load_extractor=no_extractor, seed=0, device="cpu", progress=NullProgress()
     )
     assert np.isfinite(predictor.predict(pixels)).all()
+
+
+@pytest.mark.slow
+def test_it_fulfils_the_contract() -> None:
+    check_density_predictor(CnnPredictor)

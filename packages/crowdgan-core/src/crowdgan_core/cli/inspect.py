@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from crowdgan_core.api import open_dataset
+from crowdgan_core.cli.common.format_help import FormatsCommand
 from crowdgan_core.cli.common.model_report import print_model
 from crowdgan_core.cli.common.output import describe_bounds, printable
 from crowdgan_core.datasets.contact_sheet import contact_sheet
@@ -30,7 +31,7 @@ HISTOGRAM_WIDTH = 40
 """Length of the longest bar of the class histogram, in characters."""
 
 
-@click.command("inspect")
+@click.command("inspect", cls=FormatsCommand)
 @click.argument("path", metavar="DATASET|MODEL", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the full report, or the model card.")
 @click.option(
@@ -42,6 +43,8 @@ HISTOGRAM_WIDTH = 40
 @click.option("--overwrite", is_flag=True, help="Overwrite the contact sheet if it exists.")
 def command(path: Path, as_json: bool, sheet: Path | None, overwrite: bool) -> None:
     """Summarise a dataset (size, classes, ambiguous images) or a model file.
+
+    Formats of datasets: {dataset_formats}.
 
     For a model file (.safetensors) or the name of a pretrained model, print the model card: image size, labels,
     training data, and the backend that loads it.

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from crowdgan_core.datasets.checked_reader import open_checked
-from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader
+from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader, SequentialFormat
+from crowdgan_core.datasets.shards.format import ShardsFormat
 from crowdgan_core.errors import ConfigError, DatasetError
 
 
@@ -24,6 +25,11 @@ def format_for(path: Path, formats: Iterable[DatasetFormat]) -> DatasetFormat:
         raise ConfigError(f"{path}: several dataset formats match: {', '.join(item.name for item in matching)}")
     choices = "; ".join(f"{item.name}: {item.suffixes}" for item in candidates)
     raise ConfigError(f"{path}: no dataset format matches; choose from {choices}")
+
+
+def is_writable(dataset_format: DatasetFormat) -> bool:
+    """Whether `crowdgan label` and `crowdgan convert` write datasets of a format."""
+    return isinstance(dataset_format, (SequentialFormat, ShardsFormat))
 
 
 def open_dataset(path: Path, formats: Iterable[DatasetFormat]) -> DatasetReader:

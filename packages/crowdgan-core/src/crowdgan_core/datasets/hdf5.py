@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crowdgan_core.datasets.metadata import DatasetMetadata
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetReader, DatasetWriter
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors
@@ -70,7 +70,7 @@ class _Hdf5Writer:
         self._images: h5py.Dataset | None = None
         self._count = 0
 
-    def add(self, encoded: bytes, size: tuple[int, int]) -> str:
+    def add(self, encoded: bytes, size: tuple[int, int], record: ImageRecord) -> str:
         """Appends one image as one chunk, without the copy of HDF5's type conversion."""
         with wrap_os_errors(self._dest):
             if self._images is None:

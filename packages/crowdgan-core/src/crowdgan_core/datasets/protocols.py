@@ -7,8 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from crowdgan_core.datasets.metadata import DatasetMetadata
+import numpy as np
+
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import CrowdganError
+from crowdgan_core.io.images import to_upright_rgb
 from crowdgan_core.io.stored_images import StoredImage
 from crowdgan_core.utils.arrays import ImageArray
 
@@ -16,17 +19,22 @@ from crowdgan_core.utils.arrays import ImageArray
 class DatasetWriter(Protocol):
     """Writer of a new dataset, at a temporary path next to the destination."""
 
-    def add(self, encoded: bytes, size: tuple[int, int]) -> str:
-        """Appends one image and returns its name in the dataset.
+    def add(self, encoded: bytes, size: tuple[int, int], record: ImageRecord) -> str:
+        """Appends one image and returns its name in the dataset, which is not the name of another image.
 
         Args:
             encoded: result of the format's `encode`.
             size: `(height, width)` in pixels, equal for all images of a dataset.
+            record: density, label and source of the image, for formats that store them beside it; its name is empty.
         """
         ...
 
     def finish(self, metadata: DatasetMetadata) -> None:
-        """Writes labels and metadata; must be the last call."""
+        """Writes the metadata; the last call.
+
+        Args:
+            metadata: the metadata of the dataset, with the records of all images and their names.
+        """
         ...
 
 
@@ -39,20 +47,21 @@ class DatasetReader(ABC):
     """Metadata of the dataset and its images."""
 
     @abstractmethod
+    def stored_image(self, index: int) -> StoredImage:
+        """Handle of one image that other processes can open, also after the reader is closed.
+
+        Raises:
+            DatasetError: the image is damaged.
+        """
+
     def image(self, index: int) -> ImageArray:
         """Pixels of one image, `[height, width, 3]` uint8.
 
         Raises:
             DatasetError: the image is damaged.
         """
-
-    @abstractmethod
-    def stored_image(self, index: int) -> StoredImage:
-        """Handle of one image that other processes can open.
-
-        Raises:
-            DatasetError: as for `image`.
-        """
+        stored = self.stored_image(index)
+        return np.asarray(to_upright_rgb(stored.open(), stored.where))
 
     def image_size(self, index: int) -> tuple[int, int]:
         """`(height, width)` of one image in pixels, read without decoding the image if the format allows it.
@@ -63,9 +72,8 @@ class DatasetReader(ABC):
         height, width, _ = self.image(index).shape
         return height, width
 
-    @abstractmethod
-    def close(self) -> None:
-        """Closes the files of the dataset."""
+    def close(self) -> None:  # noqa: B027 (most readers keep no file open)
+        """Closes the files of the dataset, if any stay open."""
 
     def __len__(self) -> int:
         """Number of images."""

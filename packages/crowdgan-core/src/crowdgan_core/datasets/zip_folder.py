@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord, Label
 from crowdgan_core.datasets.protocols import DatasetReader, DatasetWriter
 from crowdgan_core.datasets.shards.layout import SUFFIX as SHARDS_SUFFIX
@@ -19,7 +17,7 @@ from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import FIXED_TIMESTAMP
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors
 from crowdgan_core.io.codec import from_json, loads_strict
-from crowdgan_core.io.images import encode_png_uncompressed, read_size, to_upright_rgb
+from crowdgan_core.io.images import encode_png_uncompressed, read_size
 from crowdgan_core.io.names import canonical_name, is_system_file
 from crowdgan_core.io.storage import Store, is_image_name, open_store
 from crowdgan_core.io.stored_images import StoredImage
@@ -76,7 +74,7 @@ class FolderFormat:
     """A folder of PNG files with the same structure as the archive."""
 
     name = "folder"
-    suffixes = "a name without suffix"
+    suffixes = "a folder NAME"
 
     def matches(self, path: Path) -> bool:
         """Whether the path is a folder other than that of shards, or does not exist and has no suffix."""
@@ -105,7 +103,7 @@ class _ZipFolderWriter(ABC):
         self._dest = dest
         self._count = 0
 
-    def add(self, encoded: bytes, size: tuple[int, int]) -> str:
+    def add(self, encoded: bytes, size: tuple[int, int], record: ImageRecord) -> str:
         """Appends one PNG file, named by its index as in the official tool."""
         name = f"{self._count // 1000:05d}/img{self._count:08d}.png"
         with wrap_os_errors(self._dest):
@@ -161,11 +159,6 @@ class ZipFolderReader(DatasetReader):
         index, where = _read_index(self._store), self._store.where(INDEX_NAME)
         self.metadata = _metadata(index, names, self._stored_names, where)
 
-    def image(self, index: int) -> ImageArray:
-        """Pixels of one image, `[height, width, 3]` uint8."""
-        image = self.stored_image(index)
-        return np.asarray(to_upright_rgb(image.open(), image.where))
-
     def stored_image(self, index: int) -> StoredImage:
         """Handle of one image in its file."""
         return self._store.image(self._stored_name(index))
@@ -175,9 +168,6 @@ class ZipFolderReader(DatasetReader):
         name = self._stored_name(index)
         with self._store.open(name) as file:
             return read_size(file, self._store.where(name))
-
-    def close(self) -> None:
-        """Does nothing, since no file stays open."""
 
     def _stored_name(self, index: int) -> str:
         """Name of an image in its store, which may differ in bytes from the name in the metadata."""

@@ -33,7 +33,9 @@ class EvaluationOptions:
     network: Path | None = flag("--network", default=None, help="Model file (NAME.safetensors) or pretrained model.")
     """Its images are compared with the real ones."""
 
-    data: Path | None = flag("--data", default=None, help="Real images: a dataset, or a folder or ZIP file of images.")
+    data: Path | None = flag(
+        "--data", default=None, help="Real images: a dataset ({dataset_formats}), or images in a folder or ZIP file."
+    )
     """Labels of generated images are drawn from those of the dataset."""
 
     against: Path | None = flag(

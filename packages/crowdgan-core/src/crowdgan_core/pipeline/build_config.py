@@ -22,7 +22,7 @@ from crowdgan_core.utils.flags import flag
 class BuildOptions(ReadConfig):
     """Options of a dataset build that a user sets directly."""
 
-    dest: Path = flag("--dest", help="Output dataset: NAME.zip, NAME.h5, NAME.shards or a folder.")
+    dest: Path = flag("--dest", help="Output dataset: {output_formats}.")
     """The dataset appears there when it is complete."""
 
     region: Region = flag(

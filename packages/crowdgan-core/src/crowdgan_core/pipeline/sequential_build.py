@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -88,11 +89,12 @@ def _process_images(
 def _store(image: ProcessedImage, writer: DatasetWriter, config: BuildConfig, summary: BuildSummary) -> ImageRecord:
     """Stores one image and returns its record."""
     where = f"image {image.source_name}"
+    unnamed = image_record(image, "", config.label_kind)
     with plugin_call("dataset format", config.format, where):
-        name = writer.add(image.encoded, image.size)
+        name = writer.add(image.encoded, image.size, unnamed)
     problem = f"add returned {type(name).__name__}; it must return the name of the image"
     require_result(isinstance(name, str), "dataset format", config.format, where, problem)
-    record = image_record(image, name, config.label_kind)
+    record = replace(unnamed, name=name)
     write_plot(image, record.name, config.plot_dir)
     summary.count(record)
     return record

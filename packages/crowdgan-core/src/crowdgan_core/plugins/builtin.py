@@ -61,7 +61,7 @@ def crowdgan_register_commands() -> Sequence[CommandSpec]:
         LazyCommand("mix", "Mix the layers of two sets of seeds", "crowdgan_core.cli.mix:command"),
         density,
         metrics,
-        LazyCommand("plugins", "List installed plugins", "crowdgan_core.cli.plugins:command"),
+        LazyCommand("plugins", "List installed plugins, or create one", "crowdgan_core.cli.plugins:command"),
     ]
     return [CommandSpec("", command) for command in commands]
 

@@ -33,12 +33,9 @@ from crowdgan_core.sources.annotation_files.box_checks import (
     valid_boxes,
 )
 from crowdgan_core.sources.annotation_files.image_matching import list_problems, match_images
-from crowdgan_core.sources.annotation_files.table_detection import TABLE_SUFFIXES
+from crowdgan_core.sources.annotation_files.table_detection import CROWDHUMAN_SUFFIX, TABLE_SUFFIXES, is_crowdhuman
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
 from crowdgan_core.utils.arrays import BoolArray, Boxes
-
-ANNOTATION_SUFFIX = ".odgt"
-"""Suffix of annotation files."""
 
 TEST_ARCHIVE_NAME = "crowdhuman_test.zip"
 """Archive of the official test images, which have no annotations; it is ignored in a folder."""
@@ -55,11 +52,14 @@ class CrowdHumanSource:
     description = "CrowdHuman: images (folder or ZIP archives) with .odgt annotations"
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether an annotation file is given, but no table, or the paths contain one."""
-        if annotations is not None:
-            return annotations.suffix.lower() not in TABLE_SUFFIXES
+        """Whether the annotation file, or one in the paths, has CrowdHuman annotations.
+
+        A file that is given with the suffix `.odgt` is opened in any case, so that errors give its lines.
+        """
+        if annotations is not None and annotations.suffix.lower() in (CROWDHUMAN_SUFFIX, *TABLE_SUFFIXES):
+            return annotations.suffix.lower() == CROWDHUMAN_SUFFIX
         try:
-            return bool(_annotation_files(_stores(paths, may_be_incomplete=True), None))
+            return any(map(is_crowdhuman, _annotation_files(_stores(paths, may_be_incomplete=True), annotations)))
         except (DatasetError, OSError):
             return False
 
@@ -72,7 +72,7 @@ class CrowdHumanSource:
         stores = _stores(paths)
         files = _annotation_files(stores, annotations)
         if not files:
-            missing = f"contains no {ANNOTATION_SUFFIX} annotations"
+            missing = f"contains no {CROWDHUMAN_SUFFIX} annotations"
             raise DatasetError(f"{paths[0]}: {missing}; set the annotation file with --annotations FILE")
         return CrowdHumanReader(stores, files)
 
@@ -231,7 +231,7 @@ def _stores(paths: Sequence[Path], *, may_be_incomplete: bool = False) -> list[S
 
 def _files_with_annotations(path: Path, names: Sequence[str]) -> Iterator[Path]:
     """Files at the top of a folder, and in its subfolders with annotations, without that of the test images."""
-    folders = {path, *((path / name).parent for name in names if name.lower().endswith(ANNOTATION_SUFFIX))}
+    folders = {path, *((path / name).parent for name in names if name.lower().endswith(CROWDHUMAN_SUFFIX))}
     for folder in sorted(folders):
         for item in sorted(folder.iterdir()):
             if item.name.lower() != TEST_ARCHIVE_NAME and not is_ignored(item.name):
@@ -242,7 +242,7 @@ def _annotation_files(stores: Sequence[Store], annotations: Path | None) -> list
     if annotations is not None:
         return [TextFile.at(annotations)]
     return [
-        TextFile(store, name) for store in stores for name in store.names() if name.lower().endswith(ANNOTATION_SUFFIX)
+        TextFile(store, name) for store in stores for name in store.names() if name.lower().endswith(CROWDHUMAN_SUFFIX)
     ]
 
 

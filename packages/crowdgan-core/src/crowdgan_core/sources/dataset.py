@@ -34,7 +34,7 @@ class DatasetSource:
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
         """Whether there is one path: a folder or archive with a description, or a file of a dataset format."""
-        if annotations is not None or len(paths) != 1:
+        if annotations is not None or len(paths) != 1 or not paths[0].exists():
             return False
         try:
             if (paths[0] / DESCRIPTION_NAME).is_file():

@@ -64,4 +64,5 @@ def find_source(
         names = ", ".join(source.name for source in candidates)
         raise ConfigError(f"{paths[0]}: several sources match: {names}; choose one with --source-kind NAME")
     supported = "; ".join(f"{source.name} ({source.description})" for source in sources.values())
-    raise ConfigError(f"{paths[0]}: no source matches; supported are {supported}")
+    given = f"{paths[0]}{f' with --annotations {annotations}' if annotations is not None else ''}"
+    raise ConfigError(f"{given}: no source matches; supported are {supported}")

@@ -6,6 +6,7 @@ Source: Yu et al., LSUN: Construction of a Large-scale Image Dataset using Deep 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,18 +46,8 @@ class LsunReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            import lmdb
-        except ImportError as error:
-            raise ConfigError(
-                f"{path}: lmdb is not installed; run pip install 'crowdgan-core[lsun]' to read LSUN"
-            ) from error
-        self._error: type[Exception] = lmdb.Error
-        try:
-            self._database: lmdb.Environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
-            self._count = int(self._database.stat()["entries"])
-        except lmdb.Error as error:
-            raise DatasetError(f"{path / DATABASE_NAME}: damaged database ({error})") from error
+        with self._open() as database:
+            self._count = int(database.stat()["entries"])
 
     def __len__(self) -> int:
         """Number of images."""
@@ -68,10 +59,27 @@ class LsunReader:
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the images, which have no labels."""
+        with self._open() as database, database.begin(write=False) as transaction:
+            for key, value in transaction.cursor():
+                name = bytes(key).decode("ascii", "replace")
+                yield AnnotatedImage(source_name=name, image=EncodedImage(bytes(value), f"{self._path}:{name}"))
+
+    @contextmanager
+    def _open(self) -> Iterator[lmdb.Environment]:
+        """The database, open while it is read, since a process cannot open it twice.
+
+        Raises:
+            ConfigError: lmdb is not installed.
+            DatasetError: the database is damaged.
+        """
         try:
-            with self._database.begin(write=False) as transaction:
-                for key, value in transaction.cursor():
-                    name = bytes(key).decode("ascii", "replace")
-                    yield AnnotatedImage(source_name=name, image=EncodedImage(bytes(value), f"{self._path}:{name}"))
-        except self._error as error:
+            import lmdb
+        except ImportError as error:
+            raise ConfigError(
+                f"{self._path}: lmdb is not installed; run pip install 'crowdgan-core[lsun]' to read LSUN"
+            ) from error
+        try:
+            with lmdb.open(str(self._path), readonly=True, lock=False, readahead=False) as database:
+                yield database
+        except lmdb.Error as error:
             raise DatasetError(f"{self._path / DATABASE_NAME}: damaged database ({error})") from error

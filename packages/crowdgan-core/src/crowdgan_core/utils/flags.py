@@ -50,7 +50,8 @@ def flag(
 
     Args:
         names: names of the option, for example `--cbase`, or `-n`, `--dry-run`.
-        help: help text, one sentence.
+        help: help text, one sentence; `{dataset_formats}` and `{output_formats}` in it stand for the suffixes of the
+            installed formats that can be read, and of those that can be written.
         default: value without the option; without a default the option is required.
         default_factory: function that computes the default; describe its result in `shown_default`.
         metadata: further metadata of the field, for example `crowdgan_core.io.codec.omitted_default()`.

@@ -4,6 +4,7 @@ Plugin packages may import these modules and names; they keep their signatures w
 
 - `dataclass_options`: `options_from`, `add_options`, `given_options`: click options made from a dataclass whose fields
   are declared with `crowdgan_core.utils.flags.flag`.
+- `format_help`: `FormatsCommand`, a command whose description lists the suffixes of the installed dataset formats.
 - `lazy_command`: `LazyCommand`, a command that is imported when it is used.
 - `source_options`: `SourceOptions` (a source of images), `parse_settings` (`--set name=value`).
 - `model_options`: `network_option`, `device_option`, `DEVICES`.

@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import click
 from click.core import ParameterSource
 
+from crowdgan_core.cli.common.format_help import fill_in_formats
 from crowdgan_core.cli.common.param_types import AutoNumber, NegatedBool, ParsedText
 from crowdgan_core.utils.flags import Flag, flags_of
 
@@ -29,6 +30,11 @@ class FlagOption(click.Option):
     ) -> None:
         super().__init__(*args, **settings)
         self._default_text, self._required_when = default_text, required_when
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Name and help text, with the suffixes of the installed dataset formats in place of their placeholders."""
+        record = super().get_help_record(ctx)
+        return None if record is None else (record[0], fill_in_formats(record[1]))
 
     def get_help_extra(self, ctx: click.Context) -> Any:
         """Texts in brackets after the help text."""

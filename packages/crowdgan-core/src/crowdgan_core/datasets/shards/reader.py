@@ -21,9 +21,7 @@ from crowdgan_core.datasets.shards.layout import (
 )
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io import codec
-from crowdgan_core.io.images import to_upright_rgb
 from crowdgan_core.io.stored_images import FileRange
-from crowdgan_core.utils.arrays import ImageArray
 
 
 class ShardsReader(DatasetReader):
@@ -49,11 +47,6 @@ class ShardsReader(DatasetReader):
         """Number of images."""
         return len(self._index)
 
-    def image(self, index: int) -> ImageArray:
-        """Pixels of one image, `[height, width, 3]` uint8."""
-        stored = self.stored_image(index)
-        return np.asarray(to_upright_rgb(stored.open(), stored.where))
-
     def stored_image(self, index: int) -> FileRange:
         """Handle of one image in its shard."""
         shard, offset, num_bytes, _ = self._index[index].tolist()
@@ -63,9 +56,6 @@ class ShardsReader(DatasetReader):
     def image_size(self, _index: int) -> tuple[int, int]:
         """`(height, width)` of the images in pixels, which is the same for all."""
         return self._description.size
-
-    def close(self) -> None:
-        """Does nothing: files are open only while they are read; the index is unmapped with the reader."""
 
     def _check_shards(self) -> None:
         """Checks that all shards exist and have the stated sizes."""

@@ -9,12 +9,10 @@ from pathlib import Path
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.storage import FolderStore, Store, open_store
 from crowdgan_core.io.text_files import TextFile
+from crowdgan_core.sources.annotation_files.table_detection import CROWDHUMAN_SUFFIX, is_crowdhuman
 
 ANNOTATION_FOLDER = "annotations"
 """Folder of annotation files next to the folders of images, in lower case, as in COCO."""
-
-FIRST_SUFFIX = ".odgt"
-"""Suffix of CrowdHuman annotations, which come first: other files next to them are usually additional data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +59,13 @@ def locate_files(
 
 
 def _candidates(store: Store, suffixes: Sequence[str]) -> list[TextFile]:
-    """Files with one of the suffixes at the top of a store, or of its only folder; none next to CrowdHuman's."""
+    """Files with one of the suffixes at the top of a store, or of its only folder.
+
+    None next to CrowdHuman annotations, which come first: other files next to them are usually additional data.
+    """
     names = store.names()
-    if any(name.lower().endswith(FIRST_SUFFIX) for name in names):
+    others = (TextFile(store, name) for name in names if name.lower().endswith(CROWDHUMAN_SUFFIX))
+    if any(_accepts(is_crowdhuman, file) for file in others):
         return []
     top_folders = {name.partition("/")[0] if "/" in name else "" for name in names}
     root = f"{top_folders.pop()}/" if len(top_folders) == 1 and "" not in top_folders else ""

@@ -1,7 +1,8 @@
-"""Quick detection of tables and of COCO files, by the first bytes of a file."""
+"""Quick detection of tables, COCO and CrowdHuman files, by the start of a file."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -24,6 +25,15 @@ DETECTION_BYTES = 2**16
 
 COCO_KEY = re.compile(rb'"(?:images|annotations|categories)"\s*:\s*\[')
 """A list at the top of a COCO file."""
+
+CROWDHUMAN_SUFFIX = ".odgt"
+"""Suffix of CrowdHuman annotations, in lower case; other datasets have it too."""
+
+CROWDHUMAN_KEYS = (re.compile(rb'"ID"\s*:'), re.compile(rb'"gtboxes"\s*:'))
+"""Keys of a CrowdHuman annotation."""
+
+DETECTION_LINES = 10
+"""Number of lines that are read of an annotation file with one JSON object per line."""
 
 
 def is_table(file: TextFile) -> bool:
@@ -54,6 +64,16 @@ def is_coco(file: TextFile) -> bool:
     """
     start = file.start(DETECTION_BYTES).removeprefix(BYTE_ORDER_MARK).lstrip()
     return start.startswith(b"{") and COCO_KEY.search(start) is not None
+
+
+def is_crowdhuman(file: TextFile) -> bool:
+    """Whether one of the first lines of a file has the keys of a CrowdHuman annotation; the line may be damaged.
+
+    Raises:
+        DatasetError: the file cannot be read.
+    """
+    lines = itertools.islice(file.lines(), DETECTION_LINES)
+    return any(all(key.search(line) for key in CROWDHUMAN_KEYS) for _, line in lines)
 
 
 def _first_row(start: bytes) -> tuple[Mapping[str, Any], bool] | None:

@@ -55,7 +55,7 @@ class TrainOptions:
         ConfigError: options that contradict one another.
     """
 
-    data: Path = flag("--data", required_when="for a new run", help="Dataset: ZIP, folder or HDF5.")
+    data: Path = flag("--data", required_when="for a new run", help="Dataset: {dataset_formats}.")
     variant: Variant = flag("--cfg", default="stylegan3-t", help="Generator architecture.")
     gpus: int = flag("--gpus", default=1, min=1, help="GPUs on this machine, one process each.")
     batch: int | None = flag("--batch", auto=True, help="Batch size over all GPUs.")
