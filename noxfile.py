@@ -53,6 +53,8 @@ NEWER_THAN_MINIMUMS = {"contourpy", "dask", "opencv-python", "shapely"}
 """Packages that `tests-minimums` installs in older versions than the tested ones, which the lowest versions need."""
 TOOLS_WITHOUT_MINIMUMS = {"pedpy"}
 """Test tools of which no version supports the lowest versions of the dependencies."""
+NOT_MEASURED = ["--deselect", "tests/integration/test_interruption.py"]
+"""Options without tests of file-size limits, which damage the data files of coverage."""
 PLUGINS = ["tests/plugins/crowdgan-density-nearest", "tests/plugins/crowdgan-blobs"]
 
 
@@ -138,6 +140,26 @@ def tested_versions(excluded: set[str]) -> list[str]:
     lines = [line for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     names = {canonicalize_name(name) for name in excluded}
     return [line for line in lines if canonicalize_name(Requirement(line).name) not in names]
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests with branch coverage of the packages, also in the processes that the tests start.
+
+    Tests that limit or kill processes may fail here, since processes write their coverage when they end.
+    """
+    install_packages(session, PACKAGES, editable=True)
+    install_test_tools(session, PACKAGES)
+    install(session, "coverage")
+    data = Path(session.virtualenv.location) / "coverage"
+    run = functools.partial(session.run, "coverage", env={**TEST_ENVIRONMENT, "COVERAGE_FILE": str(data)})
+    run("erase")
+    run("run", "-m", "pytest", *(session.posargs or [*DEFAULT_TESTS, *NOT_MEASURED]), success_codes=[0, 1])
+    run("combine")
+    for package in PACKAGES:
+        session.log(package)
+        run("report", "--format=total", "--fail-under=0", f"--include=packages/{package}/**", success_codes=[0, 1])
+    run("report")
 
 
 @nox.session
