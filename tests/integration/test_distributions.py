@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import re
 import subprocess
 import sys
 import tarfile
@@ -125,3 +126,30 @@ def test_the_description_is_rendered_with_targets_of_links_in_the_page(distribut
     page = distributions.page
     assert page.title == distributions.metadata["Name"] == distributions.package.name
     assert {link for link in page.links if link.startswith("#")} <= {f"#{name}" for name in page.ids}
+
+
+def repository_file(url: str, metadata: Message) -> Path | None:
+    """The file of this repository that is shown at a URL of its host or of its documentation; None for other sites."""
+    sites = dict(line.split(", ", 1) for line in metadata.get_all("Project-URL", []))
+    site, host = sites["Documentation"], sites["Source"].removeprefix("https://github.com/")
+    path = url.partition("#")[0]
+    if match := re.match(
+        rf"https://(raw\.githubusercontent\.com/{host}|github\.com/{host}/(blob|raw|tree))/main/", path
+    ):
+        return ROOT / path[match.end() :]
+    if path.startswith(site):
+        page = ROOT / "docs" / path.removeprefix(site).rstrip("/")
+        return page / "index.md" if page.is_dir() else page.with_suffix(page.suffix or ".md")
+    return None
+
+
+def test_links_of_the_description_are_absolute_and_lead_to_existing_files(distributions: Distributions) -> None:
+    links = [link for link in distributions.page.links if not link.startswith("#")]
+    assert [link for link in links if not link.startswith("https://")] == []
+    files = {link: repository_file(link, distributions.metadata) for link in links}
+    assert [link for link, file in files.items() if file is not None and not file.exists()] == []
+
+
+def test_images_of_the_description_are_files_of_the_repository(distributions: Distributions) -> None:
+    files = {image: repository_file(image, distributions.metadata) for image in distributions.page.images}
+    assert [image for image, file in files.items() if file is None or not file.is_file()] == []
