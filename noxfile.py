@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import shutil
 import sys
 import tempfile
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 nox.needs_version = ">=2024.4.15"
 nox.options.sessions = ["lint", "types", "tests"]
@@ -25,11 +28,12 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CONSTRAINTS = ROOT / "constraints.txt"
 TEST_TOOLS = [
     *("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "lmdb", "openpyxl", "webdataset", "distributed"),
+    *("hatchling", "readme_renderer[md]"),
     *('pandas; python_version >= "3.11"', 'pyarrow; python_version >= "3.11"'),
 ]
 PACKAGE_TEST_TOOLS = {
     "crowdgan-plot": ["playwright"],  # drives the installed Chromium
-    "crowdgan-density": ['pedpy; python_version >= "3.11"'],  # releases for older Python do not support numpy 2
+    "crowdgan-density": ["shapely", 'pedpy; python_version >= "3.11"'],  # older pedpy does not support numpy 2
     "crowdgan-stylegan3": [
         "efficientnet-lite-pytorch",  # the network whose features those of lite0 must equal
         'triton; sys_platform == "linux"',  # its interpreter runs GPU kernels without a GPU
@@ -51,26 +55,42 @@ SCHEMAS = {
     "github-workflows": ".github/workflows/*.yml",
 }
 """Files that services read, by the schema that they must have."""
+UNTESTED_MINIMUMS = {"torch"}
+"""Dependencies that `tests-minimums` installs in the tested version. torch 2.6 for Linux on PyPI cannot be imported
+without gigabytes of CUDA libraries, also on a CPU."""
+NEWER_THAN_MINIMUMS = {"contourpy", "dask", "opencv-python", "shapely"}
+"""Packages that `tests-minimums` installs in older versions than the tested ones, which the lowest versions need."""
+TOOLS_WITHOUT_MINIMUMS = {"pedpy"}
+"""Test tools of which no version supports the lowest versions of the dependencies."""
+NOT_MEASURED = ["--deselect", "tests/integration/test_interruption.py"]
+"""Options without tests of file-size limits, which damage the data files of coverage."""
 PLUGINS = ["tests/plugins/crowdgan-density-nearest", "tests/plugins/crowdgan-blobs"]
 
 
-def install(session: nox.Session, *arguments: str) -> None:
-    """Installs with pip, in the tested versions of constraints.txt."""
-    session.install("--quiet", "--constraint", str(CONSTRAINTS), *arguments)
+def install(session: nox.Session, *arguments: str, constraints: Path = CONSTRAINTS) -> None:
+    """Installs with pip, by default in the tested versions of constraints.txt."""
+    session.install("--quiet", "--constraint", str(constraints), *arguments)
+
+
+def package_arguments(names: list[str], *, editable: bool = False) -> list[str]:
+    """Arguments of pip for packages of this repository and their extras."""
+    paths = [f"./packages/{name}{EXTRAS.get(name, '')}" for name in names]
+    return [argument for path in paths for argument in (("--editable", path) if editable else (path,))]
 
 
 def install_packages(session: nox.Session, names: list[str], *, editable: bool = False) -> None:
     """Installs packages of this repository in one call, so that pip resolves their dependencies on each other."""
-    arguments: list[str] = []
-    for name in names:
-        path = f"./packages/{name}{EXTRAS.get(name, '')}"
-        arguments += ["--editable", path] if editable else [path]
-    install(session, *arguments)
+    install(session, *package_arguments(names, editable=editable))
+
+
+def test_tools(names: list[str]) -> list[str]:
+    """Test dependencies of these packages only, since others could hide an undeclared dependency."""
+    return [*TEST_TOOLS, *(tool for name in names for tool in PACKAGE_TEST_TOOLS.get(name, []))]
 
 
 def install_test_tools(session: nox.Session, names: list[str]) -> None:
-    """Installs the test dependencies of these packages only, since others could hide an undeclared dependency."""
-    install(session, *TEST_TOOLS, *(tool for name in names for tool in PACKAGE_TEST_TOOLS.get(name, [])))
+    """Installs the test dependencies of these packages."""
+    install(session, *test_tools(names))
 
 
 def import_name(package: str) -> str:
@@ -99,6 +119,56 @@ def add_package_session(package: str) -> None:
 
 for name in PACKAGES:
     add_package_session(name)
+
+
+@nox.session(name="tests-minimums", python=PYTHONS[:2])
+def minimums(session: nox.Session) -> None:
+    """Run the tests with the lowest declared versions of the dependencies and extras; see `UNTESTED_MINIMUMS`."""
+    lowest = lowest_versions()
+    tools = [tool for tool in test_tools(PACKAGES) if Requirement(tool).name not in TOOLS_WITHOUT_MINIMUMS]
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("\n".join([*lowest.values(), *tested_versions(lowest.keys() | NEWER_THAN_MINIMUMS)]))
+        packages = package_arguments(PACKAGES, editable=True)
+        install(session, *packages, *lowest.values(), *tools, constraints=constraints)
+    ignored = "ignore::pyparsing.warnings.PyparsingDeprecationWarning"  # of new pyparsing in old matplotlib
+    session.run("pytest", "-W", ignored, *(session.posargs or DEFAULT_TESTS), env=TEST_ENVIRONMENT)
+
+
+def lowest_versions() -> dict[str, str]:
+    """Requirements of the lowest declared versions of the dependencies and extras of all packages, by name."""
+    projects = [nox.project.load_toml(path)["project"] for path in ROOT.glob("packages/*/pyproject.toml")]
+    groups = [[item["dependencies"], *item.get("optional-dependencies", {}).values()] for item in projects]
+    requirements = map(Requirement, itertools.chain.from_iterable(itertools.chain.from_iterable(groups)))
+    excluded = {*PACKAGES, *UNTESTED_MINIMUMS}
+    return {item.name: str(item).replace(">=", "==") for item in requirements if item.name not in excluded}
+
+
+def tested_versions(excluded: set[str]) -> list[str]:
+    """Lines of constraints.txt, except for the packages with these names."""
+    lines = [line for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    names = {canonicalize_name(name) for name in excluded}
+    return [line for line in lines if canonicalize_name(Requirement(line).name) not in names]
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests with branch coverage of the packages, also in the processes that the tests start.
+
+    Tests that limit or kill processes may fail here, since processes write their coverage when they end.
+    """
+    install_packages(session, PACKAGES, editable=True)
+    install_test_tools(session, PACKAGES)
+    install(session, "coverage")
+    data = Path(session.virtualenv.location) / "coverage"
+    run = functools.partial(session.run, "coverage", env={**TEST_ENVIRONMENT, "COVERAGE_FILE": str(data)})
+    run("erase")
+    run("run", "-m", "pytest", *(session.posargs or [*DEFAULT_TESTS, *NOT_MEASURED]), success_codes=[0, 1])
+    run("combine")
+    for package in PACKAGES:
+        session.log(package)
+        run("report", "--format=total", "--fail-under=0", f"--include=packages/{package}/**", success_codes=[0, 1])
+    run("report")
 
 
 @nox.session
@@ -132,12 +202,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build source distributions and wheels in dist/, and run the commands with the wheels in a clean environment."""
-    install(session, "build")
+    """Build and check the distributions in dist/, and run the commands with the wheels in a clean environment."""
+    install(session, "build", "twine")
     dist = ROOT / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     for package in PACKAGES:
         session.run("python", "-m", "build", "--outdir", str(dist), f"packages/{package}", silent=True)
+    session.run("twine", "check", "--strict", *map(str, sorted(dist.iterdir())))
     with tempfile.TemporaryDirectory() as folder:
         python = clean_environment(session, Path(folder))
         install_into(session, python, *map(str, dist.glob("*.whl")))

@@ -232,7 +232,7 @@ def valid_images(encode_noise: Callable[..., bytes]) -> dict[str, bytes]:
     """Small valid images of every supported type, by file name."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    exif.get_ifd(0x8769)[0xA405] = 35
+    exif[0x8769] = {0xA405: 35}
     size = (24, 32)
     palette, grey16, rgba = io.BytesIO(), io.BytesIO(), io.BytesIO()
     Image.open(io.BytesIO(encode_noise(1, size, "PNG"))).quantize(16).save(palette, "PNG", transparency=3)

@@ -77,10 +77,10 @@ def test_images_are_rotated_upright(value: int) -> None:
 
 def test_the_focal_length_is_read_from_the_exif_data() -> None:
     exif = Image.Exif()
-    exif.get_ifd(0x8769)[0xA405] = 28
+    exif[0x8769] = {0xA405: 28}
     data = encode(Image.fromarray(RGB), "JPEG", exif=exif)
     assert focal_length_35mm(open_bytes(data, "x")) == 28.0
-    exif.get_ifd(0x8769)[0xA405] = 0
+    exif[0x8769] = {0xA405: 0}
     assert focal_length_35mm(open_bytes(encode(Image.fromarray(RGB), "JPEG", exif=exif), "x")) is None
     assert focal_length_35mm(Image.fromarray(RGB)) is None
 

@@ -69,7 +69,7 @@ def test_a_file_that_ends_in_its_metadata_is_read() -> None:
 def test_exif_data_in_a_chunk_or_a_text_is_kept() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    exif.get_ifd(0x8769)[0xA405] = 28
+    exif[0x8769] = {0xA405: 28}
     text = PngInfo()
     hexadecimal = exif.tobytes().hex()
     text.add_text("Raw profile type exif", f"\nexif\n{len(hexadecimal) // 2:8}\n{hexadecimal}\n", zip=True)

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import pickle
+import re
 import struct
 import tarfile
 from pathlib import Path
@@ -292,3 +293,13 @@ def test_lsun_images_are_in_key_order(tmp_path: Path) -> None:
     source = open_detected(folder, "lsun")
     assert [item.source_name for item in source] == ["key1", "key2", "key3"]
     assert [image.shape for image in read_pixels(source)] == [(60, 80, 3)] * 3
+
+
+def test_a_damaged_lsun_database_is_an_error_that_names_it(tmp_path: Path) -> None:
+    folder = tmp_path / "bedroom_train_lmdb"
+    with lmdb.open(str(folder), map_size=2**24) as database, database.begin(write=True) as transaction:
+        transaction.put(b"key", image_bytes(1))
+    data = folder / "data.mdb"
+    data.write_bytes(b"\0" * data.stat().st_size)
+    with pytest.raises(DatasetError, match=rf"{re.escape(str(data))}: damaged database \(.*MDB_INVALID"):
+        open_detected(folder, "lsun")

@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 
 from crowdgan_core.errors import CheckpointError
 from crowdgan_stylegan3.io.pickle_reader import interpreter, limits, read_networks
+from crowdgan_stylegan3.io.pickle_reader.module_records import RECORD_VERSION, ModuleRecord, rebuild_persistent_object
 from tests.support.official_snapshots import Generator, Network, pickle_bytes, small_generator, snapshot, write_snapshot
 
 MEBIBYTE = 1 << 20
@@ -477,6 +478,21 @@ def test_invalid_layers_parameters_and_names_are_refused(tmp_path: Path) -> None
         network = Generator()
         network.__dict__.update(part)
         assert refusal_message(tmp_path, pickle_bytes(snapshot(G=network), 4)) == f"refused: {problem}"
+
+
+def test_records_of_another_version_or_format_are_refused() -> None:
+    record = {"type": "class", "version": RECORD_VERSION, "class_name": "Generator", "state": {"z_dim": 512}}
+    assert rebuild_persistent_object(record).attributes == {"z_dim": 512}
+    with pytest.raises(CheckpointError, match="the record of Generator has version 7; it must be 6"):
+        rebuild_persistent_object(record | {"version": 7})
+    for invalid in (record | {"type": "function"}, record | {"version": "6"}, record | {"state": [1]}, [record], None):
+        with pytest.raises(CheckpointError, match="the record of a network has no valid type, version, class name"):
+            rebuild_persistent_object(invalid)
+
+
+def test_attributes_of_a_network_that_are_not_a_dict_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="sets the attributes of a Conv2d to a list; they must be a dict"):
+        ModuleRecord("Conv2d").set_state([("weight", 1)])
 
 
 def test_each_supported_opcode_is_one_of_python() -> None:
