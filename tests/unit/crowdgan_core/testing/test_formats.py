@@ -69,7 +69,7 @@ def test_a_lossy_format_fulfils_the_contract_if_its_images_are_similar(tmp_path:
 class ReadOnlyFormat:
     """A format without a method that writes."""
 
-    name, suffixes = "reading", "NAME.zip"
+    name, suffixes = "zip", "NAME.zip"
     matches, encode, open = ZipFormat.matches, ZipFormat.encode, ZipFormat.open
 
 
@@ -197,7 +197,12 @@ def open_truncated(path: Path) -> ZipFolderReader:
     [
         (format_with(name=""), "name is ''; it must be text"),
         (format_with(suffixes=(".zip",)), "suffixes is ('.zip',); it must be text"),
-        (format_with(matches=lambda path: False), "matches(x.zip) must be True"),
+        (format_with(matches=lambda path: False), "matches must be True for x.zip, which does not exist"),
+        (
+            format_with(matches=lambda path: path.suffix == ".zip" and not path.exists()),
+            "matches must be True for x.zip, which exists",
+        ),
+        (format_with(name="other"), "the built-in format zip matches x.zip too; choose another suffix"),
         (format_with(matches=lambda path: True), "matches(notes.txt) must be False"),
         (format_with(encode=lambda pixels: bytearray()), "encode returned bytearray, not bytes"),
         (format_with(encode=modify), "encode must not modify the image"),

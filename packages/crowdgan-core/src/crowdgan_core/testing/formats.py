@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from crowdgan_core.datasets.format_lookup import is_fallback
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord, Label
 from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader, SequentialFormat
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.errors import CrowdganError, DatasetError
 from crowdgan_core.io.images import to_upright_rgb
+from crowdgan_core.plugins.builtin import crowdgan_register_dataset_formats
 from crowdgan_core.testing._require import require
 from crowdgan_core.testing.extractors import example_images
 from crowdgan_core.testing.writing import write_dataset
@@ -47,7 +49,8 @@ CLASS_METADATA = DatasetMetadata(
 def check_dataset_format(dataset_format: DatasetFormat, path: Path, *, is_lossless: bool = True) -> None:
     """Checks a dataset format against the contract.
 
-    - Name and suffixes are texts; the path has the format, and a text file does not; the format can be pickled.
+    - Name and suffixes are texts; the format can be pickled.
+    - The path has this format and no other built-in format except `folder`; a text file does not have it.
     - Datasets with class indices, densities, vectors or no labels are read back with equal metadata, names and images,
       in any order of access; image handles can be sent to worker processes and used after the reader is closed.
     - A dataset appears when it is complete: an interrupted or refused write leaves the folder as it was.
@@ -71,7 +74,7 @@ def check_dataset_format(dataset_format: DatasetFormat, path: Path, *, is_lossle
         _check_interruption(dataset_format, path)
         _check_overwrite(dataset_format, path, is_lossless)
         _check_truncation(dataset_format, path)
-        require(dataset_format.matches(path) is True, f"matches({path.name}) must be True for a dataset that exists")
+        _check_matches(dataset_format, path)
         return
     require(path.exists(), "the format has no method create, so the path must be an existing dataset")
     with _open(dataset_format, path) as reader:
@@ -85,13 +88,21 @@ def _check_attributes(dataset_format: DatasetFormat, path: Path) -> None:
     for key in ("name", "suffixes"):
         text: Any = getattr(dataset_format, key, None)
         require(isinstance(text, str) and bool(text.strip()), f"{key} is {text!r}; it must be text")
-    require(dataset_format.matches(path) is True, f"matches({path.name}) must be True")
+    _check_matches(dataset_format, path)
     other = path.with_name("notes.txt")
     require(dataset_format.matches(other) is False, "matches(notes.txt) must be False")
     try:
         pickle.loads(pickle.dumps(dataset_format))  # noqa: S301  our own bytes
     except Exception as error:  # the class's code may raise any exception
         raise AssertionError(f"it cannot be sent to worker processes: {error}") from error
+
+
+def _check_matches(dataset_format: DatasetFormat, path: Path) -> None:
+    description = f"{path.name}, which {'exists' if path.exists() else 'does not exist'}"
+    require(dataset_format.matches(path) is True, f"matches must be True for {description}")
+    others = [item for item in crowdgan_register_dataset_formats() if item.name != dataset_format.name]
+    names = [item.name for item in others if item.matches(path) and not is_fallback(item)]
+    require(not names, f"the built-in format {', '.join(names)} matches {path.name} too; choose another suffix")
 
 
 def _check_encoding(dataset_format: DatasetFormat) -> None:
