@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
@@ -13,11 +12,10 @@ from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.pipeline.image_job import SkippedImage, load_full_scene
 from crowdgan_core.pipeline.summary import list_skipped
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.sources.base import AnnotatedImage, SourceReader
+from crowdgan_core.sources.base import SourceReader
 from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.formatting import count_and_list
 from crowdgan_core.utils.parallel import parallel_map
-from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 from crowdgan_core.utils.progress import NullProgress, Progress
 
 ErrorPolicy = Literal["fail", "skip"]
@@ -74,7 +72,7 @@ def read_scenes(
     progress = progress or NullProgress()
     progress.start("reading scenes", min(len(source), config.max_images or len(source)))
     scenes: list[Scene] = []
-    images = iterate_images(source, config.max_images)
+    images = itertools.islice(source, config.max_images)
     with closing(parallel_map(load_full_scene, images, workers=config.executor)) as outcomes:
         for outcome in outcomes:
             progress.advance()
@@ -86,25 +84,6 @@ def read_scenes(
     if not scenes:
         raise DatasetError(f"{source_name}: no images remain; {list_skipped(skipped)}")
     return ReadResult(scenes=scenes, skipped=skipped)
-
-
-def iterate_images(source: SourceReader, max_images: int | None = None) -> Iterator[AnnotatedImage]:
-    """The images of a source, at most `max_images`.
-
-    Raises:
-        PluginError: an exception in the code of the source, or an object that is not an `AnnotatedImage`.
-    """
-    images, end = itertools.islice(source, max_images), object()
-    while True:
-        with plugin_call("scene source", source, "reading its images"):
-            image = next(images, end)
-        if image is end:
-            return
-        is_valid = isinstance(image, AnnotatedImage)
-        problem = f"it yielded {type(image).__name__}; it must yield AnnotatedImage objects"
-        require_result(is_valid, "scene source", source, "reading its images", problem)
-        assert isinstance(image, AnnotatedImage)
-        yield image
 
 
 def require_annotations(source: SourceReader, source_name: str) -> None:

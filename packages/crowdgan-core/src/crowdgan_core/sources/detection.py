@@ -8,8 +8,8 @@ from pathlib import Path
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import check_complete
 from crowdgan_core.sources.base import SceneSource, SourceReader
+from crowdgan_core.sources.checked_source import matches_checked, open_checked
 from crowdgan_core.sources.dataset import DatasetSource
-from crowdgan_core.utils.plugin_calls import plugin_call
 
 
 def open_source(
@@ -30,8 +30,7 @@ def open_source(
     """
     source = find_source(paths, annotations, kind, sources)
     names = ", ".join(path.resolve().name for path in paths)
-    with plugin_call("scene source", source, names):
-        return source.open(paths, annotations), f"{source.name}: {names}"
+    return open_checked(source, paths, annotations), f"{source.name}: {names}"
 
 
 def find_source(
@@ -58,7 +57,7 @@ def find_source(
         if not path.exists():
             raise DatasetError(f"{path}: no such file or folder")
         check_complete(path)
-    matching = [source for source in sources.values() if _matches(source, paths, annotations)]
+    matching = [source for source in sources.values() if matches_checked(source, paths, annotations)]
     candidates: list[SceneSource] = [
         item for item in matching if isinstance(item, DatasetSource) and item.is_dataset_folder(paths)
     ]
@@ -71,8 +70,3 @@ def find_source(
     supported = "; ".join(f"{source.name} ({source.description})" for source in sources.values())
     given = f"{paths[0]}{f' with --annotations {annotations}' if annotations is not None else ''}"
     raise ConfigError(f"{given}: no source matches; supported are {supported}")
-
-
-def _matches(source: SceneSource, paths: Sequence[Path], annotations: Path | None) -> bool:
-    with plugin_call("scene source", source, f"matches: {', '.join(map(str, paths))}"):
-        return source.matches(paths, annotations)
