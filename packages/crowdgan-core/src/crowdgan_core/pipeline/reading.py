@@ -13,6 +13,7 @@ from crowdgan_core.pipeline.image_job import SkippedImage, load_full_scene
 from crowdgan_core.pipeline.summary import list_skipped
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.base import SourceReader
+from crowdgan_core.sources.dataset import DatasetSource
 from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.formatting import count_and_list
 from crowdgan_core.utils.parallel import parallel_map
@@ -93,9 +94,11 @@ def require_annotations(source: SourceReader, source_name: str) -> None:
         ConfigError: it has none.
     """
     if not source.has_annotations:
+        is_dataset = source_name.startswith(f"{DatasetSource.name}: ")
+        subject = "this is a dataset, which" if is_dataset else "the source"
         unused = "; ".join(count_and_list(problem.reason, problem.names) for problem in source.problems)
         raise ConfigError(
-            f"{source_name}: the source has no annotations of people, so no density can be estimated"
+            f"{source_name}: {subject} has no annotations of people, so no density can be estimated"
             f"{f' (found {unused})' if unused else ''}; name the folder that contains both images and annotations, in "
             "a layout that `crowdgan plugins` lists, or add an annotation file by --annotations FILE; without "
             "densities, use `crowdgan convert`"
