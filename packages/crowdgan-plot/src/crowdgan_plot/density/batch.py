@@ -14,7 +14,7 @@ import numpy as np
 
 from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
-from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
+from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError, PluginError
 from crowdgan_core.io.atomic import atomic_writer, check_overwrite
 from crowdgan_core.io.images import to_upright_rgb
 from crowdgan_core.io.names import canonical_name
@@ -186,6 +186,8 @@ def _draw(
     try:
         scene, stored_image = load_scene(item)
         image = np.asarray(to_upright_rgb(stored_image, item.image.where))
+    except PluginError:
+        raise
     except CrowdganError as error:
         return SkippedImage(source_name=item.source_name, category=UNUSABLE, reason=str(error))
     explained = explain_image(image, scene, estimator)
