@@ -39,7 +39,7 @@ def open_checked(source: SceneSource, paths: Sequence[Path], annotations: Path |
 
 
 class CheckedSource:
-    """A source reader that checks what a source's reader returns; errors name the source.
+    """A source reader that checks what a source's reader returns; errors name the source. See `open_checked`.
 
     Args:
         source: the source.
@@ -50,11 +50,10 @@ class CheckedSource:
     def __init__(self, source: SceneSource, reader: SourceReader, where: str) -> None:
         self._source, self._reader = source, reader
         self._require = partial(require_result, kind=KIND, provided=source)
-        with plugin_call(KIND, source, where):
-            self.has_annotations = reader.has_annotations
-            self.problems: Sequence[SourceProblem] = tuple(reader.problems)
-            self.metadata: DatasetMetadata = reader.metadata
-            self._count = len(reader)
+        self.has_annotations = reader.has_annotations
+        self.problems: Sequence[SourceProblem] = tuple(reader.problems)
+        self.metadata: DatasetMetadata = reader.metadata
+        self._count = len(reader)
         for name, expected in (("has_annotations", bool), ("metadata", DatasetMetadata)):
             value = getattr(self, name)
             problem = f"{name} is {value!r:.80}; it must be {expected.__name__}"
