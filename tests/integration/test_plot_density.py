@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from crowdgan_core.cli.app import build_tree
-from crowdgan_core.errors import CrowdganError
+from crowdgan_core.errors import CrowdganError, PluginError
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
 from tests.support.sources import add_shanghaitech
@@ -88,6 +89,33 @@ def test_a_source_without_annotations_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CrowdganError, match="the source has no annotations of people"):
         plot_density("--source", tmp_path, "--density", "grid", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def fail(*_: object) -> Any:
+    raise KeyError("map")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (
+            "crowdgan_density.image_plane.grid.GridEstimator.explain",
+            "density estimator grid of crowdgan-density failed",
+        ),
+        (
+            "crowdgan_core.io.stored_images.ZipImage.open",
+            "scene source crowdhuman of crowdgan-core failed: opening image",
+        ),
+    ],
+)
+def test_an_error_in_the_code_of_a_plugin_names_it_and_is_never_skipped(
+    crowds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, message: str
+) -> None:
+    monkeypatch.setattr(target, fail)
+    with pytest.raises(PluginError) as caught:
+        plot_density("--source", crowds, "--density", "grid", "--out", tmp_path / "out", "--on-error", "skip")
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).endswith("KeyError: 'map'")
 
 
 def test_labelling_plots_each_labelled_image(crowds: Path, tmp_path: Path) -> None:

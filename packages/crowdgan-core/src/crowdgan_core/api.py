@@ -15,6 +15,7 @@ from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.density.options import KIND
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.manipulation import density_edit
 from crowdgan_core.manipulation import projection as projections
@@ -43,6 +44,7 @@ from crowdgan_core.scenes.transform import ImageTransform, TransformName
 from crowdgan_core.sources import detection
 from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, SourceReader
 from crowdgan_core.utils.arrays import ImageArray
+from crowdgan_core.utils.plugin_calls import plugin_call
 from crowdgan_core.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -138,14 +140,16 @@ def get_estimator(name: str, **options: Any) -> DensityEstimator:
 
     Raises:
         ConfigError: no such estimator or option, or an invalid value.
+        PluginError: another exception in the estimator's code.
     """
     known = installed_plugins().density_estimators
     if name not in known:
         raise ConfigError(f"no such density estimator {name}; choose from {', '.join(known) or 'none: install one'}")
-    try:
-        return known[name](**options)
-    except TypeError as error:
-        raise ConfigError(f"{name}: {str(error).partition('() ')[2] or error}") from error
+    with plugin_call(KIND, known[name], "options"):
+        try:
+            return known[name](**options)
+        except TypeError as error:
+            raise ConfigError(f"{name}: {str(error).partition('() ')[2] or error}") from error
 
 
 def estimate_densities(

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from crowdgan_core.plugins.skeleton import KINDS, TEMPLATE_NAME, plugin_files
+from crowdgan_core.sources.checked_source import open_checked
 from tests.support.sources import image_bytes, odgt, person, write_files
 
 GUIDE = Path(__file__).parents[4] / "docs" / "plugins"
@@ -47,6 +48,32 @@ def test_examples_equal_the_templates_of_new_plugins(kind: str) -> None:
     blocks = code_blocks(PAGES[kind]) + (code_blocks("index.md") if kind == "estimator" else [])
     assert contents["src/example_plugin/__init__.py"] in blocks
     assert contents["tests/test_example_plugin.py"] in blocks
+
+
+def test_the_package_in_the_plugin_guide_is_that_of_a_new_plugin() -> None:
+    page = (GUIDE / "index.md").read_text(encoding="utf-8")
+    assert f"```toml\n{plugin_files('my-estimator', 'estimator')['pyproject.toml']}```" in page
+
+
+def test_the_test_of_a_dataset_in_the_plugin_guide_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    format_module = run_block(monkeypatch, "formats.md", "class TarFormat")
+    monkeypatch.setitem(sys.modules, "example_plugin", format_module)
+    module = run_block(monkeypatch, "formats.md", "def test_labels_are_stored")
+    module.test_labels_are_stored_beside_the_images(tmp_path)
+
+
+def test_the_source_in_the_plugin_guide_skips_images_with_damaged_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = run_block(monkeypatch, "sources.md", "class BoxSource")
+    (tmp_path / "boxes.csv").write_text("a.png,4,8,10,30\na.png,20,9,x,32\nb.png,7,7,12,31\n\n")
+    reader = open_checked(module.BoxSource(), [tmp_path], None)
+    assert [image.source_name for image in reader] == ["b.png"]
+    (problem,) = reader.problems
+    assert [text.removeprefix(str(tmp_path)) for text in problem.names] == [
+        "/boxes.csv:2: could not convert string to float: 'x'",
+        "/boxes.csv:4: not enough values to unpack (expected 4, got 0)",
+    ]
 
 
 def test_the_command_in_the_plugin_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,5 +134,7 @@ def test_class_boundaries_must_match_the_classes() -> None:
     assert exact_class_bounds(broken(class_bounds=ClassBounds(values=(1, 2)))) == ClassBounds(values=(1.0, 2.0))
     with pytest.raises(PluginError, match=f"^{NAME}: class boundaries: there are 1 boundaries for 3 classes$"):
         exact_class_bounds(broken(class_bounds=ClassBounds(values=(1.0,))))
+    with pytest.raises(PluginError, match=r"options of class_bounds are \('high',\); the options are function$"):
+        exact_class_bounds(broken(class_bounds=ClassBounds(values=(1, 2), options=("high",))))
     with pytest.raises(PluginError, match=r"class_bounds is \(1, 2\); it must be ClassBounds or None$"):
         exact_class_bounds(broken(class_bounds=(1, 2)))

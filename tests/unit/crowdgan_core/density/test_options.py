@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
-from crowdgan_core.density.options import OptionInfo, configure_estimator, estimator_options, option
-from crowdgan_core.errors import ConfigError
+from crowdgan_core.density.options import (
+    OptionInfo,
+    check_options,
+    configure_estimator,
+    estimator_options,
+    option,
+    parse_option_value,
+)
+from crowdgan_core.errors import ConfigError, PluginError
 from crowdgan_core.scenes.scene import Scene
 
 
@@ -59,6 +66,56 @@ def test_an_invalid_option_is_an_error_that_lists_the_choices(key: str, text: st
     with pytest.raises(ConfigError) as caught:
         configure_estimator(Example, {key: text})
     assert str(caught.value) == message
+
+
+def estimator_with(**annotations: Any) -> Any:
+    """An estimator class with options of the given types."""
+    defaults = dict.fromkeys(annotations)
+    return dataclass(frozen=True)(type("Plugged", (Example,), {"__annotations__": annotations, **defaults}))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [bool, Path, int | None, Literal["a", 3], Literal["a"] | None, tuple[int, ...], tuple[float, str], float | None],
+)
+def test_supported_types_of_options(kind: Any) -> None:
+    check_options(estimator_with(option=kind))
+
+
+@pytest.mark.parametrize(
+    "kind", [dict, list[int], int | str, int | str | None, None | type(None), Any, tuple[list, ...]]
+)
+def test_an_unsupported_type_of_an_option_is_an_error_of_the_plugin(kind: Any) -> None:
+    with pytest.raises(
+        PluginError, match="^density estimator example: option area has the type .*; it must be bool, int"
+    ):
+        check_options(estimator_with(area=kind))
+
+
+def test_a_name_that_is_a_field_is_an_error_of_the_plugin() -> None:
+    with pytest.raises(PluginError, match=r"name is a field, and hence an option; declare it as name: ClassVar\[str\]"):
+        check_options(dataclass(frozen=True)(type("A", (Example,), {"__annotations__": {"name": str}, "name": "a"})))
+
+
+def test_a_tuple_of_fixed_length_has_values_of_each_type() -> None:
+    assert parse_option_value(tuple[float, str], "2, b", "--set x") == (2.0, "b")
+    with pytest.raises(ConfigError, match="^--set x=1: must be 2 values separated by commas$"):
+        parse_option_value(tuple[float, str], "1", "--set x")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strict(Example):
+    """An estimator that rejects values with an error that is not for the user."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError("count must be positive")
+
+
+def test_an_exception_in_the_constructor_of_an_estimator_names_it() -> None:
+    assert configure_estimator(Strict, {"count": "1"}) == Strict(count=1)
+    with pytest.raises(PluginError, match="^density estimator example failed: options: ValueError: count must be pos"):
+        configure_estimator(Strict, {"count": "0"})
 
 
 def test_options_are_listed_with_type_default_and_help() -> None:

@@ -68,6 +68,8 @@ def test_images_without_annotations_have_no_scenes(write_crowdhuman: WriteSource
     paths, _ = write_crowdhuman("folder")
     with pytest.raises(ConfigError, match="folder: images: the source has no annotations of people"):
         read_scenes(FolderSource().open(paths, None), "folder: images", ONE_WORKER)
+    with pytest.raises(ConfigError, match=r"dataset: x\.zip: this is a dataset, which has no annotations"):
+        read_scenes(FolderSource().open(paths, None), "dataset: x.zip", ONE_WORKER)
 
 
 def test_an_estimator_error_becomes_an_unknown_density() -> None:

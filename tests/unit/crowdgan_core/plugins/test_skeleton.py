@@ -17,7 +17,7 @@ from crowdgan_core.io import atomic
 from crowdgan_core.plugins import skeleton
 from crowdgan_core.plugins.skeleton import KINDS, plugin_files, write_plugin
 
-MAX_LINES = {kind: 55 if kind == "format" else 40 for kind in KINDS}
+MAX_LINES = {**dict.fromkeys(KINDS, 40), "format": 55, "source": 45}
 """Maximum number of lines of a template, without blank lines; a format has three classes."""
 
 

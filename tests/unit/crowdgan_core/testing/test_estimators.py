@@ -18,6 +18,7 @@ from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.layers import HeatmapLayer, Layer, PointLayer
 from crowdgan_core.density.options import option
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.testing import EXAMPLE_CAMERA, EXAMPLE_GROUND_M, check_density_estimator, example_scene
 
@@ -140,6 +141,23 @@ def _modifies_scene_in_explain(self: ValidEstimator, scene: Scene) -> Any:
     return ()
 
 
+def _invalid_layer(self: ValidEstimator, scene: Scene) -> Any:
+    classes: Any = ("few", "many")
+    return [PointLayer(label="people", points=np.zeros((1, 2)), classes=classes)]
+
+
+def _raise_error(self: ValidEstimator, scene: Scene) -> Any:
+    raise KeyError("people")
+
+
+def _reject_options(self: ValidEstimator) -> None:
+    raise ConfigError(f"limit is {self.limit}; it must be 11")
+
+
+def _count_ignore_regions(self: ValidEstimator, scene: Scene) -> DensityEstimate:
+    return DensityEstimate(value=len(scene), unit=self.unit, class_index=0)
+
+
 def _inverse_count(self: ValidEstimator, scene: Scene) -> DensityEstimate:
     return DensityEstimate(value=1 / (1 + scene.person_count), unit=self.unit, class_index=0)
 
@@ -164,12 +182,23 @@ def _inverse_count(self: ValidEstimator, scene: Scene) -> DensityEstimate:
         ({"class_bounds": ClassBounds(values=(1.0, 2.0))}, "there are 2 boundaries for 2 classes"),
         ({"class_bounds": (10.0,)}, "class_bounds is (10.0,); it must be ClassBounds or None"),
         ({"class_bounds": ClassBounds(values=(6.0,))}, "class_index is 0 for the value 6; by class_bounds it is 1"),
-        ({"explain": lambda self, scene: POINT}, "explain returned PointLayer, not a list or tuple"),
-        ({"explain": _layers(POINT, "a map")}, "explain returned 'a map', not a layer of crowdgan_core.density.layers"),
+        ({"explain": lambda self, scene: POINT}, "it returned PointLayer; it must return a list or tuple"),
+        ({"explain": _layers(POINT, "a map")}, "it returned 'a map'; it must return layers of crowdgan_core"),
         ({"explain": _layers(POINT_WITH_NAN)}, "the layer 'lost' has coordinates that are not finite"),
         ({"explain": _layers(POINT_VALUE_NAN)}, "the layer 'odd' has values that are not finite"),
         ({"explain": _layers(INFINITE_HEATMAP)}, "the layer 'map' has values that are not finite"),
         ({"explain": _modifies_scene_in_explain}, "explain must not modify the scene"),
+        ({"explain": _invalid_layer}, "ValueError: people: classes is ('few', 'many'); it must be ValueClasses"),
+        ({"explain": _raise_error}, "density estimator valid failed: explain: image example-6: KeyError: 'people'"),
+        ({"estimate": _raise_error}, "unexpected KeyError: 'people'"),
+        ({"__post_init__": _reject_options}, "unexpected ConfigError: limit is 10; it must be 11"),
+        ({"class_bounds": ClassBounds(values=(10.5,), options=("high",))}, "('high',); the options are limit"),
+        ({"__annotations__": {"name": str}}, "name is a field, and hence an option; declare it as name: ClassVar[str]"),
+        ({"__annotations__": {"area": dict}, "area": None}, "option area has the type dict; it must be bool, int"),
+        (
+            {"estimate": _count_ignore_regions},
+            "ignore regions are not people: for 6 people and 6 ignore regions, 6 becomes 12",
+        ),
         ({}, "it cannot be sent to worker processes"),
         ({"fit": lambda self, scenes: type("Other", (), {"name": "other"})()}, "an estimator of the same name"),
     ],

@@ -16,7 +16,7 @@ from PIL import Image
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.shards.format import ShardsFormat
 from crowdgan_core.datasets.zip_folder import ZipFolderReader, ZipFormat
-from crowdgan_core.errors import ConfigError
+from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.storage import open_store
 from crowdgan_core.io.stored_images import EncodedImage
 from crowdgan_core.pipeline.build import build_dataset
@@ -69,7 +69,7 @@ def test_a_lossy_format_fulfils_the_contract_if_its_images_are_similar(tmp_path:
 class ReadOnlyFormat:
     """A format without a method that writes."""
 
-    name, suffixes = "reading", "NAME.zip"
+    name, suffixes = "zip", "NAME.zip"
     matches, encode, open = ZipFormat.matches, ZipFormat.encode, ZipFormat.open
 
 
@@ -82,6 +82,14 @@ def test_a_format_that_only_reads_is_checked_with_an_existing_dataset(tmp_path: 
     write_dataset(ZipFormat(), path, [PIXELS], DatasetMetadata(images=[ImageRecord(name="")]), overwrite=True)
     with pytest.raises(AssertionError, match="the dataset has 1 images; the check needs at least 2"):
         check_dataset_format(read_only, path)
+
+
+def test_a_dataset_is_written_with_one_record_per_image(tmp_path: Path) -> None:
+    metadata = DatasetMetadata(images=[ImageRecord(name="")])
+    message = r"^2 images and 1 records in metadata.images; there must be one record per image$"
+    with pytest.raises(ValueError, match=message):
+        write_dataset(ZipFormat(), tmp_path / "x.zip", [PIXELS, PIXELS], metadata)
+    assert list(tmp_path.iterdir()) == []
 
 
 class UnpicklableFormat(ZipFormat):
@@ -197,7 +205,12 @@ def open_truncated(path: Path) -> ZipFolderReader:
     [
         (format_with(name=""), "name is ''; it must be text"),
         (format_with(suffixes=(".zip",)), "suffixes is ('.zip',); it must be text"),
-        (format_with(matches=lambda path: False), "matches(x.zip) must be True"),
+        (format_with(matches=lambda path: False), "matches must be True for x.zip, which does not exist"),
+        (
+            format_with(matches=lambda path: path.suffix == ".zip" and not path.exists()),
+            "matches must be True for x.zip, which exists",
+        ),
+        (format_with(name="other"), "the built-in format zip matches x.zip too; choose another suffix"),
         (format_with(matches=lambda path: True), "matches(notes.txt) must be False"),
         (format_with(encode=lambda pixels: bytearray()), "encode returned bytearray, not bytes"),
         (format_with(encode=modify), "encode must not modify the image"),
@@ -211,6 +224,10 @@ def open_truncated(path: Path) -> ZipFolderReader:
             "opening a missing dataset raises ConfigError; it must raise DatasetError",
         ),
         (format_with(open=lambda path: None), "open returned NoneType, not a DatasetReader"),
+        (
+            writing(lambda writer: writer.__dict__.update(add=raise_error(DatasetError("x.zip: disk full")))),
+            "unexpected DatasetError: x.zip: disk full",
+        ),
         (
             writing(lambda writer: writer.__dict__.update(add=lambda encoded, size, record: "same.png")),
             "add returned the names ['same.png', 'same.png'",
@@ -228,7 +245,7 @@ def open_truncated(path: Path) -> ZipFolderReader:
         ),
         (
             setting(image=lambda reader: lambda index: ZipFolderReader.image(reader, 0)),
-            "image 1 differs from the image that was written",
+            "image 1 differs from the image that was written; for lossy formats pass is_lossless=False",
         ),
         (setting(image_size=lambda reader: lambda index: (30, 18)), "image_size(1) is (30, 18), not (18, 30)"),
         (

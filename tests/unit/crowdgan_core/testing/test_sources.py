@@ -212,6 +212,7 @@ def test_a_valid_source_passes(boxes: Path) -> None:
             "the source, opened again, gives other contents of the image a.jpg",
         ),
         (with_image(source_name=""), "source_name is ''; it must be text"),
+        (with_image(source_name="a.jpg"), "source_name 'a.jpg' is repeated; names must differ"),
         (with_image(image=EncodedImage(image_bytes(1), "")), "where of the image handle is ''; it must be text"),
         (with_image(record="a"), "a.jpg: the record is str, not ImageRecord or None"),
         (CheckedSource(has_annotations=False), "a.jpg: it has people, but has_annotations is False"),

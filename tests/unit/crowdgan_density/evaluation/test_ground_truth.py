@@ -9,7 +9,7 @@ import pytest
 
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.synthetic import SyntheticConfig, write_synthetic_dataset
-from crowdgan_density.evaluation.ground_truth import DENSITY_COLUMNS, read_ground_truth
+from crowdgan_density.evaluation.ground_truth import DENSITY_COLUMNS, GroundTruthIndex, read_ground_truth
 
 
 def test_names_and_densities_are_read(tmp_path: Path) -> None:
@@ -47,6 +47,29 @@ def test_an_invalid_file_is_an_error_with_its_path(tmp_path: Path, text: str, me
     with pytest.raises(DatasetError) as error:
         read_ground_truth(path)
     assert str(error.value).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("name", "density"),
+    [
+        ("a", 1.0),
+        ("a.png", 1.0),
+        ("A.png", None),
+        ("images\\b.jpg", 2.0),
+        ("images/b", 2.0),
+        ("images/b.png", 2.0),
+        ("b.jpg", None),
+        ("frame_0.5", 3.0),
+        ("frame_0.5.bmp", 3.0),
+        ("frame_0", None),
+        ("c.png", 4.0),
+        ("c.bmp", None),
+        ("c", None),
+    ],
+)
+def test_names_match_without_the_suffix_if_they_are_unambiguous(name: str, density: float | None) -> None:
+    index = GroundTruthIndex({"a": 1.0, "images/b.jpg": 2.0, "frame_0.5": 3.0, "c.png": 4.0, "c.jpg": 5.0})
+    assert index.density_per_m2(name) == density
 
 
 def test_a_missing_file_is_an_error_with_its_path(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord, Label
 from crowdgan_core.datasets.protocols import DatasetReader, DatasetWriter
-from crowdgan_core.datasets.shards.layout import SUFFIX as SHARDS_SUFFIX
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import FIXED_TIMESTAMP
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors
@@ -77,8 +76,8 @@ class FolderFormat:
     suffixes = "a folder NAME"
 
     def matches(self, path: Path) -> bool:
-        """Whether the path is a folder other than that of shards, or does not exist and has no suffix."""
-        return (path.is_dir() and path.suffix.lower() != SHARDS_SUFFIX) or (not path.exists() and not path.suffix)
+        """Whether the path is a folder, or does not exist and has no suffix; another format that matches is used."""
+        return path.is_dir() or (not path.exists() and not path.suffix)
 
     def encode(self, pixels: ImageArray) -> bytes:
         """The image as an uncompressed PNG file."""

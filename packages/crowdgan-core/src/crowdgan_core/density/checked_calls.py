@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
+from crowdgan_core.density.options import KIND
 from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 
 if TYPE_CHECKING:
+    from crowdgan_core.density.layers import Layer
     from crowdgan_core.scenes.scene import Scene
-
-KIND = "density estimator"
 
 
 def fit_estimator(estimator: DensityEstimator, scenes: Iterable[Scene]) -> DensityEstimator:
@@ -60,6 +60,27 @@ def estimate_scene(estimator: DensityEstimator, scene: Scene) -> DensityEstimate
     return _known_estimate(estimator, estimate, where)
 
 
+def explain_scene(estimator: DensityEstimator, scene: Scene) -> tuple[Layer, ...]:
+    """The overlay layers of one scene.
+
+    Raises:
+        DensityError: as for `estimate_scene`.
+        PluginError: another exception in the estimator's code, or a result that is not a list or tuple of layers.
+    """
+    from crowdgan_core.density.layers import Layer  # imports numpy, which lists of commands do not need
+
+    where = f"explain: image {scene.source_name}"
+    with plugin_call(KIND, estimator, where):
+        layers: Any = estimator.explain(scene)  # a plugin's types are not checked statically
+    require = partial(require_result, kind=KIND, provided=estimator, where=where)
+    is_sequence = isinstance(layers, (list, tuple))
+    require(is_sequence, problem=f"it returned {type(layers).__name__}; it must return a list or tuple of layers")
+    for layer in layers:
+        problem = f"it returned {layer!r:.80}; it must return layers of crowdgan_core.density.layers"
+        require(isinstance(layer, Layer), problem=problem)
+    return tuple(layers)
+
+
 def exact_class_bounds(estimator: DensityEstimator) -> ClassBounds | None:
     """The class boundaries that an estimator states; None if it states none.
 
@@ -77,6 +98,10 @@ def exact_class_bounds(estimator: DensityEstimator) -> ClassBounds | None:
     require(is_bounds, problem=f"class_bounds is {bounds!r:.80}; it must be ClassBounds or None")
     count = len(bounds.values)
     require(count == num_classes - 1, problem=f"there are {count} boundaries for {num_classes} classes")
+    known = [item.name for item in fields(estimator) if item.init]  # type: ignore[arg-type]
+    unknown = [name for name in bounds.options if name not in known]
+    problem = f"options of class_bounds are {bounds.options}; the options are {', '.join(known) or 'none'}"
+    require(not unknown, problem=problem)
     checked: ClassBounds = replace(bounds, values=tuple(map(float, bounds.values)))
     return checked
 

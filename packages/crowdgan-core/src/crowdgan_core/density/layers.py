@@ -24,7 +24,7 @@ class ValueClasses:
     """Classes of values, each with one colour: equal values have equal colours in all figures of these classes.
 
     Raises:
-        ValueError: the title is empty, or the number of names does not fit the boundaries.
+        ValueError: the title is empty, the boundaries are not `ClassBounds`, or the number of names does not fit them.
     """
 
     title: str
@@ -39,6 +39,8 @@ class ValueClasses:
     def __post_init__(self) -> None:
         if not self.title:
             raise ValueError("title of the classes is empty; it must be the text for the legend")
+        if not isinstance(self.bounds, ClassBounds):
+            raise ValueError(f"{self.title}: bounds is {self.bounds!r:.60}; it must be ClassBounds")
         if len(self.names) != len(self.bounds.values) + 1:
             raise ValueError(f"{self.title}: {len(self.names)} names for {len(self.bounds.values)} boundaries")
 
@@ -47,8 +49,10 @@ class ValueClasses:
 class Layer:
     """One layer, drawn over the image or beside it.
 
+    Arrays are converted to floating-point numbers.
+
     Raises:
-        ValueError: the label is empty, values have no unit, or an array has the wrong shape.
+        ValueError: the label is empty, values have no unit, or an array has the wrong shape or type.
     """
 
     label: str
@@ -67,20 +71,46 @@ class Layer:
     """Labels of the x and the y axis of the view from above; None for metres to the right and ahead of the camera."""
 
     def __post_init__(self) -> None:
-        if not self.label:
-            raise ValueError("layer label is empty; it must be the text for the legend")
+        label: object = self.label
+        if not isinstance(label, str) or not label:
+            raise ValueError(f"layer label is {label!r:.60}; it must be the text for the legend")
         if self.space not in get_args(Space):
             raise ValueError(f"{self.label}: space is {self.space!r}; it must be image or ground")
+        if self.classes is not None and not isinstance(self.classes, ValueClasses):
+            raise ValueError(f"{self.label}: classes is {self.classes!r:.60}; it must be ValueClasses")
 
-    def _check(self, shapes: Sequence[Points], values: FloatArray | None) -> None:
-        if any(np.ndim(shape) != 2 or np.shape(shape)[1] != 2 for shape in shapes):
+    def _shape(self, coordinates: Points) -> Points:
+        """Coordinates as a `[num_points, 2]` array, after a check."""
+        points = self._array("coordinates", coordinates)
+        if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"{self.label}: coordinates must have shape [num_points, 2]")
-        if values is not None and not self.unit:
-            raise ValueError(f"{self.label}: unit is missing; it is required for values")
+        return points
 
-    def _check_count(self, values: FloatArray | None, count: int) -> None:
-        if values is not None and np.shape(values) != (count,):
-            raise ValueError(f"{self.label}: values have shape {list(np.shape(values))}; it must be [{count}]")
+    def _values(self, values: FloatArray) -> FloatArray:
+        """Values as an array, after a check of the unit."""
+        if not self.unit:
+            raise ValueError(f"{self.label}: unit is missing; it is required for values")
+        return self._array("values", values)
+
+    def _values_of(self, values: FloatArray | None, count: int) -> FloatArray | None:
+        """Values of `count` shapes as an array, after checks; None without values."""
+        if values is None:
+            return None
+        array = self._values(values)
+        if array.shape != (count,):
+            raise ValueError(f"{self.label}: values have shape {list(array.shape)}; it must be [{count}]")
+        return array
+
+    def _array(self, name: str, values: FloatArray) -> FloatArray:
+        try:
+            return np.asarray(values, float)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self.label}: {name} must be an array of numbers ({error})") from error
+
+    def _set(self, **values: object) -> None:
+        """Sets fields of the frozen layer, in `__post_init__`."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,8 +125,8 @@ class PolygonLayer(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check(self.polygons, self.values)
-        self._check_count(self.values, len(self.polygons))
+        values = self._values_of(self.values, len(self.polygons))
+        self._set(polygons=tuple(map(self._shape, self.polygons)), values=values)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,20 +137,20 @@ class HeatmapLayer(Layer):
     """Values of the cells, `[rows, columns]`; cells with NaN are not drawn."""
 
     extent: tuple[float, float, float, float]
-    """Outer corners `(x, y, x, y)`: of the first row and column, then of the last row and column."""
+    """Outer corners `(x0, y0, x1, y1)`: row 0 starts at y0 and the last one ends at y1, column 0 starts at x0."""
 
     is_discrete: bool = False
     """Whether the cells belong to a grid of the estimator and are drawn separately, instead of smoothly."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check((), self.values)
-        if np.ndim(self.values) != 2 or not np.size(self.values):
-            shape = list(np.shape(self.values))
-            raise ValueError(f"{self.label}: values have shape {shape}; it must be [rows, columns]")
-        left, first, right, last = self.extent
-        if left == right or first == last:
-            raise ValueError(f"{self.label}: extent {self.extent} is empty; width and height must not be 0")
+        self._set(values=self._values(self.values))
+        if self.values.ndim != 2 or not self.values.size:
+            raise ValueError(f"{self.label}: values have shape {list(self.values.shape)}; it must be [rows, columns]")
+        extent = self._array("extent", np.asarray(self.extent))
+        if extent.shape != (4,) or extent[0] == extent[2] or extent[1] == extent[3]:
+            expected = "it must be (x0, y0, x1, y1) with x0 other than x1, and y0 other than y1"
+            raise ValueError(f"{self.label}: extent is {self.extent}; {expected}")
 
     @property
     def cell_area(self) -> float:
@@ -141,7 +171,7 @@ class LineLayer(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check(self.lines, None)
+        self._set(lines=tuple(map(self._shape, self.lines)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,8 +189,7 @@ class PointLayer(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check((self.points,), self.values)
-        self._check_count(self.values, len(self.points))
+        self._set(points=self._shape(self.points), values=self._values_of(self.values, len(self.points)))
         if self.texts is not None and len(self.texts) != len(self.points):
             raise ValueError(f"{self.label}: there are {len(self.texts)} texts for {len(self.points)} points")
 

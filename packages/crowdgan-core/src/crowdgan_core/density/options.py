@@ -10,8 +10,18 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import ConfigError, PluginError
+from crowdgan_core.utils.plugin_calls import plugin_call
 
 T = TypeVar("T")
+
+KIND = "density estimator"
+"""Kind of plugin in messages."""
+
+SCALAR_TYPES = (bool, int, float, str, Path)
+"""Types of options, besides `Literal`, tuples of these types, and unions with None."""
+
+CLASS_ATTRIBUTES = ("name", "unit")
+"""Attributes of an estimator class that are not options."""
 
 NUMBER_TYPE_NAMES = {int: "a whole number", float: "a number"}
 """Number types in error messages."""
@@ -62,6 +72,23 @@ def estimator_options(estimator_class: type[DensityEstimator]) -> list[OptionInf
     ]
 
 
+def check_options(estimator_class: type[DensityEstimator]) -> None:
+    """Checks that the options of an estimator class have types that can be converted from text.
+
+    Raises:
+        PluginError: a type is not supported, or the name or unit is a field; the message does not name the plugin.
+    """
+    hints = _hints(estimator_class)
+    for item in fields(estimator_class):  # type: ignore[arg-type]
+        if item.name in CLASS_ATTRIBUTES:
+            problem = f"{item.name} is a field, and hence an option; declare it as {item.name}: ClassVar[str]"
+            raise PluginError(f"{KIND} {estimator_class.name}: {problem}")
+        if item.init and not _is_supported(hints[item.name]):
+            allowed = "it must be bool, int, float, str, Path, Literal, a tuple of these, or X | None"
+            problem = f"option {item.name} has the type {_type_name(hints[item.name])}; {allowed}"
+            raise PluginError(f"{KIND} {estimator_class.name}: {problem}")
+
+
 def configure_estimator(estimator_class: type[DensityEstimator], settings: Mapping[str, str]) -> DensityEstimator:
     """An estimator with options from text.
 
@@ -70,7 +97,8 @@ def configure_estimator(estimator_class: type[DensityEstimator], settings: Mappi
         settings: text of each option that is set, as in `--set name=value`.
 
     Raises:
-        ConfigError: an option is unknown or missing, or a value has the wrong type.
+        ConfigError: an option is unknown or missing, or a value has the wrong type or is not allowed.
+        PluginError: another exception in the estimator's code.
     """
     hints = _hints(estimator_class)
     known = {item.name: item for item in fields(estimator_class) if item.init}  # type: ignore[arg-type]
@@ -83,20 +111,20 @@ def configure_estimator(estimator_class: type[DensityEstimator], settings: Mappi
             assignment = f"--set {key}={_type_name(hints[key])}"
             raise ConfigError(f"{estimator_class.name}: option {key} is required; add {assignment}")
     values = {key: parse_option_value(hints[key], text, f"--set {key}") for key, text in settings.items()}
-    return estimator_class(**values)
+    with plugin_call(KIND, estimator_class, "options"):
+        return estimator_class(**values)
 
 
 def parse_option_value(kind: Any, text: str, where: str) -> Any:
     """Converts `text` to a value of type `kind`.
 
     Args:
-        kind: bool, int, float, str, Path, `Literal`, `tuple[float, ...]`, or `X | None`.
+        kind: bool, int, float, str, Path, `Literal`, a tuple of these, or `X | None`; see `check_options`.
         text: the text of the value; `none` or an empty text is None, if `kind` allows it.
         where: start of error messages.
 
     Raises:
         ConfigError: the text is not valid for the type.
-        PluginError: the type is not supported.
     """
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
@@ -109,13 +137,15 @@ def parse_option_value(kind: Any, text: str, where: str) -> Any:
             raise ConfigError(f"{where}={text}: no such choice; choose from {', '.join(map(str, args))}")
         return matching[0]
     if origin is tuple:
-        return tuple(parse_option_value(args[0], part.strip(), where) for part in text.split(",")) if text else ()
+        parts = text.split(",") if text else []
+        kinds = args[:1] * len(parts) if args[-1] is Ellipsis else args
+        if len(parts) != len(kinds):
+            raise ConfigError(f"{where}={text}: must be {len(kinds)} values separated by commas")
+        return tuple(parse_option_value(kind, part.strip(), where) for kind, part in zip(kinds, parts, strict=True))
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise ConfigError(f"{where}={text}: must be true or false")
         return text.lower() in ("true", "1", "yes")
-    if kind not in (int, float, str, Path):
-        raise PluginError(f"{where}: option type {kind} is not supported")
     try:
         return kind(text)
     except ValueError:
@@ -126,6 +156,17 @@ def _hints(estimator_class: type[DensityEstimator]) -> dict[str, Any]:
     return get_type_hints(estimator_class)
 
 
+def _is_supported(kind: Any) -> bool:
+    """Whether `parse_option_value` converts texts to a type."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        given = [arg for arg in args if arg is not type(None)]
+        return len(given) == 1 < len(args) and _is_supported(given[0])
+    if origin is tuple:
+        return all(arg in SCALAR_TYPES or arg is Ellipsis or get_origin(arg) is Literal for arg in args)
+    return origin is Literal or kind in SCALAR_TYPES
+
+
 def _type_name(kind: Any) -> str:
     """Name of a type in help texts, for example `float`, `linear|sqrt` or `float or none`."""
     origin, args = get_origin(kind), get_args(kind)
@@ -134,5 +175,5 @@ def _type_name(kind: Any) -> str:
     if origin is Literal:
         return "|".join(map(str, args))
     if origin is tuple:
-        return f"{_type_name(args[0])},…"
+        return ",".join("…" if arg is Ellipsis else _type_name(arg) for arg in args)
     return str(getattr(kind, "__name__", kind))

@@ -142,6 +142,11 @@ def _visit(folder: str, name: str, visited: set[tuple[int, int]]) -> bool:
     return is_new
 
 
+def without_image_suffix(name: str) -> str:
+    """A name without the suffix of an image file, if it has one; other suffixes may be part of the name."""
+    return name[: -len(Path(name).suffix)] if is_image_name(name) else name
+
+
 def is_image_name(name: str) -> bool:
     """Whether a file name has an image suffix."""
     return name.lower().endswith(IMAGE_SUFFIXES)

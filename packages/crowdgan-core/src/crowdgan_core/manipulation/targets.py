@@ -13,7 +13,6 @@ from crowdgan_core.io.images import IMAGE_SUFFIXES, to_upright_rgb
 from crowdgan_core.io.stored_images import ImageFile, StoredImage
 from crowdgan_core.models.card import TRANSFORM_KEY, ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector, one_hot
-from crowdgan_core.pipeline.reading import iterate_images
 from crowdgan_core.scenes.transform import TRANSFORMS, ImageTransform, TransformName
 from crowdgan_core.sources.base import SceneSource
 from crowdgan_core.sources.detection import open_source
@@ -62,7 +61,7 @@ def find_targets(path: Path, card: ModelCard, sources: Mapping[str, SceneSource]
         return [Target(name=path.stem, image=ImageFile(path))]
     source, _ = open_source([path], None, None, sources)
     targets: dict[str, Target] = {}
-    for item in iterate_images(source):
+    for item in source:
         name = unused_name(PurePosixPath(item.source_name).stem, targets)
         targets[name] = Target(name=name, image=item.image, label=known_label(item.record, source.metadata, card))
     return list(targets.values())

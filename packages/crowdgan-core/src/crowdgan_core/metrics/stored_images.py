@@ -12,7 +12,6 @@ import numpy.typing as npt
 from crowdgan_core.datasets.protocols import DatasetReader
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.images import to_upright_rgb
-from crowdgan_core.pipeline.reading import iterate_images
 from crowdgan_core.sources.base import SourceReader
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import format_size
@@ -124,7 +123,7 @@ class SourceImages(StoredImages):
     """
 
     def __init__(self, source: SourceReader, description: str, *, mirror: bool = False) -> None:
-        self._handles = [item.image for item in iterate_images(source)]
+        self._handles = [item.image for item in source]
         super().__init__(description, len(self._handles), mirror=mirror)
 
     def _read(self, index: int) -> ImageArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -10,7 +11,6 @@ from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.pipeline.image_job import SkippedImage, load_measured_scene
-from crowdgan_core.pipeline.reading import iterate_images
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.sources.base import SourceReader
 from crowdgan_core.utils.parallel import parallel_map
@@ -27,7 +27,7 @@ def fit_to_source(source: SourceReader, config: BuildConfig, progress: Progress)
 def _scenes(source: SourceReader, config: BuildConfig, progress: Progress) -> Iterator[Scene]:
     progress.start("reading scenes", config.count_images(source))
     load = partial(load_measured_scene, config.image_job(config.estimator))
-    images = iterate_images(source, config.max_images)
+    images = itertools.islice(source, config.max_images)
     with closing(parallel_map(load, images, workers=config.executor)) as outcomes:
         for outcome in outcomes:
             progress.advance()

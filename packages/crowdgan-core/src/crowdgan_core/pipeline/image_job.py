@@ -139,12 +139,13 @@ def load_scene(annotated: AnnotatedImage) -> tuple[Scene, Image.Image]:
         DatasetError: the image cannot be read.
         PluginError: another exception in the code of the image handle, or a result that is not an image.
     """
-    where = f"image {annotated.source_name}"
-    with plugin_call("image handle", annotated.image, where):
+    kind, provided = ("scene source", annotated.provider) if annotated.provider else ("image handle", annotated.image)
+    where = f"opening image {annotated.source_name}"
+    with plugin_call(kind, provided, where):
         image: Any = annotated.image.open()  # a plugin's types are not checked statically
     is_image = isinstance(image, Image.Image) and image.mode != FLOAT_MODE
     problem = f"open returned {image!r:.80}; it must return a Pillow image of 8-bit or 16-bit samples"
-    require_result(is_image, "image handle", annotated.image, where, problem)
+    require_result(is_image, kind, provided, where, problem)
     stored_size = (image.height, image.width)
     exif_orientation = orientation(image)
     size = stored_size[::-1] if exif_orientation in TRANSPOSED_ORIENTATIONS else stored_size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
@@ -13,11 +12,11 @@ from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.pipeline.image_job import SkippedImage, load_full_scene
 from crowdgan_core.pipeline.summary import list_skipped
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_core.sources.base import AnnotatedImage, SourceReader
+from crowdgan_core.sources.base import SourceReader
+from crowdgan_core.sources.dataset import DatasetSource
 from crowdgan_core.utils.flags import flag
 from crowdgan_core.utils.formatting import count_and_list
 from crowdgan_core.utils.parallel import parallel_map
-from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 from crowdgan_core.utils.progress import NullProgress, Progress
 
 ErrorPolicy = Literal["fail", "skip"]
@@ -74,7 +73,7 @@ def read_scenes(
     progress = progress or NullProgress()
     progress.start("reading scenes", min(len(source), config.max_images or len(source)))
     scenes: list[Scene] = []
-    images = iterate_images(source, config.max_images)
+    images = itertools.islice(source, config.max_images)
     with closing(parallel_map(load_full_scene, images, workers=config.executor)) as outcomes:
         for outcome in outcomes:
             progress.advance()
@@ -88,25 +87,6 @@ def read_scenes(
     return ReadResult(scenes=scenes, skipped=skipped)
 
 
-def iterate_images(source: SourceReader, max_images: int | None = None) -> Iterator[AnnotatedImage]:
-    """The images of a source, at most `max_images`.
-
-    Raises:
-        PluginError: an exception in the code of the source, or an object that is not an `AnnotatedImage`.
-    """
-    images, end = itertools.islice(source, max_images), object()
-    while True:
-        with plugin_call("scene source", source, "reading its images"):
-            image = next(images, end)
-        if image is end:
-            return
-        is_valid = isinstance(image, AnnotatedImage)
-        problem = f"it yielded {type(image).__name__}; it must yield AnnotatedImage objects"
-        require_result(is_valid, "scene source", source, "reading its images", problem)
-        assert isinstance(image, AnnotatedImage)
-        yield image
-
-
 def require_annotations(source: SourceReader, source_name: str) -> None:
     """Checks that a source has annotations of people.
 
@@ -114,9 +94,11 @@ def require_annotations(source: SourceReader, source_name: str) -> None:
         ConfigError: it has none.
     """
     if not source.has_annotations:
+        is_dataset = source_name.startswith(f"{DatasetSource.name}: ")
+        subject = "this is a dataset, which" if is_dataset else "the source"
         unused = "; ".join(count_and_list(problem.reason, problem.names) for problem in source.problems)
         raise ConfigError(
-            f"{source_name}: the source has no annotations of people, so no density can be estimated"
+            f"{source_name}: {subject} has no annotations of people, so no density can be estimated"
             f"{f' (found {unused})' if unused else ''}; name the folder that contains both images and annotations, in "
             "a layout that `crowdgan plugins` lists, or add an annotation file by --annotations FILE; without "
             "densities, use `crowdgan convert`"

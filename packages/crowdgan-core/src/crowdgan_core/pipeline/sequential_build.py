@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from crowdgan_core.datasets.checked_writer import create_checked
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetWriter, SequentialFormat
 from crowdgan_core.density.estimator import DensityEstimator
@@ -17,12 +19,10 @@ from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.pipeline.build_metadata import dataset_metadata, image_record
 from crowdgan_core.pipeline.fitting import fit_to_source
 from crowdgan_core.pipeline.image_job import ProcessedImage, SkippedImage, process_image
-from crowdgan_core.pipeline.reading import iterate_images
 from crowdgan_core.pipeline.skipping import check_size
 from crowdgan_core.pipeline.summary import BuildSummary, list_skipped
 from crowdgan_core.sources.base import SourceReader
 from crowdgan_core.utils.parallel import parallel_map
-from crowdgan_core.utils.plugin_calls import plugin_call, require_result
 from crowdgan_core.utils.progress import Progress
 
 
@@ -50,7 +50,7 @@ def build_in_order(
     Raises:
         CrowdganError: as `build_dataset`.
     """
-    with dataset_format.create(config.dest, overwrite=config.overwrite) as writer:
+    with create_checked(dataset_format, config.dest, overwrite=config.overwrite) as writer:
         estimator = fit_to_source(source, config, progress)
         images = _process_images(source, config, estimator, summary, progress)
         records = [_store(image, writer, config, summary) for image in images]
@@ -72,7 +72,7 @@ def _process_images(
     progress.start("processing images", config.count_images(source))
     first_size: tuple[int, int] | None = None
     process = partial(process_image, config.image_job(estimator))
-    images = iterate_images(source, config.max_images)
+    images = itertools.islice(source, config.max_images)
     with closing(parallel_map(process, images, workers=config.executor)) as outcomes:
         for outcome in outcomes:
             progress.advance()
@@ -88,13 +88,8 @@ def _process_images(
 
 def _store(image: ProcessedImage, writer: DatasetWriter, config: BuildConfig, summary: BuildSummary) -> ImageRecord:
     """Stores one image and returns its record."""
-    where = f"image {image.source_name}"
     unnamed = image_record(image, "", config.label_kind)
-    with plugin_call("dataset format", config.format, where):
-        name = writer.add(image.encoded, image.size, unnamed)
-    problem = f"add returned {type(name).__name__}; it must return the name of the image"
-    require_result(isinstance(name, str), "dataset format", config.format, where, problem)
-    record = replace(unnamed, name=name)
+    record = replace(unnamed, name=writer.add(image.encoded, image.size, unnamed))
     write_plot(image, record.name, config.plot_dir)
     summary.count(record)
     return record

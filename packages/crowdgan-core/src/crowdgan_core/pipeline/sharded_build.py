@@ -31,7 +31,6 @@ from crowdgan_core.io.resumable_job import ResumableJob, open_resumable_job
 from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.pipeline.build_metadata import dataset_metadata, options_json
 from crowdgan_core.pipeline.fitting import fit_to_source
-from crowdgan_core.pipeline.reading import iterate_images
 from crowdgan_core.pipeline.shard_writing import FinishedShard, ShardOutcome, ShardTask, ShardWriter, read_finished
 from crowdgan_core.pipeline.summary import BuildSummary, list_skipped
 from crowdgan_core.sources.base import SourceReader
@@ -162,7 +161,7 @@ def _outcomes(
 
 
 def _tasks(source: SourceReader, config: BuildConfig, shard_size: int) -> Iterator[ShardTask]:
-    images = iterate_images(source, config.max_images)
+    images = itertools.islice(source, config.max_images)
     for number in itertools.count():
         shard = tuple(itertools.islice(images, shard_size))
         if not shard:

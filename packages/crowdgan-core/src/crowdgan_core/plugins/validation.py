@@ -8,6 +8,7 @@ from typing import Any
 
 import pluggy
 
+from crowdgan_core.density.options import check_options
 from crowdgan_core.errors import PluginError
 from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN, PROJECT, CommandSpec, PretrainedModel
 
@@ -119,6 +120,8 @@ def _checked_name(hook: str, kind: str, provided: Any) -> str:
         raise PluginError(f"{hook} returned {provided!r:.80}; it must return PretrainedModel objects")
     if kind == "density estimator" and not _is_frozen_dataclass(provided):
         raise PluginError(f"{hook} returned {provided!r:.80}; it must return frozen dataclasses")
+    if kind == "density estimator":
+        check_options(provided)
     name = provided.command.name if kind == "command" else provided.name
     if not isinstance(name, str) or not name.strip():
         raise PluginError(f"{hook} returned a {kind} named {name!r:.80}; the name must be a non-empty string")

@@ -32,6 +32,9 @@ class AnnotatedImage:
     record: ImageRecord | None = None
     """Metadata of the image in the source, such as its label, which `crowdgan convert` keeps; None if there is none."""
 
+    provider: str | None = None
+    """Name of the source for messages, which is set when the image is read; None before."""
+
     def is_readable(self) -> bool:
         """Whether this process, which may run on another machine than the one that opened the source, sees it."""
         return not isinstance(self.image, FileImage) or self.image.path.exists()

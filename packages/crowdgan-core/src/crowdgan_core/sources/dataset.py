@@ -8,9 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from crowdgan_core.datasets.format_lookup import format_for, open_dataset
+from crowdgan_core.datasets.format_lookup import format_for, is_fallback, open_dataset
 from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader
-from crowdgan_core.datasets.shards.layout import DESCRIPTION_NAME
 from crowdgan_core.datasets.zip_folder import find_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import is_zip
@@ -33,11 +32,11 @@ class DatasetSource:
         self._formats = formats
 
     def matches(self, paths: Sequence[Path], annotations: Path | None) -> bool:
-        """Whether there is one path: a folder or archive with a description, or a file of a dataset format."""
+        """Whether there is one path: of a dataset format, and a ZIP file or other folder only with `dataset.json`."""
         if annotations is not None or len(paths) != 1 or not paths[0].exists():
             return False
         try:
-            if (paths[0] / DESCRIPTION_NAME).is_file():
+            if self.is_dataset_folder(paths):
                 return True
             if paths[0].is_dir() or is_zip(paths[0]):
                 return find_dataset(open_store(paths[0])) is not None
@@ -45,6 +44,15 @@ class DatasetSource:
         except (ConfigError, DatasetError, OSError):
             return False
         return True
+
+    def is_dataset_folder(self, paths: Sequence[Path]) -> bool:
+        """Whether there is one path, a folder that a dataset format matches by its name; its files do not matter."""
+        if len(paths) != 1 or not paths[0].is_dir():
+            return False
+        try:
+            return not is_fallback(format_for(paths[0], self._formats()))
+        except ConfigError:
+            return False
 
     def open(self, paths: Sequence[Path], annotations: Path | None) -> DatasetSourceReader:
         """Opens the dataset."""

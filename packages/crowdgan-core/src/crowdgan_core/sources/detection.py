@@ -8,7 +8,8 @@ from pathlib import Path
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import check_complete
 from crowdgan_core.sources.base import SceneSource, SourceReader
-from crowdgan_core.utils.plugin_calls import plugin_call
+from crowdgan_core.sources.checked_source import matches_checked, open_checked
+from crowdgan_core.sources.dataset import DatasetSource
 
 
 def open_source(
@@ -29,14 +30,13 @@ def open_source(
     """
     source = find_source(paths, annotations, kind, sources)
     names = ", ".join(path.resolve().name for path in paths)
-    with plugin_call("scene source", source, names):
-        return source.open(paths, annotations), f"{source.name}: {names}"
+    return open_checked(source, paths, annotations), f"{source.name}: {names}"
 
 
 def find_source(
     paths: Sequence[Path], annotations: Path | None, kind: str | None, sources: Mapping[str, SceneSource]
 ) -> SceneSource:
-    """The source that reads `paths`.
+    """The source that reads `paths`; that of datasets for the folder of a dataset, whatever files it contains.
 
     Args:
         paths: paths of the images.
@@ -47,6 +47,7 @@ def find_source(
     Raises:
         ConfigError: no such source, or not exactly one source matches the paths.
         DatasetError: a path does not exist, or is an incomplete ZIP archive.
+        PluginError: an exception in the code of a source.
     """
     if kind is not None:
         if kind not in sources:
@@ -56,8 +57,11 @@ def find_source(
         if not path.exists():
             raise DatasetError(f"{path}: no such file or folder")
         check_complete(path)
-    matching = [source for source in sources.values() if source.matches(paths, annotations)]
-    candidates = [source for source in matching if not source.is_fallback] or matching
+    matching = [source for source in sources.values() if matches_checked(source, paths, annotations)]
+    candidates: list[SceneSource] = [
+        item for item in matching if isinstance(item, DatasetSource) and item.is_dataset_folder(paths)
+    ]
+    candidates = candidates or [source for source in matching if not source.is_fallback] or matching
     if len(candidates) == 1:
         return candidates[0]
     if candidates:

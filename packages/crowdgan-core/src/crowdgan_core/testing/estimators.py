@@ -9,16 +9,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from crowdgan_core.density.checked_calls import exact_class_bounds
+from crowdgan_core.density.checked_calls import exact_class_bounds, explain_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
-from crowdgan_core.density.layers import HeatmapLayer, Layer, layer_coordinates, layer_values
-from crowdgan_core.density.options import configure_estimator
-from crowdgan_core.errors import PluginError
+from crowdgan_core.density.layers import HeatmapLayer, layer_coordinates, layer_values
+from crowdgan_core.density.options import check_options, configure_estimator
 from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN
 from crowdgan_core.scenes.camera import MEAN_HEIGHT_M, Camera
 from crowdgan_core.scenes.scene import BOX_FIELDS, FLAG_FIELDS, Scene
 from crowdgan_core.scenes.transform import ImageTransform
-from crowdgan_core.testing._require import require
+from crowdgan_core.testing._require import plugin_errors_fail, require
 
 EXAMPLE_CAMERA = Camera(height_m=5.0, pitch_rad=math.radians(20), focal_length_px=560.0, size=(480, 640))
 """Camera of the example scenes."""
@@ -72,14 +71,18 @@ def example_scene(person_count: int, *, extent: float = 1.0, seed: int = 0) -> S
     )
 
 
+@plugin_errors_fail()
 def check_density_estimator(estimator_class: type[DensityEstimator], settings: Mapping[str, str] | None = None) -> None:
     """Checks a density estimator against the contract, on example scenes.
 
-    - It is a frozen dataclass with a name, a unit, a docstring and at least two classes, and can be pickled.
+    - It is a frozen dataclass with a name, a unit, a docstring and at least two classes, and can be pickled. The types
+      of its options are supported.
     - Scenes with no person, one, many, and head boxes only give an estimate in its unit and classes, or a reason why
       the density is unknown.
-    - If it states class boundaries, there is one fewer than classes, and the class of each estimate agrees with them.
+    - If it states class boundaries, there is one fewer than classes, they name its options, and the class of each
+      estimate agrees with them.
     - The order of people does not matter, scenes are not modified, and a denser scene has a larger value.
+    - Ignore regions are not counted as people.
     - The estimate of people at one position does not depend on the last digits of their boxes.
     - The estimate of a crop is the same for every output size.
     - `explain` returns layers with finite coordinates and values.
@@ -102,6 +105,7 @@ def check_density_estimator(estimator_class: type[DensityEstimator], settings: M
         _check_layers(estimator, scene)
     _check_class_bounds(estimator, scenes)
     _check_order(estimator, dense)
+    _check_ignore_regions(estimator, sparse)
     _check_coincident_people(estimator)
     _check_crops(estimator, dense)
     _check_monotonicity(estimator, sparse, dense)
@@ -117,6 +121,7 @@ def _check_class(estimator_class: type[DensityEstimator]) -> None:
     parameters = getattr(estimator_class, "__dataclass_params__", None)
     require(parameters is not None and parameters.frozen, "the class must be a frozen dataclass")
     require(bool(estimator_class.__doc__), "the class needs a docstring; its first line is the help text")
+    check_options(estimator_class)
 
 
 def _check_classes(estimator: DensityEstimator) -> None:
@@ -126,10 +131,7 @@ def _check_classes(estimator: DensityEstimator) -> None:
 
 
 def _check_class_bounds(estimator: DensityEstimator, scenes: Sequence[Scene]) -> None:
-    try:
-        bounds = exact_class_bounds(estimator)
-    except PluginError as error:
-        raise AssertionError(str(error)) from error
+    bounds = exact_class_bounds(estimator)
     if bounds is None:
         return
     for scene in scenes:
@@ -164,13 +166,8 @@ def _check_estimate(estimator: DensityEstimator, scene: Scene) -> None:
 
 def _check_layers(estimator: DensityEstimator, scene: Scene) -> None:
     before = _copy_arrays(scene)
-    layers: Sequence[Layer] = estimator.explain(scene)
     where = f"scene of {len(scene)} people"
-    is_sequence = isinstance(layers, (list, tuple))
-    require(is_sequence, f"{where}: explain returned {type(layers).__name__}, not a list or tuple")
-    for layer in layers:
-        is_layer = isinstance(layer, Layer)
-        require(is_layer, f"{where}: explain returned {layer!r:.60}, not a layer of crowdgan_core.density.layers")
+    for layer in explain_scene(estimator, scene):
         name = f"{where}: the layer {layer.label!r}"
         require(bool(np.isfinite(layer_coordinates(layer)).all()), f"{name} has coordinates that are not finite")
         values = layer_values(layer)
@@ -185,6 +182,16 @@ def _check_order(estimator: DensityEstimator, scene: Scene) -> None:
     reversed_value = estimator.estimate(scene.select(np.arange(len(scene))[::-1])).value
     is_equal = _are_equal(value, reversed_value)
     require(is_equal, f"the order of people must not matter: {value} becomes {reversed_value} in reversed order")
+
+
+def _check_ignore_regions(estimator: DensityEstimator, scene: Scene) -> None:
+    """Checks that ignore regions at the positions of people do not change the value."""
+    rows = np.tile(np.arange(len(scene)), 2)
+    is_added = np.arange(2 * len(scene)) >= len(scene)
+    with_regions = dataclasses.replace(scene.select(rows), ignore=is_added, tagged_person=~is_added)
+    value, changed = estimator.estimate(scene).value, estimator.estimate(with_regions).value
+    counts = f"{len(scene)} people and {len(scene)} ignore regions"
+    require(_are_equal(value, changed), f"ignore regions are not people: for {counts}, {value} becomes {changed}")
 
 
 def _check_coincident_people(estimator: DensityEstimator) -> None:

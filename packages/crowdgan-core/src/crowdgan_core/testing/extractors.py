@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN
 from crowdgan_core.metrics.extractor import FeatureArray, FeatureExtractor, WeightsFile
-from crowdgan_core.testing._require import require
+from crowdgan_core.testing._require import plugin_errors_fail, require
 
 SIZES = ((64, 64), (48, 80), (100, 36))
 """Sizes of the example images, `(height, width)` in pixels."""
@@ -19,6 +19,7 @@ MAX_ROUNDING_ERROR = 1e-3
 """Maximum difference between batch sizes, relative to the largest feature: sums in another order round differently."""
 
 
+@plugin_errors_fail()
 def check_feature_extractor(extractor: FeatureExtractor) -> None:
     """Checks a feature extractor against the contract.
 

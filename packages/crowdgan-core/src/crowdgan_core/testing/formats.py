@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from crowdgan_core.datasets.format_lookup import is_fallback
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord, Label
 from crowdgan_core.datasets.protocols import DatasetFormat, DatasetReader, SequentialFormat
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.errors import CrowdganError, DatasetError
 from crowdgan_core.io.images import to_upright_rgb
-from crowdgan_core.testing._require import require
+from crowdgan_core.plugins.builtin import crowdgan_register_dataset_formats
+from crowdgan_core.testing._require import plugin_errors_fail, require
 from crowdgan_core.testing.extractors import example_images
 from crowdgan_core.testing.writing import write_dataset
 from crowdgan_core.utils.arrays import ImageArray
@@ -44,13 +46,16 @@ CLASS_METADATA = DatasetMetadata(
 """Metadata of the example dataset with classes."""
 
 
+@plugin_errors_fail()
 def check_dataset_format(dataset_format: DatasetFormat, path: Path, *, is_lossless: bool = True) -> None:
     """Checks a dataset format against the contract.
 
-    - Name and suffixes are texts; the path has the format, and a text file does not; the format can be pickled.
+    - Name and suffixes are texts; the format can be pickled.
+    - The path has this format and no other built-in format except `folder`; a text file does not have it.
     - Datasets with class indices, densities, vectors or no labels are read back with equal metadata, names and images,
       in any order of access; image handles can be sent to worker processes and used after the reader is closed.
-    - A dataset appears when it is complete: an interrupted or refused write leaves the folder as it was.
+    - A dataset appears when it is complete: an interrupted or refused write leaves the folder as it was. Files that a
+      dataset has beside its images, such as labels, are not checked.
     - An existing dataset is replaced only with `overwrite`.
     - A missing, foreign or truncated dataset raises a DatasetError.
 
@@ -58,7 +63,7 @@ def check_dataset_format(dataset_format: DatasetFormat, path: Path, *, is_lossle
         dataset_format: the format, as returned by the plugin's hook.
         path: for a format that writes, a path for a dataset in a folder that is otherwise empty, which is written
             there and remains; for a format that only reads, an existing dataset of at least two images.
-        is_lossless: whether images are stored without loss.
+        is_lossless: whether images are stored without loss; False for lossy compression, such as JPEG.
 
     Raises:
         AssertionError: the format violates the contract; the message describes how.
@@ -71,27 +76,35 @@ def check_dataset_format(dataset_format: DatasetFormat, path: Path, *, is_lossle
         _check_interruption(dataset_format, path)
         _check_overwrite(dataset_format, path, is_lossless)
         _check_truncation(dataset_format, path)
-        require(dataset_format.matches(path) is True, f"matches({path.name}) must be True for a dataset that exists")
+        _check_matches(dataset_format, path)
         return
     require(path.exists(), "the format has no method create, so the path must be an existing dataset")
     with _open(dataset_format, path) as reader:
         images = [reader.image(index) for index in range(len(reader))]
         metadata = reader.metadata.with_images(reader.metadata.images)
     require(len(images) > 1, f"the dataset has {len(images)} images; the check needs at least 2")
-    _check_reader(dataset_format, path, images, metadata)
+    _check_reader(dataset_format, path, images, metadata, is_lossless=True)
 
 
 def _check_attributes(dataset_format: DatasetFormat, path: Path) -> None:
     for key in ("name", "suffixes"):
         text: Any = getattr(dataset_format, key, None)
         require(isinstance(text, str) and bool(text.strip()), f"{key} is {text!r}; it must be text")
-    require(dataset_format.matches(path) is True, f"matches({path.name}) must be True")
+    _check_matches(dataset_format, path)
     other = path.with_name("notes.txt")
     require(dataset_format.matches(other) is False, "matches(notes.txt) must be False")
     try:
         pickle.loads(pickle.dumps(dataset_format))  # noqa: S301  our own bytes
     except Exception as error:  # the class's code may raise any exception
         raise AssertionError(f"it cannot be sent to worker processes: {error}") from error
+
+
+def _check_matches(dataset_format: DatasetFormat, path: Path) -> None:
+    description = f"{path.name}, which {'exists' if path.exists() else 'does not exist'}"
+    require(dataset_format.matches(path) is True, f"matches must be True for {description}")
+    others = [item for item in crowdgan_register_dataset_formats() if item.name != dataset_format.name]
+    names = [item.name for item in others if item.matches(path) and not is_fallback(item)]
+    require(not names, f"the built-in format {', '.join(names)} matches {path.name} too; choose another suffix")
 
 
 def _check_encoding(dataset_format: DatasetFormat) -> None:
@@ -149,7 +162,7 @@ def _write(
             difference = float(np.abs(image.astype(float) - copy).mean()) if image.shape == copy.shape else np.inf
             require(difference <= MAX_LOSSY_ERROR, f"stored images differ by {difference:g} grey levels on average")
         images = stored
-    _check_reader(dataset_format, path, images, written)
+    _check_reader(dataset_format, path, images, written, is_lossless=is_lossless)
 
 
 def _record(index: int, label: Label | None) -> ImageRecord:
@@ -167,7 +180,12 @@ def _record(index: int, label: Label | None) -> ImageRecord:
 
 
 def _check_reader(
-    dataset_format: DatasetFormat, path: Path, images: Sequence[ImageArray], metadata: DatasetMetadata
+    dataset_format: DatasetFormat,
+    path: Path,
+    images: Sequence[ImageArray],
+    metadata: DatasetMetadata,
+    *,
+    is_lossless: bool,
 ) -> None:
     """Checks everything that a reader returns, with images in another order."""
     order = [*range(1, len(images)), 0]
@@ -183,7 +201,9 @@ def _check_reader(
             image: Any = reader.image(index)
             is_rgb = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3
             require(is_rgb and image.shape[2] == 3, f"image {index} must be uint8 [height, width, 3]")
-            require(np.array_equal(image, images[index]), f"image {index} differs from the image that was written")
+            hint = "; for lossy formats pass is_lossless=False" if is_lossless else ""
+            is_equal = np.array_equal(image, images[index])
+            require(is_equal, f"image {index} differs from the image that was written{hint}")
             size = reader.image_size(index)
             require(tuple(size) == image.shape[:2], f"image_size({index}) is {size}, not {image.shape[:2]}")
         handles = [reader.stored_image(index) for index in range(len(images))]

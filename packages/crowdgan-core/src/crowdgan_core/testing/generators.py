@@ -9,7 +9,7 @@ import numpy as np
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.backend import ImageGenerator
 from crowdgan_core.models.card import ModelCard
-from crowdgan_core.testing._require import require
+from crowdgan_core.testing._require import plugin_errors_fail, require
 from crowdgan_core.utils.arrays import ImageArray, LabelArray
 
 SEEDS = (0, 3, 17, 2**32 - 1)
@@ -25,6 +25,7 @@ MAX_ROUNDING_DIFFERENCE = 1
 """Maximum difference in grey levels between batch sizes, since sums in another order round differently."""
 
 
+@plugin_errors_fail()
 def check_image_generator(generator: ImageGenerator) -> None:
     """Checks an image generator against the contract.
 

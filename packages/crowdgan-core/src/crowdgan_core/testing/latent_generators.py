@@ -10,7 +10,7 @@ import numpy as np
 from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.card import read_card
 from crowdgan_core.models.latent_generator import FloatImages, GeneratorTuner, LatentArray, LatentGenerator, NoiseMode
-from crowdgan_core.testing._require import require
+from crowdgan_core.testing._require import plugin_errors_fail, require
 from crowdgan_core.testing.generators import MAX_ROUNDING_DIFFERENCE, check_image_generator, example_labels
 from crowdgan_core.utils.arrays import FloatArray, LabelArray
 
@@ -30,6 +30,7 @@ TRANSLATE, ROTATE_DEG = (0.25, 0.0), 30.0
 NUM_TUNING_STEPS, LEARNING_RATE = 5, 1e-3
 
 
+@plugin_errors_fail()
 def check_latent_generator(generator: LatentGenerator) -> None:
     """Checks a generator against the contract, which includes that of `check_image_generator`.
 

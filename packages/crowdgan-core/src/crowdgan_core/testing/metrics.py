@@ -11,7 +11,7 @@ import numpy as np
 
 from crowdgan_core.metrics.inputs import EvaluationInputs
 from crowdgan_core.metrics.metric import Metric, MetricInputs, MetricValue, ranking_key
-from crowdgan_core.testing._require import require
+from crowdgan_core.testing._require import plugin_errors_fail, require
 from crowdgan_core.testing.image_arrays import CellColours, ImageArrays, graded_images
 from crowdgan_core.utils.progress import NullProgress
 
@@ -22,6 +22,7 @@ SIZE = (32, 32)
 """Size of the example images, `(height, width)` in pixels."""
 
 
+@plugin_errors_fail()
 def check_metric(metric: Metric, inputs: MetricInputs | None = None) -> None:
     """Checks a metric against the contract.
 

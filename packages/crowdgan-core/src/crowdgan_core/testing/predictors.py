@@ -11,7 +11,7 @@ import numpy.typing as npt
 from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN
 from crowdgan_core.metrics.image_sets import ImageSet
 from crowdgan_core.metrics.predictor import DensityPredictor
-from crowdgan_core.testing._require import require
+from crowdgan_core.testing._require import plugin_errors_fail, require
 from crowdgan_core.testing.image_arrays import CellColours, graded_images
 from crowdgan_core.utils.arrays import FloatArray
 from crowdgan_core.utils.progress import NullProgress
@@ -23,6 +23,7 @@ MAX_ROUNDING_ERROR = 1e-3
 """Maximum difference between batch sizes, relative to the range of the predictions."""
 
 
+@plugin_errors_fail()
 def check_density_predictor(predictor_class: type[DensityPredictor], size: tuple[int, int] = (32, 32)) -> None:
     """Checks a density predictor against the contract, on noisy images that are brighter for a larger number.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from crowdgan_core.pipeline.image_job import SkippedImage, load_full_scene
 from crowdgan_core.scenes.scene import BOX_FIELDS, FLAG_FIELDS, PersonAnnotations
 from crowdgan_core.sources.annotation_files.box_checks import MAX_COORDINATE_PX
 from crowdgan_core.sources.base import AnnotatedImage, SceneSource, SourceProblem, SourceReader
-from crowdgan_core.testing._require import require
+from crowdgan_core.testing._require import plugin_errors_fail, require
 from crowdgan_core.testing.extractors import example_images
 
 
+@plugin_errors_fail()
 def check_scene_source(source: SceneSource, paths: Sequence[Path], annotations: Path | None = None) -> None:
     """Checks a scene source against the contract, on example data.
 
@@ -28,6 +30,7 @@ def check_scene_source(source: SceneSource, paths: Sequence[Path], annotations: 
     - The paths match; a missing path, a text file and an empty folder do not, nor does a folder of images without
       annotations unless the source is a fallback.
     - Opening an empty folder raises a DatasetError or ConfigError.
+    - Names of images differ, and there are as many images as the length of the reader.
     - Each iteration, also of a source that is opened again, gives the same images, annotations and records.
     - Boxes are numbers or missing, and have positive sizes within the image; sources with annotations have people.
     - Images can be read, also by worker processes.
@@ -50,6 +53,9 @@ def check_scene_source(source: SceneSource, paths: Sequence[Path], annotations: 
     _check_same(images, _read(source.open(paths, annotations)), "the source, opened again,")
     for image in images:
         _check_image(image, has_annotations=reader.has_annotations)
+    counts = Counter(image.source_name for image in images)
+    repeated = [name for name, count in counts.items() if count > 1]
+    require(not repeated, f"source_name {', '.join(map(repr, repeated[:3]))} is repeated; names must differ")
     is_used = not reader.has_annotations or any(image.people.person_count for image in images)
     require(is_used, "has_annotations is True, but the example data has no people")
 

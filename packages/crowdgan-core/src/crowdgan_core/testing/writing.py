@@ -25,12 +25,18 @@ def write_dataset(
         dataset_format: the format.
         dest: path of the dataset.
         images: the images, `[height, width, 3]` uint8.
-        metadata: metadata with one record per image; the names in the records are not used.
+        metadata: metadata with one record per image, for example
+            `DatasetMetadata(images=[ImageRecord(name="")] * len(images))`; the names in the records are not used.
         overwrite: whether an existing dataset is replaced.
 
     Raises:
+        ValueError: the numbers of images and records differ.
         DatasetError: `dest` exists and `overwrite` is False, or it cannot be written.
     """
+    images = list(images)
+    if len(images) != len(metadata.images):
+        counts = f"{len(images)} images and {len(metadata.images)} records"
+        raise ValueError(f"{counts} in metadata.images; there must be one record per image")
     with dataset_format.create(dest, overwrite=overwrite) as writer:
         records = []
         for pixels, record in zip(images, metadata.images, strict=True):

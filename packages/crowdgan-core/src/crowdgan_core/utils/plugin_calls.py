@@ -18,7 +18,7 @@ def plugin_call(kind: str, provided: object, where: str) -> Iterator[None]:
 
     Args:
         kind: kind of the object, for example `density estimator`.
-        provided: the plugin's object.
+        provided: the plugin's object, or its name as returned by `provided_name`.
         where: what the code was called for, for example `image 273271`.
 
     Raises:
@@ -46,10 +46,20 @@ def require_result(condition: bool, kind: str, provided: object, where: str, pro
 
 def plugin_name(kind: str, provided: object) -> str:
     """The name of a plugin's object for messages, for example `density estimator nearest of crowdgan-nearest`."""
+    return f"{kind} {provided_name(provided)}"
+
+
+def provided_name(provided: object) -> str:
+    """The name of a plugin's object and its distribution, for example `nearest of crowdgan-nearest`.
+
+    A text is such a name itself: the object may belong to another process.
+    """
+    if isinstance(provided, str):
+        return provided
     cls = provided if isinstance(provided, type) else type(provided)
     name = getattr(provided, "name", None)
     distribution = _distribution(cls.__module__)
-    return f"{kind} {name if isinstance(name, str) else cls.__name__}{f' of {distribution}' if distribution else ''}"
+    return f"{name if isinstance(name, str) else cls.__name__}{f' of {distribution}' if distribution else ''}"
 
 
 def _distribution(module: str) -> str | None:

@@ -18,12 +18,11 @@ from crowdgan_core.cli.common.source_options import SourceOptions, parse_setting
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.density.options import configure_estimator, estimator_options
 from crowdgan_core.errors import ConfigError, DatasetError
-from crowdgan_core.io.names import canonical_name
 from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.formatting import NO_VALUE
-from crowdgan_density.evaluation.ground_truth import read_ground_truth
+from crowdgan_density.evaluation.ground_truth import GroundTruthIndex, read_ground_truth
 from crowdgan_density.evaluation.metrics import EvaluationResult, evaluate, is_per_m2
 from crowdgan_density.level_of_service_scales import (
     DEFAULT_SCALE,
@@ -146,8 +145,8 @@ def scenes_without_ground_truth(
     Raises:
         DatasetError: no image has ground truth.
     """
-    known = set(map(canonical_name, ground_truth))
-    missing = [scene.source_name for scene in scenes if canonical_name(scene.source_name) not in known]
+    index = GroundTruthIndex(ground_truth)
+    missing = [scene.source_name for scene in scenes if index.density_per_m2(scene.source_name) is None]
     if len(missing) == len(scenes):
         raise DatasetError(
             f"{path}: it contains no image of the source; "

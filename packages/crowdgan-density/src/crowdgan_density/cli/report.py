@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from crowdgan_core.cli.common.source_options import SourceOptions, parse_setting
 from crowdgan_core.density.options import configure_estimator
 from crowdgan_core.io.atomic import write_bytes
 from crowdgan_core.io.html_page import check_html_path
-from crowdgan_core.pipeline.reading import ReadConfig, iterate_images, read_scenes
+from crowdgan_core.pipeline.reading import ReadConfig, read_scenes
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.formatting import count_and_list
 from crowdgan_density.cli.ground_options import settings_option, zones_option
@@ -80,7 +81,7 @@ def command(
         if selection is not None:
             zone_reports = report_zones(fitted, result.scenes, selection, workers=read.executor, progress=progress)
         names = densest_images(reports, maps) if plotters else []
-        images = [image for image in iterate_images(source, read.max_images) if image.source_name in names]
+        images = [image for image in itertools.islice(source, read.max_images) if image.source_name in names]
         figures = draw_figures(images, fitted, plotters[0], workers=read.executor, progress=progress) if images else []
     notes += [count_and_list(reason, skipped) for reason, skipped in result.skipped.items() if skipped]
     report = DensityReport(

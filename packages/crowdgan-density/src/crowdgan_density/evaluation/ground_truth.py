@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.names import canonical_name
+from crowdgan_core.io.storage import without_image_suffix
 from crowdgan_core.io.text_files import TextFile, read_csv
 from crowdgan_core.sources.annotation_files.columns import IMAGE_COLUMNS, ColumnHeader
 from crowdgan_core.sources.annotation_files.table_detection import CSV_SUFFIXES
@@ -49,6 +52,27 @@ def read_ground_truth(path: Path | str) -> dict[str, float]:
     if not isinstance(images, dict) or not images:
         raise DatasetError(f"{path}: it must be a JSON object of image names and densities in persons/m²")
     return {name: _read_density(entry, f"{path}: {name}") for name, entry in images.items()}
+
+
+class GroundTruthIndex:
+    """Ground truth by the names of images: the same name, or the same without the suffix of an image file.
+
+    A name without suffix matches only if it belongs to one image of the ground truth.
+
+    Args:
+        ground_truth: image name to density in persons/m².
+    """
+
+    def __init__(self, ground_truth: Mapping[str, float]) -> None:
+        self._by_name = {canonical_name(name): density for name, density in ground_truth.items()}
+        counts = Counter(map(without_image_suffix, self._by_name))
+        stems = {name: without_image_suffix(name) for name in self._by_name}
+        self._by_stem = {stem: self._by_name[name] for name, stem in stems.items() if counts[stem] == 1}
+
+    def density_per_m2(self, name: str) -> float | None:
+        """The density of an image in persons/m²; None if it is unknown."""
+        name = canonical_name(name)
+        return self._by_name.get(name, self._by_stem.get(without_image_suffix(name)))
 
 
 def _read_table(file: TextFile) -> dict[str, float]:

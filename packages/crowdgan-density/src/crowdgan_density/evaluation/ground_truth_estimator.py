@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import ClassVar
 
 from crowdgan_core.density.estimator import DensityEstimate
 from crowdgan_core.density.options import option
-from crowdgan_core.io.names import canonical_name
 from crowdgan_core.scenes.scene import Scene
-from crowdgan_density.evaluation.ground_truth import read_ground_truth
+from crowdgan_density.evaluation.ground_truth import GroundTruthIndex, read_ground_truth
 from crowdgan_density.level_of_service_estimator import LevelOfServiceEstimator
 
 
@@ -36,13 +34,13 @@ class GroundTruthEstimator(LevelOfServiceEstimator):
         """
         if self.file is None:
             return DensityEstimate.unknown(self.unit, "no file of ground truth; set file=truth.json")
-        density = _densities(self.file).get(canonical_name(scene.source_name))
+        density = _index(self.file).density_per_m2(scene.source_name)
         if density is None:
             return DensityEstimate.unknown(self.unit, f"not in {self.file}")
         return DensityEstimate(value=density, unit=self.unit, class_index=self.class_index(density))
 
 
 @lru_cache(maxsize=1)
-def _densities(file: Path) -> Mapping[str, float]:
-    """Densities by canonical image name; the file is read once per process."""
-    return {canonical_name(name): density for name, density in read_ground_truth(file).items()}
+def _index(file: Path) -> GroundTruthIndex:
+    """Densities by image name; the file is read once per process."""
+    return GroundTruthIndex(read_ground_truth(file))

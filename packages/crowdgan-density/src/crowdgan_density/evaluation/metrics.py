@@ -14,12 +14,12 @@ import numpy as np
 
 from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
-from crowdgan_core.io.names import canonical_name
 from crowdgan_core.pipeline.estimation import estimate_densities
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.utils.arrays import BoolArray, FloatArray, IndexArray
 from crowdgan_core.utils.parallel import Workers
 from crowdgan_core.utils.progress import Progress
+from crowdgan_density.evaluation.ground_truth import GroundTruthIndex
 from crowdgan_density.level_of_service_scales import DEFAULT_SCALE, LevelOfServiceScale, parse_scale
 
 PER_M2 = "persons/m²"
@@ -78,7 +78,7 @@ def evaluate(
     Args:
         estimators: with unique names; each is fitted to all scenes first.
         scenes: scenes of full images; those without ground truth are used for fitting only.
-        ground_truth: image name to density in persons/m².
+        ground_truth: image name, with or without suffix, to density in persons/m².
         scale: level-of-service scale, or class boundaries, as for `parse_scale`.
         workers: number of worker processes, or another executor.
         progress: receives one step per scene.
@@ -87,9 +87,10 @@ def evaluate(
         ConfigError: no such scale.
     """
     classes = parse_scale(scale)
-    by_name = {canonical_name(name): density for name, density in ground_truth.items()}
-    known = [scene for scene in scenes if canonical_name(scene.source_name) in by_name]
-    densities_per_m2 = [by_name[canonical_name(scene.source_name)] for scene in known]
+    index = GroundTruthIndex(ground_truth)
+    densities = [index.density_per_m2(scene.source_name) for scene in scenes]
+    known = [scene for scene, density in zip(scenes, densities, strict=True) if density is not None]
+    densities_per_m2 = [density for density in densities if density is not None]
     fitted = [fit_estimator(estimator, scenes) for estimator in estimators]
     estimates = estimate_densities(fitted, known, workers=workers, progress=progress)
     return {

@@ -14,10 +14,11 @@ import numpy as np
 
 from crowdgan_core.density.checked_calls import fit_estimator
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
-from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError
+from crowdgan_core.errors import ConfigError, CrowdganError, DatasetError, PluginError
 from crowdgan_core.io.atomic import atomic_writer, check_overwrite
-from crowdgan_core.io.images import IMAGE_SUFFIXES, to_upright_rgb
+from crowdgan_core.io.images import to_upright_rgb
 from crowdgan_core.io.names import canonical_name
+from crowdgan_core.io.storage import without_image_suffix
 from crowdgan_core.pipeline.image_job import UNUSABLE, SkippedImage, load_full_scene, load_scene
 from crowdgan_core.pipeline.reading import ReadConfig, check_skipped, check_source_problems, require_annotations
 from crowdgan_core.scenes.scene import Scene
@@ -160,8 +161,7 @@ def figure_paths(names: Sequence[str], folder: Path, file_format: FigureFormat) 
     """The path of each image's figure; all paths differ."""
     paths: list[Path] = []
     for name in names:
-        plain_name = name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
-        stem = UNSAFE_CHARACTERS.sub("_", plain_name)
+        stem = UNSAFE_CHARACTERS.sub("_", without_image_suffix(name))
         path, number = folder / f"{stem}.{file_format}", 1
         while path in paths:
             number += 1
@@ -186,6 +186,8 @@ def _draw(
     try:
         scene, stored_image = load_scene(item)
         image = np.asarray(to_upright_rgb(stored_image, item.image.where))
+    except PluginError:
+        raise
     except CrowdganError as error:
         return SkippedImage(source_name=item.source_name, category=UNUSABLE, reason=str(error))
     explained = explain_image(image, scene, estimator)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crowdgan_core.density.checked_calls import estimate_scene, exact_class_bounds
+from crowdgan_core.density.checked_calls import estimate_scene, exact_class_bounds, explain_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.layers import Layer
 from crowdgan_core.errors import DensityError
@@ -40,10 +39,10 @@ def explain_image(
 
     If the estimator raises a `DensityError`, the estimate is unknown with its message as the reason.
     """
-    layers: Sequence[Layer] = ()
+    layers: tuple[Layer, ...] = ()
     try:
         estimate = estimate if estimate is not None else estimate_scene(estimator, scene)
-        layers = estimator.explain(scene)
+        layers = explain_scene(estimator, scene)
     except DensityError as error:
         estimate = estimate or DensityEstimate.unknown(estimator.unit, str(error))
     bounds = exact_class_bounds(estimator)
@@ -54,5 +53,5 @@ def explain_image(
         classes=tuple(estimator.classes),
         class_noun="class" if bounds is None or bounds.scale is None else "level",
         estimate=estimate,
-        layers=tuple(layers),
+        layers=layers,
     )

@@ -18,14 +18,12 @@ from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io import codec
 from crowdgan_core.io.images import to_upright_rgb
 from crowdgan_core.pipeline.image_job import load_scene
-from crowdgan_core.pipeline.reading import iterate_images
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.scenes.scene import Scene
 from crowdgan_core.scenes.transform import TRANSFORMS, CropGeometry, ImageTransform
 from crowdgan_core.sources.base import AnnotatedImage
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import format_size, parse_size
-from crowdgan_core.utils.plugin_calls import plugin_call
 from crowdgan_plot.density.overlay_plotter import OverlayPlotter
 from crowdgan_plot.density.scene_boxes import DrawnBoxes
 
@@ -87,8 +85,7 @@ class ImageAnnotations:
         if self._reader.metadata.region != "full":
             pixels = self._transform.pixels(image, geometry.before_resizing())
             scene = self._transform.scene(scene, geometry)
-        with plugin_call("density estimator", estimator, f"image {scene.source_name}"):
-            return OverlayPlotter().draw(pixels, scene, estimator)
+        return OverlayPlotter().draw(pixels, scene, estimator)
 
     def _load(self, index: int) -> tuple[Scene, Image.Image, CropGeometry]:
         """The full scene of an image, its stored image, not decoded yet, and the geometry of its crop."""
@@ -126,7 +123,7 @@ class ImageAnnotations:
     def _source_images(self) -> Mapping[str, AnnotatedImage]:
         """The images of the source by name."""
         assert self._source is not None
-        return {image.source_name: image for image in iterate_images(self._source)}
+        return {image.source_name: image for image in self._source}
 
     @cached_property
     def _transform(self) -> ImageTransform:

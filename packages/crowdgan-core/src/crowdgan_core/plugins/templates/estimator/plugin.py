@@ -4,6 +4,7 @@ from typing import ClassVar
 from crowdgan_core.density.class_bounds import ClassBounds
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.density.options import option
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.hookspecs import hookimpl
 
 
@@ -16,6 +17,10 @@ class Headcount(DensityEstimator):
     classes: ClassVar[tuple[str, ...]] = ("few", "many")
 
     many_from: int = option(20, "lower bound of class many")  # --set many_from=30
+
+    def __post_init__(self):
+        if self.many_from < 1:
+            raise ConfigError(f"many_from is {self.many_from}; it must be at least 1")
 
     @property
     def class_bounds(self):  # may be omitted
