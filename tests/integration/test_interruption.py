@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -63,9 +64,9 @@ class Run:
         self.wait_for(lambda: any(path.name.endswith(ending) for path in folder.iterdir()))
 
     def finish(self) -> tuple[int, str]:
-        """Exit code and stderr."""
+        """Exit code and stderr, without the lines of progress that a slow machine prints."""
         _, stderr = self.process.communicate(timeout=60)
-        return self.process.returncode, stderr
+        return self.process.returncode, re.sub(r"^\w+ images: \d+.*\n", "", stderr, flags=re.MULTILINE)
 
     def members(self) -> list[str]:
         """Command lines of the running processes of the session, including worker processes."""
