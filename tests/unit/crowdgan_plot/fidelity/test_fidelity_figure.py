@@ -65,6 +65,9 @@ def test_continuous_labels_are_plotted_against_the_requested_density() -> None:
 def test_measured_densities_of_0_are_drawn(label_kind: str) -> None:
     axes = plot_fidelity(with_zeros(example_report(label_kind))).axes[0]
     assert axes.get_ylim()[0] == 0
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels
+    assert all(float(text) >= 0 for text in labels if text)
     assert min(point[1] for item in axes.collections for point in np.asarray(item.get_offsets()).tolist()) == 0
 
 

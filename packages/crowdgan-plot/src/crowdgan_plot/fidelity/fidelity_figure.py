@@ -10,7 +10,9 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from crowdgan_core.metrics.fidelity_report import FidelityReport, MeasuredImage, PredictorReport, read_report
 from crowdgan_core.metrics.metric import MetricValue
@@ -156,20 +158,27 @@ def _kinds(report: FidelityReport) -> list[tuple[tuple[MeasuredImage, ...], floa
 
 
 def _set_density_scale(axes: Axes, report: FidelityReport, column: int) -> None:
-    """Sets a logarithmic y axis over the measured densities; linear near 0 if some are 0."""
+    """Sets a logarithmic y axis over the measured densities, linear near 0 if some are 0; and x axis for values."""
     values = np.array([item.measured[column] for item in (*report.measured, *report.held_out)])
     positive = values[values > report.log_offset / 10]
-    low = float(positive.min()) if len(positive) else report.log_offset
     has_zeros = len(positive) < len(values)
-    for axis in ("y", "x") if report.label_kind == "value" else ("y",):
-        axes.set(**{f"{axis}scale": "symlog" if has_zeros else "log"})
-        if has_zeros:
-            getattr(axes, f"set_{axis}scale")("symlog", linthresh=report.log_offset)
-        else:
-            target = axes.yaxis if axis == "y" else axes.xaxis
-            target.set_major_formatter(PlainLogFormatter())
-            target.set_minor_formatter(PlainLogFormatter(minor_thresholds=(2.5, 0.6)))
+    if report.label_kind == "value":
+        _set_log_scale(axes.xaxis, has_zeros, report.log_offset, minor_thresholds=(1.0, 0.4))
+    _set_log_scale(axes.yaxis, has_zeros, report.log_offset, minor_thresholds=(2.5, 0.6))
+    low = float(positive.min()) if len(positive) else report.log_offset
     axes.set_ylim(0 if has_zeros else low / 1.15, float(values.max()) * 1.15)
+
+
+def _set_log_scale(axis: Axis, has_zeros: bool, offset: float, minor_thresholds: tuple[float, float]) -> None:
+    """Makes an axis logarithmic with decimal numbers; linear below the offset if there are zeros."""
+    setter = axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
+    if has_zeros:
+        setter("symlog", linthresh=offset)
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    else:
+        setter("log")
+        axis.set_major_formatter(PlainLogFormatter())
+        axis.set_minor_formatter(PlainLogFormatter(minor_thresholds=minor_thresholds))
 
 
 def _draw_confusion(axes: Axes, report: FidelityReport, predictor: PredictorReport) -> None:
