@@ -27,7 +27,7 @@ WORDS_TO_AVOID = {
     r"(?<!there )(is|are) no (?!longer|more|larger|smaller|less)\w+": "is not a …",
     r"optimiser": "optimizer, as in torch",
     r"pictures?": "image",
-    r"normalized|centered|colors?|behavior": "British spelling",
+    r"normalized|centered|colors?|behavior|optimizations?": "British spelling",
 }
 """Patterns of words that texts must not contain, and what to write instead (whole words, any case)."""
 

@@ -1,4 +1,9 @@
-"""Training on two nodes: two torchrun agents on this machine, with one process each; killed processes and nodes."""
+"""Training on two nodes: two torchrun agents on this machine, with one process each; killed processes and nodes.
+
+Once, a run with a killed agent did not end within 4 minutes, for an unknown reason; 69 later ones ended, on a machine
+with several times as many busy processes as cores. A kill after the other rank has ended is known to lead to a wait of
+5 minutes: at the end, torchrun waits for all agents, and admits no new one. `--nnodes 1:2` is not tested here.
+"""
 
 from __future__ import annotations
 

@@ -398,7 +398,7 @@ def project_image(
         density: class name, or density value for continuous labels; without it and `label` it is estimated.
         label: class index, instead of `density`.
         space: `w`, one latent for all layers, or `w+`, one per layer.
-        num_steps: steps of the optimization.
+        num_steps: steps of the optimisation.
         distance_weight: weight of the distance from the mean latent of the label; None for 1, and with tuning 3.
         tune: whether to tune a copy of the generator on the image.
         num_tuning_steps: steps of the tuning.

@@ -41,7 +41,7 @@ from crowdgan_core.utils.progress import Progress
 @options_from(ProjectionOptions)
 @click.option("--tune", "is_tuned", is_flag=True, help="Also tune a copy of the model on each image (pivotal tuning).")
 @options_from(TuningOptions)
-@click.option("--save-video", is_flag=True, help="Also write projection.webp, an animation of the optimization.")
+@click.option("--save-video", is_flag=True, help="Also write projection.webp, an animation of the optimisation.")
 @click.option(
     "--weights",
     metavar="[vgg16=]FILE",

@@ -1,4 +1,4 @@
-"""Images during an optimization, for an animation."""
+"""Images during an optimisation, for an animation."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Projection:
     """Root mean square distance from the mean latent of the label, in spreads; about 1 for generated images."""
 
     num_steps: int
-    """Steps of the optimization; fewer than requested after an interrupt."""
+    """Steps of the optimisation; fewer than requested after an interrupt."""
 
     tuner: GeneratorTuner | None = None
     """The tuned copy of the generator; None without tuning."""
@@ -96,7 +96,7 @@ def project_image(
         options: options of the projection.
         tuning: options of the tuning; None for no tuning.
         progress: progress display.
-        history: receives the images during the optimization.
+        history: receives the images during the optimisation.
 
     Raises:
         InterruptedProjection: an interrupt, with the projection so far.
@@ -154,7 +154,7 @@ def tune_projection(
         options: options of the tuning.
         seed: seed of everything random.
         progress: progress display.
-        history: receives the images during the optimization.
+        history: receives the images during the optimisation.
     """
 
     def record(step: int, tuner: GeneratorTuner) -> None:

@@ -47,7 +47,7 @@ class ProjectConfig:
     """None for no tuning."""
 
     save_video: bool = False
-    """Whether to write an animation of the optimization."""
+    """Whether to write an animation of the optimisation."""
 
     perceptual: PerceptualDistance | None = None
     """Adds its distance to the scores."""

@@ -47,7 +47,7 @@ class ProjectionOptions:
         "--space", default="w", help="One latent for all layers (w), or one per layer (w+): nearer, but harder to edit."
     )
 
-    num_steps: int = flag("--num-steps", default=300, min=1, help="Steps of the optimization.")
+    num_steps: int = flag("--num-steps", default=300, min=1, help="Steps of the optimisation.")
 
     distance_weight: float | None = flag(
         "--distance-weight",
@@ -132,7 +132,7 @@ class Projector:
             progress.advance()
 
     def step(self) -> FloatArray:
-        """One step of the optimization; returns the loss of each image."""
+        """One step of the optimisation; returns the loss of each image."""
         t = (self.num_steps_done + 0.5) / self._options.num_steps
         noise = NOISE * self._spreads * max(0.0, 1 - t / NOISE_END) ** 2
         draws = np.stack([rng.standard_normal(self._w.shape[1:]) for rng in self._rngs])

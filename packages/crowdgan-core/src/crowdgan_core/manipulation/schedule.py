@@ -1,4 +1,4 @@
-"""Learning rate of the optimizations.
+"""Learning rate of the optimisations.
 
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, appendix D.
 """
