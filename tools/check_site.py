@@ -85,13 +85,12 @@ def check_search(browser: Browser, site: str) -> list[str]:
     return [] if any(EXPECTED_PAGE in link for link in results) else [f"search for {QUERY!r} found only {results}"]
 
 
-def check_site(folder: Path, screenshots: Path | None) -> list[str]:
-    """Problems of all pages of a site."""
+def check_site(folder: Path, executable: str, screenshots: Path | None) -> list[str]:
+    """Problems of all pages of a site, in the browser with this path."""
     problems: list[str] = []
     pages = [path.relative_to(folder).parent.as_posix() for path in sorted(folder.rglob("index.html"))]
     links: dict[str, set[str]] = {}
     targets: set[str] = set()
-    executable = next(filter(None, map(shutil.which, BROWSERS)))
     with serve(folder) as site, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for name, scheme, (width, height) in VIEWS:
@@ -125,5 +124,9 @@ def is_target(link: str, site: str, folder: Path, targets: set[str]) -> bool:
 
 
 if __name__ == "__main__":
-    found_problems = check_site(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser_path is None:
+        print(f"the pages are not checked: none of {', '.join(BROWSERS)} is installed")
+        sys.exit()
+    found_problems = check_site(Path(sys.argv[1]), browser_path, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
     sys.exit("\n".join(found_problems) if found_problems else 0)
