@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from readme_renderer import markdown
 
-ROOT = Path(__file__).parents[2]
+from tests.support.pages import ROOT
+
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 
 

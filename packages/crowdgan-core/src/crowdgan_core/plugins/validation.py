@@ -118,9 +118,9 @@ def _checked_name(hook: str, kind: str, provided: Any) -> str:
         raise PluginError(f"{hook} returned {provided!r:.80}; it must return CommandSpec objects")
     if kind == "pretrained model" and not isinstance(provided, PretrainedModel):  # its constructor checks the file
         raise PluginError(f"{hook} returned {provided!r:.80}; it must return PretrainedModel objects")
-    if kind == "density estimator" and not _is_frozen_dataclass(provided):
-        raise PluginError(f"{hook} returned {provided!r:.80}; it must return frozen dataclasses")
     if kind == "density estimator":
+        if not _is_frozen_dataclass(provided):
+            raise PluginError(f"{hook} returned {provided!r:.80}; it must return frozen dataclasses")
         check_options(provided)
     name = provided.command.name if kind == "command" else provided.name
     if not isinstance(name, str) or not name.strip():
