@@ -28,7 +28,7 @@ from tests.support.linear_generator import LinearGenerator
 from tests.support.viewer import PageLog, open_browser, open_page, running_viewer, shown_pixels
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 WIDTHS_PX = (380, 800, 1600)
 
@@ -399,6 +399,23 @@ def test_an_error_of_the_strip_ends_with_its_state(browser: Browser) -> None:
         page.wait_for_timeout(1000)
         set_value(page, "mix_layers", "0-1")
         page.wait_for_selector("#alert", state="hidden")
+
+
+def test_a_late_error_of_the_strip_of_an_earlier_state_is_not_shown(browser: Browser) -> None:
+    with running_viewer(ModelView(ModelImages(LinearGenerator(), "m.safetensors"))) as address:
+        page, _ = open_page(browser, address, "mix_seed=1&mix_layers=0-1&density=1")
+        page.wait_for_selector("#strip:not(.pending)")
+        held: list[Route] = []
+        page.route("**/image?*purpose=strip*mix_layers=0-99*", lambda route: held.append(route))
+        with page.expect_request("**/image?*purpose=strip*mix_layers=0-99*"):
+            set_value(page, "mix_layers", "0-99")
+        set_value(page, "mix_layers", "0-1")
+        page.wait_for_selector("#alert", state="hidden")
+        page.wait_for_selector("body:not(.pending)")
+        for route in held:
+            route.continue_()
+        page.wait_for_timeout(500)
+        assert page.locator("#alert").is_hidden()
 
 
 def test_an_image_that_cannot_be_decoded_does_not_stop_the_page(browser: Browser) -> None:

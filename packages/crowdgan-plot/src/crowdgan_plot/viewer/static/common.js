@@ -63,7 +63,7 @@ export const errorText = (error) =>
  * An image element that shows the newest requested image.
  *
  * One request is in flight at a time, also while the previous image is decoded; of those made meanwhile, only the
- * newest is sent. While the server does not answer, the request is repeated.
+ * newest is sent. While the server does not answer, the request is repeated. Only errors of the newest are shown.
  */
 export class LatestImage {
   constructor(element, onShown = () => {}) {
@@ -75,12 +75,17 @@ export class LatestImage {
 
   /** Requests an image; `details` are passed to `onShown`. */
   request(url, details) {
-    this.#wanted = { url, details };
+    this.#newest = this.#waiting = { url, details };
     if (this.#running === null) {
       this.#running = this.#run().finally(() => {
         this.#running = null;
       });
     }
+  }
+
+  /** Drops all requests: neither their images nor their errors are shown. */
+  cancel() {
+    this.#newest = this.#waiting = null;
   }
 
   /** Resolves when the newest image is shown. */
@@ -89,48 +94,48 @@ export class LatestImage {
   }
 
   #source; // of its errors
-  #wanted = null;
+  #newest = null;
+  #waiting = null; // the newest request, until it is sent
   #running = null;
   #showing = Promise.resolve();
   #onShown;
 
   async #run() {
     do {
-      while (this.#wanted !== null) {
-        const { url, details } = this.#wanted;
-        this.#wanted = null;
-        if (url === this.shown) showAlert("", this.#source);
-        else await this.#fetch(url, details);
+      while (this.#waiting !== null) {
+        const wanted = this.#waiting;
+        this.#waiting = null;
+        if (wanted.url === this.shown) showAlert("", this.#source);
+        else await this.#fetch(wanted);
       }
       await this.#showing; // meanwhile, another image can be requested
-    } while (this.#wanted !== null);
+    } while (this.#waiting !== null);
   }
 
-  async #fetch(url, details) {
-    const repeat = () => {
-      this.#wanted ??= { url, details };
-    };
+  async #fetch(wanted) {
+    const isNewest = () => this.#newest === wanted;
     try {
       const started = performance.now();
-      const response = await request(url);
+      const response = await request(wanted.url);
       if (response === null) {
-        repeat();
+        if (isNewest()) this.#waiting = wanted;
         return;
       }
       const blob = await response.blob();
       const milliseconds = performance.now() - started;
       await this.#showing;
-      this.#showing = this.#show(blob, url, details, milliseconds);
+      if (this.#newest !== null) this.#showing = this.#show(blob, wanted, milliseconds);
     } catch (error) {
+      if (!isNewest()) return;
       showAlert(errorText(error), this.#source);
       if (isConnectionError(error)) {
         await wait(RETRY_MS);
-        repeat();
+        if (isNewest()) this.#waiting = wanted;
       }
     }
   }
 
-  async #show(blob, url, details, milliseconds) {
+  async #show(blob, { url, details }, milliseconds) {
     const previous = this.element.src;
     this.element.src = URL.createObjectURL(blob);
     this.shown = url;

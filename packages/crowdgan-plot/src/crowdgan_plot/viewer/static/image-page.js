@@ -107,7 +107,7 @@ export class ImagePage {
 
   /** Requests everything again, for example of a newer model. */
   reload() {
-    for (const image of this.images) image.shown = null;
+    for (const image of [...this.images, ...this.#tiles.map((tile) => tile.image)]) image.shown = null;
     this.#stripKey = this.#measuredKey = null;
     this.update({});
   }
@@ -133,6 +133,7 @@ export class ImagePage {
   }
 
   images = [];
+  #tiles = []; // of the strip: button, density and image
   #onChange;
   #restTimer = 0;
   #restNumber = 0;
@@ -175,8 +176,8 @@ export class ImagePage {
     const position = density.toSlider(Number(this.values.density), pageData.density);
     if (Math.abs(position - Number(slider.value)) > 0.002) slider.value = position;
     slider.setAttribute("aria-valuetext", String(this.values.density));
-    for (const tile of document.querySelectorAll(".tile")) {
-      tile.setAttribute("aria-pressed", String(Number(tile.dataset.density) === Number(this.values.density)));
+    for (const { button, density } of this.#tiles) {
+      button.setAttribute("aria-pressed", String(density === Number(this.values.density)));
     }
   }
 
@@ -204,6 +205,7 @@ export class ImagePage {
     clearTimeout(this.#restTimer);
     const number = ++this.#restNumber;
     const isCurrent = () => number === this.#restNumber;
+    for (const { image } of this.#tiles) image.cancel();
     for (const source of ["rest", "strip"]) showAlert("", source); // of the previous state
     this.#requestImages(false);
     storeInAddress(this.query());
@@ -235,29 +237,29 @@ export class ImagePage {
   }
 
   #createStrip() {
-    const tiles = pageData.strip.map(({ density, caption }) => {
-      const content = [create("img", { alt: "" }), create("span", { textContent: caption })];
-      const tile = create("button", { type: "button", className: "tile", ariaLabel: `Density ${caption}` }, content);
-      tile.dataset.density = density;
-      tile.addEventListener("click", () => this.update({ density }));
-      return tile;
+    this.#tiles = pageData.strip.map(({ density, caption }) => {
+      const picture = create("img", { alt: "" });
+      const content = [picture, create("span", { textContent: caption })];
+      const button = create("button", { type: "button", className: "tile", ariaLabel: `Density ${caption}` }, content);
+      button.addEventListener("click", () => this.update({ density }));
+      return { button, density, image: new LatestImage(picture) };
     });
-    $("strip").append(...tiles);
-    $("strip").hidden = !tiles.length;
+    $("strip").append(...this.#tiles.map(({ button }) => button));
+    $("strip").hidden = !this.#tiles.length;
   }
 
   /** Requests the images of the strip singly, unless they are those of the state already. */
   async #fillStrip(isCurrent) {
     const key = this.query({ density: null });
     if (key === this.#stripKey) return;
-    for (const tile of document.querySelectorAll(".tile")) {
-      const query = this.query({ density: tile.dataset.density });
-      const image = new LatestImage(tile.querySelector("img"));
-      image.request(`image?client=${client}&purpose=strip&${query}`);
+    for (const { button, density, image } of this.#tiles) {
+      const query = this.query({ density });
+      const url = `image?client=${client}&purpose=strip&${query}`;
+      image.request(url);
       await image.idle();
-      if (!isCurrent() || image.shown === null) return;
-      tile.dataset.query = query;
-      tile.querySelector(".measured")?.remove();
+      if (!isCurrent() || image.shown !== url) return;
+      button.dataset.query = query;
+      button.querySelector(".measured")?.remove();
     }
     this.#stripKey = key;
     $("strip").classList.remove("pending");
@@ -272,13 +274,13 @@ export class ImagePage {
       measurement.status === "ready" ? `measured: ${measuredText(measurement)}` : measurement.error;
     const key = this.query({ density: null });
     if (measurement.status !== "ready" || key === this.#measuredKey) return;
-    for (const tile of document.querySelectorAll(".tile")) {
-      const result = await this.#measurement(this.query({ density: tile.dataset.density }), isCurrent);
+    for (const { button, density } of this.#tiles) {
+      const result = await this.#measurement(this.query({ density }), isCurrent);
       if (result === null || !isCurrent()) return;
-      let text = tile.querySelector(".measured");
+      let text = button.querySelector(".measured");
       if (text === null) {
         text = create("span", { className: "measured soft" });
-        tile.append(text);
+        button.append(text);
       }
       text.textContent = result.status === "ready" ? `measured ${meanOf(result.values).toPrecision(2)}` : "not measured";
     }
