@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from crowdgan_blobs.generator import BlobGenerator
 from crowdgan_blobs.model import MAX_BLOBS, example_model, write_model
 from crowdgan_blobs.plugin import BlobsBackend
 
-from crowdgan_core.errors import CheckpointError, ConfigError
+from crowdgan_core.errors import CheckpointError, ConfigError, PluginError
 from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.loading import load_generator
 
@@ -93,3 +95,33 @@ def test_a_wrong_device_and_damaged_weights_are_errors_of_the_backend(model: Pat
         CheckpointError, match=r"model\.safetensors: damaged, a tensor is missing or has the wrong size"
     ):
         load_generator(model, BLOBS_BACKEND)
+
+
+def test_errors_in_the_code_of_a_backend_name_it(tmp_path: Path, model: Path) -> None:
+    class FailingBackend(BlobsBackend):
+        def can_load(self, path: Path) -> bool:
+            raise KeyError("header")
+
+        def load_generator(self, path: Path, device: str) -> BlobGenerator:
+            raise RuntimeError("out of memory")
+
+    backends = {"blobs": FailingBackend()}
+    other = tmp_path / "other.pkl"
+    other.write_bytes(b"\x80\x04.")
+    with pytest.raises(PluginError) as caught:
+        load_generator(other, backends)
+    assert str(caught.value) == f"model backend blobs failed: can_load: {other}: KeyError: 'header'"
+    with pytest.raises(PluginError) as caught:
+        load_generator(model, backends)
+    assert str(caught.value) == f"model backend blobs failed: load_generator: {model}: RuntimeError: out of memory"
+
+
+def test_a_backend_must_return_a_generator_with_a_card(model: Path) -> None:
+    class EmptyBackend(BlobsBackend):
+        def load_generator(self, path: Path, device: str) -> Any:
+            return SimpleNamespace(card="blobs")
+
+    with pytest.raises(PluginError) as caught:
+        load_generator(model, {"blobs": EmptyBackend()})
+    problem = "the card of the generator must be a ModelCard"
+    assert str(caught.value) == f"model backend blobs: load_generator: {model}: {problem}"

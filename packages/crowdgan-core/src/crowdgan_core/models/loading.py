@@ -10,6 +10,9 @@ from crowdgan_core.hookspecs import PLUGIN_NAME_PATTERN
 from crowdgan_core.models.backend import ImageGenerator, ModelBackend
 from crowdgan_core.models.card import ModelCard, read_card
 from crowdgan_core.models.file_kind import check_model_file
+from crowdgan_core.utils.plugin_calls import plugin_call, require_result
+
+KIND = "model backend"
 
 
 def load_generator(
@@ -33,15 +36,16 @@ def load_generator(
     Raises:
         CheckpointError: missing file, not a model, a damaged file, or a backend that is not installed.
         ConfigError: the device is not available.
+        PluginError: another exception in the backend's code, or it did not return a generator.
     """
     check_model_file(path)
     try:
         card = read_card(path)
     except CheckpointError:
-        backend = next((item for item in backends.values() if item.can_load(path)), None)
+        backend = next((item for item in backends.values() if can_load(item, path)), None)
         if backend is None:
             raise
-        generator = backend.load_generator(path, device)
+        generator = _load(backend, path, device)
         if check is not None:
             check(generator.card)
         return generator
@@ -49,7 +53,25 @@ def load_generator(
         raise CheckpointError(f"{path}: needs the backend {missing_backend(card.backend, backends)}")
     if check is not None:
         check(card)
-    return backends[card.backend].load_generator(path, device)
+    return _load(backends[card.backend], path, device)
+
+
+def can_load(backend: ModelBackend, path: Path) -> bool:
+    """Whether a file without a model card is a model of the backend.
+
+    Raises:
+        PluginError: an exception in the backend's code.
+    """
+    with plugin_call(KIND, backend, f"can_load: {path}"):
+        return backend.can_load(path)
+
+
+def _load(backend: ModelBackend, path: Path, device: str) -> ImageGenerator:
+    with plugin_call(KIND, backend, f"load_generator: {path}"):
+        generator = backend.load_generator(path, device)
+        has_card = isinstance(generator.card, ModelCard)
+    require_result(has_card, KIND, backend, f"load_generator: {path}", "the card of the generator must be a ModelCard")
+    return generator
 
 
 def missing_backend(name: str, installed: Mapping[str, ModelBackend]) -> str:

@@ -163,6 +163,6 @@ def test_a_generator_that_returns_a_wrong_type_is_an_error(tmp_path: Path) -> No
         def synthesise(self, latents: Any) -> Any:
             return super().synthesise(latents) / np.float32(255)
 
-    with pytest.raises(PluginError, match="backend linear returned float32 of shape"):
+    with pytest.raises(PluginError, match="synthesise: returned float32 of shape"):
         write_mixes(FloatGenerator(), mix_config(tmp_path / "out"))
     assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from crowdgan_core.models.generation.generation import GenerationOptions, genera
 from crowdgan_core.models.generation.png_metadata import read_png_metadata
 from crowdgan_core.models.generation.samples import SampleConfig, tile_images, write_samples
 from crowdgan_core.models.latent_file import encode_latent
+from crowdgan_core.utils.arrays import ImageArray
 from tests.support.linear_generator import NUM_LAYERS, LinearGenerator
 
 SIZE = (12, 16)
@@ -309,16 +310,36 @@ def test_a_noise_mode_reaches_the_generator_and_the_record(tmp_path: Path) -> No
         write_samples(RecordingGenerator(), noisy)
 
 
-def test_a_generator_that_returns_a_wrong_type_is_an_error(tmp_path: Path) -> None:
-    class FloatGenerator(BlobGenerator):
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (lambda images: images / np.float32(255), "returned float32 of shape (1, 12, 16, 3)"),
+        (lambda images: images[0], "returned uint8 of shape (12, 16, 3)"),
+        (lambda images: None, "returned NoneType"),
+    ],
+)
+def test_a_generator_that_does_not_return_images_is_an_error(
+    result: Callable[[ImageArray], object], problem: str
+) -> None:
+    class WrongGenerator(BlobGenerator):
         def generate(self, *args: Any, **options: Any) -> Any:
-            return super().generate(*args, **options) / np.float32(255)
+            return result(super().generate(*args, **options))
 
-    generator = FloatGenerator(example_model(None, SIZE))
     with pytest.raises(PluginError) as caught:
-        list(generate_images(generator, [1], [None], GenerationOptions()))
-    expected = "float32 of shape (1, 12, 16, 3); it must be uint8 of (1, 12, 16, 3)"
-    assert str(caught.value) == f"backend blobs returned {expected}"
+        list(generate_images(WrongGenerator(example_model(None, SIZE)), [1], [None], GenerationOptions()))
+    expected = f"generate: {problem}; it must be uint8 of shape (1, 12, 16, 3)"
+    assert str(caught.value) == f"image generator WrongGenerator: {expected}"
+
+
+def test_an_error_in_the_code_of_a_generator_names_it() -> None:
+    class FailingGenerator(BlobGenerator):
+        def generate(self, *args: Any, **options: Any) -> Any:
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(PluginError) as caught:
+        list(generate_images(FailingGenerator(example_model(None, SIZE)), [1], [None], GenerationOptions()))
+    expected = "image generator FailingGenerator failed: generate: RuntimeError: out of memory"
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from crowdgan_core.errors import ConfigError, PluginError
+from crowdgan_core.errors import ConfigError
 from crowdgan_core.models.backend import ImageGenerator
-from crowdgan_core.models.card import ModelCard
 from crowdgan_core.models.generation.conditioning import LabelVector
 from crowdgan_core.models.generation.parsing import MAX_MAGNITUDE, is_in_float32_range, parse_pair
 from crowdgan_core.models.latent_generator import (
@@ -22,6 +21,9 @@ from crowdgan_core.models.latent_generator import (
 )
 from crowdgan_core.utils.arrays import ImageArray
 from crowdgan_core.utils.flags import flag
+from crowdgan_core.utils.plugin_calls import plugin_call, require_result
+
+KIND = "image generator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,15 +131,16 @@ def generate_images(
 
     Raises:
         ConfigError: the generator does not support the options or labels.
-        PluginError: it returned an array of another shape or type.
+        PluginError: another exception in its code, or it returned an array of another shape or type.
     """
     options.check_generator(generator)
     for start in range(0, len(seeds), options.batch_size):
         batch_seeds = list(seeds[start : start + options.batch_size])
         vectors = [vector for vector in labels[start : start + options.batch_size] if vector is not None]
         labels_array = np.array(vectors, np.float32) if vectors else None
-        images = generator.generate(batch_seeds, labels_array, **options.arguments)
-        check_images(images, len(batch_seeds), generator.card)
+        with plugin_call(KIND, generator, "generate"):
+            images = generator.generate(batch_seeds, labels_array, **options.arguments)
+        _check_images(images, len(batch_seeds), generator, "generate")
         yield from images
 
 
@@ -153,22 +156,24 @@ def synthesise_images(
         transform: keyword arguments of translation and rotation, `GenerationOptions.transform`.
 
     Raises:
-        PluginError: the generator returned an array of another shape or type.
+        PluginError: an exception in its code, or it returned an array of another shape or type.
     """
     starts = range(0, len(latents), batch_size)
-    batches = [generator.synthesise(latents[start : start + batch_size], **(transform or {})) for start in starts]
-    images = np.concatenate(batches)
-    check_images(images, len(latents), generator.card)
+    with plugin_call(KIND, generator, "synthesise"):
+        batches = [generator.synthesise(latents[start : start + batch_size], **(transform or {})) for start in starts]
+        images = np.concatenate(batches)
+    _check_images(images, len(latents), generator, "synthesise")
     return images
 
 
-def check_images(images: ImageArray, count: int, card: ModelCard) -> None:
+def _check_images(images: Any, count: int, generator: ImageGenerator, where: str) -> None:
     """Checks the images that a generator returned.
 
     Raises:
         PluginError: they are not an array uint8 `[count, height, width, 3]`.
     """
-    expected = (count, *card.resolution, 3)
-    if images.shape != expected or images.dtype != np.uint8:
-        actual = f"{images.dtype} of shape {images.shape}"
-        raise PluginError(f"backend {card.backend} returned {actual}; it must be uint8 of {expected}")
+    expected = (count, *generator.card.resolution, 3)
+    is_array = isinstance(images, np.ndarray)
+    actual = f"{images.dtype} of shape {images.shape}" if is_array else type(images).__name__
+    is_valid = is_array and images.shape == expected and images.dtype == np.uint8
+    require_result(is_valid, KIND, generator, where, f"returned {actual}; it must be uint8 of shape {expected}")
