@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
@@ -14,6 +15,7 @@ from crowdgan_core.density.checked_calls import estimate_scene
 from crowdgan_core.density.estimator import DensityEstimate, DensityEstimator
 from crowdgan_core.errors import CrowdganError, DensityError, PluginError
 from crowdgan_core.hookspecs import ScenePlotter
+from crowdgan_core.io.atomic import write_bytes
 from crowdgan_core.io.images import TRANSPOSED_ORIENTATIONS, focal_length_35mm, orientation, to_upright_rgb
 from crowdgan_core.scenes.camera import focal_length_px
 from crowdgan_core.scenes.scene import Scene
@@ -63,6 +65,11 @@ class ProcessedImage:
     """The source's own record of the image."""
     plot: bytes | None = None
     """The density overlay, a PNG file."""
+
+    def write_plot(self, name: str, folder: Path | None) -> None:
+        """Writes the density overlay, if there is one, to a folder under the name of the image in the dataset."""
+        if self.plot is not None and folder is not None:
+            write_bytes(folder / f"{Path(name).stem}.png", self.plot, overwrite=True)
 
 
 @dataclass(frozen=True, kw_only=True)

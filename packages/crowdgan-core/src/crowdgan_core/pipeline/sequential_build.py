@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from crowdgan_core.datasets.checked_writer import create_checked
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.datasets.protocols import DatasetWriter, SequentialFormat
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.io.atomic import write_bytes
 from crowdgan_core.pipeline.build_config import BuildConfig
 from crowdgan_core.pipeline.build_metadata import dataset_metadata, image_record
 from crowdgan_core.pipeline.fitting import fit_to_source
@@ -90,12 +88,6 @@ def _store(image: ProcessedImage, writer: DatasetWriter, config: BuildConfig, su
     """Stores one image and returns its record."""
     unnamed = image_record(image, "", config.label_kind)
     record = replace(unnamed, name=writer.add(image.encoded, image.size, unnamed))
-    write_plot(image, record.name, config.plot_dir)
+    image.write_plot(record.name, config.plot_dir)
     summary.count(record)
     return record
-
-
-def write_plot(image: ProcessedImage, name: str, folder: Path | None) -> None:
-    """Writes the density overlay of an image, if there is one, to a folder under the name of the image."""
-    if image.plot is not None and folder is not None:
-        write_bytes(folder / f"{Path(name).stem}.png", image.plot, overwrite=True)

@@ -15,14 +15,13 @@ from typing import IO
 import numpy as np
 
 from crowdgan_core.datasets.metadata import ImageRecord, LabelKind
-from crowdgan_core.datasets.shards.layout import ShardFile, shard_name
+from crowdgan_core.datasets.shards.layout import ShardFile, encode_record, shard_name
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io import codec
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors, write_bytes
 from crowdgan_core.io.digests import file_sha256
 from crowdgan_core.pipeline.build_metadata import image_record
 from crowdgan_core.pipeline.image_job import ImageJob, ProcessedImage, SkippedImage, process_image
-from crowdgan_core.pipeline.sequential_build import write_plot
 from crowdgan_core.pipeline.skipping import SkipPolicy, check_size
 from crowdgan_core.sources.base import AnnotatedImage
 
@@ -185,8 +184,8 @@ class ShardWriter:
         record = image_record(image, f"{key}.png", self.label_kind)
         offset = archive.offset + tarfile.BLOCKSIZE
         _add_file(archive, record.name, image.encoded)
-        _add_file(archive, f"{key}.json", json.dumps(codec.to_json(record), allow_nan=False).encode())
-        write_plot(image, record.name, self.plots)
+        _add_file(archive, f"{key}.json", encode_record(record))
+        image.write_plot(record.name, self.plots)
         return StoredShardImage(offset=offset, num_bytes=len(image.encoded), record=record)
 
 

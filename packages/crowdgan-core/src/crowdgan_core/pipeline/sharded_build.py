@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
 import math
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import IO, Any
 
@@ -22,10 +21,10 @@ from crowdgan_core.datasets.shards.layout import (
     RECORDS_NAME,
     ShardFile,
     ShardsDescription,
+    encode_record,
 )
 from crowdgan_core.density.estimator import DensityEstimator
 from crowdgan_core.errors import DatasetError
-from crowdgan_core.io import codec
 from crowdgan_core.io.atomic import check_overwrite, wrap_os_errors, write_bytes
 from crowdgan_core.io.resumable_job import ResumableJob, open_resumable_job
 from crowdgan_core.pipeline.build_config import BuildConfig
@@ -66,11 +65,18 @@ def build_in_shards(
     """
     _check_destination(config)
     shard_size = config.shard_size or default_shard_size(config.count_images(source))
-    settings = _settings(source, source_name, config, shard_size)
-    with open_resumable_job(config.dest, settings) as job:
+    build = _ShardedBuild(
+        source=source,
+        source_name=source_name,
+        config=config,
+        shard_size=shard_size,
+        summary=summary,
+        progress=progress,
+    )
+    with open_resumable_job(config.dest, build.settings()) as job:
         estimator = fit_to_source(source, config, progress)
-        counts = _write_shards(job, source, config, estimator, shard_size, summary, progress)
-        metadata = _write_index(job, source, source_name, config, estimator, counts, summary, progress)
+        counts = build.write_shards(job, estimator)
+        metadata = build.write_index(job, estimator, counts)
         job.finish(overwrite=config.overwrite)
     return metadata
 
@@ -89,121 +95,112 @@ def default_shard_size(num_images: int) -> int:
     return min(max(math.ceil(num_images / DEFAULT_SHARDS), low), high)
 
 
-def _settings(source: SourceReader, source_name: str, config: BuildConfig, shard_size: int) -> dict[str, Any]:
-    """Everything that determines the contents of the dataset."""
-    estimator = config.estimator
-    return {
-        "version": version("crowdgan-core"),
-        "source": source_name,
-        "images": config.count_images(source),
-        "density": None if estimator is None else estimator.name,
-        "options": None if estimator is None else options_json(estimator),
-        "transform": str(config.transform),
-        "region": config.region,
-        "label_kind": config.label_kind,
-        "fast_decode": config.fast_decode,
-        "shard_size": shard_size,
-        "plots": None if config.plot_dir is None else str(config.plot_dir),
-    }
+@dataclass(frozen=True, kw_only=True)
+class _ShardedBuild:
+    """The steps of a build; see `build_in_shards`."""
 
+    source: SourceReader
+    source_name: str
+    config: BuildConfig
+    shard_size: int
+    summary: BuildSummary
+    progress: Progress
 
-def _write_shards(
-    job: ResumableJob,
-    source: SourceReader,
-    config: BuildConfig,
-    estimator: DensityEstimator | None,
-    shard_size: int,
-    summary: BuildSummary,
-    progress: Progress,
-) -> tuple[int, int]:
-    """Writes all shards that are not finished, and returns the number of all shards and of their images."""
-    progress.start("processing images", config.count_images(source))
-    writer = ShardWriter(
-        shards=job.output,
-        finished=job.finished,
-        job=config.image_job(estimator),
-        label_kind=config.label_kind,
-        skip_policy=config.skip_policy,
-        plots=config.plot_dir,
-    )
-    num_shards = num_images = 0
-    for outcome in _outcomes(writer, source, config, shard_size):
-        num_shards += 1
-        num_images += outcome.num_images
-        if outcome.failed is not None:
-            config.skip_policy.count(outcome.failed, summary)
-        if outcome.was_finished:
-            summary.num_resumed += outcome.num_read
-        for _ in range(outcome.num_read):
-            progress.advance()
-    return num_shards, num_images
+    def settings(self) -> dict[str, Any]:
+        """Everything that determines the contents of the dataset."""
+        config, estimator = self.config, self.config.estimator
+        return {
+            "version": version("crowdgan-core"),
+            "source": self.source_name,
+            "images": config.count_images(self.source),
+            "density": None if estimator is None else estimator.name,
+            "options": None if estimator is None else options_json(estimator),
+            "transform": str(config.transform),
+            "region": config.region,
+            "label_kind": config.label_kind,
+            "fast_decode": config.fast_decode,
+            "shard_size": self.shard_size,
+            "plots": None if config.plot_dir is None else str(config.plot_dir),
+        }
 
+    def write_shards(self, job: ResumableJob, estimator: DensityEstimator | None) -> tuple[int, int]:
+        """Writes all shards that are not finished, and returns the number of all shards and of their images."""
+        config = self.config
+        self.progress.start("processing images", config.count_images(self.source))
+        writer = ShardWriter(
+            shards=job.output,
+            finished=job.finished,
+            job=config.image_job(estimator),
+            label_kind=config.label_kind,
+            skip_policy=config.skip_policy,
+            plots=config.plot_dir,
+        )
+        num_shards = num_images = 0
+        for outcome in self._outcomes(writer):
+            num_shards += 1
+            num_images += outcome.num_images
+            if outcome.failed is not None:
+                config.skip_policy.count(outcome.failed, self.summary)
+            if outcome.was_finished:
+                self.summary.num_resumed += outcome.num_read
+            for _ in range(outcome.num_read):
+                self.progress.advance()
+        return num_shards, num_images
 
-def _outcomes(
-    writer: ShardWriter, source: SourceReader, config: BuildConfig, shard_size: int
-) -> Iterator[ShardOutcome]:
-    """Outcomes of all shards in order.
+    def _outcomes(self, writer: ShardWriter) -> Iterator[ShardOutcome]:
+        """Outcomes of all shards in order.
 
-    If images keep their size, shards are written one after the other until the first image has determined it.
-    """
-    size = None if config.transform.size is None else config.transform.geometry(config.transform.size).canvas_size
-    tasks = _tasks(source, config, shard_size)
-    while size is None:
-        task = next(tasks, None)
-        if task is None:
-            return
-        outcome = writer(task)
-        yield outcome
-        size = outcome.size
-    sized = (replace(task, size=size) for task in tasks)
-    with closing(parallel_map(writer, sized, workers=config.executor, chunk_size=1)) as outcomes:
-        yield from outcomes
+        If images keep their size, shards are written one after the other until the first image has determined it.
+        """
+        transform, tasks = self.config.transform, self._tasks()
+        size = None if transform.size is None else transform.geometry(transform.size).canvas_size
+        while size is None:
+            task = next(tasks, None)
+            if task is None:
+                return
+            outcome = writer(task)
+            yield outcome
+            size = outcome.size
+        sized = (replace(task, size=size) for task in tasks)
+        with closing(parallel_map(writer, sized, workers=self.config.executor, chunk_size=1)) as outcomes:
+            yield from outcomes
 
+    def _tasks(self) -> Iterator[ShardTask]:
+        images = itertools.islice(self.source, self.config.max_images)
+        for number in itertools.count():
+            shard = tuple(itertools.islice(images, self.shard_size))
+            if not shard:
+                return
+            yield ShardTask(number=number, first_image=number * self.shard_size, images=shard, size=None)
 
-def _tasks(source: SourceReader, config: BuildConfig, shard_size: int) -> Iterator[ShardTask]:
-    images = itertools.islice(source, config.max_images)
-    for number in itertools.count():
-        shard = tuple(itertools.islice(images, shard_size))
-        if not shard:
-            return
-        yield ShardTask(number=number, first_image=number * shard_size, images=shard, size=None)
-
-
-def _write_index(
-    job: ResumableJob,
-    source: SourceReader,
-    source_name: str,
-    config: BuildConfig,
-    estimator: DensityEstimator | None,
-    counts: tuple[int, int],
-    summary: BuildSummary,
-    progress: Progress,
-) -> DatasetMetadata:
-    """Writes index, records and description of a dataset from the numbers of its finished shards and their images."""
-    num_shards, num_images = counts
-    progress.start("writing the index", num_shards)
-    files: list[ShardFile] = []
-    size = None
-    records_path, index_path = job.output / RECORDS_NAME, job.output / INDEX_NAME
-    with wrap_os_errors(job.dest), records_path.open("wb") as records, index_path.open("wb") as index:
-        index.write(_index_header(num_images))
-        for number in range(num_shards):
-            finished = _finished(job, number)
-            summary.num_read += finished.num_read
-            for skipped in finished.skipped:
-                config.skip_policy.count(skipped, summary)
-            if finished.file is not None:
-                index.write(_write_records(finished, len(files), records, summary))
-                files.append(finished.file)
-                size = finished.size
-            progress.advance()
-    if size is None:
-        raise DatasetError(f"{source_name}: no images remain; {list_skipped(summary.skipped)}")
-    metadata = dataset_metadata(source, source_name, config, estimator, summary)
-    records_bytes = records_path.stat().st_size
-    description = ShardsDescription(metadata=metadata, size=size, records_bytes=records_bytes, shards=tuple(files))
-    write_bytes(job.output / DESCRIPTION_NAME, description.to_text().encode(), overwrite=True)
-    return metadata
+    def write_index(
+        self, job: ResumableJob, estimator: DensityEstimator | None, counts: tuple[int, int]
+    ) -> DatasetMetadata:
+        """Writes index, records and description of a dataset from the numbers of finished shards and their images."""
+        num_shards, num_images = counts
+        self.progress.start("writing the index", num_shards)
+        files: list[ShardFile] = []
+        size = None
+        records_path, index_path = job.output / RECORDS_NAME, job.output / INDEX_NAME
+        with wrap_os_errors(job.dest), records_path.open("wb") as records, index_path.open("wb") as index:
+            index.write(_index_header(num_images))
+            for number in range(num_shards):
+                finished = _finished(job, number)
+                self.summary.num_read += finished.num_read
+                for skipped in finished.skipped:
+                    self.config.skip_policy.count(skipped, self.summary)
+                if finished.file is not None:
+                    index.write(_write_records(finished, len(files), records, self.summary))
+                    files.append(finished.file)
+                    size = finished.size
+                self.progress.advance()
+        if size is None:
+            raise DatasetError(f"{self.source_name}: no images remain; {list_skipped(self.summary.skipped)}")
+        metadata = dataset_metadata(self.source, self.source_name, self.config, estimator, self.summary)
+        records_bytes = records_path.stat().st_size
+        description = ShardsDescription(metadata=metadata, size=size, records_bytes=records_bytes, shards=tuple(files))
+        write_bytes(job.output / DESCRIPTION_NAME, description.to_text().encode(), overwrite=True)
+        return metadata
 
 
 def _finished(job: ResumableJob, number: int) -> FinishedShard:
@@ -225,7 +222,7 @@ def _write_records(finished: FinishedShard, shard: int, records: IO[bytes], summ
             image.num_bytes,
             records.tell(),
         )
-        records.write(json.dumps(codec.to_json(image.record), allow_nan=False).encode() + b"\n")
+        records.write(encode_record(image.record) + b"\n")
         summary.count(image.record)
     return rows.tobytes()
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from crowdgan_core.datasets.metadata import DatasetMetadata
+from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io import codec
 
@@ -37,6 +37,11 @@ INDEX_DTYPE = np.dtype([("shard", "<u4"), ("offset", "<u8"), ("num_bytes", "<u4"
 def shard_name(number: int) -> str:
     """File name of a shard, for example `000123.tar`."""
     return f"{number:06d}.tar"
+
+
+def encode_record(record: ImageRecord) -> bytes:
+    """The JSON text of a record: the contents of its KEY.json, and its line of `records.jsonl`."""
+    return json.dumps(codec.to_json(record), allow_nan=False).encode()
 
 
 @dataclass(frozen=True, kw_only=True)
