@@ -124,12 +124,6 @@ class SceneSource(Protocol):
         ...
 
 
-def reader_repr(source_name: str, reader: SourceReader) -> str:
-    """Representation of a source reader, for example `SourceReader(crowdhuman, 15000 images)`."""
-    count = len(reader)
-    return f"SourceReader({source_name}, {'1 image' if count == 1 else f'{count} images'})"
-
-
 def single_path(source_name: str, paths: Sequence[Path], annotations: Path | None) -> Path:
     """The only path of a source that reads one path without a separate annotation file.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.scenes.scene import PersonAnnotations
-from crowdgan_core.sources.base import AnnotatedImage, SceneSource, SourceProblem, SourceReader, reader_repr
+from crowdgan_core.sources.base import AnnotatedImage, SceneSource, SourceProblem, SourceReader
 from crowdgan_core.utils.plugin_calls import plugin_call, provided_name, require_result
 
 KIND = "scene source"
@@ -68,7 +68,7 @@ class CheckedSource:
 
     def __repr__(self) -> str:
         """For example `SourceReader(crowdhuman, 15000 images)`."""
-        return reader_repr(self._source.name, self)
+        return f"SourceReader({self._source.name}, {'1 image' if self._count == 1 else f'{self._count} images'})"
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the images.

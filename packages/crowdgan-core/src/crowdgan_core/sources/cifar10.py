@@ -23,7 +23,7 @@ from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.names import canonical_name
 from crowdgan_core.io.stored_images import ArrayImage
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, single_path
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, single_path
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """Names of the classes 0 to 9."""
@@ -79,10 +79,6 @@ class Cifar10Reader:
     def __len__(self) -> int:
         """Number of images."""
         return self._count
-
-    def __repr__(self) -> str:
-        """For example `SourceReader(cifar10, 50000 images)`."""
-        return reader_repr(Cifar10Source.name, self)
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the images and their labels, in the order of the batches."""

@@ -50,7 +50,7 @@ class CocoSource:
         if len(located.files) > 1:
             names = join_limited((file.name for file in located.files), 5)
             raise ConfigError(f"{paths[0]}: several COCO files: {names}; choose one with --annotations FILE")
-        return match_collected(self.name, [read_coco(file) for file in located.files], located.stores)
+        return match_collected([read_coco(file) for file in located.files], located.stores)
 
 
 def read_coco(file: TextFile) -> CollectedAnnotations:

@@ -34,7 +34,7 @@ from crowdgan_core.sources.annotation_files.box_checks import (
 )
 from crowdgan_core.sources.annotation_files.image_matching import list_problems, match_images
 from crowdgan_core.sources.annotation_files.table_detection import CROWDHUMAN_SUFFIX, TABLE_SUFFIXES, is_crowdhuman
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
 from crowdgan_core.utils.arrays import BoolArray, Boxes
 
 TEST_ARCHIVE_NAME = "crowdhuman_test.zip"
@@ -100,10 +100,6 @@ class CrowdHumanReader:
     def __len__(self) -> int:
         """Number of images with annotations."""
         return len(self._images)
-
-    def __repr__(self) -> str:
-        """For example `SourceReader(crowdhuman, 15000 images)`."""
-        return reader_repr(CrowdHumanSource.name, self)
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the annotated images in the order of the annotation lines."""

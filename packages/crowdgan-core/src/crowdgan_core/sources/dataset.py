@@ -14,7 +14,7 @@ from crowdgan_core.datasets.zip_folder import find_dataset
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.archive import is_zip
 from crowdgan_core.io.storage import open_store
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, single_path
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, single_path
 
 
 class DatasetSource:
@@ -74,10 +74,6 @@ class DatasetSourceReader:
     def __len__(self) -> int:
         """Number of images."""
         return len(self._reader)
-
-    def __repr__(self) -> str:
-        """For example `SourceReader(dataset, 600 images)`."""
-        return reader_repr(DatasetSource.name, self)
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the images with their metadata."""

@@ -10,7 +10,7 @@ from crowdgan_core.datasets.zip_folder import INDEX_NAME, has_labels
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.archive import is_zip
 from crowdgan_core.io.storage import Store, open_store
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, reject_annotations
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reject_annotations
 from crowdgan_core.sources.listing import FileListing, list_files
 from crowdgan_core.utils.formatting import count_and_list
 
@@ -21,8 +21,7 @@ class FolderReader:
     metadata = DatasetMetadata()
     has_annotations = False
 
-    def __init__(self, paths: Sequence[Path], source_name: str) -> None:
-        self._source_name = source_name
+    def __init__(self, paths: Sequence[Path]) -> None:
         self._images: list[tuple[Store, str]] = []
         files, lost_labels = FileListing(), []
         for store in map(open_store, paths):
@@ -42,10 +41,6 @@ class FolderReader:
     def __len__(self) -> int:
         """Number of images."""
         return len(self._images)
-
-    def __repr__(self) -> str:
-        """For example `SourceReader(folder, 600 images)`."""
-        return reader_repr(self._source_name, self)
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the images, which have no annotations and labels."""
@@ -67,7 +62,7 @@ class FolderSource:
     def open(self, paths: Sequence[Path], annotations: Path | None) -> FolderReader:
         """Lists the images."""
         reject_annotations(self.name, annotations)
-        return FolderReader(paths, self.name)
+        return FolderReader(paths)
 
 
 class ZipSource:
@@ -84,4 +79,4 @@ class ZipSource:
     def open(self, paths: Sequence[Path], annotations: Path | None) -> FolderReader:
         """Lists the images."""
         reject_annotations(self.name, annotations)
-        return FolderReader(paths, self.name)
+        return FolderReader(paths)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crowdgan_core.datasets.metadata import DatasetMetadata
 from crowdgan_core.errors import ConfigError, DatasetError
 from crowdgan_core.io.stored_images import EncodedImage
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, single_path
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, single_path
 
 if TYPE_CHECKING:
     import lmdb
@@ -52,10 +52,6 @@ class LsunReader:
     def __len__(self) -> int:
         """Number of images."""
         return self._count
-
-    def __repr__(self) -> str:
-        """For example `SourceReader(lsun, 600 images)`."""
-        return reader_repr(LsunSource.name, self)
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the images, which have no labels."""

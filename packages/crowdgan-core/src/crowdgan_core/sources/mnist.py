@@ -17,7 +17,7 @@ import numpy.typing as npt
 from crowdgan_core.datasets.metadata import DatasetMetadata, ImageRecord
 from crowdgan_core.errors import DatasetError
 from crowdgan_core.io.stored_images import ArrayImage
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr, single_path
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, single_path
 
 IMAGES_SUFFIX, LABELS_SUFFIX = "-images-idx3-ubyte.gz", "-labels-idx1-ubyte.gz"
 """Suffixes of the image and label file of a dataset, which are in the same folder."""
@@ -67,10 +67,6 @@ class MnistReader:
     def __len__(self) -> int:
         """Number of images."""
         return len(self._pixels)
-
-    def __repr__(self) -> str:
-        """For example `SourceReader(mnist, 60000 images)`."""
-        return reader_repr(MnistSource.name, self)
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the images, with black padding, and their labels."""

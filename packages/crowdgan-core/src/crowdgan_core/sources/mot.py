@@ -132,7 +132,7 @@ class MotSource:
             }
         )
         counted = list_problems({"sequences with detections, not ground truth": detections}, is_error=False)
-        return CollectedReader(self.name, files, images, errors, counted)
+        return CollectedReader(files, images, errors, counted)
 
 
 def find_sequences(store: Store) -> list[MotSequence]:

@@ -52,7 +52,7 @@ class TableSource:
                 f"{paths[0]}: contains no CSV or JSON file with columns of images and of boxes or head points; "
                 "set the file with --annotations FILE"
             )
-        return match_collected(self.name, [read_table(file) for file in located.files], located.stores)
+        return match_collected([read_table(file) for file in located.files], located.stores)
 
 
 def read_table(file: TextFile) -> CollectedAnnotations:

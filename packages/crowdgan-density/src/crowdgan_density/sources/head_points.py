@@ -212,10 +212,6 @@ class HeadPointReader:
         """Number of images with readable annotations."""
         return len(self.files)
 
-    def __repr__(self) -> str:
-        """For example `SourceReader(shanghaitech, 482 images)`."""
-        return f"SourceReader({self.source.name}, {len(self)} images)"
-
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """The images with their heads.
 

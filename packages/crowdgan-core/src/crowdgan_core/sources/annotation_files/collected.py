@@ -20,7 +20,7 @@ from crowdgan_core.scenes.scene import BOX_FIELDS, PersonAnnotations
 from crowdgan_core.sources.annotation_files.box_checks import INVALID_BOXES, MISSING_BOX, valid_boxes
 from crowdgan_core.sources.annotation_files.image_matching import list_problems, match_images
 from crowdgan_core.sources.annotation_files.row_kinds import RowKind, kind_of_class
-from crowdgan_core.sources.base import AnnotatedImage, SourceProblem, reader_repr
+from crowdgan_core.sources.base import AnnotatedImage, SourceProblem
 from crowdgan_core.utils.arrays import BoolArray, Boxes, IndexArray
 
 MIN_ROWS_FOR_UNIT = 5
@@ -171,7 +171,6 @@ class CollectedReader:
     If several files contain an image, the first is used.
 
     Args:
-        source_name: for messages.
         files: finished annotations.
         images: images by canonical name; annotations of other images are not used.
         errors: further problems that are errors.
@@ -183,13 +182,11 @@ class CollectedReader:
 
     def __init__(
         self,
-        source_name: str,
         files: Sequence[CollectedAnnotations],
         images: Mapping[str, StoredImage],
         errors: Sequence[SourceProblem] = (),
         counted: Sequence[SourceProblem] = (),
     ) -> None:
-        self._source_name = source_name
         self._items: list[tuple[CollectedAnnotations, str, StoredImage]] = []
         first_row: dict[str, str] = {}
         repeated: list[str] = []
@@ -227,10 +224,6 @@ class CollectedReader:
         """Number of images with annotations."""
         return len(self._items)
 
-    def __repr__(self) -> str:
-        """For example `SourceReader(table, 120 images)`."""
-        return reader_repr(self._source_name, self)
-
     def __iter__(self) -> Iterator[AnnotatedImage]:
         """Iterates over the annotated images."""
         for file, name, image in self._items:
@@ -248,11 +241,9 @@ def _unused_reason(unused: Counter[str], num_used: int) -> str:
     return MOSTLY_UNUSED_CLASSES if unexpected and unexpected >= num_used else UNUSED_CLASSES
 
 
-def match_collected(
-    source_name: str, files: Sequence[CollectedAnnotations], stores: Sequence[Store]
-) -> CollectedReader:
+def match_collected(files: Sequence[CollectedAnnotations], stores: Sequence[Store]) -> CollectedReader:
     """The reader of finished annotations with their images in the stores, found by name."""
     first_row = {key: row for file in reversed(files) for key, row in file.first_row.items()}
     matches = match_images(first_row, stores)
     matches.ids_without_image = [f"{first_row[key]}: image {key}" for key in matches.ids_without_image]
-    return CollectedReader(source_name, files, matches.images, matches.errors(), matches.counted())
+    return CollectedReader(files, matches.images, matches.errors(), matches.counted())
