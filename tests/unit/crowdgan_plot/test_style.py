@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from crowdgan_core.errors import DatasetError
@@ -35,6 +36,30 @@ def test_equal_figures_give_equal_files(file_format: FigureFormat, start: bytes)
             files.append(encode_figure(figure, file_format))
     assert files[0] == files[1]
     assert files[0].startswith(start)
+
+
+@pytest.mark.parametrize("error", [-1e-9, 1e-9])
+def test_rounding_errors_of_the_layout_do_not_change_the_positions(
+    error: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def positions() -> list[list[float]]:
+        figure = new_figure()
+        for number in (1, 2):
+            figure.add_subplot(1, 2, number).set(xlabel="x", ylabel=f"y{number}")
+        figure.draw_without_rendering()
+        return [list(axes.get_position(original=True).bounds) for axes in figure.axes]
+
+    expected, execute = positions(), ConstrainedLayoutEngine.execute
+
+    def execute_inexactly(self: ConstrainedLayoutEngine, fig: Figure) -> None:
+        execute(self, fig)
+        for axes in fig.axes:
+            axes.set_position([value + error for value in axes.get_position(original=True).bounds])
+            axes.set_in_layout(True)
+
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", execute_inexactly)
+    assert positions() == expected
+    assert expected[0][0] < expected[1][0]
 
 
 def test_an_image_of_the_default_size_has_1500_by_840_pixels() -> None:

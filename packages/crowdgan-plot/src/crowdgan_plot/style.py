@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogFormatter
 from matplotlib.transforms import ScaledTranslation
 
@@ -29,6 +30,9 @@ FIGURE_SIZE_IN = (10.0, 5.6)
 
 DEFAULT_DPI = 150
 """Pixels per inch of a PNG; a figure of the default size is 1500 px wide."""
+
+POSITION_DECIMALS = 6
+"""Decimals of the positions of axes, in fractions of the figure."""
 
 PNG_COMPRESS_LEVEL = 4
 """zlib compression level of PNGs; the default, 6, takes twice the time and saves 5 % of the bytes."""
@@ -145,9 +149,26 @@ def plot_style(**changes: Any) -> Iterator[None]:
         _changes.reset(token)
 
 
+class StableLayoutEngine(ConstrainedLayoutEngine):
+    """Constrained layout with rounded positions of axes.
+
+    The rounding errors of its solver differ between processes. They would move texts by fractions of a pixel, so that
+    equal figures would not give equal bytes.
+    """
+
+    def execute(self, fig: Figure) -> Any:
+        """Lays the figure out."""
+        layout = super().execute(fig)
+        for axes in fig.axes:
+            if axes.get_in_layout():
+                axes.set_position(np.round(axes.get_position(original=True).bounds, POSITION_DECIMALS).tolist())
+                axes.set_in_layout(True)
+        return layout
+
+
 def new_figure(size_in: tuple[float, float] = FIGURE_SIZE_IN) -> Figure:
     """An empty figure of `(width, height)` in inches with constrained layout."""
-    return Figure(figsize=size_in, layout="constrained")
+    return Figure(figsize=size_in, layout=StableLayoutEngine())
 
 
 def prepare_figure(figure: Figure | None, size_in: tuple[float, float]) -> Figure:

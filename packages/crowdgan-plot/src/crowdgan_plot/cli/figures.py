@@ -65,12 +65,12 @@ class PlotWindow:
         import matplotlib.pyplot as plt
 
         from crowdgan_plot.fonts import GLYPH_WARNING
-        from crowdgan_plot.style import plot_style
+        from crowdgan_plot.style import StableLayoutEngine, plot_style
 
         self._pyplot, self._plot_style = plt, plot_style
         warnings.filterwarnings("ignore", GLYPH_WARNING.pattern)  # one message names the characters
         with plot_style():
-            self._figure = plt.figure(layout="constrained")
+            self._figure = plt.figure(layout=StableLayoutEngine())
         try:
             self._draw(plot)
         except BaseException:

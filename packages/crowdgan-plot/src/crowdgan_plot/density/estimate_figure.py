@@ -21,7 +21,7 @@ from crowdgan_plot.density.image_drawing import draw_ignore_regions, draw_image,
 from crowdgan_plot.density.layer_drawing import Handles, draw_layers
 from crowdgan_plot.density.point_texts import draw_point_texts
 from crowdgan_plot.density.scale_bars import draw_scale_bar
-from crowdgan_plot.style import SLIDE_SIZE_IN, class_colours, new_figure, plot_style
+from crowdgan_plot.style import SLIDE_SIZE_IN, StableLayoutEngine, class_colours, new_figure, plot_style
 
 ESTIMATE_DPI = 120
 """Pixels per inch of a PNG; a figure is 1600 px wide and 900 px high."""
@@ -114,7 +114,7 @@ def _reserve(figure: Figure, header_in: float) -> None:
     width_in, height_in = figure.get_size_inches()
     margin = PANEL_MARGIN_IN / width_in
     rect = (margin, 0.0, 1.0 - 2 * margin, 1.0 - header_in / height_in)
-    figure.set_layout_engine("constrained", rect=rect)
+    figure.set_layout_engine(StableLayoutEngine(rect=rect))
 
 
 def _panel_aspects(scene: Scene, num_images: int, *, has_ground: bool) -> list[float]:
