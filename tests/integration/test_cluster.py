@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crowdgan_core.cluster import connection
+from crowdgan_core.cluster import dask_executor as dask
 from crowdgan_core.cluster.connection import check_scheduler, dask_executor
 from crowdgan_core.cluster.dask_executor import check_packages
 from crowdgan_core.cluster.parallel_options import ParallelOptions
@@ -163,6 +167,23 @@ def test_a_plugin_that_workers_lack_is_named(tmp_path: Path, crowd: Path, cluste
     run(*command, PYTHONPATH=str(tmp_path / "site"))
 
 
+def test_workers_without_a_plugin_are_not_used(tmp_path: Path, crowd: Path, run: Crowdgan) -> None:
+    site = tmp_path / "site"
+    install_module(site, "crowdgan-remote", PLUGIN)
+    (tmp_path / "cluster").mkdir()
+    options = ("--density", "remote", "--shard-size", 2, "--resolution", "32x32")
+    with dask_cluster(tmp_path / "cluster", workers=1) as cluster:
+        cluster.start_worker(PYTHONPATH=str(site))
+        cluster.wait_for_workers(2)
+        results = [
+            run("label", "--source", crowd, "--dest", tmp_path / name, *options, *more, PYTHONPATH=str(site))
+            for name, more in (("a.shards", ("--scheduler", cluster.scheduler_file)), ("b.shards", ()))
+        ]
+    assert content(tmp_path / "a.shards") == content(tmp_path / "b.shards")
+    reason = r"Dask worker on \S+: crowdgan-remote is not installed: pip install crowdgan-remote==1\.0"
+    assert len(re.findall(rf"^{reason}; this worker is not used$", results[0].stderr, re.MULTILINE)) == 1
+
+
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_work_of_killed_workers_is_repeated(
     kills: int, tmp_path: Path, crowd: Path, local: Path, crowdgan: list[str]
@@ -207,7 +228,7 @@ def test_a_build_continues_after_its_scheduler_was_killed(
         _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "out.shards.partial keeps the finished parts; the same command continues" in stderr
-    assert "the connection to the Dask scheduler is lost" in stderr
+    assert f"{cluster.scheduler_file}: the connection to the Dask scheduler is lost; " in stderr
     assert "written before" in run(*label(crowd, dest)).stdout
     assert content(dest) == content(local / "out.shards")
 
@@ -221,6 +242,40 @@ def test_invalid_schedulers_are_reported(tmp_path: Path) -> None:
     (tmp_path / "scheduler.json").write_text("{}")
     with pytest.raises(CrowdganError, match=r"scheduler\.json: the Dask scheduler does not answer"):
         dask_executor(str(tmp_path / "scheduler.json"))
+
+
+def test_a_server_that_is_not_a_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(CrowdganError) as caught:
+            dask_executor(address)
+    problem = "the server at this port is not a Dask scheduler; is it the port of the dashboard?"
+    assert str(caught.value) == f"{address}: {problem} The usual port of a scheduler is 8786"
+
+
+def test_a_cluster_without_workers_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dask, "SILENT_WAIT_S", 0.2)
+    monkeypatch.setattr(dask, "WORKERS_TIMEOUT_S", 0.5)
+    with dask_cluster(tmp_path, workers=0) as cluster, pytest.raises(CrowdganError) as caught:
+        dask_executor(str(cluster.scheduler_file))
+    assert str(caught.value) == f"{cluster.scheduler_file}: no Dask worker has joined in 0.5 s"
+    assert caplog.messages == [f"{cluster.scheduler_file}: waiting for a Dask worker, at most 0.5 s"]
+
+
+def test_a_script_without_main_guard_is_explained(tmp_path: Path, crowd: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import crowdgan_core as cg\n"
+        f"cg.build_dataset(cg.open_source({str(crowd)!r}), {str(tmp_path / 'out.zip')!r}, density='grid', "
+        "scheduler='local[1]')\n"
+    )
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 1
+    assert "local[1]: the worker processes of the Dask cluster cannot start" in result.stderr
+    assert "a Python script must make this call under `if __name__ == '__main__':`" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -259,3 +314,15 @@ def test_workers_must_see_the_folder_of_the_shards(
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 1
     assert "does not see this folder; workers write shards themselves, so choose a destination" in result.stderr
+
+
+def test_workers_must_see_the_output_folder_of_synth(tmp_path: Path, cluster: DaskCluster) -> None:
+    script = (
+        "import os, sys; from crowdgan_core.cli import main;"
+        "folder = os.open(sys.argv.pop(1), os.O_RDONLY); sys.argv[2] = f'/proc/self/fd/{folder}/out'; main()"
+    )
+    arguments = ["synth", "PLACE", "--images", "4", "--scheduler", str(cluster.scheduler_file)]
+    command = [sys.executable, "-c", script, str(tmp_path), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 1
+    assert "does not see this folder; workers write parts of the dataset themselves, so choose an" in result.stderr

@@ -46,6 +46,13 @@ class DaskCluster:
         self.workers.append(worker)
         return worker
 
+    def wait_for_workers(self, count: int) -> None:
+        """Waits until that many workers have joined the scheduler."""
+        from distributed import Client
+
+        with Client(scheduler_file=str(self.scheduler_file), set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=START_TIMEOUT_S)
+
     def kill_worker(self, index: int) -> None:
         """Kills one of the workers."""
         worker = self.workers.pop(index)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import pickle
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from crowdgan_core.errors import ConfigError, CrowdganError
 from crowdgan_core.plugins.discovery import installed_plugins
 from crowdgan_core.utils.parallel import LocatedItem
 
+logger = logging.getLogger(__name__)
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -39,6 +42,9 @@ QUEUED_CHUNKS_PER_THREAD = 3
 WORKERS_TIMEOUT_S = 120
 """Time to wait for the first worker: a job scheduler may start it later than the Dask scheduler."""
 
+SILENT_WAIT_S = 5
+"""Time after which a message states that no worker has joined yet."""
+
 REFRESH_S = 2.0
 """Time after which the number of threads is asked for again, since workers come and go."""
 
@@ -51,6 +57,17 @@ class _Unreadable:
 
     worker: str
     """Address of the worker."""
+
+
+@dataclass(frozen=True)
+class _Unsuitable:
+    """Result of a task whose worker cannot run the function."""
+
+    worker: str
+    """Address of the worker."""
+
+    reason: str
+    """Its host and what differs from the client."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +96,7 @@ class DaskExecutor:
     """The workers of a Dask cluster.
 
     Workers read files themselves where they see them; to others, this process sends the contents. Work of a lost worker
-    is repeated on another one.
+    is repeated on another one. Workers that join later with other packages are not used, with a warning.
 
     Args:
         client: a connected client.
@@ -95,16 +112,23 @@ class DaskExecutor:
         self._address = address
         self._packages = _crowdgan_packages()
         self._blind: set[str] = set()
+        self._unsuitable: dict[str, str] = {}
         self._threads: tuple[float, dict[str, int]] = (0.0, {})
         with self._explain_errors():
-            try:
-                client.wait_for_workers(1, timeout=WORKERS_TIMEOUT_S)
-            except TimeoutError:
-                raise CrowdganError(f"{address}: no Dask worker has joined in {WORKERS_TIMEOUT_S} s") from None
+            self._wait_for_worker()
             found = client.run(read_packages, tuple(self._packages), on_error="return")
         for packages in found.values():
             if isinstance(packages, WorkerPackages):  # otherwise the worker is just leaving
                 check_packages(self._packages, packages, required=False)
+
+    def _wait_for_worker(self) -> None:
+        for timeout_s in (SILENT_WAIT_S, WORKERS_TIMEOUT_S - SILENT_WAIT_S):
+            try:
+                return self._client.wait_for_workers(1, timeout=timeout_s)
+            except TimeoutError:
+                if timeout_s == SILENT_WAIT_S:
+                    logger.warning(f"{self._address}: waiting for a Dask worker, at most {WORKERS_TIMEOUT_S} s")
+        raise CrowdganError(f"{self._address}: no Dask worker has joined in {WORKERS_TIMEOUT_S} s")
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int | None
@@ -112,7 +136,7 @@ class DaskExecutor:
         """Results in the order of the items; see `crowdgan_core.utils.parallel.Executor`.
 
         Raises:
-            ConfigError: a worker lacks a plugin that the function needs.
+            ConfigError: all workers lack a plugin that the function needs, or have other versions.
             CrowdganError: the scheduler is lost, or several workers died in the same task.
         """
         job = _Job(function=pickle.dumps(function), packages=tuple(self._packages.items()), folder=str(Path.cwd()))
@@ -132,35 +156,59 @@ class DaskExecutor:
                     chunk.future.cancel()
 
     def _submit(self, job: _Job, items: list[Any]) -> _Chunk:
-        """Sends a chunk to any worker that can process it as it is."""
-        workers = self._worker_threads()
-        seeing = [worker for worker in workers if worker not in self._blind]
+        """Sends a chunk to a worker that can process it as it is, if there is one, else with its contents."""
+        suitable = self._suitable_workers()
+        seeing = [worker for worker in suitable if worker not in self._blind]
         if self._blind and not seeing:
             return self._submit_contents(job, items)
-        future = self._client.submit(
-            _run_if_readable,
-            job,
-            items,
-            pure=False,
-            workers=seeing if self._blind else None,
-            allow_other_workers=bool(self._blind),
-        )
-        return _Chunk(items=items, future=future)
+        return self._send(_run_if_readable, job, items, items, seeing)
 
     def _submit_contents(self, job: _Job, items: list[Any]) -> _Chunk:
         """Sends a chunk with the contents of its files."""
         contents = [item.with_contents() if isinstance(item, LocatedItem) else item for item in items]
-        future = self._client.submit(_run, job, contents, pure=False)
+        return self._send(_run, job, items, contents, self._suitable_workers())
+
+    def _send(
+        self, run: Callable[..., Any], job: _Job, items: list[Any], sent: list[Any], workers: Sequence[str]
+    ) -> _Chunk:
+        is_restricted = bool(self._blind or self._unsuitable)
+        future = self._client.submit(
+            run, job, sent, pure=False, workers=workers if is_restricted else None, allow_other_workers=is_restricted
+        )
         return _Chunk(items=items, future=future)
+
+    def _suitable_workers(self) -> list[str]:
+        """Addresses of the workers without those that are known to be unsuitable.
+
+        Raises:
+            ConfigError: all workers are unsuitable.
+        """
+        workers = self._worker_threads()
+        suitable = [worker for worker in workers if worker not in self._unsuitable]
+        if workers and not suitable:
+            raise ConfigError(next(self._unsuitable[worker] for worker in workers))
+        return suitable
 
     def _results(self, job: _Job, chunk: _Chunk) -> list[Any]:
         result = chunk.future.result()
-        if isinstance(result, _Unreadable):
-            if all(item.is_readable() for item in chunk.items):
-                self._blind.add(result.worker)
-            result = self._submit_contents(job, chunk.items).future.result()
+        while isinstance(result, _Unreadable | _Unsuitable):
+            if isinstance(result, _Unsuitable):
+                self._exclude(result)
+                chunk = self._submit(job, chunk.items)
+            else:
+                if all(item.is_readable() for item in chunk.items):
+                    self._blind.add(result.worker)
+                chunk = self._submit_contents(job, chunk.items)
+            result = chunk.future.result()
         results: list[Any] = result
         return results
+
+    def _exclude(self, result: _Unsuitable) -> None:
+        """Uses a worker no longer; a warning states the reason if other workers remain."""
+        is_new = result.worker not in self._unsuitable
+        self._unsuitable[result.worker] = result.reason
+        if is_new and any(worker not in self._unsuitable for worker in self._worker_threads()):
+            logger.warning(f"{result.reason}; this worker is not used")
 
     def _worker_threads(self) -> dict[str, int]:
         """Number of threads of each worker by address."""
@@ -184,7 +232,7 @@ class DaskExecutor:
                 "worker more"
             ) from error
         except (CommClosedError, CancelledError, TimeoutError) as error:
-            raise CrowdganError(f"{self._address}: the connection to the Dask scheduler is lost ({error})") from error
+            raise CrowdganError(f"{self._address}: the connection to the Dask scheduler is lost") from error
 
 
 def check_packages(expected: dict[str, str], found: WorkerPackages, *, required: bool) -> None:
@@ -216,7 +264,7 @@ def _crowdgan_packages() -> dict[str, str]:
     return {plugin.distribution: plugin.version for plugin in installed_plugins().loaded}
 
 
-def _run_if_readable(job: _Job, items: list[Any]) -> list[Any] | _Unreadable:
+def _run_if_readable(job: _Job, items: list[Any]) -> list[Any] | _Unreadable | _Unsuitable:
     """Runs on a worker: the results of a function over items, if the worker sees their files."""
     _enter_folder(job.folder)
     if any(isinstance(item, LocatedItem) and not item.is_readable() for item in items):
@@ -224,10 +272,12 @@ def _run_if_readable(job: _Job, items: list[Any]) -> list[Any] | _Unreadable:
     return _run(job, items)
 
 
-def _run(job: _Job, items: list[Any]) -> list[Any]:
-    """Runs on a worker: the results of a function over items."""
+def _run(job: _Job, items: list[Any]) -> list[Any] | _Unsuitable:
+    """Runs on a worker: the results of a function over items, if the worker has the packages that it needs."""
     _enter_folder(job.folder)
     function = _unpickle(job)
+    if isinstance(function, str):
+        return _Unsuitable(get_worker().address, function)
     return [function(item) for item in items]
 
 
@@ -238,18 +288,19 @@ def _enter_folder(folder: str) -> None:
 
 
 @lru_cache(maxsize=8)
-def _unpickle(job: _Job) -> Callable[[Any], Any]:
-    """The function of a job; the packages of workers that join later are checked here.
-
-    Raises:
-        ConfigError: versions differ, or a plugin that the function needs is missing.
-    """
+def _unpickle(job: _Job) -> Callable[[Any], Any] | str:
+    """The function of a job; otherwise the reason: versions differ, or a plugin that the function needs is missing."""
     expected = dict(job.packages)
     found = read_packages(tuple(expected))
-    check_packages(expected, found, required=False)
     try:
+        check_packages(expected, found, required=False)
         function: Callable[[Any], Any] = pickle.loads(job.function)  # noqa: S301  # sent by the client of this cluster
+    except ConfigError as error:
+        return str(error)
     except ImportError as error:
-        check_packages(expected, found, required=True)
-        raise ConfigError(f"Dask worker on {found.host}: {error}") from error
+        try:
+            check_packages(expected, found, required=True)
+        except ConfigError as missing:
+            return str(missing)
+        return f"Dask worker on {found.host}: {error}"
     return function

@@ -139,7 +139,11 @@ class PartWriter:
             DatasetError: the part cannot be written, or this process does not see the folder.
         """
         if not self.folder.is_dir():
-            raise DatasetError(f"{self.folder}: the worker on {socket.gethostname()} does not see this folder")
+            raise DatasetError(
+                f"{self.folder}: the worker on {socket.gethostname()} does not see this folder; workers write parts "
+                "of the dataset themselves, so choose an output folder on a path that all of them share, or omit "
+                "--scheduler"
+            )
         path = self.folder / f"{indices.start:08d}.zip"
         if not _is_complete(path):
             with (

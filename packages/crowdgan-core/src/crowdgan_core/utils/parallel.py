@@ -39,10 +39,11 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHUTDOWN_TIMEOUT_S = 0.5
 """Time in seconds in which a worker must finish its current item; a large image takes a third of it."""
 
-WORKER_DIED_MESSAGE = (
-    "a worker process died; if memory ran out, use fewer --workers; a Python script must make this call under "
-    "`if __name__ == '__main__':`, since worker processes import the script"
+MAIN_GUARD_HINT = (
+    "a Python script must make this call under `if __name__ == '__main__':`, since worker processes import the script"
 )
+
+WORKER_DIED_MESSAGE = f"a worker process died; if memory ran out, use fewer --workers; {MAIN_GUARD_HINT}"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from crowdgan_core.errors import CrowdganError
+from crowdgan_core.errors import CrowdganError, PluginError
 from crowdgan_plot.viewer.access import AccessControl
 from crowdgan_plot.viewer.jobs import SupersededError
 
@@ -45,6 +45,7 @@ def create_app(view: View, token: str) -> ASGIApp:
     static = Mount("/static", StaticFiles(packages=[("crowdgan_plot.viewer", "static")]))
     handlers: dict[Any, Any] = {
         CrowdganError: _answer_error,
+        PluginError: _answer_failure,
         SupersededError: _answer_superseded,
         Exception: _answer_failure,
     }

@@ -26,7 +26,7 @@ from crowdgan_stylegan3.training.run import (
     options_of,
 )
 from crowdgan_stylegan3.training.runtime.distributed import DistributedContext, init_distributed
-from crowdgan_stylegan3.training.runtime.torchrun import check_restartable, torchrun_restarts
+from crowdgan_stylegan3.training.runtime.torchrun import check_restartable, max_restarts
 
 Reporting = Callable[[DistributedContext], AbstractContextManager[object]]
 """Context around training on one rank, for example one that prints the log messages of the main rank."""
@@ -127,7 +127,7 @@ def run_training(
                     options, config, outdir=_parent(outdir), micro_batch=micro_batch, description=description, new=new
                 )
             except FinishedRunError as error:
-                if not torchrun_restarts():
+                if not max_restarts():
                     raise
                 assert known is not None, "a finished run exists"
                 logger.info(f"nothing is left to do: {error}")

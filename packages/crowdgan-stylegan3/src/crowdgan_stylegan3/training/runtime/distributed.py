@@ -238,9 +238,11 @@ class DistributedContext:
             yield
         except RuntimeError as error:
             reason = str(error).split("\n")[0].rsplit("] ", 1)[-1].split(". ")[0]
+            has_timed_out = "timed out" in reason.lower()
             duration = format_duration(COLLECTIVE_TIMEOUT.total_seconds())
+            problem = f"has not answered for {duration}" if has_timed_out else "has ended"
             raise LostRankError(
-                f"{self.name}: another rank has ended, or has not answered for {duration} ({reason:.200}); "
+                f"{self.name}: another rank {problem} ({reason:.200}); "
                 "the same command resumes from the last checkpoint"
             ) from error
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from crowdgan_core.errors import ConfigError
 
 WORLD_SIZE_ENV_VAR, RANK_ENV_VAR, LOCAL_RANK_ENV_VAR = "WORLD_SIZE", "RANK", "LOCAL_RANK"
-RESTARTS_ENV_VAR, MAX_RESTARTS_ENV_VAR = "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS"
+MAX_RESTARTS_ENV_VAR = "TORCHELASTIC_MAX_RESTARTS"
 """Environment variables that torchrun sets."""
 
 
@@ -22,13 +22,13 @@ def torchrun_world_size() -> int | None:
     return _number(WORLD_SIZE_ENV_VAR, "the number of processes", least=1)
 
 
-def torchrun_restarts() -> int:
-    """Number of times that torchrun has restarted the processes of this node after a failure.
+def max_restarts() -> int:
+    """Number of times that torchrun restarts the processes of this node after failures; 0 without torchrun.
 
     Raises:
         ConfigError: the environment variable is not a number.
     """
-    return _number(RESTARTS_ENV_VAR, "the number of restarts") or 0
+    return _number(MAX_RESTARTS_ENV_VAR, "the number of restarts") or 0
 
 
 def check_restartable(*, new: bool) -> None:
@@ -40,10 +40,9 @@ def check_restartable(*, new: bool) -> None:
     Raises:
         ConfigError: each restart would start a new run.
     """
-    max_restarts = _number(MAX_RESTARTS_ENV_VAR, "the number of restarts") or 0
-    if new and max_restarts:
+    if new and max_restarts():
         raise ConfigError(
-            f"--new with --max-restarts {max_restarts}: each restart would start another run from the beginning; "
+            f"--new with --max-restarts {max_restarts()}: each restart would start another run from the beginning; "
             "replace --new by another --outdir"
         )
 
