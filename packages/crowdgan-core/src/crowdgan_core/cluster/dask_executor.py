@@ -117,18 +117,25 @@ class DaskExecutor:
         with self._explain_errors():
             self._wait_for_worker()
             found = client.run(read_packages, tuple(self._packages), on_error="return")
-        for packages in found.values():
-            if isinstance(packages, WorkerPackages):  # otherwise the worker is just leaving
-                check_packages(self._packages, packages, required=False)
+        packages = (item for item in found.values() if isinstance(item, WorkerPackages))  # the others are just leaving
+        problems = (package_problem(self._packages, item, required=False) for item in packages)
+        if (problem := next(filter(None, problems), None)) is not None:
+            raise ConfigError(problem)
 
     def _wait_for_worker(self) -> None:
-        for timeout_s in (SILENT_WAIT_S, WORKERS_TIMEOUT_S - SILENT_WAIT_S):
+        """Waits for the first worker; a message says so after `SILENT_WAIT_S`.
+
+        Raises:
+            CrowdganError: no worker joins within `WORKERS_TIMEOUT_S`.
+        """
+        try:
+            self._client.wait_for_workers(1, timeout=SILENT_WAIT_S)
+        except TimeoutError:
+            logger.warning(f"{self._address}: waiting for a Dask worker, at most {WORKERS_TIMEOUT_S} s")
             try:
-                return self._client.wait_for_workers(1, timeout=timeout_s)
+                self._client.wait_for_workers(1, timeout=WORKERS_TIMEOUT_S - SILENT_WAIT_S)
             except TimeoutError:
-                if timeout_s == SILENT_WAIT_S:
-                    logger.warning(f"{self._address}: waiting for a Dask worker, at most {WORKERS_TIMEOUT_S} s")
-        raise CrowdganError(f"{self._address}: no Dask worker has joined in {WORKERS_TIMEOUT_S} s")
+                raise CrowdganError(f"{self._address}: no Dask worker has joined in {WORKERS_TIMEOUT_S} s") from None
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, chunk_size: int | None
@@ -235,28 +242,24 @@ class DaskExecutor:
             raise CrowdganError(f"{self._address}: the connection to the Dask scheduler is lost") from error
 
 
-def check_packages(expected: dict[str, str], found: WorkerPackages, *, required: bool) -> None:
-    """Checks the packages of a worker.
+def package_problem(expected: dict[str, str], found: WorkerPackages, *, required: bool) -> str | None:
+    """The first package of a worker that is missing or has another version than here; None if there is none.
 
     Args:
         expected: versions of this process.
         found: packages of the worker.
-        required: whether a missing plugin is an error; a missing `crowdgan-core` always is.
-
-    Raises:
-        ConfigError: a version differs, or a package is missing.
+        required: whether a missing plugin is a problem; a missing `crowdgan-core` always is.
     """
-    python = worker_check.python_version()
+    where, python = f"Dask worker on {found.host}", worker_check.python_version()
     if found.python != python:
-        raise ConfigError(f"Dask worker on {found.host}: Python {found.python}; this process has {python}")
+        return f"{where}: Python {found.python}; this process has {python}"
     for name, version in expected.items():
         other = found.versions.get(name)
         if other is None and (required or name == CORE):
-            raise ConfigError(f"Dask worker on {found.host}: {name} is not installed: pip install {name}=={version}")
+            return f"{where}: {name} is not installed: pip install {name}=={version}"
         if other is not None and other != version:
-            raise ConfigError(
-                f"Dask worker on {found.host}: {name} {other}; this process has {version}; install the same version"
-            )
+            return f"{where}: {name} {other}; this process has {version}; install the same version"
+    return None
 
 
 def _crowdgan_packages() -> dict[str, str]:
@@ -292,15 +295,11 @@ def _unpickle(job: _Job) -> Callable[[Any], Any] | str:
     """The function of a job; otherwise the reason: versions differ, or a plugin that the function needs is missing."""
     expected = dict(job.packages)
     found = read_packages(tuple(expected))
+    problem = package_problem(expected, found, required=False)
+    if problem is not None:
+        return problem
     try:
-        check_packages(expected, found, required=False)
         function: Callable[[Any], Any] = pickle.loads(job.function)  # noqa: S301  # sent by the client of this cluster
-    except ConfigError as error:
-        return str(error)
     except ImportError as error:
-        try:
-            check_packages(expected, found, required=True)
-        except ConfigError as missing:
-            return str(missing)
-        return f"Dask worker on {found.host}: {error}"
+        return package_problem(expected, found, required=True) or f"Dask worker on {found.host}: {error}"
     return function
