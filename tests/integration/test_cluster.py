@@ -138,9 +138,11 @@ def test_the_other_commands_give_the_same_results(
         run("synth", tmp_path / name, "--images", 6, "--resolution", "160x120", *more)
         run("calibrate", "--source", crowd, "--out", tmp_path / f"{name}.csv", *more)
         run("convert", "--source", crowd, "--dest", tmp_path / f"{name}.h5", *more)
+        run("report", "--source", crowd, "--max-images", 4, "--out", tmp_path / f"{name}.html", *more)
     assert content(tmp_path / "local") == content(tmp_path / "dask")
-    assert (tmp_path / "local.csv").read_bytes() == (tmp_path / "dask.csv").read_bytes()
-    assert (tmp_path / "local.h5").read_bytes() == (tmp_path / "dask.h5").read_bytes()
+    for suffix in ("csv", "h5", "html"):
+        assert (tmp_path / f"local.{suffix}").read_bytes() == (tmp_path / f"dask.{suffix}").read_bytes()
+    assert "data:image/webp" in (tmp_path / "local.html").read_text()
 
 
 def test_errors_of_images_are_those_of_local_runs(
