@@ -1,8 +1,8 @@
 """Train the pretrained model `crowds64`: synthetic crowds of one surveillance camera, by density in persons/m².
 
-Run it with `nox -s train-pretrained`. It can be stopped at any time and continues where it stopped. A second run, with
-lower learning rates, is initialised from the first one. Each further call with a larger `--kimg` continues the second
-run and replaces the exported model.
+Run it with `nox -s train-pretrained`. It can be stopped at any time and continues where it stopped. Three runs have
+decreasing learning rates; each is initialised from the one before it. Each further call with a larger `--kimg`
+continues the last run and replaces the exported model.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ TRAINING_OPTIONS = [
 ]
 """Without path length penalty and style mixing, steps are faster."""
 
-FIRST_RUN = ["--glr", "0.003", "--dlr", "0.003", "--ema-kimg", "10", "--kimg", "185"]
+EARLIER_RUNS = {
+    "first": ["--glr", "0.003", "--dlr", "0.003", "--ema-kimg", "10", "--kimg", "185"],
+    "second": ["--glr", "0.002", "--dlr", "0.002", "--ema-kimg", "20", "--kimg", "160"],
+}
 """Higher learning rates than for large networks."""
 
-SECOND_RUN = ["--glr", "0.002", "--dlr", "0.002", "--ema-kimg", "20"]
+LAST_RUN = ["--glr", "0.001", "--dlr", "0.001", "--ema-kimg", "20"]
 
 METRICS = "kid_lite0,density_fidelity"
 
@@ -54,20 +57,24 @@ def main() -> None:
     """Renders, labels, trains, and exports the model to OUT/crowds64.safetensors and images to OUT/hero.webp."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="output folder")
-    parser.add_argument("--kimg", default="400", help="length of the second run in thousands of images (default: 400)")
-    parser.add_argument("--snap", default="50", help="ticks of 2 kimg between snapshots, which are measured")
+    parser.add_argument("--kimg", default="80", help="length of the last run in thousands of images (default: 80)")
+    parser.add_argument("--snap", default="20", help="ticks of 2 kimg between snapshots, which are measured")
     options = parser.parse_args()
     out: Path = options.out
-    crowds, dataset, first, model = out / "square", out / "square64.zip", out / "first.safetensors", out / MODEL_NAME
+    crowds, dataset, model = out / "square", out / "square64.zip", out / MODEL_NAME
     if not crowds.exists():
         crowdgan("synth", crowds, *SYNTH_OPTIONS)
     if not dataset.exists():
         ground_truth = ("--set", f"file={crowds / 'truth.json'}")
         crowdgan("label", "--source", crowds, "--dest", dataset, *LABEL_OPTIONS, *ground_truth)
     snapshots = ("--snap", options.snap, "--metrics", METRICS)
-    if not first.exists():
-        export(train(out / "runs", dataset, *NETWORK_OPTIONS, *FIRST_RUN, *snapshots), first)
-    export(train(out / "second", dataset, "--resume", first, *SECOND_RUN, *snapshots, "--kimg", options.kimg), model)
+    start: list[object] = [*NETWORK_OPTIONS]
+    for name, run_options in EARLIER_RUNS.items():
+        earlier = out / f"{name}.safetensors"
+        if not earlier.exists():
+            export(train(out / name, dataset, *start, *run_options, *snapshots), earlier)
+        start = ["--resume", earlier]
+    export(train(out / "last", dataset, *start, *LAST_RUN, *snapshots, "--kimg", options.kimg), model)
     crowdgan("inspect", model)
     crowdgan("sweep", "--network", model, *SWEEP_OPTIONS, "--outdir", out / "sweep", "--overwrite")
     Image.open(out / "sweep" / "sweep.png").save(out / "hero.webp", quality=WEBP_QUALITY)
