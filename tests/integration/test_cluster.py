@@ -91,6 +91,17 @@ def label(source: Path, dest: Path, *more: object) -> tuple[object, ...]:
     return ("label", "--source", source, "--dest", dest, *options, *more)
 
 
+def run_with_hidden_folder(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs `crowdgan` with the path of a folder that only its process has instead of HIDDEN in the arguments."""
+    script = (
+        "import os, sys; from crowdgan_core.cli import main;"
+        "path = f'/proc/self/fd/{os.open(sys.argv.pop(1), os.O_RDONLY)}';"
+        "sys.argv = [text.replace('HIDDEN', path) for text in sys.argv]; main()"
+    )
+    command = [sys.executable, "-c", script, str(folder), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
 def content(path: Path) -> dict[str, bytes]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return {file.name: file.read_bytes() for file in files}
@@ -117,13 +128,8 @@ def test_relative_paths_are_those_of_the_client(
 def test_workers_that_do_not_see_the_source_receive_its_contents(
     tmp_path: Path, crowd: Path, local: Path, cluster: DaskCluster, run: Crowdgan
 ) -> None:
-    script = (
-        "import os, sys; from pathlib import Path; from crowdgan_core.cli import main;"
-        "folder = os.open(sys.argv.pop(1), os.O_RDONLY); sys.argv[3] = f'/proc/self/fd/{folder}'; main()"
-    )
-    arguments = label(Path("PLACE"), tmp_path / "out.zip", "--scheduler", cluster.scheduler_file)
-    command = [sys.executable, "-c", script, str(crowd), *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    arguments = label(Path("HIDDEN"), tmp_path / "out.zip", "--scheduler", cluster.scheduler_file)
+    result = run_with_hidden_folder(crowd, *arguments)
     assert result.returncode == 0, result.stderr
     with ZipFormat().open(tmp_path / "out.zip") as found, ZipFormat().open(local / "out.zip") as expected:
         assert found.metadata.images == expected.metadata.images
@@ -311,27 +317,15 @@ def test_plugins_that_a_function_does_not_need_may_be_missing() -> None:
     assert problem == "Dask worker on node7: x is not installed: pip install x==2.0"
 
 
-def test_workers_must_see_the_folder_of_the_shards(
-    tmp_path: Path, crowd: Path, cluster: DaskCluster, crowdgan: list[str]
-) -> None:
-    script = (
-        "import os, sys; from crowdgan_core.cli import main;"
-        "folder = os.open(sys.argv.pop(1), os.O_RDONLY); sys.argv[5] = f'/proc/self/fd/{folder}/out.shards'; main()"
-    )
-    arguments = label(crowd, Path("PLACE"), "--scheduler", cluster.scheduler_file)
-    command = [sys.executable, "-c", script, str(tmp_path), *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+def test_workers_must_see_the_folder_of_the_shards(tmp_path: Path, crowd: Path, cluster: DaskCluster) -> None:
+    arguments = label(crowd, Path("HIDDEN/out.shards"), "--scheduler", cluster.scheduler_file)
+    result = run_with_hidden_folder(tmp_path, *arguments)
     assert result.returncode == 1
     assert "does not see this folder; workers write shards themselves, so choose a destination" in result.stderr
 
 
 def test_workers_must_see_the_output_folder_of_synth(tmp_path: Path, cluster: DaskCluster) -> None:
-    script = (
-        "import os, sys; from crowdgan_core.cli import main;"
-        "folder = os.open(sys.argv.pop(1), os.O_RDONLY); sys.argv[2] = f'/proc/self/fd/{folder}/out'; main()"
-    )
-    arguments = ["synth", "PLACE", "--images", "4", "--scheduler", str(cluster.scheduler_file)]
-    command = [sys.executable, "-c", script, str(tmp_path), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    arguments = ("synth", "HIDDEN/out", "--images", 4, "--scheduler", cluster.scheduler_file)
+    result = run_with_hidden_folder(tmp_path, *arguments)
     assert result.returncode == 1
     assert "does not see this folder; workers write parts of the dataset themselves, so choose an" in result.stderr

@@ -29,8 +29,8 @@ LOCAL_CONFIG = {
 }
 """Settings of local clusters: no profiler, and memory of large images is reused, which Dask's default prevents."""
 
-LOCAL_SCHEDULER = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
-"""A free port: a cluster on the usual port of the dashboard would be a warning."""
+LOCAL_SCHEDULER = {"dashboard_address": "127.0.0.1:0"}
+"""A free port, since Dask warns if the usual port of the dashboard is in use."""
 
 CONNECT_TIMEOUT_S = 15
 """Time in which a scheduler must answer."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -65,6 +66,20 @@ class ResumableJob:
             path.unlink()
         move_into_place(self.output, self.dest, overwrite=overwrite)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def check_visible(folder: Path, remedy: str) -> None:
+    """Checks that this process, which may be a worker on another machine, sees a folder of the job.
+
+    Args:
+        folder: the folder.
+        remedy: end of the message.
+
+    Raises:
+        DatasetError: it does not.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: the worker on {socket.gethostname()} does not see this folder; {remedy}")
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def load_generator(
     try:
         card = read_card(path)
     except CheckpointError:
-        backend = next((item for item in backends.values() if can_load(item, path)), None)
+        backend = accepting_backend(path, backends)
         if backend is None:
             raise
         generator = _load(backend, path, device)
@@ -56,14 +56,17 @@ def load_generator(
     return _load(backends[card.backend], path, device)
 
 
-def can_load(backend: ModelBackend, path: Path) -> bool:
-    """Whether a file without a model card is a model of the backend.
+def accepting_backend(path: Path, backends: Mapping[str, ModelBackend]) -> ModelBackend | None:
+    """The first backend that can load a file without a model card; None if none can.
 
     Raises:
-        PluginError: an exception in the backend's code.
+        PluginError: an exception in a backend's code.
     """
-    with plugin_call(KIND, backend, f"can_load: {path}"):
-        return backend.can_load(path)
+    for backend in backends.values():
+        with plugin_call(KIND, backend, f"can_load: {path}"):
+            if backend.can_load(path):
+                return backend
+    return None
 
 
 def _load(backend: ModelBackend, path: Path, device: str) -> ImageGenerator:

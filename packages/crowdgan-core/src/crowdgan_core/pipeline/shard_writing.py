@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import socket
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -20,6 +19,7 @@ from crowdgan_core.errors import DatasetError
 from crowdgan_core.io import codec
 from crowdgan_core.io.atomic import atomic_path, wrap_os_errors, write_bytes
 from crowdgan_core.io.digests import file_sha256
+from crowdgan_core.io.resumable_job import check_visible
 from crowdgan_core.pipeline.build_metadata import image_record
 from crowdgan_core.pipeline.image_job import ImageJob, ProcessedImage, SkippedImage, process_image
 from crowdgan_core.pipeline.skipping import SkipPolicy, check_size
@@ -123,11 +123,11 @@ class ShardWriter:
             DatasetError: the shard cannot be written, or this process does not see the working folder.
             PluginError: an exception in a plugin's code, or an invalid result.
         """
-        if not self.finished.is_dir():
-            raise DatasetError(
-                f"{self.finished}: the worker on {socket.gethostname()} does not see this folder; workers write shards "
-                "themselves, so choose a destination on a path that all of them share, or NAME.zip or NAME.h5"
-            )
+        check_visible(
+            self.finished,
+            "workers write shards themselves, so choose a destination on a path that all of them share, or NAME.zip or "
+            "NAME.h5",
+        )
         digest = source_digest(task.images)
         finished = read_finished(self.finished, task.number)
         if finished is not None and self._is_valid(finished, digest):

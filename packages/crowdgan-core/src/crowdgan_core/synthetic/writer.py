@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import math
-import socket
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -23,7 +22,7 @@ from crowdgan_core.io.archive import FIXED_TIMESTAMP
 from crowdgan_core.io.atomic import atomic_path, check_overwrite, wrap_os_errors
 from crowdgan_core.io.images import FOCAL_LENGTH_35MM_TAG
 from crowdgan_core.io.names import is_system_file
-from crowdgan_core.io.resumable_job import open_resumable_job
+from crowdgan_core.io.resumable_job import check_visible, open_resumable_job
 from crowdgan_core.synthetic.annotations import annotate
 from crowdgan_core.synthetic.config import SyntheticConfig
 from crowdgan_core.synthetic.render.renderer import render_scene
@@ -138,12 +137,11 @@ class PartWriter:
         Raises:
             DatasetError: the part cannot be written, or this process does not see the folder.
         """
-        if not self.folder.is_dir():
-            raise DatasetError(
-                f"{self.folder}: the worker on {socket.gethostname()} does not see this folder; workers write parts "
-                "of the dataset themselves, so choose an output folder on a path that all of them share, or omit "
-                "--scheduler"
-            )
+        check_visible(
+            self.folder,
+            "workers write parts of the dataset themselves, so choose an output folder on a path that all of them "
+            "share, or omit --scheduler",
+        )
         path = self.folder / f"{indices.start:08d}.zip"
         if not _is_complete(path):
             with (

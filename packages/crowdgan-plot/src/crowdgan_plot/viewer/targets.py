@@ -12,7 +12,7 @@ from crowdgan_core.manipulation.density_measurement import DensityMeasurement
 from crowdgan_core.models.card import MODEL_SUFFIX
 from crowdgan_core.models.latent_file import read_latent, recorded_label
 from crowdgan_core.models.latent_generator import require_latents
-from crowdgan_core.models.loading import can_load
+from crowdgan_core.models.loading import accepting_backend
 from crowdgan_core.models.pretrained import find_model
 from crowdgan_core.plugins.registry import PluginRegistry
 from crowdgan_plot.viewer.app import View
@@ -94,7 +94,7 @@ def _default_model(plugins: PluginRegistry) -> Path:
 def _is_model(path: Path, plugins: PluginRegistry) -> bool:
     if path.suffix.lower() == MODEL_SUFFIX:
         return True
-    return path.is_file() and any(can_load(backend, path) for backend in plugins.model_backends.values())
+    return path.is_file() and accepting_backend(path, plugins.model_backends) is not None
 
 
 def is_run(path: Path) -> bool:
